@@ -1,0 +1,85 @@
+# Verbs of this repository; `make help` lists them. CI calls the same ones.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Tools are pinned here and installed into bin/tools: a workspace refuses -modfile, so they cannot live in go.mod.
+TOOLS       := $(CURDIR)/bin/tools
+BUF         := github.com/bufbuild/buf/cmd/buf@v1.75.0
+GEN_GO      := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
+GEN_GRPC    := google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
+GEN_GATEWAY := github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-grpc-gateway@v2.32.0
+SQLC        := github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1
+GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
+LINT        := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+SERVICES := extractor submitter poller reconciler retrier ops
+BINARIES := $(SERVICES) orgsim bulkhead
+MODULES  := proto libs services
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  := -X bulkhead/libs/service.version=$(VERSION)
+
+help: ## list the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+build: ## build every binary into bin/
+	@mkdir -p bin
+	go build -ldflags '$(LDFLAGS)' -o bin/ $(addprefix ./services/,$(BINARIES))
+
+demo: postgres build ## 20,000 generated records through everything, partial failures included
+	bin/bulkhead demo
+
+test: postgres ## all tests with the race detector, then the protocol's exhaustive model without it
+	go test -race -timeout 25m work
+	go test -count=1 -timeout 10m -run 'Model' ./services/submitter/internal/submit
+
+race: test ## the same as test: the race detector is always on
+
+lint: $(TOOLS)/golangci-lint ## static checks
+	@for m in $(MODULES); do echo "lint $$m"; (cd $$m && $(TOOLS)/golangci-lint run --timeout 15m ./...) || exit 1; done
+
+generate: $(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc $(TOOLS)/protoc-gen-grpc-gateway $(TOOLS)/sqlc ## make generated code again
+	cd proto && PATH=$(TOOLS):$$PATH buf generate
+	@for s in $(SERVICES); do $(TOOLS)/sqlc generate -f services/$$s/internal/store/sqlc.yaml || exit 1; done
+	rm -rf services/bulkhead/internal/shipped/config
+	mkdir -p services/bulkhead/internal/shipped/config
+	cp -R deploy/config/pipelines deploy/config/orgs services/bulkhead/internal/shipped/config/
+
+verify: generate $(TOOLS)/gofumpt ## generated code is current, import arrows hold, code is formatted, protos lint
+	@git diff --exit-code -- proto/gen services/*/internal/store/db services/bulkhead/internal/shipped || { echo "generated code differs from what is committed: run 'make generate' and commit"; exit 1; }
+	@test -z "$$(git ls-files --others --exclude-standard -- proto/gen 'services/*/internal/store/db' services/bulkhead/internal/shipped)" || { echo "generated files are not committed"; exit 1; }
+	cd proto && PATH=$(TOOLS):$$PATH buf lint && PATH=$(TOOLS):$$PATH buf breaking --against '../.git#subdir=proto'
+	@for m in $(MODULES); do echo "arrows: $$m builds alone"; (cd $$m && GOWORK=off go build ./... && GOWORK=off go mod verify >/dev/null) || exit 1; done
+	@out=$$(git ls-files '*.go' | grep -v -e '^proto/gen/' -e '/store/db/' | xargs $(TOOLS)/gofumpt -l); test -z "$$out" || { echo "not formatted (gofumpt):"; echo "$$out"; exit 1; }
+	go vet work
+
+up: ## start PostgreSQL, NATS, the simulator and every service with Docker Compose
+	docker compose up -d --build --wait
+
+down: ## stop them and remove their volumes
+	docker compose down -v
+
+# PostgreSQL's own binaries are enough; no server is started or configured by this.
+postgres:
+	@if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && ! command -v initdb >/dev/null 2>&1; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	    echo "installing PostgreSQL (Debian package)"; \
+	    apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql; \
+	  else \
+	    echo "PostgreSQL's server binaries are needed: sudo apt-get install -y postgresql"; exit 1; \
+	  fi; \
+	fi
+
+define tool
+$(TOOLS)/$(1):
+	@mkdir -p $(TOOLS)
+	cd / && GOFLAGS= GOBIN=$(TOOLS) go install $(2)
+endef
+$(eval $(call tool,buf,$(BUF)))
+$(eval $(call tool,protoc-gen-go,$(GEN_GO)))
+$(eval $(call tool,protoc-gen-go-grpc,$(GEN_GRPC)))
+$(eval $(call tool,protoc-gen-grpc-gateway,$(GEN_GATEWAY)))
+$(eval $(call tool,sqlc,$(SQLC)))
+$(eval $(call tool,gofumpt,$(GOFUMPT)))
+$(eval $(call tool,golangci-lint,$(LINT)))
+
+.PHONY: help build demo test race lint generate verify up down postgres

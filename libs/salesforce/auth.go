@@ -1,0 +1,249 @@
+package salesforce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+
+	"bulkhead/libs/record"
+)
+
+const (
+	orgIDPrefix  = "00D"
+	userIDPrefix = "005"
+	tokenPath    = "/services/oauth2/token"
+	tokenRoute   = "oauth2/token"
+
+	// maxUploadSessionAge is the age from which a session is renewed before an upload, which a 401 in its middle would waste. A
+	// reply to the client credentials flow names no lifetime; the shortest session setting of an org is 15 minutes.
+	maxUploadSessionAge = 10 * time.Minute
+	// maxSecretBytes is far above any consumer secret; more is a wrong file.
+	maxSecretBytes = 4096
+)
+
+// session is one login: where to call, with which token, and who we are there.
+type session struct {
+	token    secret
+	instance string // scheme and host
+	org      string // 18 characters
+	user     string // 18 characters
+	at       time.Time
+}
+
+// Identity is who the client is in the org.
+type Identity struct {
+	// OrgID and UserID have 18 characters.
+	OrgID, UserID string
+	// InstanceURL is where calls go, scheme and host.
+	InstanceURL string
+}
+
+// Identity logs in if there is no session yet, and says who we are.
+func (c *Client) Identity(ctx context.Context) (Identity, error) {
+	s, err := c.session(ctx)
+	if err != nil {
+		return Identity{}, err
+	}
+	return Identity{OrgID: s.org, UserID: s.user, InstanceURL: s.instance}, nil
+}
+
+// OrgID is the 18-character id of the org that the login leads to; an [*OrgMismatchError] if that is not the pinned one.
+func (c *Client) OrgID(ctx context.Context) (string, error) {
+	id, err := c.Identity(ctx)
+	return id.OrgID, err
+}
+
+// CheckOrg logs in anew, so that credentials which meanwhile lead elsewhere are noticed, and returns the org's id.
+func (c *Client) CheckOrg(ctx context.Context) (string, error) {
+	s, err := c.renew(ctx, c.current.Load())
+	if err != nil {
+		return "", err
+	}
+	return s.org, nil
+}
+
+func (c *Client) session(ctx context.Context) (*session, error) {
+	if s := c.current.Load(); s != nil {
+		return s, nil
+	}
+	return c.renew(ctx, nil)
+}
+
+// uploadSession is a session young enough to outlive an upload.
+func (c *Client) uploadSession(ctx context.Context) (*session, error) {
+	s, err := c.session(ctx)
+	if err != nil || c.cfg.Now().Sub(s.at) < maxUploadSessionAge {
+		return s, err
+	}
+	return c.renew(ctx, s)
+}
+
+// renew replaces the session old (nil: none yet) by a new login. Of callers that come with the same old session one logs in, the
+// others wait and take its result; when its login fails, the next one tries, with its own context.
+func (c *Client) renew(ctx context.Context, old *session) (*session, error) {
+	select {
+	case <-c.loginTurn:
+		defer func() { c.loginTurn <- struct{}{} }()
+	case <-ctx.Done():
+		return nil, &TransportError{Endpoint: "POST " + tokenRoute, Err: fmt.Errorf("waiting for another login: %w", context.Cause(ctx))}
+	}
+	if s := c.current.Load(); s != nil && s != old {
+		return s, nil
+	}
+	s, err := c.logIn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if c.org == "" {
+		c.org = s.org
+	}
+	if s.org != c.org {
+		c.current.Store(nil) // the old session leads to an org that these credentials no longer name
+		return nil, &OrgMismatchError{Want: c.org, Got: s.org}
+	}
+	c.current.Store(s)
+	return s, nil
+}
+
+func (c *Client) logIn(ctx context.Context) (*session, error) {
+	for attempt := 1; ; attempt++ {
+		s, failed := c.tryLogin(ctx)
+		if failed == nil {
+			return s, nil
+		}
+		wait, again := retryWait(c.cfg.Retry, attempt, failed, rand.Float64())
+		if !again {
+			return nil, failed
+		}
+		if err := pause(ctx, wait, failed); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (c *Client) tryLogin(ctx context.Context) (*session, error) {
+	clientSecret, err := c.clientSecret()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.Timeouts.Login, errCallTimeout)
+	defer cancel()
+	flow := clientcredentials.Config{
+		ClientID: c.cfg.ClientID, ClientSecret: clientSecret.value(),
+		TokenURL:  c.login.String() + tokenPath,
+		AuthStyle: oauth2.AuthStyleInParams, // in the body: Salesforce takes both, and probing would double each failure
+	}
+	seen := &observedTransport{client: c}
+	hc := *c.http
+	seen.next, hc.Transport = c.http.Transport, seen
+	token, err := flow.Token(context.WithValue(ctx, oauth2.HTTPClient, &hc))
+	if err != nil {
+		return nil, c.loginError(ctx, err, seen)
+	}
+	s, err := newSession(token, c.login, c.cfg.Now())
+	if err != nil {
+		return nil, &Error{Status: http.StatusOK, Endpoint: "POST " + tokenRoute, Class: record.ClassAuth, Code: "UNUSABLE_LOGIN", Message: err.Error()}
+	}
+	return s, nil
+}
+
+// clientSecret asks for the secret. Secrets from files often end in a line break, which is never part of one.
+func (c *Client) clientSecret() (secret, error) {
+	text, err := c.cfg.ClientSecret()
+	if err != nil {
+		return secret{}, &Error{Endpoint: "POST " + tokenRoute, Class: record.ClassAuth, Code: "NO_SECRET", Message: "client secret: " + clip(err.Error(), maxMessageRunes)}
+	}
+	text = strings.TrimRight(text, "\r\n")
+	if text == "" || len(text) > maxSecretBytes {
+		return secret{}, &Error{Endpoint: "POST " + tokenRoute, Class: record.ClassAuth, Code: "NO_SECRET", Message: "client secret is empty or too long: check its file or variable"}
+	}
+	return newSecret(text), nil
+}
+
+// loginError turns the library's errors into this package's. They may hold the reply's body, which is not passed on.
+func (c *Client) loginError(ctx context.Context, err error, seen *observedTransport) error {
+	const endpoint = "POST " + tokenRoute
+	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+		e := c.errorFromBody(endpoint, refused.Response.StatusCode, refused.Response.Header, refused.Body)
+		if e.Status < 500 && e.Code != "" && e.Class == record.ClassUnclassified {
+			e.Class = record.ClassAuth // whatever the token endpoint refuses concerns the credentials
+		}
+		return e
+	}
+	if seen.status != 0 && seen.broke == nil {
+		// It answered 2xx, and the library could not read a token from it: a page of the edge, most likely.
+		return &Error{Status: seen.status, Endpoint: endpoint, Class: record.ClassTransient, Message: "the login reply holds no token"}
+	}
+	return transportError(ctx, endpoint, err)
+}
+
+// newSession reads a token reply: where calls go, and from the id URL {login}/id/{org}/{user} who we are.
+func newSession(token *oauth2.Token, login *url.URL, now time.Time) (*session, error) {
+	text := func(member string) string { s, _ := token.Extra(member).(string); return s }
+	instance, err := parseInstanceURL(text("instance_url"), login)
+	if err != nil {
+		return nil, err
+	}
+	if token.TokenType != "" && !strings.EqualFold(token.TokenType, "Bearer") {
+		return nil, fmt.Errorf("the login reply's token is of type %q, not Bearer", clip(token.TokenType, maxNameRunes))
+	}
+	org, user, err := parseIdentityURL(text("id"))
+	if err != nil {
+		return nil, err
+	}
+	if strings.ContainsFunc(token.AccessToken, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return nil, errors.New("the login reply's token holds characters that fit no header")
+	}
+	return &session{token: newSecret(token.AccessToken), instance: instance, org: org, user: user, at: now}, nil
+}
+
+// parseIdentityURL reads org and user from the id of a token reply. Only its path counts: its host is the login host that
+// the org prefers, not always the one that was called.
+func parseIdentityURL(raw string) (org, user string, err error) {
+	u, err := url.Parse(raw)
+	if err != nil || raw == "" {
+		return "", "", errors.New("the login reply names no identity url")
+	}
+	parts := strings.Split(strings.Trim(u.Path, "/"), "/")
+	if len(parts) != 3 || parts[0] != "id" {
+		return "", "", errors.New("the login reply's identity url is not of the form /id/{org}/{user}")
+	}
+	org, orgErr := ID18(parts[1])
+	user, userErr := ID18(parts[2])
+	if orgErr != nil || userErr != nil || !strings.HasPrefix(org, orgIDPrefix) || !strings.HasPrefix(user, userIDPrefix) {
+		return "", "", errors.New("the login reply's identity url names no org and user")
+	}
+	return org, user, nil
+}
+
+// observedTransport tells Observe of the login's request, and remembers whether a reply came: the OAuth library keeps that to itself.
+type observedTransport struct {
+	client *Client
+	next   http.RoundTripper
+	status int
+	broke  error
+}
+
+// RoundTrip sends the request on.
+func (t *observedTransport) RoundTrip(hr *http.Request) (*http.Response, error) {
+	hr = hr.Clone(hr.Context())
+	hr.Header.Set("User-Agent", t.client.cfg.UserAgent)
+	hr.Header.Set("Accept", "application/json")
+	start := time.Now()
+	resp, err := t.next.RoundTrip(hr)
+	seen := Call{Method: hr.Method, Route: tokenRoute, Took: time.Since(start)}
+	if err == nil {
+		t.status, seen.Status = resp.StatusCode, resp.StatusCode
+		resp.Body = &watchedBody{ReadCloser: resp.Body, broke: &t.broke}
+	}
+	t.client.cfg.Observe(seen)
+	return resp, err
+}

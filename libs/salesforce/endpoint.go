@@ -1,0 +1,131 @@
+package salesforce
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// salesforceDomains are the domains under which Salesforce serves orgs; an instance URL elsewhere is refused unless it is the
+// configured login host itself.
+var salesforceDomains = []string{".salesforce.com", ".salesforce.mil", ".force.com"}
+
+// parseLoginURL checks the configured login URL and returns it as scheme and host only.
+func parseLoginURL(raw string, allowLoopback bool) (*url.URL, error) {
+	if raw == "" {
+		return nil, fmt.Errorf("login url is empty: give the org's own domain, such as https://acme.my.salesforce.com")
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, fmt.Errorf("login url: not a url")
+	}
+	switch {
+	case u.User != nil:
+		return nil, fmt.Errorf("login url must not hold a user or password: use the client id and secret")
+	case u.Host == "" || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
+		return nil, fmt.Errorf("login url %q: give scheme and host only, such as https://acme.my.salesforce.com", clip(raw, maxNameRunes))
+	case isLoopback(u.Hostname()) && (u.Scheme == "http" || u.Scheme == "https"):
+		if !allowLoopback {
+			return nil, fmt.Errorf("login url %q is on this machine: set allowInsecureLoopback if that is a simulator", clip(raw, maxNameRunes))
+		}
+	case u.Scheme != "https":
+		return nil, fmt.Errorf("login url %q: https is required, because the client secret travels over it", clip(raw, maxNameRunes))
+	}
+	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
+}
+
+// parseInstanceURL checks the instance URL of a token reply, to which the access token will be sent: https, a host of
+// Salesforce or the login host, no address, port, user or path. A loopback instance is good only for a loopback login.
+func parseInstanceURL(raw string, login *url.URL) (string, error) {
+	u, err := url.Parse(raw)
+	if err != nil || raw == "" || u.Host == "" {
+		return "", fmt.Errorf("the login reply names no instance url")
+	}
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+		return "", fmt.Errorf("the instance url of the login reply holds more than scheme and host")
+	}
+	base := u.Scheme + "://" + u.Host
+	if isLoopback(login.Hostname()) && isLoopback(u.Hostname()) && (u.Scheme == "http" || u.Scheme == "https") {
+		return base, nil
+	}
+	host := strings.ToLower(u.Hostname())
+	if u.Scheme != "https" {
+		return "", fmt.Errorf("the instance url of the login reply is not https (host %q)", clip(host, maxNameRunes))
+	}
+	if strings.EqualFold(u.Host, login.Host) {
+		return base, nil
+	}
+	if u.Port() != "" && u.Port() != "443" {
+		return "", fmt.Errorf("the instance url of the login reply names port %s", clip(u.Port(), maxNameRunes))
+	}
+	for _, domain := range salesforceDomains {
+		if strings.HasSuffix(host, domain) && len(host) > len(domain) {
+			return base, nil
+		}
+	}
+	return "", fmt.Errorf("the instance url of the login reply is on host %q, which is neither the login host nor one of Salesforce", clip(host, maxNameRunes))
+}
+
+func isLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// newHTTPClient takes the injected client, or makes one, without what would break the package's promises: redirects (they
+// would carry the token elsewhere), cookies, and a total timeout (it would cut long result files).
+func newHTTPClient(cfg Config, login *url.URL) *http.Client {
+	hc := &http.Client{}
+	if cfg.HTTP != nil {
+		*hc = *cfg.HTTP
+	}
+	if hc.Transport == nil {
+		hc.Transport = newTransport(login)
+	}
+	hc.Jar, hc.Timeout = nil, 0
+	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return hc
+}
+
+func newTransport(login *url.URL) *http.Transport {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: login})
+	if err == nil && proxy == nil && !isLoopback(login.Hostname()) {
+		// With a proxy the addresses dialled are the proxy's, chosen by the operator; without one they come from DNS.
+		dialer.ControlContext = refuseLocalAddress
+	}
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            dialer.DialContext,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           64,
+		MaxIdleConnsPerHost:    16,
+		MaxConnsPerHost:        64, // far above the workers of one process; a bound against a runaway
+		IdleConnTimeout:        90 * time.Second,
+		TLSHandshakeTimeout:    10 * time.Second,
+		ExpectContinueTimeout:  2 * time.Second, // an edge that ignores Expect costs this once per upload
+		MaxResponseHeaderBytes: maxHeaderBytes,
+	}
+}
+
+// refuseLocalAddress keeps a forged DNS answer from leading the client to this machine or to a cloud's metadata address. Private
+// ranges are allowed: Salesforce is reachable on them through private links.
+func refuseLocalAddress(_ context.Context, _, address string, _ syscall.RawConn) error {
+	addr, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return fmt.Errorf("dial %q: not an address", address)
+	}
+	ip := addr.Addr().Unmap()
+	if ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsUnspecified() || ip.IsMulticast() {
+		return fmt.Errorf("the org's host resolves to %s, an address of this machine or link: check DNS", ip)
+	}
+	return nil
+}

@@ -1,0 +1,42 @@
+package salesforce
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+const (
+	maxNameRunes    = 80  // of a name or host quoted in an error
+	maxMessageRunes = 300 // of a text from Salesforce in an error; enough for every documented one, little for stray row values
+)
+
+// clip makes a text from outside fit for one line of a log: control and other unprintable characters escaped, invalid UTF-8 shown
+// as such, cut at limit runes.
+func clip(s string, limit int) string {
+	var b strings.Builder
+	n := 0
+	for _, r := range s {
+		if n == limit {
+			b.WriteString("…")
+			break
+		}
+		n++
+		if r == ' ' || unicode.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRuneToASCII(r)
+		b.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return b.String()
+}
+
+// soqlLiteral matches a quoted literal of a query, also one that the message cuts off. A literal is data of somebody's record.
+var soqlLiteral = regexp.MustCompile(`'(?:\\.|[^'\\])*(?:'|$)`)
+
+// withoutLiterals removes what an error of the query resource repeats of the query's values.
+func withoutLiterals(message string) string {
+	return soqlLiteral.ReplaceAllString(message, "'…'")
+}

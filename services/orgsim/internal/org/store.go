@@ -1,0 +1,334 @@
+package org
+
+import (
+	"encoding/binary"
+	"hash/fnv"
+	"strconv"
+	"sync"
+	"time"
+
+	"bulkhead/services/orgsim/internal/sfid"
+)
+
+// version is one state that a row had. The values are packed: for each field that is set, its number, its length and
+// its text; a row of ten short fields takes about a hundred bytes.
+type version struct {
+	at      int64  // milliseconds since 1970, the org's clock
+	job     uint32 // index into Store.jobs; 0 = not by a job
+	row     uint32 // data row in the job's upload, from 1; 0 = not by a job
+	deleted bool
+	data    string
+}
+
+// record is one row of an object.
+type record struct {
+	now      version
+	before   []version
+	children uint32 // live rows that refer to this one
+	seeded   bool
+}
+
+// table is all rows of one object. A row's place is its running number, so an id leads to it without an index.
+type table struct {
+	object *Object
+	base   uint64 // running number of the first row, so that ids do not begin at zero
+	rows   []record
+	keys   []*index // by field; nil where rows are not found by the field
+	live   int
+	seeded int
+}
+
+// Store is the rows of an org.
+type Store struct {
+	model    *Model
+	seed     int64
+	instance string
+	now      func() time.Time
+
+	mu     sync.RWMutex
+	tables []*table // in the order of the model's objects
+	jobs   []string
+	jobNo  map[string]uint32
+	org    uint32 // row of the only Organization
+	user   uint32 // row of the integration user
+}
+
+// Identity is who the org is and who the caller of its API is.
+type Identity struct {
+	OrgID, UserID string // 18 characters
+	Username      string
+}
+
+// NewStore returns an org without rows but its own and its integration user's. The same seed gives the same ids.
+func NewStore(model *Model, seed int64, username string, now func() time.Time) *Store {
+	s := &Store{model: model, seed: seed, now: now, instance: sfid.InstanceFor(s64(seed, "instance"))}
+	s.clear()
+	s.addSystemRows(username)
+	return s
+}
+
+// s64 derives a number from the seed, another one for each purpose.
+func s64(seed int64, purpose string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(strconv.FormatInt(seed, 10) + "/" + purpose))
+	return h.Sum64()
+}
+
+func (s *Store) clear() {
+	s.tables = make([]*table, len(s.model.Objects))
+	s.jobs, s.jobNo = []string{""}, map[string]uint32{}
+	for i, o := range s.model.Objects {
+		t := &table{object: o, base: s64(s.seed, o.KeyPrefix) % (1 << 40), keys: make([]*index, len(o.Fields))}
+		for j, f := range o.Fields {
+			if f.keyed() {
+				t.keys[j] = &index{one: map[string]uint32{}}
+			}
+		}
+		s.tables[i] = t
+	}
+}
+
+func (s *Store) addSystemRows(username string) {
+	s.org = s.addSystem("Organization", map[string]string{
+		"Name": "Bulkhead simulated org", "InstanceName": "SIM1", "IsSandbox": "false",
+		"OrganizationType": "Enterprise Edition", "LanguageLocaleKey": "en_US", "TimeZoneSidKey": "Etc/UTC",
+	})
+	s.user = s.addSystem("User", map[string]string{
+		"Username": username, "FirstName": "Integration", "LastName": "User", "Name": "Integration User",
+		"Email": username, "IsActive": "true",
+	})
+}
+
+func (s *Store) addSystem(object string, fields map[string]string) uint32 {
+	t := s.table(s.model.Object(object))
+	values := make([]string, len(t.object.Fields))
+	for name, v := range fields {
+		values[t.object.Field(name).index] = v
+	}
+	return t.insert(values, version{at: s.now().UnixMilli()}, false)
+}
+
+// Reset forgets every row, version and job name; the org and its user stay as they were.
+func (s *Store) Reset() {
+	username := s.Identity().Username
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clear()
+	s.addSystemRows(username)
+}
+
+// Model is the org's object model.
+func (s *Store) Model() *Model { return s.model }
+
+// Identity says who the org and its integration user are.
+func (s *Store) Identity() Identity {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	orgs, users := s.table(s.model.Object("Organization")), s.table(s.model.Object("User"))
+	values := make([]string, len(users.object.Fields))
+	unpack(users.rows[s.user].now.data, values)
+	return Identity{
+		OrgID:    sfid.To18(s.id15(orgs, s.org)),
+		UserID:   sfid.To18(s.id15(users, s.user)),
+		Username: values[users.object.Field("Username").index],
+	}
+}
+
+// NewID returns the 18-character id of running number n under a prefix that belongs to no object, such as a job's.
+func (s *Store) NewID(prefix string, n uint64) string {
+	return sfid.To18(sfid.Make(prefix, s.instance, s64(s.seed, prefix)%(1<<40)+n))
+}
+
+func (s *Store) table(o *Object) *table { return s.tables[o.place] }
+
+// id15 is the short id of a row.
+func (s *Store) id15(t *table, row uint32) string {
+	return sfid.Make(t.object.KeyPrefix, s.instance, t.base+uint64(row))
+}
+
+// find leads from a short id to a row of the table; it is false for ids that this org never gave out.
+func (s *Store) find(t *table, id15 string) (uint32, bool) {
+	n, ok := sfid.Number(id15)
+	if !ok || sfid.Prefix(id15) != t.object.KeyPrefix || sfid.Instance(id15) != s.instance {
+		return 0, false
+	}
+	if n < t.base || n-t.base >= uint64(len(t.rows)) {
+		return 0, false
+	}
+	return uint32(n - t.base), true
+}
+
+func (s *Store) jobNumber(job string) uint32 {
+	if job == "" {
+		return 0
+	}
+	if n, ok := s.jobNo[job]; ok {
+		return n
+	}
+	s.jobs = append(s.jobs, job)
+	n := uint32(len(s.jobs) - 1)
+	s.jobNo[job] = n
+	return n
+}
+
+// insert adds a row and returns its place.
+func (t *table) insert(values []string, v version, seeded bool) uint32 {
+	row := uint32(len(t.rows))
+	v.data = pack(values)
+	t.rows = append(t.rows, record{now: v, seeded: seeded})
+	t.live++
+	if seeded {
+		t.seeded++
+	}
+	t.reindex(row, nil, values)
+	return row
+}
+
+// change gives a row its next version.
+func (t *table) change(row uint32, old, values []string, v version) {
+	r := &t.rows[row]
+	v.data = pack(values)
+	if v.data == r.now.data {
+		v.data = r.now.data // share the text of a save that changed nothing
+	}
+	r.before = append(r.before, r.now)
+	r.now = v
+	t.reindex(row, old, values)
+}
+
+// remove marks a row as deleted; its values stay visible in its history.
+func (t *table) remove(row uint32, old []string, v version) {
+	r := &t.rows[row]
+	v.data, v.deleted = r.now.data, true
+	r.before = append(r.before, r.now)
+	r.now = v
+	t.live--
+	if r.seeded {
+		t.seeded--
+	}
+	t.reindex(row, old, nil)
+}
+
+// reindex moves a row from its old keys to its new ones; nil stands for no values at all.
+func (t *table) reindex(row uint32, old, values []string) {
+	for i, ix := range t.keys {
+		if ix == nil {
+			continue
+		}
+		var was, is string
+		if old != nil {
+			was = t.object.Fields[i].Fold(old[i])
+		}
+		if values != nil {
+			is = t.object.Fields[i].Fold(values[i])
+		}
+		if was == is {
+			continue
+		}
+		if was != "" {
+			ix.remove(was, row)
+		}
+		if is != "" {
+			ix.add(is, row)
+		}
+	}
+}
+
+// pack writes the values that are set; unpack is its inverse.
+func pack(values []string) string {
+	size := 0
+	for _, v := range values {
+		if v != "" {
+			size += len(v) + 4
+		}
+	}
+	b := make([]byte, 0, size)
+	for i, v := range values {
+		if v != "" {
+			b = binary.AppendUvarint(b, uint64(i))
+			b = binary.AppendUvarint(b, uint64(len(v)))
+			b = append(b, v...)
+		}
+	}
+	return string(b)
+}
+
+// unpack fills values, whose length is the number of fields, with the packed ones and "" for the rest.
+func unpack(data string, values []string) {
+	clear(values)
+	for len(data) > 0 {
+		field, n := uvarint(data)
+		length, m := uvarint(data[n:])
+		end := n + m + int(length)
+		values[field] = data[n+m : end]
+		data = data[end:]
+	}
+}
+
+// uvarint is binary.Uvarint for a string; the data is our own, so it is never malformed.
+func uvarint(s string) (uint64, int) {
+	var x uint64
+	for i, shift := 0, 0; ; i, shift = i+1, shift+7 {
+		c := s[i]
+		x |= uint64(c&0x7f) << shift
+		if c < 0x80 {
+			return x, i + 1
+		}
+	}
+}
+
+// index leads from a folded value to the rows that have it. Almost every value has one row, so only further rows
+// pay for a list.
+type index struct {
+	one  map[string]uint32
+	more map[string][]uint32
+}
+
+func (ix *index) add(key string, row uint32) {
+	if _, taken := ix.one[key]; !taken {
+		ix.one[key] = row
+		return
+	}
+	if ix.more == nil {
+		ix.more = map[string][]uint32{}
+	}
+	ix.more[key] = append(ix.more[key], row)
+}
+
+func (ix *index) remove(key string, row uint32) {
+	rest := ix.more[key]
+	if ix.one[key] == row {
+		if len(rest) == 0 {
+			delete(ix.one, key)
+			return
+		}
+		ix.one[key], rest = rest[0], rest[1:]
+	} else {
+		for i, r := range rest {
+			if r == row {
+				rest = append(rest[:i:i], rest[i+1:]...)
+				break
+			}
+		}
+	}
+	if len(rest) == 0 {
+		delete(ix.more, key)
+		return
+	}
+	ix.more[key] = rest
+}
+
+// first returns the first row of a value; many is true when there are others.
+func (ix *index) first(key string) (row uint32, found, many bool) {
+	row, found = ix.one[key]
+	return row, found, len(ix.more[key]) > 0
+}
+
+// all returns every row of a value.
+func (ix *index) all(key string) []uint32 {
+	row, found := ix.one[key]
+	if !found {
+		return nil
+	}
+	return append([]uint32{row}, ix.more[key]...)
+}

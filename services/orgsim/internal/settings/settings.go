@@ -1,0 +1,173 @@
+// Package settings holds what a test or an operator may change about the simulated org while it runs: its speed, its
+// limits and the choices on points where Salesforce's behaviour is not documented.
+//
+// What always holds: a stored set of settings has been checked whole; readers see either the old set or the new one.
+// The JSON form uses Go duration texts ("50ms") and refuses unknown members.
+package settings
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// Duration is a time.Duration that reads and writes JSON as a Go duration text.
+type Duration time.Duration
+
+// MarshalJSON writes the duration as text, such as "1m30s".
+func (d Duration) MarshalJSON() ([]byte, error) {
+	return json.Marshal(time.Duration(d).String())
+}
+
+// UnmarshalJSON reads a Go duration text.
+func (d *Duration) UnmarshalJSON(b []byte) error {
+	var s string
+	if err := json.Unmarshal(b, &s); err != nil {
+		return fmt.Errorf("a duration is a text such as \"50ms\", not %s", b)
+	}
+	v, err := time.ParseDuration(s)
+	if err != nil {
+		return fmt.Errorf("a duration is a text such as \"50ms\": %w", err)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// Embedded says what happens to a line break inside a quoted CSV value.
+type Embedded string
+
+const (
+	// EmbeddedSame lets a break pass when it equals the job's lineEnding and fails the job otherwise.
+	EmbeddedSame Embedded = "same"
+	// EmbeddedAny lets every break pass.
+	EmbeddedAny Embedded = "any"
+	// EmbeddedNone fails the job on every break inside a value.
+	EmbeddedNone Embedded = "none"
+)
+
+// Settings are all adjustable values. Default names each default and why.
+type Settings struct {
+	// QueueDelay is how long a closed job waits before it is InProgress.
+	QueueDelay Duration `json:"queue_delay"`
+	// RowsPerSecond is the org's speed over all jobs, in rows saved per second; 0 = as fast as it can.
+	RowsPerSecond int `json:"rows_per_second"`
+	// ParallelBatches is how many internal batches are saved at the same time, over all jobs.
+	ParallelBatches int `json:"parallel_batches"`
+	// BatchRows and TransactionRows are the sizes of an internal batch and of one transaction, in rows.
+	BatchRows       int `json:"batch_rows"`
+	TransactionRows int `json:"transaction_rows"`
+	// DailyAPILimit is the number of API calls in any 24 hours.
+	DailyAPILimit int `json:"daily_api_limit"`
+	// DailyBatchLimit is the number of internal batches in any 24 hours.
+	DailyBatchLimit int `json:"daily_batch_limit"`
+	// MaxUploadBytes is the largest CSV of one job, counted after base64 (four thirds of the raw bytes).
+	MaxUploadBytes int64 `json:"max_upload_bytes"`
+	// TokenTTL is how long an access token is good for.
+	TokenTTL Duration `json:"token_ttl"`
+	// ShuffleResults mixes the rows of result files; ShuffleSeed makes the mix repeatable.
+	ShuffleResults bool  `json:"shuffle_results"`
+	ShuffleSeed    int64 `json:"shuffle_seed"`
+	// EmbeddedNewlines: same, any or none.
+	EmbeddedNewlines Embedded `json:"embedded_newlines"`
+	// GzipReplies compresses result files for callers that accept it.
+	GzipReplies bool `json:"gzip_replies"`
+	// HardDelete grants the permission "Bulk API Hard Delete".
+	HardDelete bool `json:"hard_delete"`
+	// LockWait switches lock contention on when above zero: a transaction holds the parents of its rows for as long as
+	// it takes; another batch that needs one of them waits this long, then its row fails with UNABLE_TO_LOCK_ROW.
+	LockWait Duration `json:"lock_wait"`
+}
+
+// Default returns the settings a fresh org starts with.
+func Default() Settings {
+	return Settings{
+		QueueDelay:       Duration(50 * time.Millisecond), // a real queue takes seconds; tests have none to spare
+		RowsPerSecond:    20_000,                          // slow enough that InProgress can be seen
+		ParallelBatches:  5,                               // not published by Salesforce; a guess
+		BatchRows:        10_000,                          // Salesforce: one internal batch
+		TransactionRows:  200,                             // Salesforce: one transaction
+		DailyAPILimit:    100_000,                         // Salesforce: Enterprise Edition without licences
+		DailyBatchLimit:  15_000,                          // Salesforce: shared by Bulk 1.0 and 2.0
+		MaxUploadBytes:   150_000_000,                     // Salesforce: 150 MB after base64
+		TokenTTL:         Duration(2 * time.Hour),         // Salesforce: the usual session setting
+		ShuffleResults:   true,                            // order is not promised, so callers must not rely on it
+		ShuffleSeed:      1,
+		EmbeddedNewlines: EmbeddedSame,
+		GzipReplies:      true,
+	}
+}
+
+// Check names the first setting that makes no sense.
+func (s Settings) Check() error {
+	switch {
+	case s.QueueDelay < 0:
+		return errors.New("queue_delay is negative: give 0s or more")
+	case s.RowsPerSecond < 0:
+		return errors.New("rows_per_second is negative: give 0 for no limit")
+	case s.ParallelBatches < 1:
+		return errors.New("parallel_batches is below 1")
+	case s.TransactionRows < 1:
+		return errors.New("transaction_rows is below 1")
+	case s.BatchRows < s.TransactionRows || s.BatchRows%s.TransactionRows != 0:
+		return errors.New("batch_rows must be a multiple of transaction_rows")
+	case s.DailyAPILimit < 0:
+		return errors.New("daily_api_limit is negative")
+	case s.DailyBatchLimit < 0:
+		return errors.New("daily_batch_limit is negative")
+	case s.MaxUploadBytes < 1:
+		return errors.New("max_upload_bytes is below 1")
+	case s.TokenTTL <= 0:
+		return errors.New("token_ttl must be above 0s")
+	case s.LockWait < 0:
+		return errors.New("lock_wait is negative: give 0s for no contention")
+	}
+	switch s.EmbeddedNewlines {
+	case EmbeddedSame, EmbeddedAny, EmbeddedNone:
+		return nil
+	default:
+		return fmt.Errorf("embedded_newlines is %q: use same, any or none", s.EmbeddedNewlines)
+	}
+}
+
+// Store holds the settings in force.
+type Store struct {
+	initial Settings
+	now     atomic.Pointer[Settings]
+}
+
+// NewStore checks initial and makes it the settings in force.
+func NewStore(initial Settings) (*Store, error) {
+	if err := initial.Check(); err != nil {
+		return nil, err
+	}
+	st := &Store{initial: initial}
+	st.now.Store(&initial)
+	return st, nil
+}
+
+// Get returns the settings in force.
+func (st *Store) Get() Settings { return *st.now.Load() }
+
+// Merge changes the members that the JSON object names and leaves the others. An error changes nothing.
+func (st *Store) Merge(body []byte) (Settings, error) {
+	next := st.Get()
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&next); err != nil {
+		return Settings{}, fmt.Errorf("settings: %w", err)
+	}
+	if err := next.Check(); err != nil {
+		return Settings{}, fmt.Errorf("settings: %w", err)
+	}
+	st.now.Store(&next)
+	return next, nil
+}
+
+// Reset returns to the initial settings.
+func (st *Store) Reset() {
+	initial := st.initial
+	st.now.Store(&initial)
+}
