@@ -1,0 +1,180 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	opsv1 "bulkhead/proto/gen/bulkhead/ops/v1"
+)
+
+func newStatus(g *globals) *cobra.Command {
+	var (
+		watch    bool
+		interval time.Duration
+		pipeline string
+		run      string
+	)
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show the balance, and what still moves or waits for a person",
+		Long: `Show the balance of every pipeline: accepted records and where each of them is. Beside it: records received and not yet
+accepted (unread), repeats, checkpoints, pauses, and open work with the service that must move it.
+
+Exit code 0: everything has landed or was decided. 3: something is dead, unresolved or still open. 1: the balance does not
+add up, which is an incident.`,
+		Example: `  bulkhead status
+  bulkhead status --watch
+  bulkhead status --pipeline contacts --run 2026-11-22 --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := g.client()
+			if err != nil {
+				return err
+			}
+			if watch && interval < 100*time.Millisecond {
+				return usage(fmt.Errorf("--interval %s is too short: 100ms at least", interval))
+			}
+			for {
+				var (
+					code int
+					raw  []byte
+				)
+				if pipeline != "" || run != "" {
+					b, r, err := c.Balance(cmd.Context(), pipeline, run)
+					if err != nil {
+						return err
+					}
+					raw, code = r, balanceCode(b.GetBalance(), b.GetAddsUp(), b.GetUnread())
+					if !g.json {
+						printBalance(g.out, b.GetBalance(), b.GetAddsUp())
+						printBeside(g, b.GetRepeats(), b.GetUnread())
+					}
+				} else {
+					st, r, err := c.Status(cmd.Context())
+					if err != nil {
+						return err
+					}
+					raw, code = r, balanceCode(st.GetBalance(), st.GetAddsUp(), st.GetUnread())
+					if !g.json {
+						printStatus(g, st)
+					}
+				}
+				if g.json {
+					fmt.Fprintf(g.out, "%s\n", raw)
+				}
+				if !watch {
+					return exitWith(code)
+				}
+				select {
+				case <-cmd.Context().Done():
+					return nil
+				case <-time.After(interval):
+				}
+				if !g.json {
+					fmt.Fprintln(g.out)
+				}
+			}
+		},
+	}
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "print again until Ctrl-C")
+	cmd.Flags().DurationVar(&interval, "interval", 2*time.Second, "pause between two prints of --watch")
+	cmd.Flags().StringVar(&pipeline, "pipeline", "", "the balance of this pipeline only")
+	cmd.Flags().StringVar(&run, "run", "", "the balance of this run only (header Bulkhead-Run)")
+	return cmd
+}
+
+// exitWith ends a command whose output says everything.
+func exitWith(code int) error {
+	if code == ExitDone {
+		return nil
+	}
+	return exit(code, nil)
+}
+
+func balanceCode(b *opsv1.Balance, addsUp bool, unread *opsv1.Unread) int {
+	switch {
+	case !addsUp:
+		return ExitFailed
+	case open(b) > 0 || unread.GetMessages() > 0:
+		return ExitPartly
+	default:
+		return ExitDone
+	}
+}
+
+func printBeside(g *globals, repeats int64, unread *opsv1.Unread) {
+	fmt.Fprintf(g.out, "repeats %s · unread %s messages", thousands(repeats), thousands(unread.GetMessages()))
+	if unread.GetMessages() > 0 {
+		fmt.Fprintf(g.out, " (%s bytes, oldest %s)", thousands(unread.GetBytes()), (time.Duration(unread.GetOldestSeconds()) * time.Second).String())
+	}
+	fmt.Fprintln(g.out)
+}
+
+func printStatus(g *globals, st *opsv1.GetStatusResponse) {
+	printBalance(g.out, st.GetBalance(), st.GetAddsUp())
+	printBeside(g, st.GetRepeats(), st.GetUnread())
+	rows := [][]string{}
+	for _, p := range st.GetPipelines() {
+		b := p.GetBalance()
+		rows = append(rows, []string{
+			printable(p.GetName()), strconv.Itoa(int(p.GetRevision())), thousands(b.GetAccepted()), thousands(b.GetLanded()),
+			thousands(b.GetInFlight()), thousands(b.GetRetrying() + b.GetWaitingForParent()), thousands(b.GetUnresolved()), thousands(b.GetDead()),
+			thousands(p.GetRepeats()), thousands(p.GetUnread().GetMessages()), checkpoints(p.GetCheckpoints()),
+		})
+	}
+	fmt.Fprintln(g.out)
+	if len(rows) == 0 {
+		fmt.Fprintln(g.out, "No pipeline is defined yet: bulkhead pipelines apply FILE")
+		return
+	}
+	table(g.out, "PIPELINE|REV|ACCEPTED|LANDED|IN FLIGHT|RETRYING|UNRESOLVED|DEAD|REPEATS|UNREAD|CHECKPOINT lane:seq.index", rows)
+	for _, p := range st.GetPipelines() {
+		if p.GetStopped() != "" {
+			fmt.Fprintf(g.out, "\n%s HAS STOPPED READING: %s\n", printable(p.GetName()), printable(p.GetStopped()))
+		}
+		for _, pause := range p.GetPauses() {
+			fmt.Fprintf(g.out, "\n%s is paused by %s since %s: %s %s\n  next: bulkhead pipelines resume %s --reason '…'\n", printable(p.GetName()),
+				pause.GetService(), stamp(pause.GetSince()), printable(pause.GetCode()), oneLine(pause.GetMessage(), 200), printable(p.GetName()))
+		}
+	}
+	if items := st.GetOpenItems(); len(items) > 0 {
+		rows = rows[:0]
+		for _, it := range items {
+			rows = append(rows, []string{it.GetOwner(), it.GetKind(), it.GetState(), printable(it.GetPipeline()), it.GetId(), stamp(it.GetSince()), oneLine(it.GetNote(), 80)})
+		}
+		fmt.Fprintln(g.out)
+		table(g.out, "MUST MOVE IT|WHAT|STATE|PIPELINE|ID|SINCE|NOTE", rows)
+	}
+	for _, o := range st.GetOrgs() {
+		line := "org " + printable(o.GetName())
+		if o.GetApiMax() > 0 {
+			line += fmt.Sprintf(" · API requests %s of %s", thousands(o.GetApiUsed()), thousands(o.GetApiMax()))
+		}
+		if o.GetError() != "" {
+			line += " · " + oneLine(o.GetError(), 160)
+		}
+		fmt.Fprintln(g.out, line)
+	}
+	if st.GetBalance().GetDead() > 0 {
+		fmt.Fprintf(g.out, "\n%s records wait for you: bulkhead dlq ls\n", thousands(st.GetBalance().GetDead()))
+	}
+}
+
+func checkpoints(cs []*opsv1.Checkpoint) string {
+	parts := make([]string, 0, len(cs))
+	for _, c := range cs {
+		lane := strconv.Itoa(int(c.GetLane()))
+		if c.GetLane() < 0 {
+			lane = "none"
+		}
+		parts = append(parts, fmt.Sprintf("%s:%d.%d", lane, c.GetSeq(), c.GetIndex()))
+	}
+	if len(parts) == 0 {
+		return "-"
+	}
+	return strings.Join(parts, " ")
+}

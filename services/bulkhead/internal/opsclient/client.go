@@ -1,0 +1,234 @@
+// Package opsclient calls ops' HTTP API.
+//
+// Every call is bounded in time and in the size of the reply. A reply comes back twice: as the message of the API, and as the
+// JSON text that ops sent, which is what --json prints. Errors are *Error where ops answered and *UnreachableError where it
+// did not.
+package opsclient
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	opsv1 "bulkhead/proto/gen/bulkhead/ops/v1"
+)
+
+const (
+	// callTimeout bounds one call; ops itself gives up on a statement earlier.
+	callTimeout = 30 * time.Second
+	// maxReply bounds a reply: a page of 1,000 letters without payloads stays far below.
+	maxReply = 64 << 20
+)
+
+// Error is what ops answered instead of a result.
+type Error struct {
+	Code    codes.Code
+	Message string
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// UnreachableError says that nothing useful answered at the address.
+type UnreachableError struct {
+	Address string
+	Err     error
+}
+
+func (e *UnreachableError) Error() string {
+	return fmt.Sprintf("cannot reach ops at %s: %v (is it running? name another with --ops or BULKHEAD_OPS)", e.Address, e.Err)
+}
+
+func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// Client calls one ops instance. It is safe for concurrent use.
+type Client struct {
+	base  *url.URL
+	token string
+	http  *http.Client
+}
+
+// New checks the address (http or https) and returns a client for it; token may be empty.
+func New(address, token string) (*Client, error) {
+	base, err := url.Parse(strings.TrimRight(address, "/"))
+	if err != nil {
+		return nil, fmt.Errorf("the address of ops %q is no URL: %w", address, err)
+	}
+	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
+		return nil, fmt.Errorf("the address of ops %q must look like http://127.0.0.1:8080", address)
+	}
+	return &Client{base: base, token: token, http: &http.Client{Timeout: callTimeout}}, nil
+}
+
+// Status asks for everything that a first look needs.
+func (c *Client) Status(ctx context.Context) (*opsv1.GetStatusResponse, []byte, error) {
+	out := &opsv1.GetStatusResponse{}
+	raw, err := c.call(ctx, http.MethodGet, "/v1/status", nil, nil, out)
+	return out, raw, err
+}
+
+// Balance asks for the balance of one pipeline and run; empty strings mean all.
+func (c *Client) Balance(ctx context.Context, pipeline, run string) (*opsv1.GetBalanceResponse, []byte, error) {
+	out := &opsv1.GetBalanceResponse{}
+	raw, err := c.call(ctx, http.MethodGet, "/v1/balance", values("pipeline", pipeline, "run", run), nil, out)
+	return out, raw, err
+}
+
+// Pipelines lists the current revision of every definition.
+func (c *Client) Pipelines(ctx context.Context) (*opsv1.ListPipelinesResponse, []byte, error) {
+	out := &opsv1.ListPipelinesResponse{}
+	raw, err := c.call(ctx, http.MethodGet, "/v1/pipelines", nil, nil, out)
+	return out, raw, err
+}
+
+// Pipeline returns one definition.
+func (c *Client) Pipeline(ctx context.Context, name string) (*opsv1.GetPipelineResponse, []byte, error) {
+	out := &opsv1.GetPipelineResponse{}
+	raw, err := c.call(ctx, http.MethodGet, "/v1/pipelines/"+url.PathEscape(name), nil, nil, out)
+	return out, raw, err
+}
+
+// PutPipeline applies a definition.
+func (c *Client) PutPipeline(ctx context.Context, in *opsv1.PutPipelineRequest) (*opsv1.PutPipelineResponse, []byte, error) {
+	out := &opsv1.PutPipelineResponse{}
+	raw, err := c.call(ctx, http.MethodPut, "/v1/pipelines/"+url.PathEscape(in.GetName()), nil, in, out)
+	return out, raw, err
+}
+
+// ResumePipeline lifts what pauses a pipeline.
+func (c *Client) ResumePipeline(ctx context.Context, in *opsv1.ResumePipelineRequest) (*opsv1.ResumePipelineResponse, []byte, error) {
+	out := &opsv1.ResumePipelineResponse{}
+	raw, err := c.call(ctx, http.MethodPost, "/v1/pipelines/"+url.PathEscape(in.GetName())+":resume", nil, in, out)
+	return out, raw, err
+}
+
+// DeadLetters returns one page of letters.
+func (c *Client) DeadLetters(ctx context.Context, in *opsv1.ListDeadLettersRequest) (*opsv1.ListDeadLettersResponse, []byte, error) {
+	q := values("pipeline", in.GetPipeline(), "class", in.GetClass(), "code", in.GetCode(), "group", in.GetGroup(),
+		"run", in.GetRun(), "state", in.GetState(), "page_token", in.GetPageToken())
+	if in.GetPageSize() > 0 {
+		q.Set("page_size", strconv.Itoa(int(in.GetPageSize())))
+	}
+	out := &opsv1.ListDeadLettersResponse{}
+	raw, err := c.call(ctx, http.MethodGet, "/v1/dead-letters", q, nil, out)
+	return out, raw, err
+}
+
+// DeadLetter returns one letter with its payload and attempts.
+func (c *Client) DeadLetter(ctx context.Context, id string) (*opsv1.GetDeadLetterResponse, []byte, error) {
+	out := &opsv1.GetDeadLetterResponse{}
+	raw, err := c.call(ctx, http.MethodGet, "/v1/dead-letters/"+url.PathEscape(id), nil, nil, out)
+	return out, raw, err
+}
+
+// DeadLetterGroups returns the open letters grouped by cause.
+func (c *Client) DeadLetterGroups(ctx context.Context, in *opsv1.ListDeadLetterGroupsRequest) (*opsv1.ListDeadLetterGroupsResponse, []byte, error) {
+	q := values("pipeline", in.GetPipeline(), "class", in.GetClass(), "code", in.GetCode(), "run", in.GetRun())
+	out := &opsv1.ListDeadLetterGroupsResponse{}
+	raw, err := c.call(ctx, http.MethodGet, "/v1/dead-letter-groups", q, nil, out)
+	return out, raw, err
+}
+
+// Replay orders letters to be sent again.
+func (c *Client) Replay(ctx context.Context, in *opsv1.ReplayDeadLettersRequest) (*opsv1.ReplayDeadLettersResponse, []byte, error) {
+	out := &opsv1.ReplayDeadLettersResponse{}
+	raw, err := c.call(ctx, http.MethodPost, "/v1/dead-letters:replay", nil, in, out)
+	return out, raw, err
+}
+
+// Discard gives letters up.
+func (c *Client) Discard(ctx context.Context, in *opsv1.DiscardDeadLettersRequest) (*opsv1.DiscardDeadLettersResponse, []byte, error) {
+	out := &opsv1.DiscardDeadLettersResponse{}
+	raw, err := c.call(ctx, http.MethodPost, "/v1/dead-letters:discard", nil, in, out)
+	return out, raw, err
+}
+
+// Records returns the histories that a key (or an entity) has, in one pipeline or in all.
+func (c *Client) Records(ctx context.Context, pipeline, key, entity string) (*opsv1.ListRecordsResponse, []byte, error) {
+	out := &opsv1.ListRecordsResponse{}
+	raw, err := c.call(ctx, http.MethodGet, "/v1/records", values("pipeline", pipeline, "key", key, "entity", entity), nil, out)
+	return out, raw, err
+}
+
+func values(pairs ...string) url.Values {
+	v := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			v.Set(pairs[i], pairs[i+1])
+		}
+	}
+	return v
+}
+
+func (c *Client) call(ctx context.Context, method, path string, query url.Values, in, out proto.Message) ([]byte, error) {
+	var body io.Reader
+	if in != nil {
+		b, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(in)
+		if err != nil {
+			return nil, fmt.Errorf("request of %s: %w", path, err)
+		}
+		body = bytes.NewReader(b)
+	}
+	target := c.base.String() + path
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, method, target, body)
+	if err != nil {
+		return nil, fmt.Errorf("request of %s: %w", path, err)
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		var ue *url.Error
+		if errors.As(err, &ue) {
+			err = ue.Err // the URL is said already, and a query may hold a key
+		}
+		return nil, &UnreachableError{Address: c.base.String(), Err: err}
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
+	switch {
+	case err != nil:
+		return nil, &UnreachableError{Address: c.base.String(), Err: err}
+	case len(raw) > maxReply:
+		return nil, fmt.Errorf("ops at %s answered %s with more than %d bytes", c.base, path, maxReply)
+	case resp.StatusCode/100 != 2:
+		return nil, c.failure(resp.StatusCode, raw)
+	}
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(raw, out); err != nil {
+		return nil, &UnreachableError{Address: c.base.String(), Err: fmt.Errorf("what answers there is not ops: %w", err)}
+	}
+	return raw, nil
+}
+
+// failure reads the gateway's error body {code, message}; anything else came from something between us and ops.
+func (c *Client) failure(status int, raw []byte) error {
+	var body struct {
+		Code    codes.Code `json:"code"`
+		Message string     `json:"message"`
+	}
+	if json.Unmarshal(raw, &body) != nil || body.Message == "" {
+		return &UnreachableError{Address: c.base.String(), Err: fmt.Errorf("status %d without ops' words", status)}
+	}
+	return &Error{Code: body.Code, Message: body.Message}
+}

@@ -1,0 +1,35 @@
+// Package shipped embeds the definitions that come with Bulkhead, so that one binary is enough to try it. The files under
+// config are a copy of deploy/config, made by `make generate` and compared by `make verify`: change them there.
+package shipped
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"path"
+)
+
+//go:embed config
+var files embed.FS
+
+// Pipelines returns the shipped pipeline definitions, one YAML document each, in the order of their file names.
+func Pipelines() ([][]byte, error) { return documents("config/pipelines") }
+
+// Org returns the shipped definition of the org `main`.
+func Org() ([]byte, error) { return files.ReadFile("config/orgs/main.yaml") }
+
+func documents(dir string) ([][]byte, error) {
+	entries, err := fs.ReadDir(files, dir)
+	if err != nil {
+		return nil, fmt.Errorf("shipped definitions: %w", err)
+	}
+	var out [][]byte
+	for _, e := range entries {
+		b, err := files.ReadFile(path.Join(dir, e.Name()))
+		if err != nil {
+			return nil, fmt.Errorf("shipped definitions: %w", err)
+		}
+		out = append(out, b)
+	}
+	return out, nil
+}
