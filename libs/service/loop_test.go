@@ -1,0 +1,142 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+func quiet() Env {
+	return Env{Logger: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry()}
+}
+
+func TestLoop(t *testing.T) {
+	t.Run("calls the pass again at once while it finds work, then rests", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			calls, left := 0, 3
+			go RunLoops(ctx, quiet(), Loop{Name: "l", Every: time.Minute, Pass: func(context.Context) (int, error) {
+				calls++
+				left--
+				return max(left, 0), nil
+			}})
+			synctest.Wait()
+			if calls != 3 {
+				t.Errorf("called %d times before the rest, want 3", calls)
+			}
+			time.Sleep(2 * time.Minute)
+			synctest.Wait()
+			if calls < 4 {
+				t.Errorf("not called after the rest")
+			}
+			cancel()
+			synctest.Wait()
+		})
+	})
+	t.Run("a bell ends the rest", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			bell, calls := NewBell(), 0
+			go RunLoops(ctx, quiet(), Loop{Name: "l", Every: time.Hour, Wake: bell.C(), Pass: func(context.Context) (int, error) { calls++; return 0, nil }})
+			synctest.Wait()
+			bell.Ring()
+			synctest.Wait()
+			if calls != 2 {
+				t.Errorf("called %d times, want 2: at the start and for the bell", calls)
+			}
+			cancel()
+			synctest.Wait()
+		})
+	})
+	t.Run("survives errors and panics, and rests longer each time", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			calls := 0
+			go RunLoops(ctx, quiet(), Loop{Name: "l", Every: time.Hour, Pass: func(context.Context) (int, error) {
+				calls++
+				if calls%2 == 0 {
+					panic("boom")
+				}
+				return 0, errors.New("no")
+			}})
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			if calls < 300 || calls > 900 {
+				t.Errorf("called %d times in an hour: a rest between 5 and 10 s after each failure gives 360 to 720", calls)
+			}
+			cancel()
+			synctest.Wait()
+		})
+	})
+	t.Run("returns when the context ends, in the middle of a rest", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() {
+				RunLoops(ctx, quiet(), Loop{Name: "l", Every: time.Hour, Pass: func(context.Context) (int, error) { return 0, nil }})
+				close(done)
+			}()
+			synctest.Wait()
+			cancel()
+			<-done
+		})
+	})
+}
+
+func TestLifecycle(t *testing.T) {
+	t.Run("steps run in reverse, all of them, once", func(t *testing.T) {
+		var l Lifecycle
+		var order []string
+		add := func(name string, err error) {
+			l.Add(name, func(context.Context) error { order = append(order, name); return err })
+		}
+		add("pool", nil)
+		add("broker", errors.New("gone"))
+		add("loops", nil)
+		first, second := l.Stop(t.Context()), l.Stop(t.Context())
+		if got := strings.Join(order, " "); got != "loops broker pool" {
+			t.Errorf("order %q", got)
+		}
+		if first == nil || !strings.Contains(first.Error(), "stop broker: gone") || !errors.Is(second, first) {
+			t.Errorf("errors %v and %v", first, second)
+		}
+	})
+	t.Run("a zero value stops without a word", func(t *testing.T) {
+		var l Lifecycle
+		if err := l.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestProgramArguments(t *testing.T) {
+	type config struct {
+		Listen string `yaml:"listen" env:"BULKHEAD_TEST_LISTEN"`
+	}
+	p := Program{Name: "probe", Config: &config{}, Run: func(context.Context, Env) error { return nil }}
+	for name, c := range map[string]struct {
+		args []string
+		want int
+	}{
+		"nothing runs the service":                {nil, 0},
+		"help is no failure":                      {[]string{"--help"}, 0},
+		"an unknown flag is a usage error":        {[]string{"--nope"}, 2},
+		"an unknown word is a usage error":        {[]string{"frobnicate"}, 2},
+		"a missing file is a configuration error": {[]string{"--config", "no-such-file.yaml"}, 2},
+		"migrate without a schema is refused":     {[]string{"migrate"}, 2},
+		"a directory is a configuration error":    {[]string{"--config", "."}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := p.run(t.Context(), c.args, io.Discard); got != c.want {
+				t.Errorf("exit %d, want %d", got, c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,97 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Program is one service as a process: main.go fills it and exits with what Main returns.
+type Program struct {
+	// Name of the service, as in its schema and its logs.
+	Name string
+	// Config is a pointer to the service's configuration with its defaults in it.
+	Config any
+	// Migrate brings the service's schema up to date as an administrator; nil = the service has none.
+	Migrate func(ctx context.Context, adminDSN string) error
+	// Run serves until ctx ends.
+	Run func(ctx context.Context, env Env) error
+}
+
+// Exit codes of a service's process.
+const (
+	exitDone    = 0
+	exitFailed  = 1
+	exitUsage   = 2
+	adminDSNEnv = "BULKHEAD_ADMIN_DSN"
+)
+
+// Main runs a program with the process's own arguments and signals.
+func Main(p Program) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return p.run(ctx, os.Args[1:], os.Stderr)
+}
+
+func (p Program) run(ctx context.Context, args []string, errOut io.Writer) int {
+	flags := flag.NewFlagSet(p.Name, flag.ContinueOnError)
+	flags.SetOutput(errOut)
+	config := flags.String("config", os.Getenv("BULKHEAD_CONFIG"), "YAML file with the configuration (or BULKHEAD_CONFIG)")
+	version := flags.Bool("version", false, "print the version and exit")
+	flags.Usage = func() {
+		fmt.Fprintf(errOut, "usage: %s [--config FILE]            run until SIGTERM\n", p.Name)
+		if p.Migrate != nil {
+			fmt.Fprintf(errOut, "       %s migrate                     make role and schema current, as the administrator of %s\n", p.Name, adminDSNEnv)
+		}
+		flags.PrintDefaults()
+	}
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return exitDone
+		}
+		return exitUsage
+	}
+	if *version {
+		fmt.Fprintln(errOut, p.Name, Version())
+		return exitDone
+	}
+	env := NewEnv(p.Name, errOut, LogLevel())
+	if flags.NArg() > 0 {
+		if p.Migrate == nil || flags.NArg() > 1 || flags.Arg(0) != "migrate" {
+			fmt.Fprintf(errOut, "%s: unknown argument %q\n", p.Name, flags.Arg(0))
+			flags.Usage()
+			return exitUsage
+		}
+		return p.migrate(ctx, env)
+	}
+	if err := LoadConfig(*config, p.Config); err != nil {
+		fmt.Fprintf(errOut, "%s: %v\n", p.Name, err)
+		return exitUsage
+	}
+	env.Logger.Info("starting", "version", Version())
+	if err := p.Run(ctx, env); err != nil && !errors.Is(err, context.Canceled) {
+		env.Logger.Error("stopped", "error", err)
+		return exitFailed
+	}
+	env.Logger.Info("stopped")
+	return exitDone
+}
+
+func (p Program) migrate(ctx context.Context, env Env) int {
+	dsn := os.Getenv(adminDSNEnv)
+	if dsn == "" {
+		env.Logger.Error("migrate needs the administrator's connection string", "environment_variable", adminDSNEnv)
+		return exitUsage
+	}
+	if err := p.Migrate(ctx, dsn); err != nil {
+		env.Logger.Error("migrate", "error", err)
+		return exitFailed
+	}
+	env.Logger.Info("migrated")
+	return exitDone
+}
