@@ -1,0 +1,265 @@
+// Package catalog is how services other than ops read definitions and reach orgs: it reads ops' published views, keeps what it
+// read, and makes one Salesforce client per org.
+//
+// A revision of a definition is immutable, so it is kept for ever; the current ones are kept for a few seconds or until
+// Invalidate (which services call when definition_changed wakes them); a client is made anew when the org's document has
+// changed. Secrets are read from the file or the environment variable that the org names, at each login, and are never kept.
+//
+// It is the only package in libs that knows these views; see docs/adr.
+package catalog
+
+import (
+	"context"
+	_ "embed" // queries.sql
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"bulkhead/libs/pipeline"
+	"bulkhead/libs/salesforce"
+	"bulkhead/libs/service"
+)
+
+//go:embed queries.sql
+var queriesFile string
+
+var queries = statements(queriesFile)
+
+func statements(file string) map[string]string {
+	out := map[string]string{}
+	for _, part := range strings.Split(file, "-- name: ")[1:] {
+		name, sql, _ := strings.Cut(part, "\n")
+		out[strings.TrimSpace(name)] = strings.TrimSpace(sql)
+	}
+	return out
+}
+
+// freshFor is how long what was read counts as current when nobody says that it changed.
+const freshFor = 5 * time.Second
+
+// maxSecret bounds a secret's file; a private key has a few KiB.
+const maxSecret = 64 << 10
+
+// NotFoundError says that no such definition or org has been applied.
+type NotFoundError struct{ What, Name string }
+
+func (e *NotFoundError) Error() string {
+	return fmt.Sprintf("%s %q is not defined (bulkhead pipelines ls shows what is)", e.What, e.Name)
+}
+
+// Catalog reads definitions and makes clients. It is safe for concurrent use.
+type Catalog struct {
+	pool *pgxpool.Pool
+	now  func() time.Time
+
+	mu        sync.Mutex
+	revisions map[revision]*pipeline.Definition
+	current   []*pipeline.Definition
+	readAt    time.Time // zero = stale
+	orgs      map[string]*org
+}
+
+type revision struct {
+	name string
+	n    int
+}
+
+type org struct {
+	yaml   string
+	doc    *pipeline.Org
+	client *salesforce.Client
+	readAt time.Time
+}
+
+// New makes a catalog over a pool whose role may read ops' views.
+func New(pool *pgxpool.Pool) *Catalog {
+	return &Catalog{pool: pool, now: time.Now, revisions: map[revision]*pipeline.Definition{}, orgs: map[string]*org{}}
+}
+
+// Invalidate makes the next question read the database again.
+func (c *Catalog) Invalidate() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.readAt = time.Time{}
+	for _, o := range c.orgs {
+		o.readAt = time.Time{}
+	}
+}
+
+// Definition returns one revision of a pipeline's definition; it is shared, and not to be changed.
+func (c *Catalog) Definition(ctx context.Context, name string, n int) (*pipeline.Definition, error) {
+	key := revision{name, n}
+	c.mu.Lock()
+	def := c.revisions[key]
+	c.mu.Unlock()
+	if def != nil {
+		return def, nil
+	}
+	var text string
+	err := c.pool.QueryRow(ctx, queries["revision"], name, n).Scan(&text)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, &NotFoundError{What: "pipeline", Name: fmt.Sprintf("%s, revision %d", name, n)}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("definition %s, revision %d: %w", name, n, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.keep(key, text)
+}
+
+// keep parses a revision once; the lock is held.
+func (c *Catalog) keep(key revision, text string) (*pipeline.Definition, error) {
+	if def := c.revisions[key]; def != nil {
+		return def, nil
+	}
+	def, _, err := pipeline.ParseDefinition([]byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("definition %s, revision %d: %w", key.name, key.n, err)
+	}
+	def.Revision = key.n
+	c.revisions[key] = def
+	return def, nil
+}
+
+// Current returns the newest revision of every pipeline, by name.
+func (c *Catalog) Current(ctx context.Context) ([]*pipeline.Definition, error) {
+	c.mu.Lock()
+	defs, fresh := c.current, !c.readAt.IsZero() && c.now().Sub(c.readAt) < freshFor
+	c.mu.Unlock()
+	if fresh {
+		return defs, nil
+	}
+	readAt := c.now()
+	rows, err := c.pool.Query(ctx, queries["current"])
+	if err != nil {
+		return nil, fmt.Errorf("current definitions: %w", err)
+	}
+	type row struct {
+		revision
+		text string
+	}
+	read, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (row, error) {
+		var out row
+		return out, r.Scan(&out.name, &out.n, &out.text)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("current definitions: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defs = make([]*pipeline.Definition, 0, len(read))
+	for _, r := range read {
+		def, err := c.keep(r.revision, r.text)
+		if err != nil {
+			return nil, err
+		}
+		defs = append(defs, def)
+	}
+	c.current, c.readAt = defs, readAt
+	return defs, nil
+}
+
+// Org returns the document of an org.
+func (c *Catalog) Org(ctx context.Context, name string) (*pipeline.Org, error) {
+	o, err := c.org(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return o.doc, nil
+}
+
+// Client returns the one client of an org. It has made no call yet when it is new.
+func (c *Catalog) Client(ctx context.Context, name string) (*salesforce.Client, error) {
+	o, err := c.org(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return o.client, nil
+}
+
+func (c *Catalog) org(ctx context.Context, name string) (*org, error) {
+	c.mu.Lock()
+	have := c.orgs[name]
+	fresh := have != nil && !have.readAt.IsZero() && c.now().Sub(have.readAt) < freshFor
+	c.mu.Unlock()
+	if fresh {
+		return have, nil
+	}
+	readAt := c.now()
+	var text string
+	err := c.pool.QueryRow(ctx, queries["org"], name).Scan(&text)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, &NotFoundError{What: "org", Name: name}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("org %s: %w", name, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if have = c.orgs[name]; have != nil && have.yaml == text {
+		have.readAt = readAt
+		return have, nil
+	}
+	doc, err := pipeline.ParseOrg([]byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("org %s: %w", name, err)
+	}
+	client, err := salesforce.New(ConfigOf(doc))
+	if err != nil {
+		return nil, fmt.Errorf("org %s: %w", name, err)
+	}
+	made := &org{yaml: text, doc: doc, client: client, readAt: readAt}
+	c.orgs[name] = made
+	return made, nil
+}
+
+// ConfigOf turns an org's document into what the client wants.
+func ConfigOf(o *pipeline.Org) salesforce.Config {
+	return salesforce.Config{
+		LoginURL:              o.LoginURL,
+		APIVersion:            o.APIVersion,
+		ClientID:              o.ClientID,
+		ClientSecret:          secretOf(o),
+		PinnedOrgID:           o.OrgID,
+		AllowInsecureLoopback: o.AllowInsecureLoopback,
+		UserAgent:             "bulkhead/" + service.Version(),
+	}
+}
+
+// secretOf reads the secret anew each time, so that a rotated one is picked up; its text never stands in an error.
+func secretOf(o *pipeline.Org) func() (string, error) {
+	return func() (string, error) {
+		var secret string
+		switch {
+		case o.ClientSecretEnv != "":
+			secret = os.Getenv(o.ClientSecretEnv)
+			if secret == "" {
+				return "", fmt.Errorf("org %s: the environment variable %s, named as clientSecretEnv, is not set", o.Name, o.ClientSecretEnv)
+			}
+		case o.ClientSecretFile != "":
+			info, err := os.Stat(o.ClientSecretFile)
+			if err != nil {
+				return "", fmt.Errorf("org %s: clientSecretFile: %w", o.Name, err)
+			}
+			if info.Size() > maxSecret {
+				return "", fmt.Errorf("org %s: clientSecretFile %s is larger than %d bytes", o.Name, o.ClientSecretFile, maxSecret)
+			}
+			b, err := os.ReadFile(o.ClientSecretFile)
+			if err != nil {
+				return "", fmt.Errorf("org %s: clientSecretFile: %w", o.Name, err)
+			}
+			secret = strings.TrimSpace(string(b))
+		}
+		if secret == "" {
+			return "", fmt.Errorf("org %s names no client secret: set clientSecretFile or clientSecretEnv", o.Name)
+		}
+		return secret, nil
+	}
+}
