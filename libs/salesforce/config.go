@@ -139,8 +139,10 @@ func New(cfg Config) (*Client, error) {
 		}
 		cfg.PinnedOrgID = full
 	}
-	for name, d := range map[string]time.Duration{"call": cfg.Timeouts.Call, "login": cfg.Timeouts.Login, "upload": cfg.Timeouts.Upload,
-		"idle": cfg.Timeouts.Idle, "retry base": cfg.Retry.Base, "retry max": cfg.Retry.Max} {
+	for name, d := range map[string]time.Duration{
+		"call": cfg.Timeouts.Call, "login": cfg.Timeouts.Login, "upload": cfg.Timeouts.Upload,
+		"idle": cfg.Timeouts.Idle, "retry base": cfg.Retry.Base, "retry max": cfg.Retry.Max,
+	} {
 		if d < 0 {
 			problem("timeout %s is %v: it must not be negative (0 means the default)", name, d)
 		}

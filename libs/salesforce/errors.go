@@ -28,7 +28,7 @@ var ErrTooLarge = errors.New("larger than its bound")
 // Error is an answer that is not the success asked for. Without a parsed Salesforce error (an HTML page of the edge, a reply that is
 // no JSON) Code is empty.
 type Error struct {
-	// Status is the HTTP status; it can be 200 when the body was an error or unreadable.
+	// Status is the HTTP status; it can be 200 when the body was an error or unreadable, and 0 when a login had no secret to send.
 	Status int
 	// Code is Salesforce's errorCode, or OAuth's error for a login. Message is its text, made safe for one line and cut.
 	Code, Message string
@@ -47,7 +47,10 @@ type Error struct {
 // Error says where, what and, where it is known, the remedy.
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "salesforce %s: %d", e.Endpoint, e.Status)
+	fmt.Fprintf(&b, "salesforce %s:", e.Endpoint)
+	if e.Status != 0 {
+		fmt.Fprintf(&b, " %d", e.Status)
+	}
 	if e.Code != "" {
 		b.WriteString(" " + e.Code)
 	}

@@ -148,8 +148,8 @@ func transportError(ctx context.Context, endpoint string, err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
-		err = fmt.Errorf("%w (%w)", cause, err)
+	if cause := context.Cause(ctx); cause != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		err = cause // our own timeouts must not look like the caller's cancellation
 	}
 	return &TransportError{Endpoint: endpoint, Err: err}
 }

@@ -3,86 +3,89 @@ package service
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"reflect"
-	"strconv"
-	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 )
 
-// maxConfig bounds a configuration file.
+// maxConfig bounds a configuration file; ours have a few kilobytes.
 const maxConfig = 1 << 20
 
-// LoadConfig fills a struct: what it holds already are the defaults, then comes the YAML file (path "" = none; unknown and
-// repeated keys are errors with their line), then environment variables named by the fields' `env` tags. A field that ends in
-// `_FILE` by its env name is a path; secrets come that way or by environment and are never printed.
+// LoadConfig fills a struct: what it holds already are the defaults, then comes the YAML (or JSON) file (path "" = none), then
+// environment variables. Unknown and repeated keys are refused, all of them in one error, each with its line. A field's `env`
+// tag names its variable; the same name with _FILE added names a file that holds the value, which is how secrets come in.
+// Values are never repeated in an error about the environment.
 func LoadConfig(path string, into any) error {
-	if path != "" {
-		info, err := os.Stat(path)
-		switch {
-		case err != nil:
-			return fmt.Errorf("configuration: %w", err)
-		case info.IsDir():
-			return fmt.Errorf("configuration: %s is a directory", path)
-		case info.Size() > maxConfig:
-			return fmt.Errorf("configuration: %s is larger than %d bytes", path, maxConfig)
-		}
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return fmt.Errorf("configuration: %w", err)
-		}
-		if err := yaml.UnmarshalWithOptions(b, into, yaml.Strict(), yaml.DisallowUnknownField()); err != nil {
-			return fmt.Errorf("configuration %s: %s", path, yaml.FormatError(err, false, true))
-		}
-	}
-	return fromEnvironment(into)
-}
-
-func fromEnvironment(into any) error {
 	v := reflect.ValueOf(into)
 	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
 		return errors.New("configuration: LoadConfig wants a pointer to a struct")
 	}
-	v = v.Elem()
-	for i := range v.NumField() {
-		name := v.Type().Field(i).Tag.Get("env")
-		text, ok := os.LookupEnv(name)
-		if name == "" || !ok || text == "" {
+	if path != "" {
+		data, err := readBounded(path, maxConfig)
+		if err != nil {
+			return fmt.Errorf("configuration: %w", err)
+		}
+		if err := decodeConfig(path, data, into); err != nil {
+			return err
+		}
+	}
+	return fromEnvironment(v.Elem())
+}
+
+// decodeConfig is LoadConfig without the environment, on the text of a file; name is what errors call it.
+func decodeConfig(name string, data []byte, into any) error {
+	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		return fmt.Errorf("configuration %s: %s", name, yaml.FormatError(err, false, true))
+	}
+	var body ast.Node
+	for _, doc := range file.Docs {
+		if doc.Body == nil || doc.Body.Type() == ast.NullType {
 			continue
 		}
-		if err := set(v.Field(i), text); err != nil {
-			return fmt.Errorf("environment variable %s: %w", name, err)
+		if body != nil {
+			return fmt.Errorf("configuration %s:%d: a second document; put everything in one", name, lineOf(doc.Body))
 		}
+		body = doc.Body
+	}
+	if body == nil {
+		return nil
+	}
+	var found []error
+	checkKeys(name, body, reflect.TypeOf(into).Elem(), &found)
+	if len(found) > 0 {
+		return fmt.Errorf("configuration: %w", errors.Join(found...))
+	}
+	if err := yaml.NodeToValue(body, into); err != nil {
+		return fmt.Errorf("configuration %s: %s", name, yaml.FormatError(err, false, true))
 	}
 	return nil
 }
 
-// set never repeats the text in an error: it may be a secret.
-func set(f reflect.Value, text string) error {
-	switch f.Interface().(type) {
-	case string:
-		f.SetString(text)
-	case time.Duration:
-		d, err := time.ParseDuration(text)
-		if err != nil {
-			return errors.New("not a duration such as 30s or 5m")
-		}
-		f.SetInt(int64(d))
-	case bool:
-		b, err := strconv.ParseBool(text)
-		if err != nil {
-			return errors.New("neither true nor false")
-		}
-		f.SetBool(b)
-	case int:
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			return errors.New("not a whole number")
-		}
-		f.SetInt(int64(n))
-	default:
-		return fmt.Errorf("a field of type %s cannot come from the environment", f.Type())
+// readBounded reads a file that must not be larger than limit.
+func readBounded(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("%s is a directory", path)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, limit)
+	}
+	return data, nil
 }

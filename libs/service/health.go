@@ -18,7 +18,7 @@ type Check struct {
 	Ask  func(ctx context.Context) error
 }
 
-// checkTimeout bounds all checks of one /readyz together.
+// checkTimeout bounds the checks of one /readyz, which run at the same time.
 const checkTimeout = 3 * time.Second
 
 // HealthHandler serves /healthz (the process runs), /readyz (every check is good; 503 and the reasons otherwise) and /metrics.
@@ -30,16 +30,40 @@ func HealthHandler(env Env, checks ...Check) http.Handler {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
 		defer cancel()
-		status, reasons := http.StatusOK, map[string]string{}
-		for _, c := range checks {
-			if err := c.Ask(ctx); err != nil {
-				status, reasons[c.Name] = http.StatusServiceUnavailable, err.Error()
-			}
+		status, reasons := http.StatusOK, ask(ctx, checks)
+		if len(reasons) > 0 {
+			status = http.StatusServiceUnavailable
 		}
 		writeJSON(w, status, map[string]any{"ok": status == http.StatusOK, "not_ready": reasons})
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(env.Registry, promhttp.HandlerOpts{Registry: env.Registry}))
 	return mux
+}
+
+// ask runs all checks at the same time and returns the words of those that fail or do not answer in time.
+func ask(ctx context.Context, checks []Check) map[string]string {
+	type answer struct {
+		name string
+		err  error
+	}
+	answers := make(chan answer, len(checks)) // room for all: a late one must not hang
+	reasons := map[string]string{}
+	for _, c := range checks {
+		reasons[c.Name] = "no answer in time"
+		go func() { answers <- answer{c.Name, c.Ask(ctx)} }()
+	}
+	for range checks {
+		select {
+		case a := <-answers:
+			delete(reasons, a.name)
+			if a.err != nil {
+				reasons[a.name] = a.err.Error()
+			}
+		case <-ctx.Done():
+			return reasons
+		}
+	}
+	return reasons
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

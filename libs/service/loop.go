@@ -24,9 +24,18 @@ type Loop struct {
 	Wake <-chan struct{}
 	// Pass does one unit of work and says how much it did; 0 = nothing was there.
 	Pass func(ctx context.Context) (int, error)
+	// Timeout bounds one pass; 0 = the pass bounds itself.
+	Timeout time.Duration
+	// MaxRest bounds the rest after a pass that failed; 0 = 10 s. One-machine mode, where everything comes back within a second,
+	// sets less.
+	MaxRest time.Duration
 }
 
-// Bounds of the rest after a pass that failed: doubled from the first to the last, jittered.
+// sayAgain is how often an error that stays the same is repeated in the log.
+const sayAgain = 5 * time.Minute
+
+// Bounds of the rest after a pass that failed: doubled from the first to the last, jittered. A Wake does not end it: who finds
+// work must not make us hammer on what is broken.
 const (
 	firstRest = 100 * time.Millisecond
 	lastRest  = 10 * time.Second
@@ -45,8 +54,13 @@ func RunLoops(ctx context.Context, env Env, loops ...Loop) {
 func (l Loop) run(ctx context.Context, logger *slog.Logger, m *loopMetrics) {
 	var (
 		last string // the error that was logged last: the same one again is not news
+		said time.Time
 		rest time.Duration
 	)
+	most := l.MaxRest
+	if most <= 0 {
+		most = lastRest
+	}
 	for ctx.Err() == nil {
 		n, err := l.guarded(ctx, logger, m)
 		m.passes.WithLabelValues(l.Name).Inc()
@@ -58,11 +72,11 @@ func (l Loop) run(ctx context.Context, logger *slog.Logger, m *loopMetrics) {
 			return
 		case err != nil:
 			m.failures.WithLabelValues(l.Name).Inc()
-			if err.Error() != last {
-				last = err.Error()
+			if err.Error() != last || time.Since(said) >= sayAgain {
+				last, said = err.Error(), time.Now()
 				logger.Warn("pass failed", "error", err)
 			}
-			rest = min(max(2*rest, firstRest), lastRest)
+			rest = min(max(2*rest, firstRest), most)
 			sleep(ctx, rest/2+rand.N(rest/2+1), nil)
 			continue
 		case last != "":
@@ -89,6 +103,11 @@ func (l Loop) guarded(ctx context.Context, logger *slog.Logger, m *loopMetrics) 
 			n, err = 0, &PanicError{Value: v}
 		}
 	}()
+	if l.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, l.Timeout)
+		defer cancel()
+	}
 	return l.Pass(ctx)
 }
 

@@ -35,6 +35,10 @@ const (
 func Main(p Program) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	go func() {
+		<-ctx.Done()
+		stop() // from now on a second signal ends the process at once
+	}()
 	return p.run(ctx, os.Args[1:], os.Stderr)
 }
 

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+
+	"github.com/goccy/go-yaml"
 )
 
 //go:embed config
@@ -32,4 +34,19 @@ func documents(dir string) ([][]byte, error) {
 		out = append(out, b)
 	}
 	return out, nil
+}
+
+// OrgAt returns the shipped org `main` with another login address and a client secret that is read from a file.
+func OrgAt(loginURL, clientID, secretFile string) ([]byte, error) {
+	text, err := Org()
+	if err != nil {
+		return nil, err
+	}
+	var doc map[string]any
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return nil, fmt.Errorf("shipped org: %w", err)
+	}
+	doc["loginUrl"], doc["clientId"], doc["clientSecretFile"] = loginURL, clientID, secretFile
+	delete(doc, "clientSecretEnv")
+	return yaml.Marshal(doc)
 }

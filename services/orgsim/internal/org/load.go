@@ -132,6 +132,9 @@ func (f *Field) check() error {
 	case f.keyed() && (f.Type == TypeBoolean || f.Type == TypeReference || f.Type == TypeTextArea):
 		return fmt.Errorf("a %s cannot be unique or an external id", f.Type)
 	}
+	if f.Type == TypeBoolean && f.Default == "" {
+		f.Default = "false" // a checkbox has no null
+	}
 	if f.Default != "" {
 		if v, problem := f.parse(f.Default, 0); problem != "" {
 			return fmt.Errorf("default: %s", problem)

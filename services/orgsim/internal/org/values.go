@@ -15,8 +15,12 @@ const Null = "#N/A"
 // MaxFieldLength is the largest number of characters in one CSV value (Salesforce: limits of CSV data).
 const MaxFieldLength = 131_072
 
-// Stamp is the form of date-times in JSON replies and in stored datetime values.
+// Stamp is the form of date-times in JSON replies and in stored datetime values. Salesforce keeps whole seconds, so the
+// thousandths are always zero.
 const Stamp = "2006-01-02T15:04:05.000-0700"
+
+// FormatStamp writes a date-time in the form Stamp.
+func FormatStamp(t time.Time) string { return t.UTC().Truncate(time.Second).Format(Stamp) }
 
 // email follows what Salesforce lets through: one @, and a domain with at least one dot.
 var email = regexp.MustCompile("^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*\\.[A-Za-z]{2,}$")
@@ -70,7 +74,7 @@ func (f *Field) parse(v string, col int) (string, string) {
 	case TypeDateTime:
 		for _, form := range timeForms {
 			if t, err := time.Parse(form, v); err == nil {
-				return t.UTC().Format(Stamp), ""
+				return FormatStamp(t), ""
 			}
 		}
 		return "", f.badType(v, col, "dateTime")

@@ -25,6 +25,7 @@ CREATE TABLE extractor.readers (
     epoch           bigint      NOT NULL DEFAULT 0,
     lease_until     timestamptz NOT NULL DEFAULT '-infinity',
     incarnation     timestamptz,                        -- when the stream was made; NULL = never read
+    revision        integer     NOT NULL DEFAULT 0,     -- the definition by which records were routed to lanes so far; 0 = none yet
     stopped_code    text        NOT NULL DEFAULT '',    -- why reading stopped with an alarm; '' = it has not
     stopped_message text        NOT NULL DEFAULT ''
 );
@@ -34,7 +35,7 @@ CREATE TABLE extractor.checkpoints (
     pipeline text    NOT NULL,
     lane     integer NOT NULL,
     seq      bigint  NOT NULL,
-    idx      integer NOT NULL,   -- place inside the frame; everything of the lane at or below (seq, idx) is decided
+    idx      integer NOT NULL,   -- place inside the frame, 2147483647 = behind its last record; everything of the lane at or below (seq, idx) is decided
     moved_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (pipeline, lane)
 );
@@ -53,7 +54,8 @@ CREATE TABLE extractor.records (
     columns      bytea       NOT NULL   -- bitmap over extractor.columns: the columns that the record names
 ) PARTITION BY RANGE (accepted_at);
 CREATE INDEX records_key ON extractor.records (pipeline_id, key_hash);
-CREATE INDEX records_entity ON extractor.records (pipeline_id, entity_hash);
+-- With the place: it serves "which version is newest?" and "is there a newer one?" without reading every version.
+CREATE INDEX records_entity ON extractor.records (pipeline_id, entity_hash, seq, idx);
 CREATE TABLE extractor.records_default PARTITION OF extractor.records DEFAULT;
 
 CREATE TABLE extractor.chunks (
@@ -134,6 +136,12 @@ CREATE TABLE extractor.letters_taken (
     taken_at  timestamptz NOT NULL DEFAULT now()
 );
 
+-- The streams that letters were published to: a stream that was made again gets every open letter again.
+CREATE TABLE extractor.couriers (
+    stream      text        PRIMARY KEY,
+    incarnation timestamptz NOT NULL
+);
+
 CREATE TABLE extractor.outbox (
     id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     subject    text        NOT NULL,
@@ -176,7 +184,7 @@ CREATE VIEW extractor_pub.dead AS
 CREATE VIEW extractor_pub.repeats AS SELECT pipeline, run, n FROM extractor.repeats;
 CREATE VIEW extractor_pub.letters_taken AS SELECT letter_id, taken_at FROM extractor.letters_taken;
 CREATE VIEW extractor_pub.readers AS
-    SELECT pipeline, owner, epoch, lease_until, incarnation, stopped_code, stopped_message FROM extractor.readers;
+    SELECT pipeline, owner, epoch, lease_until, incarnation, stopped_code, stopped_message, revision FROM extractor.readers;
 CREATE VIEW extractor_pub.checkpoints AS SELECT pipeline, lane, seq, idx, moved_at FROM extractor.checkpoints;
 
 GRANT USAGE ON SCHEMA extractor TO bulkhead_extractor;

@@ -52,12 +52,17 @@ CREATE TABLE ops.letters (
     dead_at     timestamptz NOT NULL,
     state       text        NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'replaying', 'landed', 'superseded', 'discarded', 'rolled_back', 'died_again')),
     action_id   uuid,
+    -- Who sends it again, decided when the replay was ordered and never changed: so that a new revision applied meanwhile cannot make two
+    -- services take the same letter.
+    taker       text        NOT NULL DEFAULT '' CHECK (taker IN ('', 'extractor', 'retrier')),
     changed_at  timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX letters_open ON ops.letters (pipeline, class, code, letter_id) WHERE state = 'open';
 CREATE INDEX letters_replaying ON ops.letters (changed_at) WHERE state = 'replaying';
 CREATE INDEX letters_run ON ops.letters (pipeline, run, state);
 CREATE INDEX letters_key ON ops.letters (pipeline, key_hash);
+CREATE INDEX letters_order ON ops.letters (dead_at, letter_id);
+CREATE INDEX letters_action ON ops.letters (action_id) WHERE action_id IS NOT NULL;
 
 -- A letter may stand in the stream more than once (a relay that died between publish and delete).
 CREATE TABLE ops.letter_messages (
@@ -66,10 +71,13 @@ CREATE TABLE ops.letter_messages (
 );
 CREATE INDEX letter_messages_letter ON ops.letter_messages (letter_id);
 
+-- One reader at a time: the lease says who; seq and incarnation move by compare-and-set in the transaction of the effect.
 CREATE TABLE ops.checkpoints (
     reader      text        PRIMARY KEY,
     incarnation timestamptz NOT NULL,
     seq         bigint      NOT NULL,
+    owner       text        NOT NULL DEFAULT '',
+    lease_until timestamptz NOT NULL DEFAULT '-infinity',
     moved_at    timestamptz NOT NULL DEFAULT now()
 );
 
@@ -114,7 +122,9 @@ CREATE VIEW ops_pub.pauses AS SELECT id, pipeline, class, code, message, since F
 CREATE VIEW ops_pub.lifts AS SELECT pause_id, at FROM ops.lifts;
 -- Letters that a person ordered to be sent again; the retrier or the extractor takes them (letters_taken).
 CREATE VIEW ops_pub.replays AS
-    SELECT letter_id, pipeline, revision, stage, generation, action_id, changed_at FROM ops.letters WHERE state = 'replaying';
+    SELECT letter_id, pipeline, revision, stage, generation, action_id, changed_at, taker FROM ops.letters WHERE state = 'replaying';
+-- What became of each letter that ops knows. One that is missing here is open: it has not arrived yet.
+CREATE VIEW ops_pub.letters AS SELECT letter_id, pipeline, key_hash, generation, state, changed_at FROM ops.letters;
 
 GRANT USAGE ON SCHEMA ops TO bulkhead_ops;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ops TO bulkhead_ops;

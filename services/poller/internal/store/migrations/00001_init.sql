@@ -15,18 +15,24 @@ CREATE TABLE poller.watches (
     lease_until        timestamptz NOT NULL DEFAULT '-infinity',
     submitted_at       timestamptz NOT NULL,
     next_look_at       timestamptz NOT NULL,
-    looks              integer     NOT NULL DEFAULT 0,
+    looked_at          timestamptz,
+    looks              integer     NOT NULL DEFAULT 0,    -- answered ones
+    errors             integer     NOT NULL DEFAULT 0,    -- unanswered looks since the last answered one
     job_state          text        NOT NULL DEFAULT '',   -- as Salesforce writes it, at the last look
-    processed          bigint      NOT NULL DEFAULT 0,
+    processed          bigint      NOT NULL DEFAULT 0,    -- both -1: the job ended without usable counters
     failed             bigint      NOT NULL DEFAULT 0,
     error_message      text        NOT NULL DEFAULT '',
     progressed_at      timestamptz,                       -- when processed last moved: what a stall is measured from
     not_found          integer     NOT NULL DEFAULT 0,    -- consecutive 404s
     first_not_found_at timestamptz,
     last_error         text        NOT NULL DEFAULT '',
-    finished_at        timestamptz
+    finished_at        timestamptz,
+    reconciled_at      timestamptz                        -- when its chunk's outcome was seen: nobody needs to ask after it any more
 );
 CREATE INDEX watches_due ON poller.watches (next_look_at) WHERE state = 'watching';
+CREATE INDEX watches_unreconciled ON poller.watches (finished_at) WHERE state <> 'watching' AND reconciled_at IS NULL;
+-- How fast the last jobs of a pipeline were.
+CREATE INDEX watches_speed ON poller.watches (pipeline, finished_at) WHERE state = 'finished';
 
 CREATE TABLE poller.outbox (
     id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -39,7 +45,7 @@ CREATE TABLE poller.outbox (
 
 CREATE VIEW poller_pub.watches AS
     SELECT chunk, pipeline, org, job_id, rows, state, submitted_at, next_look_at, looks, job_state, processed, failed, error_message,
-           progressed_at, not_found, last_error, finished_at
+           progressed_at, not_found, last_error, finished_at, looked_at, errors, reconciled_at
     FROM poller.watches;
 
 GRANT USAGE ON SCHEMA poller TO bulkhead_poller;

@@ -9,21 +9,30 @@ CREATE TABLE reconciler.work (
     org           text        NOT NULL,
     job_id        text        NOT NULL,               -- '' = nothing was sent
     job_state     text        NOT NULL,               -- JobComplete, Failed, Aborted as Salesforce writes them; gone; nothing_sent
-    processed     bigint      NOT NULL DEFAULT 0,
+    processed     bigint      NOT NULL DEFAULT 0,     -- both -1: the job gave no usable counters
     failed        bigint      NOT NULL DEFAULT 0,
     error_message text        NOT NULL DEFAULT '',
     state         text        NOT NULL CHECK (state IN ('reading', 'quarantined', 'reconciled')),
     epoch         bigint      NOT NULL DEFAULT 0,
     owner         text        NOT NULL DEFAULT '',
     lease_until   timestamptz NOT NULL DEFAULT '-infinity',
-    reads         integer     NOT NULL DEFAULT 0,
+    reads         integer     NOT NULL DEFAULT 0,     -- complete ones
     first_read_at timestamptz,
+    last_read_at  timestamptz,
     next_read_at  timestamptz NOT NULL DEFAULT now(),
     last_digest   bytea,                              -- of what the files said at the last read, order left out
+    reason        text        NOT NULL DEFAULT '',    -- why it is read again, or what its end rests on
+    errors        integer     NOT NULL DEFAULT 0,     -- reads in a row that broke off
+    malformed     integer     NOT NULL DEFAULT 0,     -- of these, the last ones in a row whose files were not well formed
+    not_found          integer NOT NULL DEFAULT 0,    -- of these, the last ones in a row that Salesforce answered with 404
+    first_not_found_at timestamptz,
     last_error    text        NOT NULL DEFAULT '',
-    noted_at      timestamptz NOT NULL DEFAULT now()
+    pause_id      uuid,                               -- the pause that a quarantine made: lifting it has the files read again
+    noted_at      timestamptz NOT NULL DEFAULT now(),
+    ended_at      timestamptz
 );
 CREATE INDEX work_due ON reconciler.work (next_read_at) WHERE state = 'reading';
+CREATE INDEX work_quarantined ON reconciler.work (chunk) WHERE state = 'quarantined';
 
 CREATE TABLE reconciler.outcomes (
     chunk         uuid        PRIMARY KEY,
@@ -41,7 +50,11 @@ CREATE TABLE reconciler.outcomes (
     row_ids       bytea       NOT NULL,               -- 18 bytes a row: the Salesforce id, zero bytes where there is none
     created_rows  integer     NOT NULL,               -- landed rows that Salesforce says it created
     error_message text        NOT NULL DEFAULT '',
-    reconciled_at timestamptz NOT NULL DEFAULT now()
+    reconciled_at timestamptz NOT NULL DEFAULT now(),
+    -- What the submission says of its pipeline: five blocked ones in a row pause it.
+    standing      text        NOT NULL CHECK (standing IN ('works', 'blocked', 'open')),
+    CHECK (rows = landed + failed + unprocessed + missing + superseded),
+    CHECK (octet_length(row_states) = rows AND octet_length(row_ids) = 18 * rows)
 );
 CREATE INDEX outcomes_pipeline ON reconciler.outcomes (pipeline, reconciled_at);
 
@@ -97,6 +110,7 @@ CREATE TABLE reconciler.failures (
 CREATE INDEX failures_key ON reconciler.failures (pipeline, key_hash);
 CREATE INDEX failures_letter ON reconciler.failures (letter_id) WHERE letter_id IS NOT NULL;
 CREATE INDEX failures_class ON reconciler.failures (pipeline, class);
+CREATE INDEX failures_dead ON reconciler.failures (id) WHERE disposition = 'dead';
 
 CREATE TABLE reconciler.pauses (
     id       uuid        PRIMARY KEY,
@@ -105,6 +119,15 @@ CREATE TABLE reconciler.pauses (
     code     text        NOT NULL,
     message  text        NOT NULL,
     since    timestamptz NOT NULL DEFAULT now()
+);
+
+-- Up to which failure the open letters have been published into the present incarnation of the stream DLQ; one row.
+CREATE TABLE reconciler.dlq (
+    single      boolean     PRIMARY KEY DEFAULT true CHECK (single),
+    incarnation timestamptz NOT NULL,                 -- when the stream was made
+    failure_id  bigint      NOT NULL,                 -- letters above it, up to up_to, are still to be published again
+    up_to       bigint      NOT NULL,
+    moved_at    timestamptz NOT NULL DEFAULT now()
 );
 
 CREATE TABLE reconciler.outbox (
@@ -117,11 +140,12 @@ CREATE TABLE reconciler.outbox (
 );
 
 CREATE VIEW reconciler_pub.work AS
-    SELECT chunk, pipeline, org, job_id, job_state, processed, failed, error_message, state, reads, first_read_at, next_read_at, last_error, noted_at
+    SELECT chunk, pipeline, org, job_id, job_state, processed, failed, error_message, state, reads, first_read_at, next_read_at, last_error, noted_at,
+           reason, errors, pause_id, ended_at
     FROM reconciler.work;
 CREATE VIEW reconciler_pub.outcomes AS
     SELECT chunk, pipeline, org, job_id, job_state, rows, landed, failed, unprocessed, missing, superseded, row_states, row_ids, created_rows,
-           error_message, reconciled_at
+           error_message, reconciled_at, standing
     FROM reconciler.outcomes;
 CREATE VIEW reconciler_pub.outcome_runs AS
     SELECT chunk, pipeline, run, landed, dead, retrying, waiting_for_parent, unresolved, superseded FROM reconciler.outcome_runs;

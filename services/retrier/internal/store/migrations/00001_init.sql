@@ -17,7 +17,8 @@ CREATE TABLE retrier.letters_taken (
 CREATE TABLE retrier.waiting (
     failure_id  bigint      PRIMARY KEY,              -- reconciler_pub.failures.id: payload, cells, attempts so far
     unit_chunk  uuid        NOT NULL,                 -- records of one failed row wait and go together: (unit_chunk, unit_row);
-    unit_row    integer     NOT NULL,                 -- a replayed letter is a unit of its own
+    unit_row    integer     NOT NULL,                 -- a replayed letter is a unit of its own: (letter_id, 0)
+    letter_id   uuid,                                 -- the letter that a replay sends again; NULL = a retry
     pipeline    text        NOT NULL,
     revision    integer     NOT NULL,
     lane        integer     NOT NULL,
@@ -35,6 +36,8 @@ CREATE TABLE retrier.waiting (
     since       timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX waiting_due ON retrier.waiting (due_at);
+CREATE INDEX waiting_lane ON retrier.waiting (pipeline, lane, due_at);
+CREATE INDEX waiting_unit ON retrier.waiting (unit_chunk, unit_row);
 CREATE INDEX waiting_pipeline ON retrier.waiting (pipeline, run);
 CREATE INDEX waiting_key ON retrier.waiting (pipeline, key_hash);
 
@@ -60,7 +63,8 @@ CREATE TABLE retrier.chunks (
     sealed_at         timestamptz NOT NULL DEFAULT now(),
     reconciled_at     timestamptz
 );
-CREATE INDEX chunks_open ON retrier.chunks (pipeline, lane, seal_no) WHERE reconciled_at IS NULL;
+-- At most one resend is on its way in a pipeline's lane: what is due meanwhile gathers, and two instances cannot seal it twice.
+CREATE UNIQUE INDEX chunks_one_open ON retrier.chunks (pipeline, lane) WHERE reconciled_at IS NULL;
 
 CREATE TABLE retrier.chunk_runs (
     chunk    uuid    NOT NULL,
@@ -119,6 +123,13 @@ CREATE TABLE retrier.pauses (
     since    timestamptz NOT NULL DEFAULT now()
 );
 
+-- The DLQ stream that holds the letters of retrier.dead: one row. Another stream of that name gets every open letter again.
+CREATE TABLE retrier.dlq (
+    one         boolean     PRIMARY KEY DEFAULT true CHECK (one),
+    incarnation timestamptz NOT NULL,
+    noted_at    timestamptz NOT NULL DEFAULT now()
+);
+
 CREATE TABLE retrier.outbox (
     id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     subject    text        NOT NULL,
@@ -131,7 +142,8 @@ CREATE TABLE retrier.outbox (
 CREATE VIEW retrier_pub.taken AS SELECT chunk, taken_at FROM retrier.taken;
 CREATE VIEW retrier_pub.letters_taken AS SELECT letter_id, taken_at FROM retrier.letters_taken;
 CREATE VIEW retrier_pub.waiting AS
-    SELECT failure_id, unit_chunk, unit_row, pipeline, revision, lane, run, key_hash, generation, class, code, attempt, reason, due_at, since
+    SELECT failure_id, unit_chunk, unit_row, pipeline, revision, lane, run, key_hash, generation, class, code, attempt, reason, due_at, since,
+           letter_id
     FROM retrier.waiting;
 CREATE VIEW retrier_pub.chunks AS
     SELECT chunk, seal_no, pipeline, revision, kind, org, object, operation, external_id_field, space, lane, header,

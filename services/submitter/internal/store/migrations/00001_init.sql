@@ -20,11 +20,14 @@ CREATE TABLE submitter.submissions (
     next_try_at    timestamptz NOT NULL DEFAULT '-infinity',  -- a request that failed for a reason not the chunk's is tried again then
     tries          integer     NOT NULL DEFAULT 0,
     last_error     text        NOT NULL DEFAULT '',
+    waiting_for    text        NOT NULL DEFAULT '',           -- the gate that it stands at, in words; '' = none
+    checked_at     timestamptz,                               -- resends and replays: rule 10 is answered, the lane is held; the answer never changes
     job_id         text        NOT NULL DEFAULT '',
     job_created_at timestamptz,
-    upload_rows    integer,
+    upload_rows    integer,                                   -- what is really uploaded: decided with the check, or counted while uploading
     upload_bytes   bigint,
     upload_sha256  bytea,
+    uploaded_at    timestamptz,                               -- the job of job_id holds the whole upload
     close_refused  text        NOT NULL DEFAULT '',           -- Salesforce's words when it refused the close for good
     noted_at       timestamptz NOT NULL DEFAULT now(),
     bound_at       timestamptz,
@@ -35,6 +38,8 @@ CREATE UNIQUE INDEX submissions_job ON submitter.submissions (job_id) WHERE job_
 CREATE INDEX submissions_open ON submitter.submissions (next_try_at) WHERE state IN ('claimed', 'created', 'bound');
 CREATE INDEX submissions_submitted ON submitter.submissions (submitted_at) WHERE state = 'submitted';
 CREATE INDEX submissions_lane ON submitter.submissions (space, lane) WHERE ended_at IS NULL;
+CREATE INDEX submissions_sent ON submitter.submissions (pipeline, submitted_at) WHERE submitted_at IS NOT NULL;
+CREATE INDEX submissions_not_ended ON submitter.submissions (chunk) WHERE ended_at IS NULL;
 
 CREATE TABLE submitter.lanes (
     space   text        NOT NULL,
@@ -53,6 +58,7 @@ CREATE TABLE submitter.jobs (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX jobs_chunk ON submitter.jobs (chunk);
+CREATE INDEX jobs_org ON submitter.jobs (org, created_at);
 
 -- What a resend left out because newer versions cover it: whole rows (records superseded, each naming its successor) ...
 CREATE TABLE submitter.superseded (
@@ -98,7 +104,8 @@ CREATE TABLE submitter.outbox (
 
 CREATE VIEW submitter_pub.submissions AS
     SELECT chunk, pipeline, revision, kind, org, space, lane, seal_no, state, epoch, owner, lease_until, next_try_at, tries, last_error,
-           job_id, job_created_at, upload_rows, upload_bytes, upload_sha256, close_refused, noted_at, bound_at, submitted_at, ended_at
+           job_id, job_created_at, upload_rows, upload_bytes, upload_sha256, close_refused, noted_at, bound_at, submitted_at, ended_at,
+           waiting_for, checked_at, uploaded_at
     FROM submitter.submissions;
 CREATE VIEW submitter_pub.lanes AS SELECT space, lane, holder, held_at FROM submitter.lanes;
 CREATE VIEW submitter_pub.jobs AS SELECT job_id, chunk, org, epoch, state, created_at FROM submitter.jobs;

@@ -1,0 +1,116 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// RequestTimeout bounds one request to the broker where the caller's context sets no nearer end.
+const RequestTimeout = 5 * time.Second
+
+const (
+	connectTimeout = 5 * time.Second
+	reconnectWait  = 250 * time.Millisecond
+	// A broker that went away without a word is noticed after pingInterval * maxPings.
+	pingInterval = 5 * time.Second
+	maxPings     = 2
+)
+
+// ConnectOptions name a connection. The zero value works.
+type ConnectOptions struct {
+	// Name is shown by the broker in its list of connections.
+	Name string
+	// Logger is told of lost and regained connections; nil = nobody.
+	Logger *slog.Logger
+	// Options are added last: credentials, TLS.
+	Options []nats.Option
+}
+
+// Conn is a connection with its JetStream context. It reconnects for ever; what is in flight when it breaks fails.
+type Conn struct {
+	NC *nats.Conn
+	JS jetstream.JetStream
+}
+
+// Connect connects to the broker at url, or fails within five seconds. Once connected it never gives up.
+func Connect(url string, o ConnectOptions) (*Conn, error) {
+	logger := o.Logger
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	options := []nats.Option{
+		nats.Name(o.Name),
+		nats.Timeout(connectTimeout),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(reconnectWait),
+		nats.ReconnectJitter(reconnectWait, reconnectWait),
+		nats.PingInterval(pingInterval),
+		nats.MaxPingsOutstanding(maxPings),
+		// Without a buffer a publish during an outage fails at once instead of being sent, much later, after its caller gave up.
+		nats.ReconnectBufSize(-1),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				logger.Warn("connection to NATS lost", "err", err)
+			}
+		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) {
+			logger.Info("connection to NATS is back", "url", nc.ConnectedUrlRedacted())
+		}),
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+			if sub != nil {
+				logger.Warn("NATS subscription", "subject", sub.Subject, "err", err)
+				return
+			}
+			logger.Warn("NATS connection", "err", err)
+		}),
+	}
+	nc, err := nats.Connect(url, append(options, o.Options...)...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to NATS: %w", err)
+	}
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(RequestTimeout))
+	if err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("open JetStream: %w", err)
+	}
+	return &Conn{NC: nc, JS: js}, nil
+}
+
+// Close flushes what is on its way out and closes. It does not wait for a broker that is away.
+func (c *Conn) Close() {
+	if c == nil || c.NC == nil {
+		return
+	}
+	if c.NC.IsConnected() {
+		// A flush that fails changes nothing: whatever was not acknowledged is published again.
+		_ = c.NC.FlushTimeout(time.Second)
+	}
+	c.NC.Close()
+}
+
+// bounded gives a context that ends by [RequestTimeout] at the latest.
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, RequestTimeout)
+}
+
+// pause waits, shorter when ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// gone says whether an error means that the stream or consumer asked for is not there.
+func gone(err error) bool {
+	return errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound) ||
+		errors.Is(err, jetstream.ErrConsumerDeleted) || errors.Is(err, nats.ErrNoResponders)
+}

@@ -1,0 +1,221 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Msg is a stored message.
+type Msg struct {
+	Seq     uint64
+	Subject string
+	Header  nats.Header
+	Data    []byte
+	// Time is when the broker stored it.
+	Time time.Time
+}
+
+// ReaderConfig says what to read.
+type ReaderConfig struct {
+	Stream string
+	// Subject filters; "" = all of the stream. With a filter that leaves messages out, AllowGaps must be set.
+	Subject string
+	// After is the sequence after which reading starts; 0 = from the first message.
+	After uint64
+	// AllowGaps is for streams from which single messages are deleted (DLQ): a hole is then no loss.
+	AllowGaps bool
+	// Incarnation, unless zero, is the stream's that After belongs to: another one is refused with [IncarnationError].
+	Incarnation time.Time
+}
+
+// GapError says that messages which should have been read are not in the stream any more: that is loss.
+type GapError struct {
+	Stream string
+	// Expected is the next sequence that should have come, Got the one that came (or the stream's first).
+	Expected, Got uint64
+}
+
+func (e *GapError) Error() string {
+	return fmt.Sprintf("stream %s: message %d was expected and %d is the next: what lies between is lost", e.Stream, e.Expected, e.Got)
+}
+
+// ShortenedError says that the stream ends before the place up to which it was read: it was restored from an older state.
+type ShortenedError struct {
+	Stream      string
+	After, Last uint64
+}
+
+func (e *ShortenedError) Error() string {
+	return fmt.Sprintf("stream %s was read up to %d and now ends at %d: it was shortened or made again", e.Stream, e.After, e.Last)
+}
+
+// IncarnationError says that the stream was deleted and made again.
+type IncarnationError struct {
+	Stream    string
+	Had, Have time.Time
+}
+
+func (e *IncarnationError) Error() string {
+	return fmt.Sprintf("stream %s was made at %s, the one read so far at %s: it was made again",
+		e.Stream, e.Have.UTC().Format(time.RFC3339Nano), e.Had.UTC().Format(time.RFC3339Nano))
+}
+
+const (
+	// readerInactive is when the broker forgets a reader's consumer that nobody pulls from.
+	readerInactive = time.Minute
+	// minFetchBytes lets a message of the largest size through with its headers, or it would never be delivered.
+	minFetchBytes = MaxMessageBytes + 64<<10
+)
+
+// Reader reads a stream in order without a durable consumer: it opens at a place that its owner stores. Not for concurrent use.
+type Reader struct {
+	conn     *Conn
+	config   ReaderConfig
+	after    uint64 // last sequence that was handed out, or the start
+	info     StreamInfo
+	consumer string // its name at the broker; "" = to be opened again
+}
+
+// OpenReader opens a reader. It fails with [GapError], [ShortenedError] or [IncarnationError] when the stream cannot continue at After, and
+// with an error that wraps [jetstream.ErrStreamNotFound] when there is none.
+func OpenReader(ctx context.Context, conn *Conn, c ReaderConfig) (*Reader, error) {
+	r := &Reader{conn: conn, config: c, after: c.After}
+	if err := r.open(ctx); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Incarnation is when the stream was made.
+func (r *Reader) Incarnation() time.Time { return r.info.Incarnation }
+
+// First is the sequence of the stream's first message when the reader last looked.
+func (r *Reader) First() uint64 { return r.info.First }
+
+// Last is the sequence of the stream's last message when the reader last looked.
+func (r *Reader) Last() uint64 { return r.info.Last }
+
+// After is the sequence up to which the reader has read.
+func (r *Reader) After() uint64 { return r.after }
+
+func (r *Reader) open(ctx context.Context) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	stream, err := r.conn.JS.Stream(ctx, r.config.Stream)
+	if err != nil {
+		return fmt.Errorf("stream %s: %w", r.config.Stream, err)
+	}
+	info := streamInfo(stream.CachedInfo())
+	if err := r.check(info); err != nil {
+		return err
+	}
+	c := jetstream.ConsumerConfig{
+		AckPolicy:         jetstream.AckNonePolicy,
+		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:       r.after + 1,
+		MemoryStorage:     true,
+		Replicas:          1,
+		InactiveThreshold: readerInactive,
+	}
+	if r.config.Subject != "" {
+		c.FilterSubject = r.config.Subject
+	}
+	consumer, err := stream.CreateConsumer(ctx, c)
+	if err != nil {
+		return fmt.Errorf("reader of %s: %w", r.config.Stream, err)
+	}
+	r.info, r.config.Incarnation, r.consumer = info, info.Incarnation, consumer.CachedInfo().Name
+	return nil
+}
+
+func (r *Reader) check(info StreamInfo) error {
+	if had := r.config.Incarnation; !had.IsZero() && !had.Equal(info.Incarnation) {
+		// PostgreSQL keeps microseconds, the broker nanoseconds.
+		if !had.Truncate(time.Microsecond).Equal(info.Incarnation.Truncate(time.Microsecond)) &&
+			!had.Round(time.Microsecond).Equal(info.Incarnation.Round(time.Microsecond)) {
+			return &IncarnationError{Stream: r.config.Stream, Had: had, Have: info.Incarnation}
+		}
+	}
+	if info.Last < r.after {
+		return &ShortenedError{Stream: r.config.Stream, After: r.after, Last: info.Last}
+	}
+	if !r.config.AllowGaps && info.First > r.after+1 {
+		return &GapError{Stream: r.config.Stream, Expected: r.after + 1, Got: info.First}
+	}
+	return nil
+}
+
+// Fetch returns the next messages: what is there at once, else it waits up to wait for the first. It gives at most maxMsgs and about maxBytes
+// (never less than one message of the largest size); none and no error means that nothing came. After an error the
+// next Fetch continues behind what was handed out; [GapError], [ShortenedError] and [IncarnationError] come again until somebody decides.
+// Messages that were read before an error are handed out first, the error at the next call if it lasts.
+func (r *Reader) Fetch(ctx context.Context, maxMsgs, maxBytes int, wait time.Duration) ([]Msg, error) {
+	if r.consumer == "" {
+		if err := r.open(ctx); err != nil {
+			return nil, err
+		}
+	}
+	var out []Msg
+	request := pullRequest{Batch: max(maxMsgs, 1), MaxBytes: max(maxBytes, minFetchBytes), NoWait: true, Expires: max(wait, 0)}
+	err := pull(ctx, r.conn.NC, r.config.Stream, r.consumer, request, func(m *nats.Msg) error {
+		meta, err := m.Metadata()
+		if err != nil {
+			return err
+		}
+		seq := meta.Sequence.Stream
+		switch {
+		case seq <= r.after:
+			return nil
+		case !r.config.AllowGaps && seq != r.after+1:
+			return &GapError{Stream: r.config.Stream, Expected: r.after + 1, Got: seq}
+		}
+		out = append(out, Msg{Seq: seq, Subject: m.Subject, Header: m.Header, Data: m.Data, Time: meta.Timestamp})
+		r.after = seq
+		return nil
+	})
+	if err == nil {
+		return out, nil
+	}
+	// The consumer is not asked again: a new one begins behind what was handed out.
+	r.consumer = ""
+	if len(out) > 0 {
+		return out, nil
+	}
+	var gap *GapError
+	if errors.As(err, &gap) {
+		return nil, r.confirm(ctx, gap)
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return nil, fmt.Errorf("read %s: %w", r.config.Stream, err)
+}
+
+// confirm looks whether the message that did not come is really gone, or only got lost between broker and reader.
+func (r *Reader) confirm(ctx context.Context, gap *GapError) error {
+	_, err := GetMessage(ctx, r.conn, r.config.Stream, gap.Expected)
+	switch {
+	case errors.Is(err, ErrNoMessage):
+		return gap
+	case err != nil:
+		return err
+	}
+	return fmt.Errorf("read %s: message %d did not arrive and is read again", r.config.Stream, gap.Expected)
+}
+
+// Close lets the broker forget the reader's consumer now instead of after a minute.
+func (r *Reader) Close(ctx context.Context) {
+	if r.consumer == "" {
+		return
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	// Best effort: the broker forgets it by itself.
+	_ = r.conn.JS.DeleteConsumer(ctx, r.config.Stream, r.consumer)
+	r.consumer = ""
+}

@@ -1,0 +1,165 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// FlowMaxAge is how long facts are kept; FLOW may be lost at any time, its length only has to exceed the longest stop of a service.
+	FlowMaxAge = 8 * 24 * time.Hour
+	// The broker's shortest deduplication window. Each id costs memory, and no argument rests on it.
+	duplicateWindow = 100 * time.Millisecond
+	// MaxMessageBytes is the broker's max_payload that everything here is built for.
+	MaxMessageBytes = 1 << 20
+)
+
+// Limits are what differs between installations. Zero values mean the default in the comment.
+type Limits struct {
+	// MaxBytes bounds the stream; 0 = FLOW 1 GiB, DLQ 4 GiB, RECORDS 2 GiB (a definition's backlog).
+	MaxBytes int64
+	// Replicas is 1 on one machine, 3 in a cluster; 0 = 1.
+	Replicas int
+}
+
+func (l Limits) config(name string, subjects []string, maxBytes int64) jetstream.StreamConfig {
+	if l.MaxBytes > 0 {
+		maxBytes = l.MaxBytes
+	}
+	return jetstream.StreamConfig{
+		Name:               name,
+		Subjects:           subjects,
+		Retention:          jetstream.LimitsPolicy,
+		Storage:            jetstream.FileStorage,
+		Replicas:           max(l.Replicas, 1),
+		MaxBytes:           maxBytes,
+		MaxMsgs:            -1,
+		MaxMsgsPerSubject:  -1,
+		MaxConsumers:       -1,
+		MaxMsgSize:         -1,
+		Duplicates:         duplicateWindow,
+		AllowDirect:        true,
+		AllowAtomicPublish: true,
+	}
+}
+
+// EnsureFlow makes the stream of facts, or brings an existing one to these settings. Only ops calls it.
+func EnsureFlow(ctx context.Context, js jetstream.JetStream, l Limits) error {
+	c := l.config(StreamFlow, []string{"flow.*.*"}, 1<<30)
+	c.Discard = jetstream.DiscardOld
+	c.MaxAge = FlowMaxAge
+	return ensure(ctx, js, c)
+}
+
+// EnsureDLQ makes the stream of dead letters, or brings an existing one to these settings. A full one refuses new letters, which then wait in
+// the outboxes. Only ops calls it.
+func EnsureDLQ(ctx context.Context, js jetstream.JetStream, l Limits) error {
+	c := l.config(StreamDLQ, []string{"dlq.*.*"}, 4<<30)
+	c.Discard = jetstream.DiscardNew
+	return ensure(ctx, js, c)
+}
+
+// EnsureRecords makes a pipeline's stream, or brings an existing one to these settings. A full one refuses the publisher: that is the
+// backpressure. Single messages cannot be deleted, so a hole is always a loss; purging from the front is ops' right. Only ops calls it.
+func EnsureRecords(ctx context.Context, js jetstream.JetStream, pipeline string, l Limits) error {
+	if err := checkToken("pipeline", pipeline); err != nil {
+		return err
+	}
+	c := l.config(RecordsStream(pipeline), []string{RecordsSubject(pipeline)}, 2<<30)
+	c.Discard = jetstream.DiscardNew
+	c.DenyDelete = true
+	return ensure(ctx, js, c)
+}
+
+func ensure(ctx context.Context, js jetstream.JetStream, c jetstream.StreamConfig) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	stream, err := js.Stream(ctx, c.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		_, err = js.CreateStream(ctx, c)
+		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			return wrapStream(c.Name, err)
+		}
+		// Another instance was first.
+		stream, err = js.Stream(ctx, c.Name)
+	}
+	if err != nil {
+		return wrapStream(c.Name, err)
+	}
+	have := stream.CachedInfo().Config
+	if have.Storage != c.Storage || have.Retention != c.Retention {
+		return fmt.Errorf("stream %s exists with storage %s and retention %s, needed are %s and %s: move its messages away and delete it",
+			c.Name, have.Storage, have.Retention, c.Storage, c.Retention)
+	}
+	if sameSettings(have, c) {
+		return nil
+	}
+	_, err = js.UpdateStream(ctx, c)
+	return wrapStream(c.Name, err)
+}
+
+func wrapStream(name string, err error) error {
+	if err != nil {
+		return fmt.Errorf("apply stream %s: %w", name, err)
+	}
+	return nil
+}
+
+func sameSettings(a, b jetstream.StreamConfig) bool {
+	return len(a.Subjects) == 1 && len(b.Subjects) == 1 && a.Subjects[0] == b.Subjects[0] &&
+		a.Replicas == b.Replicas && a.MaxBytes == b.MaxBytes && a.MaxAge == b.MaxAge && a.Discard == b.Discard &&
+		a.Duplicates == b.Duplicates && a.AllowDirect == b.AllowDirect && a.AllowAtomicPublish == b.AllowAtomicPublish &&
+		a.DenyDelete == b.DenyDelete
+}
+
+// PurgeRecords removes a pipeline's messages below sequence keep. Only ops calls it, with a mark below which nobody reads any more.
+func PurgeRecords(ctx context.Context, js jetstream.JetStream, pipeline string, keep uint64) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	stream, err := js.Stream(ctx, RecordsStream(pipeline))
+	if err != nil {
+		return wrapStream(RecordsStream(pipeline), err)
+	}
+	if err := stream.Purge(ctx, jetstream.WithPurgeSequence(keep)); err != nil {
+		return fmt.Errorf("purge %s below %d: %w", RecordsStream(pipeline), keep, err)
+	}
+	return nil
+}
+
+// StreamInfo is what readers and the purge need to know of a stream.
+type StreamInfo struct {
+	// Incarnation is when the stream was made: another one is another stream, whatever its name.
+	Incarnation time.Time
+	// First and Last are the sequences of its first and last message; of an empty stream Last+1 and Last.
+	First, Last uint64
+	// Messages and Bytes are what it holds now, MaxBytes what it may hold.
+	Messages uint64
+	Bytes    uint64
+	MaxBytes int64
+}
+
+// Info asks the broker about a stream. A stream that is not there gives an error that wraps [jetstream.ErrStreamNotFound].
+func Info(ctx context.Context, conn *Conn, stream string) (StreamInfo, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	s, err := conn.JS.Stream(ctx, stream)
+	if err != nil {
+		return StreamInfo{}, fmt.Errorf("stream %s: %w", stream, err)
+	}
+	return streamInfo(s.CachedInfo()), nil
+}
+
+func streamInfo(i *jetstream.StreamInfo) StreamInfo {
+	info := StreamInfo{
+		Incarnation: i.Created, First: i.State.FirstSeq, Last: i.State.LastSeq,
+		Messages: i.State.Msgs, Bytes: i.State.Bytes, MaxBytes: i.Config.MaxBytes,
+	}
+	if i.State.Msgs == 0 {
+		info.First = info.Last + 1
+	}
+	return info
+}

@@ -1,0 +1,154 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+)
+
+// Migrations are one service's schema, as numbered SQL files in goose's form.
+type Migrations struct {
+	Service string // owner of the schema of the same name
+	FS      fs.FS  // holds migrations/00001_name.sql and so on
+}
+
+// ErrSchemaOlder says that the database lacks migrations that this binary needs.
+var ErrSchemaOlder = errors.New("the schema is older than this program")
+
+// ErrSchemaNewer says that the database is more than one migration ahead of this binary.
+var ErrSchemaNewer = errors.New("the schema is newer than this program")
+
+// versionTable is the table, in the service's schema, in which goose notes what ran.
+const versionTable = "goose_version"
+
+// Migrate brings one service's schema up to date: roles first (Bootstrap, no passwords), then every migration that has
+// not run, each in a transaction, forward only. Several programs may call it at once; one works, the others wait.
+// A database that is more than one migration ahead is refused with ErrSchemaNewer.
+func Migrate(ctx context.Context, adminDSN string, m Migrations) error {
+	newest, err := m.newest()
+	if err != nil {
+		return err
+	}
+	files, err := fs.Sub(m.FS, "migrations")
+	if err != nil {
+		return fmt.Errorf("migrate %s: %w", m.Service, err)
+	}
+	if err := Bootstrap(ctx, adminDSN, nil); err != nil {
+		return fmt.Errorf("migrate %s: %w", m.Service, err)
+	}
+	err = withAdmin(ctx, adminDSN, func(ctx context.Context, conn *pgx.Conn) error {
+		schema := pgx.Identifier{m.Service}.Sanitize()
+		if _, err := conn.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+schema); err != nil {
+			return fmt.Errorf("create schema: %w", err)
+		}
+		if err := up(ctx, conn.Config(), m.Service, files, newest); err != nil {
+			return err
+		}
+		// Migrations grant the role all tables of its schema; what ran is not the service's to change.
+		table := pgx.Identifier{m.Service, versionTable}.Sanitize()
+		role := pgx.Identifier{RoleOf(m.Service)}.Sanitize()
+		_, err := conn.Exec(ctx, fmt.Sprintf("REVOKE ALL ON %[1]s FROM %[2]s; GRANT USAGE ON SCHEMA %[3]s TO %[2]s; GRANT SELECT ON %[1]s TO %[2]s", table, role, schema))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("migrate %s: %w", m.Service, err)
+	}
+	return nil
+}
+
+// up runs goose on connections of its own; the caller holds the advisory lock.
+func up(ctx context.Context, config *pgx.ConnConfig, service string, files fs.FS, newest int64) error {
+	db := stdlib.OpenDB(*config)
+	defer func() { _ = db.Close() }()
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, files,
+		goose.WithTableName(service+"."+versionTable), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return fmt.Errorf("read migrations: %w", err)
+	}
+	has, err := provider.GetDBVersion(ctx)
+	if err != nil {
+		return fmt.Errorf("read the schema's version: %w", err)
+	}
+	if err := compareVersions(service, has, newest); errors.Is(err, ErrSchemaNewer) {
+		return err
+	}
+	if has >= newest {
+		return nil
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("run migrations: %w", err)
+	}
+	return nil
+}
+
+// CheckSchema says whether the database fits this binary: nil, ErrSchemaOlder (which `<service> migrate` cures), or
+// ErrSchemaNewer. One migration ahead is accepted: code runs before and after its neighbour's migration.
+func CheckSchema(ctx context.Context, pool *pgxpool.Pool, m Migrations) error {
+	newest, err := m.newest()
+	if err != nil {
+		return err
+	}
+	var has int64
+	err = pool.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM "+pgx.Identifier{m.Service, versionTable}.Sanitize()+" WHERE is_applied").Scan(&has)
+	var pgErr *pgconn.PgError
+	switch {
+	case errors.As(err, &pgErr) && (pgErr.Code == "42P01" || pgErr.Code == "3F000" || pgErr.Code == "42501"):
+		has = 0 // no such table, no such schema, or not yet granted: nothing ran to its end
+	case err != nil:
+		return fmt.Errorf("read the version of schema %s: %w", m.Service, err)
+	}
+	return compareVersions(m.Service, has, newest)
+}
+
+func compareVersions(service string, has, newest int64) error {
+	switch {
+	case has < newest:
+		return fmt.Errorf("%w: %s is at %d and %d is needed; run `%s migrate`", ErrSchemaOlder, service, has, newest, service)
+	case has > newest+1:
+		return fmt.Errorf("%w: %s is at %d and this program knows up to %d; run a newer one", ErrSchemaNewer, service, has, newest)
+	}
+	return nil
+}
+
+var migrationName = regexp.MustCompile(`^(\d+)_[a-z0-9_]+\.sql$`)
+
+// newest is the highest number among the files.
+func (m Migrations) newest() (int64, error) {
+	if !slices.Contains(Services, m.Service) {
+		return 0, fmt.Errorf("migrations of unknown service %q", m.Service)
+	}
+	entries, err := fs.ReadDir(m.FS, "migrations")
+	if err != nil {
+		return 0, fmt.Errorf("migrations of %s: %w", m.Service, err)
+	}
+	var newest int64
+	for _, entry := range entries {
+		if path.Ext(entry.Name()) != ".sql" {
+			continue
+		}
+		parts := migrationName.FindStringSubmatch(entry.Name())
+		if parts == nil {
+			return 0, fmt.Errorf("migrations of %s: file %q is not named 00001_what_it_does.sql", m.Service, entry.Name())
+		}
+		n, err := strconv.ParseInt(parts[1], 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("migrations of %s: file %q: %w", m.Service, entry.Name(), err)
+		}
+		newest = max(newest, n)
+	}
+	if newest == 0 {
+		return 0, fmt.Errorf("migrations of %s: no file in migrations/", m.Service)
+	}
+	return newest, nil
+}

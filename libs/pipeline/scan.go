@@ -1,0 +1,624 @@
+package pipeline
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"bulkhead/libs/record"
+)
+
+// MaxDepth is how deep objects and arrays of a record may nest.
+const MaxDepth = 64
+
+type kind uint8
+
+const (
+	kindAbsent kind = iota
+	kindNull
+	kindString
+	kindNumber
+	kindBool
+	kindObject
+	kindArray
+)
+
+func (k kind) String() string {
+	switch k {
+	case kindAbsent:
+		return "nothing"
+	case kindNull:
+		return "null"
+	case kindString:
+		return "a string"
+	case kindNumber:
+		return "a number"
+	case kindBool:
+		return "a boolean"
+	case kindObject:
+		return "an object"
+	case kindArray:
+		return "an array"
+	}
+	return "something else"
+}
+
+// value is a member that somebody wants: text is the decoded string, the number as written, or true and false.
+type value struct {
+	kind kind
+	text string
+	// bad says that the text was repaired or holds what no column can store: it must not be used.
+	bad bool
+}
+
+// want is a tree of the members that somebody wants to know of.
+type want struct {
+	slot     int // where the value goes; -1 = it is only a way to deeper ones
+	children map[string]*want
+}
+
+// scanner reads one JSON document once: it checks it, keeps the wanted values, and writes the canonical form.
+//
+// The canonical form has members sorted by name (by bytes of UTF-8), strings decoded and escaped only where they must be, numbers as written and
+// no white space.
+type scanner struct {
+	data []byte
+	at   int
+
+	out     []byte   // canonical form
+	members []member // of the objects being read, innermost last
+	spare   []byte   // for sorting members
+
+	values  []value // by slot
+	unknown []string
+	// strict collects names of members that nobody wants into unknown.
+	strict bool
+
+	badUTF8 bool // bytes or escapes that are no Unicode text
+	nul     bool // U+0000 in a string or name
+}
+
+// member is where the canonical form of a member stands: its name (quoted) and the whole, in scanner.out.
+type member struct {
+	start, nameEnd, end int
+	// escaped says that the canonical name holds an escape: it sorts by what it means.
+	escaped bool
+}
+
+// syntaxError is a document that cannot be read.
+type syntaxError struct {
+	at   int
+	text string
+	// nul says that it ends at a bare U+0000 in a string.
+	nul bool
+}
+
+func (e *syntaxError) Error() string { return fmt.Sprintf("%s at byte %d", e.text, e.at) }
+
+func (s *scanner) fail(format string, args ...any) error {
+	return &syntaxError{at: s.at, text: fmt.Sprintf(format, args...)}
+}
+
+func (s *scanner) reset(data []byte, slots int, strict bool) {
+	s.data, s.at = data, 0
+	s.out, s.members, s.unknown = s.out[:0], s.members[:0], nil
+	s.strict, s.badUTF8, s.nul = strict, false, false
+	s.values = slices.Grow(s.values[:0], slots)[:slots]
+	clear(s.values)
+}
+
+// document reads the whole of it. top is what stood there; the canonical form is in s.out.
+func (s *scanner) document(w *want) (top kind, err error) {
+	s.blank()
+	if s.at == len(s.data) {
+		return kindAbsent, s.fail("the body is empty")
+	}
+	top, _, err = s.value(w, "", 0)
+	if err != nil {
+		return top, err
+	}
+	s.blank()
+	if s.at != len(s.data) {
+		return top, s.fail("something follows the end of the document")
+	}
+	return top, nil
+}
+
+func (s *scanner) blank() {
+	for s.at < len(s.data) {
+		switch s.data[s.at] {
+		case ' ', '\t', '\r', '\n':
+			s.at++
+		default:
+			return
+		}
+	}
+}
+
+// value reads one value. w is what is wanted of it (nil = nothing), path its place for messages.
+func (s *scanner) value(w *want, path string, depth int) (kind, value, error) {
+	if s.at == len(s.data) {
+		return kindAbsent, value{}, s.fail("the document ends where a value should be")
+	}
+	switch c := s.data[s.at]; {
+	case c == '{':
+		if w != nil && len(w.children) == 0 {
+			w = nil // a single value was wanted here: whatever is inside, it is not one
+		}
+		err := s.object(w, path, depth+1)
+		return kindObject, value{kind: kindObject}, err
+	case c == '[':
+		err := s.array(depth + 1)
+		return kindArray, value{kind: kindArray}, err
+	case c == '"':
+		return s.stringValue(w != nil)
+	case c == '-' || c >= '0' && c <= '9':
+		text, err := s.number()
+		if err != nil || w == nil {
+			return kindNumber, value{kind: kindNumber}, err
+		}
+		return kindNumber, value{kind: kindNumber, text: string(text)}, nil
+	case c == 't':
+		return kindBool, value{kind: kindBool, text: "true"}, s.word("true")
+	case c == 'f':
+		return kindBool, value{kind: kindBool, text: "false"}, s.word("false")
+	case c == 'n':
+		return kindNull, value{kind: kindNull}, s.word("null")
+	}
+	return kindAbsent, value{}, s.fail("%s where a value should be", show(s.data[s.at:]))
+}
+
+func (s *scanner) word(w string) error {
+	if !bytes.HasPrefix(s.data[s.at:], []byte(w)) {
+		return s.fail("%s where a value should be", show(s.data[s.at:]))
+	}
+	s.at += len(w)
+	s.out = append(s.out, w...)
+	return nil
+}
+
+func (s *scanner) array(depth int) error {
+	if depth > MaxDepth {
+		return s.fail("nested deeper than %d", MaxDepth)
+	}
+	s.at++
+	s.out = append(s.out, '[')
+	s.blank()
+	if s.at < len(s.data) && s.data[s.at] == ']' {
+		s.at++
+		s.out = append(s.out, ']')
+		return nil
+	}
+	for {
+		s.blank()
+		if _, _, err := s.value(nil, "", depth); err != nil {
+			return err
+		}
+		s.blank()
+		if s.at == len(s.data) {
+			return s.fail("the document ends inside an array")
+		}
+		c := s.data[s.at]
+		if c != ',' && c != ']' {
+			return s.fail("%s where a comma or ] should be", show(s.data[s.at:]))
+		}
+		s.at++
+		s.out = append(s.out, c)
+		if c == ']' {
+			return nil
+		}
+	}
+}
+
+func (s *scanner) object(w *want, path string, depth int) error {
+	if depth > MaxDepth {
+		return s.fail("nested deeper than %d", MaxDepth)
+	}
+	base, first, sorted := len(s.out), len(s.members), true
+	s.at++
+	s.out = append(s.out, '{')
+	s.blank()
+	if s.at < len(s.data) && s.data[s.at] == '}' {
+		s.at++
+		s.out = append(s.out, '}')
+		return nil
+	}
+	for {
+		m, err := s.member(w, path, depth)
+		if err != nil {
+			return err
+		}
+		if n := len(s.members); n > first {
+			last := s.members[n-1]
+			sorted = sorted && s.compare(last, m) < 0
+		}
+		s.members = append(s.members, m)
+		s.blank()
+		if s.at == len(s.data) {
+			return s.fail("the document ends inside an object")
+		}
+		c := s.data[s.at]
+		if c != ',' && c != '}' {
+			return s.fail("%s where a comma or } should be", show(s.data[s.at:]))
+		}
+		s.at++
+		s.out = append(s.out, c)
+		if c == '}' {
+			break
+		}
+	}
+	if !sorted {
+		if err := s.sort(base, s.members[first:]); err != nil {
+			return err
+		}
+	}
+	s.members = s.members[:first]
+	return nil
+}
+
+// member reads one name and value.
+func (s *scanner) member(w *want, path string, depth int) (member, error) {
+	s.blank()
+	if s.at == len(s.data) || s.data[s.at] != '"' {
+		return member{}, s.fail("%s where the name of a member should be", show(s.data[min(s.at, len(s.data)):]))
+	}
+	m := member{start: len(s.out)}
+	name, bad, err := s.string()
+	if err != nil {
+		return m, err
+	}
+	m.nameEnd = len(s.out)
+	m.escaped = bytes.IndexByte(s.out[m.start:m.nameEnd], '\\') >= 0
+	s.blank()
+	if s.at == len(s.data) || s.data[s.at] != ':' {
+		return m, s.fail("%s where a colon should be", show(s.data[min(s.at, len(s.data)):]))
+	}
+	s.at++
+	s.out = append(s.out, ':')
+	s.blank()
+	var child *want
+	inner := ""
+	if w != nil {
+		if !bad {
+			child = w.children[string(name)]
+		}
+		if child == nil && s.strict {
+			s.unknown = append(s.unknown, cutName(join(path, string(bytes.ToValidUTF8(name, []byte("\uFFFD"))))))
+		}
+		if child != nil && len(child.children) > 0 {
+			inner = join(path, string(name))
+		}
+	}
+	k, v, err := s.value(child, inner, depth)
+	if err != nil {
+		return m, err
+	}
+	if child != nil {
+		s.keep(child, k, v)
+	}
+	m.end = len(s.out)
+	return m, nil
+}
+
+// keep stores a wanted value. Something that should have been an object of wanted members, and is none, is kept for each of them: null means that
+// all of them are null, anything else is of a wrong type.
+func (s *scanner) keep(w *want, k kind, v value) {
+	if w.slot >= 0 {
+		s.values[w.slot] = v
+	}
+	if k == kindObject {
+		return
+	}
+	for _, child := range w.children {
+		switch {
+		case k == kindNull:
+			s.keep(child, k, v)
+		default:
+			s.keep(child, kindArray, value{kind: kindArray})
+		}
+	}
+}
+
+// compare orders members by the bytes of their decoded names.
+func (s *scanner) compare(a, b member) int {
+	left, right := s.out[a.start+1:a.nameEnd-1], s.out[b.start+1:b.nameEnd-1]
+	if a.escaped {
+		left = unescape(left)
+	}
+	if b.escaped {
+		right = unescape(right)
+	}
+	return bytes.Compare(left, right)
+}
+
+// unescape decodes the inside of a canonical string.
+func unescape(b []byte) []byte {
+	s := scanner{data: append(append([]byte{'"'}, b...), '"')}
+	text, _, err := s.string()
+	if err != nil {
+		return b // cannot be: it was written by appendCanonical
+	}
+	return text
+}
+
+// sort puts the members of the object that begins at base in order, and finds names that stand twice.
+func (s *scanner) sort(base int, members []member) error {
+	name := func(m member) []byte { return s.out[m.start:m.nameEnd] }
+	slices.SortFunc(members, s.compare)
+	s.spare = append(s.spare[:0], '{')
+	for i, m := range members {
+		if i > 0 {
+			if bytes.Equal(name(members[i-1]), name(m)) {
+				return s.fail("the member %s stands twice in the object that ends", cutName(string(name(m))))
+			}
+			s.spare = append(s.spare, ',')
+		}
+		s.spare = append(s.spare, s.out[m.start:m.end]...)
+	}
+	s.spare = append(s.spare, '}')
+	s.out = append(s.out[:base], s.spare...)
+	return nil
+}
+
+// number checks a number against the grammar of JSON and returns it as written.
+func (s *scanner) number() ([]byte, error) {
+	n := numberLen(s.data[s.at:])
+	if n == 0 {
+		return nil, s.fail("%s is no number", show(s.data[s.at:]))
+	}
+	text := s.data[s.at : s.at+n]
+	s.at += n
+	s.out = append(s.out, text...)
+	return text, nil
+}
+
+// numberLen is the length of the JSON number that data begins with; 0 = with none.
+func numberLen(data []byte) int {
+	i := 0
+	digits := func() bool {
+		start := i
+		for i < len(data) && data[i] >= '0' && data[i] <= '9' {
+			i++
+		}
+		return i > start
+	}
+	if i < len(data) && data[i] == '-' {
+		i++
+	}
+	if i < len(data) && data[i] == '0' {
+		i++
+	} else if !digits() {
+		return 0
+	}
+	if i < len(data) && data[i] == '.' {
+		i++
+		if !digits() {
+			return 0
+		}
+	}
+	if i < len(data) && (data[i] == 'e' || data[i] == 'E') {
+		i++
+		if i < len(data) && (data[i] == '+' || data[i] == '-') {
+			i++
+		}
+		if !digits() {
+			return 0
+		}
+	}
+	return i
+}
+
+func (s *scanner) stringValue(wanted bool) (kind, value, error) {
+	text, bad, err := s.string()
+	if err != nil || !wanted {
+		return kindString, value{kind: kindString}, err
+	}
+	return kindString, value{kind: kindString, text: string(text), bad: bad}, nil
+}
+
+// string reads a string, writes its canonical form, and returns its decoded bytes, which stay good until the next call. What is no Unicode text (bytes,
+// lone surrogates) or holds U+0000 is noted in s and makes it bad; reading goes on, so that the key of the record can be told.
+func (s *scanner) string() (text []byte, bad bool, err error) {
+	s.at++
+	start := s.at
+	ascii := true
+	for i := start; i < len(s.data); i++ {
+		switch c := s.data[i]; {
+		case c == '"':
+			text = s.data[start:i]
+			s.at = i + 1
+			if !ascii && !utf8.Valid(text) {
+				s.badUTF8, bad = true, true
+			}
+			s.out = append(s.out, '"')
+			s.out = append(s.out, text...)
+			s.out = append(s.out, '"')
+			return text, bad, nil
+		case c == '\\':
+			return s.escaped(start, i)
+		case c < ' ':
+			return nil, false, s.control(i)
+		case c >= utf8.RuneSelf:
+			ascii = false
+		}
+	}
+	s.at = len(s.data)
+	return nil, false, s.fail("the document ends inside a string")
+}
+
+func (s *scanner) control(i int) error {
+	s.at = i
+	return &syntaxError{
+		at: i, nul: s.data[i] == 0,
+		text: fmt.Sprintf("the character %U stands in a string without being escaped", s.data[i]),
+	}
+}
+
+// escaped is [scanner.string] for strings with escapes, from the first backslash on.
+func (s *scanner) escaped(start, i int) (text []byte, bad bool, err error) {
+	var room [128]byte
+	text = append(room[:0], s.data[start:i]...)
+	for i < len(s.data) {
+		c := s.data[i]
+		switch {
+		case c == '"':
+			s.at = i + 1
+			if !utf8.Valid(text) {
+				s.badUTF8, bad = true, true
+			}
+			s.out = appendCanonical(s.out, text)
+			return text, bad, nil
+		case c < ' ':
+			return nil, false, s.control(i)
+		case c != '\\':
+			text = append(text, c)
+			i++
+		default:
+			n, r, err := s.escape(i)
+			if err != nil {
+				return nil, false, err
+			}
+			if r == 0 {
+				s.nul, bad = true, true
+			}
+			if r < 0 { // half of a surrogate pair: kept as its three bytes, which are no UTF-8
+				text = append(text, 0xed, byte(0x80|(-r>>6)&0x3f), byte(0x80|-r&0x3f))
+			} else {
+				text = utf8.AppendRune(text, r)
+			}
+			i += n
+		}
+	}
+	s.at = len(s.data)
+	return nil, false, s.fail("the document ends inside a string")
+}
+
+// escape reads the escape at i. r is negative for half of a surrogate pair.
+func (s *scanner) escape(i int) (n int, r rune, err error) {
+	s.at = i
+	if i+1 == len(s.data) {
+		return 0, 0, s.fail("the document ends inside a string")
+	}
+	switch c := s.data[i+1]; c {
+	case '"', '\\', '/':
+		return 2, rune(c), nil
+	case 'b':
+		return 2, '\b', nil
+	case 'f':
+		return 2, '\f', nil
+	case 'n':
+		return 2, '\n', nil
+	case 'r':
+		return 2, '\r', nil
+	case 't':
+		return 2, '\t', nil
+	case 'u':
+		r, ok := hex4(s.data[i+2:])
+		if !ok {
+			return 0, 0, s.fail("\\u without four hexadecimal digits")
+		}
+		if !utf16.IsSurrogate(r) {
+			return 6, r, nil
+		}
+		if rest := s.data[i+6:]; len(rest) >= 6 && rest[0] == '\\' && rest[1] == 'u' {
+			if low, ok := hex4(rest[2:]); ok {
+				if full := utf16.DecodeRune(r, low); full != utf8.RuneError {
+					return 12, full, nil
+				}
+			}
+		}
+		return 6, -r, nil
+	}
+	return 0, 0, s.fail("%s is no escape", show(s.data[i:]))
+}
+
+func hex4(b []byte) (rune, bool) {
+	if len(b) < 4 {
+		return 0, false
+	}
+	var r rune
+	for _, c := range b[:4] {
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c >= 'a' && c <= 'f':
+			c -= 'a' - 10
+		case c >= 'A' && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | rune(c)
+	}
+	return r, true
+}
+
+// appendCanonical writes a decoded string: escaped are only quote, backslash and control characters, these by their short form where JSON has one.
+func appendCanonical(dst, text []byte) []byte {
+	const digits = "0123456789abcdef"
+	const short = "\b\t\n\f\r"
+	dst = append(dst, '"')
+	for _, c := range text {
+		switch i := strings.IndexByte(short, c); {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case i >= 0:
+			dst = append(dst, '\\', "btnfr"[i])
+		case c < ' ':
+			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return append(dst, '"')
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+// show names what stands at a place, shortly and without what a terminal would act on.
+func show(rest []byte) string {
+	if len(rest) == 0 {
+		return "the end"
+	}
+	r, n := utf8.DecodeRune(rest)
+	if r == utf8.RuneError && n <= 1 {
+		return fmt.Sprintf("the byte 0x%02X", rest[0])
+	}
+	return fmt.Sprintf("%q", r)
+}
+
+// cutName keeps a member's name from outside short.
+func cutName(s string) string {
+	const longest = 80
+	if len(s) <= longest {
+		return s
+	}
+	end := longest
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "…"
+}
+
+// Canonical returns the canonical form of a JSON document and its content hash. It fails on what is no JSON, or not of Unicode text.
+func Canonical(raw []byte) ([]byte, record.Hash, error) {
+	var s scanner
+	s.reset(bytes.TrimPrefix(raw, bom), 0, false)
+	if _, err := s.document(nil); err != nil {
+		return nil, record.Hash{}, err
+	}
+	if s.badUTF8 || s.nul {
+		return nil, record.Hash{}, &syntaxError{text: "text that is not Unicode or holds U+0000"}
+	}
+	return s.out, record.HashContent(s.out), nil
+}
+
+var bom = []byte("\xef\xbb\xbf")

@@ -1,0 +1,124 @@
+package pipeline
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// convert checks a value that is neither absent nor null against a type and returns its cell. problem, unless "", says what is wrong with it,
+// to stand behind the member's name. Texts are kept as they are; only an id of 15 characters is given its suffix.
+func convert(t Type, v value) (cell, problem string) {
+	if v.kind == kindObject || v.kind == kindArray {
+		return "", "is " + v.kind.String() + ", not " + describe(t)
+	}
+	switch t {
+	case TypeString:
+		if v.kind != kindString {
+			return "", "is " + v.kind.String() + ", not a string: publish it in quotes"
+		}
+		return v.text, ""
+	case TypeNumber:
+		return number(v)
+	case TypeBoolean:
+		if v.kind == kindBool || v.kind == kindString && (v.text == "true" || v.text == "false") {
+			return v.text, ""
+		}
+	case TypeDate:
+		if v.kind == kindString && isDate(v.text) {
+			return v.text, ""
+		}
+	case TypeDateTime:
+		if v.kind == kindString && isDateTime(v.text) {
+			return v.text, ""
+		}
+	case TypeID:
+		if v.kind == kindString {
+			if id, ok := id18(v.text); ok {
+				return id, ""
+			}
+		}
+	}
+	return "", "is not " + describe(t)
+}
+
+func describe(t Type) string {
+	switch t {
+	case TypeString:
+		return "a string"
+	case TypeNumber:
+		return "a number that a double can hold"
+	case TypeBoolean:
+		return "true or false"
+	case TypeDate:
+		return "a date such as 2026-01-31, of the years 1700 to 4000"
+	case TypeDateTime:
+		return "a date and time with its zone such as 2026-01-31T09:30:00Z, of the years 1700 to 4000"
+	case TypeID:
+		return "a Salesforce id of 15 or 18 characters whose suffix fits"
+	}
+	return "of a known type"
+}
+
+// number keeps the text. Salesforce's number fields are doubles, so what exceeds one is refused; digits beyond its precision are not.
+func number(v value) (cell, problem string) {
+	text := v.text
+	if v.kind != kindNumber && (v.kind != kindString || text == "" || numberLen([]byte(text)) != len(text)) {
+		return "", "is not " + describe(TypeNumber)
+	}
+	if _, err := strconv.ParseFloat(text, 64); err != nil { // for its range only
+		return "", "is out of the range that Salesforce can hold"
+	}
+	return text, ""
+}
+
+// Salesforce's date fields hold the years 1700 to 4000.
+const firstYear, lastYear = 1700, 4000
+
+func isDate(s string) bool {
+	if len(s) != len("2006-01-02") {
+		return false
+	}
+	t, err := time.Parse("2006-01-02", s)
+	return err == nil && t.Year() >= firstYear && t.Year() <= lastYear
+}
+
+// isDateTime accepts yyyy-MM-ddTHH:mm:ss[.fraction](Z|±HH:mm).
+func isDateTime(s string) bool {
+	const seconds = len("2006-01-02T15:04:05")
+	if len(s) <= seconds || len(s) > seconds+len(".123456789+00:00") || s[10] != 'T' {
+		return false
+	}
+	if c := s[seconds]; c != '.' && c != 'Z' && c != '+' && c != '-' {
+		return false // time.Parse takes a comma as well
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	return err == nil && t.Year() >= firstYear && t.Year() <= lastYear
+}
+
+// id18 returns the 18-character form of a Salesforce id: the last three characters say which of the first fifteen are upper case.
+func id18(s string) (string, bool) {
+	if len(s) != 15 && len(s) != 18 {
+		return "", false
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			return "", false
+		}
+	}
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+	full := []byte(s[:15])
+	for group := range 3 {
+		bits := 0
+		for i := range 5 {
+			if c := s[group*5+i]; c >= 'A' && c <= 'Z' {
+				bits |= 1 << i
+			}
+		}
+		full = append(full, alphabet[bits])
+	}
+	if len(s) == 18 && !strings.EqualFold(string(full[15:]), s[15:]) {
+		return "", false
+	}
+	return string(full), true
+}

@@ -1,0 +1,40 @@
+package record
+
+import (
+	"cmp"
+	"strconv"
+)
+
+// Place is where a record stands in the stream that it was published to: the message's sequence and the place inside its frame,
+// counted from 0.
+type Place struct {
+	Seq uint64
+	Idx uint32
+}
+
+// Compare orders places as the stream does.
+func (p Place) Compare(o Place) int {
+	if c := cmp.Compare(p.Seq, o.Seq); c != 0 {
+		return c
+	}
+	return cmp.Compare(p.Idx, o.Idx)
+}
+
+// Less says whether p stands before o.
+func (p Place) Less(o Place) bool { return p.Compare(o) < 0 }
+
+// String is "<sequence>.<index>", the form in which keys and letters show a place.
+func (p Place) String() string {
+	return strconv.FormatUint(p.Seq, 10) + "." + strconv.FormatUint(uint64(p.Idx), 10)
+}
+
+// PlaceKey is the key of a record that was refused before its key could be read: "@<sequence>.<index>". It is never a repeat.
+func PlaceKey(p Place) string { return "@" + p.String() }
+
+// BodyKey is the key made from the content where nothing names the event: "h:<hash>@<sequence>.<index>". The place is in it since
+// the same content may be said again later (A, B, A are three events).
+func BodyKey(content Hash, p Place) string { return "h:" + HashText(content) + PlaceKey(p) }
+
+// ReusedKey is the key under which a record dies that reuses a key for other content: "<key>#<content hash>". The same key with the
+// same content again is a repeat of that.
+func ReusedKey(key string, content Hash) string { return key + "#" + HashText(content) }

@@ -1,0 +1,70 @@
+package record
+
+import (
+	"fmt"
+	"time"
+)
+
+// Waits are the waits that services share. Each is a setting; [ShortWaits] is for demos and tests, never a default.
+type Waits struct {
+	// Missing is the time over which the result files are read again before rows in none of them are taken as missing. Setting missing.wait.
+	Missing time.Duration
+	// Settle is the time between two reads of a failed or aborted job's files that must agree. Setting settle.wait.
+	Settle time.Duration
+	// Gone is the time over which a job must stay unknown to Salesforce (404) to be taken as gone. Setting gone.wait.
+	Gone time.Duration
+	// Lookup is the time between two look-ups that must agree. Setting lookup.wait.
+	Lookup time.Duration
+	// BindMaxAge is the age at which an open job is not bound any more. Setting bind.max_age.
+	BindMaxAge time.Duration
+	// OrphanAge is the age at which an open job that nothing is bound to is an orphan; always above BindMaxAge. Setting orphan.age.
+	OrphanAge time.Duration
+}
+
+// DefaultWaits are the waits for real orgs.
+func DefaultWaits() Waits {
+	return Waits{
+		Missing:    10 * time.Minute,
+		Settle:     time.Minute,
+		Gone:       2 * time.Minute,
+		Lookup:     time.Minute,
+		BindMaxAge: 30 * time.Minute,
+		OrphanAge:  time.Hour,
+	}
+}
+
+// ShortWaits are the waits of `waits: short`: each at most two seconds.
+func ShortWaits() Waits {
+	return Waits{
+		Missing:    2 * time.Second,
+		Settle:     time.Second,
+		Gone:       2 * time.Second,
+		Lookup:     time.Second,
+		BindMaxAge: 1500 * time.Millisecond,
+		OrphanAge:  2 * time.Second,
+	}
+}
+
+// Check refuses waits that cannot be right: one that is not positive, or an orphan age that a job still to be bound could reach.
+func (w Waits) Check() error {
+	for _, wait := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"missing.wait", w.Missing},
+		{"settle.wait", w.Settle},
+		{"gone.wait", w.Gone},
+		{"lookup.wait", w.Lookup},
+		{"bind.max_age", w.BindMaxAge},
+		{"orphan.age", w.OrphanAge},
+	} {
+		if wait.value <= 0 {
+			return fmt.Errorf("%s is %s: it must be above zero", wait.name, wait.value)
+		}
+	}
+	if w.OrphanAge <= w.BindMaxAge {
+		return fmt.Errorf("orphan.age (%s) must be above bind.max_age (%s): an orphan sweep must never meet a job that may still be bound",
+			w.OrphanAge, w.BindMaxAge)
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package rowfile
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
+)
+
+// MaxManifestBytes bounds an uncompressed manifest: a million records with long keys.
+const MaxManifestBytes = 256 << 20
+
+// EncodeManifest returns the manifest in the form in which it is stored: zstd of its protobuf. It panics on strings that are not UTF-8: keys and
+// runs are checked before they come here.
+func EncodeManifest(m *flowv1.Manifest) []byte {
+	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil {
+		panic(fmt.Sprintf("rowfile: manifest: %v", err))
+	}
+	return encoder().EncodeAll(raw, nil)
+}
+
+// DecodeManifest is the reverse. It refuses what is no manifest: not zstd, above [MaxManifestBytes], rows without records, runs that are not
+// listed, hashes of another size.
+func DecodeManifest(data []byte) (*flowv1.Manifest, error) {
+	raw, err := decompress(data, MaxManifestBytes)
+	if err != nil {
+		return nil, fmt.Errorf("manifest: %w", err)
+	}
+	var m flowv1.Manifest
+	if err := proto.Unmarshal(raw, &m); err != nil {
+		return nil, fmt.Errorf("manifest: %w: %w", ErrMalformed, err)
+	}
+	for i, row := range m.GetRows() {
+		if err := checkRow(&m, row); err != nil {
+			return nil, fmt.Errorf("manifest row %d: %w: %w", i, ErrMalformed, err)
+		}
+	}
+	return &m, nil
+}
+
+func checkRow(m *flowv1.Manifest, row *flowv1.ManifestRow) error {
+	const hashBytes = 16
+	if len(row.GetRecords()) == 0 {
+		return fmt.Errorf("it carries no record")
+	}
+	for _, e := range row.GetRecords() {
+		switch {
+		case len(e.GetKeyHash()) != hashBytes:
+			return fmt.Errorf("key hash of %d bytes", len(e.GetKeyHash()))
+		case len(e.GetLetterId()) != 0 && len(e.GetLetterId()) != hashBytes:
+			return fmt.Errorf("letter id of %d bytes", len(e.GetLetterId()))
+		case int64(e.GetRun()) >= int64(len(m.GetRuns())):
+			return fmt.Errorf("run %d of %d", e.GetRun(), len(m.GetRuns()))
+		}
+	}
+	return nil
+}

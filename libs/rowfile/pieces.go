@@ -1,0 +1,153 @@
+package rowfile
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+const (
+	// MaxBytes bounds a chunk's raw CSV, header included. Salesforce takes 150 MB base64-encoded, which is what it makes of an upload: 100 MB raw.
+	MaxBytes = 100_000_000
+	// PieceBytes is the raw size at which a piece is closed. A piece holds whole rows, so it can exceed this by one row.
+	PieceBytes = 1 << 20
+	// MaxRowBytes bounds one row: Salesforce takes records of at most 400,000 characters, quoted and in up to four bytes each.
+	MaxRowBytes = 4 << 20
+	// maxPieceRaw bounds what a piece may become when it is decompressed.
+	maxPieceRaw = PieceBytes + MaxRowBytes
+)
+
+var (
+	// ErrFull says that a row does not fit the chunk any more: seal it and begin another.
+	ErrFull = errors.New("chunk is full")
+	// ErrRowTooLarge says that a row exceeds [MaxRowBytes]: it fits no chunk.
+	ErrRowTooLarge = errors.New("row is too large for any chunk")
+)
+
+// Piece is a compressed part of a chunk's rows.
+type Piece struct {
+	// N numbers the chunk's pieces from 0.
+	N    int
+	Rows int
+	// Raw is the size of its rows before compression, in bytes.
+	Raw int
+	// Data is zstd of CSV rows, without header.
+	Data []byte
+}
+
+// Encoders and decoders of zstd are costly to make and safe for concurrent use in this form.
+var (
+	encoder = sync.OnceValue(func() *zstd.Encoder {
+		e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true), zstd.WithSingleSegment(true)) // a single segment always says its size
+		if err != nil {
+			panic(fmt.Sprintf("rowfile: zstd encoder: %v", err)) // options are constant: it works or never does
+		}
+		return e
+	})
+	decoder = sync.OnceValue(func() *zstd.Decoder {
+		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(MaxManifestBytes))
+		if err != nil {
+			panic(fmt.Sprintf("rowfile: zstd decoder: %v", err))
+		}
+		return d
+	})
+)
+
+// Writer cuts rows into pieces. It holds at most one piece; the caller stores each as it comes. Not for concurrent use.
+type Writer struct {
+	columns int
+	bytes   int64 // raw, header included
+	rows    int
+	pieces  int
+
+	buf     []byte
+	bufRows int
+}
+
+// NewWriter begins a chunk with these columns.
+func NewWriter(header []string) *Writer {
+	return &Writer{columns: len(header), bytes: int64(RowSize(header))}
+}
+
+// Bytes is the raw size of the chunk's CSV so far, header included.
+func (w *Writer) Bytes() int64 { return w.bytes }
+
+// Rows is the number of rows so far.
+func (w *Writer) Rows() int { return w.rows }
+
+// Pieces is the number of pieces given out so far.
+func (w *Writer) Pieces() int { return w.pieces }
+
+// Fits says whether a row can still be added below [MaxBytes].
+func (w *Writer) Fits(cells []string) bool { return w.bytes+int64(RowSize(cells)) <= MaxBytes }
+
+// Add adds a row, and returns the piece that it completed, else nil. It fails, with nothing added, with [ErrFull] when the chunk would exceed
+// [MaxBytes] and with [ErrRowTooLarge] when no chunk can hold the row.
+func (w *Writer) Add(cells []string) (*Piece, error) {
+	if len(cells) != w.columns {
+		return nil, fmt.Errorf("row has %d cells, the header %d", len(cells), w.columns)
+	}
+	size := RowSize(cells)
+	if size > MaxRowBytes {
+		return nil, fmt.Errorf("%w: %d bytes", ErrRowTooLarge, size)
+	}
+	if w.bytes+int64(size) > MaxBytes {
+		return nil, ErrFull
+	}
+	w.buf = AppendRow(w.buf, cells)
+	w.bytes += int64(size)
+	w.rows++
+	w.bufRows++
+	if len(w.buf) < PieceBytes {
+		return nil, nil //nolint:nilnil // no piece is complete, and nothing is wrong
+	}
+	return w.cut(), nil
+}
+
+// Close returns the last piece; nil when all rows are in pieces given out before. A chunk can be closed early and go on: pieces may be short.
+func (w *Writer) Close() *Piece {
+	if w.bufRows == 0 {
+		return nil
+	}
+	return w.cut()
+}
+
+func (w *Writer) cut() *Piece {
+	p := &Piece{N: w.pieces, Rows: w.bufRows, Raw: len(w.buf), Data: encoder().EncodeAll(w.buf, nil)}
+	w.pieces++
+	w.buf, w.bufRows = w.buf[:0], 0
+	return p
+}
+
+// DecodePiece returns the raw rows of a piece. It refuses what is not zstd, or would exceed a piece's maximum.
+func DecodePiece(data []byte) ([]byte, error) {
+	raw, err := decompress(data, maxPieceRaw)
+	if err != nil {
+		return nil, fmt.Errorf("piece: %w", err)
+	}
+	return raw, nil
+}
+
+// errTooLong says that compressed data would become longer than it may be.
+var errTooLong = errors.New("decompressed size exceeds its bound")
+
+func decompress(data []byte, limit int) ([]byte, error) {
+	var h zstd.Header
+	if err := h.Decode(data); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	// Everything written here is one frame that says its size; others are not ours.
+	if !h.HasFCS || h.FrameContentSize > uint64(limit) {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", errTooLong, h.FrameContentSize, limit)
+	}
+	raw, err := decoder().DecodeAll(data, make([]byte, 0, min(h.FrameContentSize, uint64(len(data))*64+1024)))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if len(raw) > limit {
+		return nil, errTooLong
+	}
+	return raw, nil
+}

@@ -1,0 +1,184 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"bulkhead/libs/local"
+	"bulkhead/libs/service"
+	"bulkhead/services/bulkhead/internal/allinone"
+)
+
+func newDev(g *globals) *cobra.Command {
+	var (
+		o          allinone.Options
+		secretFile string
+	)
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Run every service in one process, until Ctrl-C",
+		Long: `Run PostgreSQL, NATS, the simulator and every service on this machine, on loopback, until Ctrl-C.
+
+stdout: one JSON object a line: an endpoint each for nats, ops_http, ops_grpc, simulator and postgres, and last
+{"event":"ready","pipelines":[...]}. Logs go to stderr. A port of 0 means a free one.
+
+Without --data everything is gone at the end. With --data DIR PostgreSQL and NATS are kept there, and a simulator that outlives
+this process is needed, since Salesforce would not forget either: run "bulkhead sim" and name it with --sim.
+
+PostgreSQL: --postgres or DATABASE_URL if given, else the programs found on this machine.`,
+		Example: `  bulkhead dev
+  bulkhead sim --listen 127.0.0.1:8082
+  bulkhead dev --data ./state --sim http://127.0.0.1:8082`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkDev(&o, secretFile); err != nil {
+				return usage(err)
+			}
+			o.LogTo, o.Level = g.err, service.LogLevel()
+			stack, err := allinone.Start(cmd.Context(), o)
+			if err != nil {
+				return startError(cmd.Context(), err)
+			}
+			if err := printEndpoints(g.out, stack); err != nil {
+				return errors.Join(err, stack.Stop())
+			}
+			select {
+			case <-cmd.Context().Done():
+				return stack.Stop()
+			case err := <-stack.Failed():
+				return errors.Join(err, stack.Stop())
+			}
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&o.NATSPort, "nats-port", 4222, "port of NATS")
+	f.IntVar(&o.OpsPort, "ops-port", 8080, "port of ops' HTTP API")
+	f.IntVar(&o.GRPCPort, "grpc-port", 8081, "port of ops' gRPC API")
+	f.IntVar(&o.SimPort, "sim-port", 8082, "port of the simulator")
+	f.StringVar(&o.DataDir, "data", "", "directory that keeps PostgreSQL and NATS; needs --sim")
+	f.StringVar(&o.SimURL, "sim", "", "URL of a simulator that runs elsewhere")
+	f.StringVar(&o.SimClientID, "sim-client-id", "", "client id for --sim (default bulkhead)")
+	f.StringVar(&secretFile, "sim-client-secret-file", "", "file with the client secret for --sim-client-id")
+	f.StringVar(&o.PipelinesDir, "pipelines", "", "directory with pipeline definitions (default: the shipped ones)")
+	postgresFlag(cmd, &o.PostgresDSN)
+	return cmd
+}
+
+// postgresFlag: the environment is read when the command runs, so that a connection string never stands in a help text.
+func postgresFlag(cmd *cobra.Command, dsn *string) {
+	cmd.Flags().StringVar(dsn, "postgres", "", "administrator's connection string of a running PostgreSQL (or DATABASE_URL)")
+	cmd.PreRun = func(*cobra.Command, []string) {
+		if *dsn == "" {
+			*dsn = os.Getenv("DATABASE_URL")
+		}
+	}
+}
+
+func checkDev(o *allinone.Options, secretFile string) error {
+	for name, port := range map[string]int{"--nats-port": o.NATSPort, "--ops-port": o.OpsPort, "--grpc-port": o.GRPCPort, "--sim-port": o.SimPort} {
+		if port < 0 || port > 65535 {
+			return fmt.Errorf("%s %d is no port: 0 to 65535", name, port)
+		}
+	}
+	if o.DataDir != "" && o.SimURL == "" {
+		return fmt.Errorf(`--data needs a simulator that outlives this process. Type:
+  bulkhead sim --listen 127.0.0.1:8082
+  bulkhead dev --data %s --sim http://127.0.0.1:8082`, o.DataDir)
+	}
+	if o.SimURL != "" {
+		u, err := url.Parse(o.SimURL)
+		if err != nil || u.Scheme != "http" || u.Host == "" {
+			return fmt.Errorf("--sim %q must look like http://127.0.0.1:8082", o.SimURL)
+		}
+		o.SimURL = strings.TrimRight(o.SimURL, "/")
+	}
+	if (o.SimClientID == "") != (secretFile == "") {
+		return errors.New("--sim-client-id and --sim-client-secret-file belong together")
+	}
+	if secretFile != "" {
+		secret, err := readSecret(secretFile)
+		if err != nil {
+			return err
+		}
+		o.SimClientSecret = secret
+	}
+	return nil
+}
+
+func readSecret(file string) (string, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("client secret: %w", err)
+	}
+	if s := strings.TrimSpace(string(b)); s != "" {
+		return s, nil
+	}
+	return "", fmt.Errorf("client secret: %s is empty", file)
+}
+
+// startError says what kind of trouble kept the stack from starting.
+func startError(ctx context.Context, err error) error {
+	var (
+		port *allinone.PortTakenError
+		def  *allinone.DefinitionError
+	)
+	switch {
+	case ctx.Err() != nil:
+		return exit(ExitInterrupted, errors.New("interrupted while starting"))
+	case errors.As(err, &port):
+		return usage(port)
+	case errors.As(err, &def):
+		return usage(def)
+	case errors.Is(err, local.ErrNoPostgres):
+		return usage(err)
+	default:
+		return exit(ExitUnreachable, err)
+	}
+}
+
+func printEndpoints(w io.Writer, s *allinone.Stack) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	for _, line := range []any{
+		struct {
+			Endpoint string `json:"endpoint"`
+			URL      string `json:"url"`
+		}{"nats", s.NATSURL},
+		struct {
+			Endpoint string `json:"endpoint"`
+			URL      string `json:"url"`
+		}{"ops_http", s.OpsHTTP},
+		struct {
+			Endpoint string `json:"endpoint"`
+			Address  string `json:"address"`
+		}{"ops_grpc", s.OpsGRPC},
+		struct {
+			Endpoint     string `json:"endpoint"`
+			URL          string `json:"url"`
+			ClientID     string `json:"client_id"`
+			ClientSecret string `json:"client_secret"`
+			ControlURL   string `json:"control_url"`
+		}{"simulator", s.SimURL, s.SimClientID, s.SimSecret, s.SimControlURL},
+		struct {
+			Endpoint string `json:"endpoint"`
+			DSN      string `json:"dsn"`
+		}{"postgres", s.PostgresDSN},
+		struct {
+			Event     string   `json:"event"`
+			Pipelines []string `json:"pipelines"`
+		}{"ready", s.Pipelines},
+	} {
+		if err := enc.Encode(line); err != nil {
+			return fmt.Errorf("print endpoints: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,109 @@
+package extract
+
+import (
+	"bulkhead/libs/bus"
+	"bulkhead/libs/pipeline"
+	"bulkhead/libs/record"
+	"bulkhead/services/extractor/internal/decide"
+)
+
+// mapper turns messages into candidates under one revision of a definition. It does no I/O. Not for concurrent use.
+type mapper struct {
+	def      *pipeline.Definition
+	ordinals []int // place in the header → ordinal of extractor.columns
+	bitmaps  map[string]record.Bitmap
+}
+
+// maxBitmaps bounds the sets of columns that are remembered; records of a pipeline name few different ones.
+const maxBitmaps = 4096
+
+func newMapper(def *pipeline.Definition, ordinals map[string]int) *mapper {
+	m := &mapper{def: def, bitmaps: map[string]record.Bitmap{}}
+	for _, name := range def.Header() {
+		m.ordinals = append(m.ordinals, ordinals[name])
+	}
+	return m
+}
+
+// message appends the candidates of one message: at least one, in the order of their places.
+func (m *mapper) message(to []decide.Candidate, msg bus.Msg) []decide.Candidate {
+	raw, refusal := bus.DecodeFrame(msg.Header, msg.Data)
+	run, trace := bus.Run(msg.Header), bus.Traceparent(msg.Header)
+	if refusal != nil || len(raw) == 0 {
+		if refusal == nil {
+			refusal = &record.Refusal{Code: record.CodeFrameUnreadable, Message: "the message holds no record", Content: record.HashRaw(msg.Data)}
+		}
+		c := decide.Candidate{
+			Place: record.Place{Seq: msg.Seq}, Last: true, Content: refusal.Content, Refusal: refusal,
+			Lane: record.LaneNone, Run: run, Trace: trace, Payload: msg.Data,
+		}
+		m.name(&c, "", "")
+		return append(to, c)
+	}
+	for i := range raw {
+		c := decide.Candidate{
+			Place: record.Place{Seq: msg.Seq, Idx: raw[i].Idx}, Last: i == len(raw)-1,
+			Lane: record.LaneNone, Run: run, Trace: trace, Payload: raw[i].Body,
+		}
+		key := m.mapOne(&c)
+		m.name(&c, key, raw[i].Key)
+		to = append(to, c)
+	}
+	return to
+}
+
+// mapOne fills in what the record's body says, and returns the key that its members give; "" = none.
+func (m *mapper) mapOne(c *decide.Candidate) (key string) {
+	mapped, refusal := m.def.Map(c.Payload)
+	if refusal != nil {
+		c.Refusal, c.Content, c.Entity, key = refusal, refusal.Content, refusal.Entity, refusal.Key
+	} else {
+		c.Content, c.Entity, key = mapped.Content, mapped.Entity, mapped.Key
+		c.Cells, c.Named, c.Columns = mapped.Cells, mapped.Named, m.bitmap(mapped.Named)
+	}
+	if c.Entity != "" {
+		c.HasEntity = true
+		c.EntityHash = m.def.EntityHash(c.Entity)
+		c.Lane = record.LaneOf(c.EntityHash, m.def.Lanes)
+	}
+	return key
+}
+
+// name gives the record its key: what the definition names, else what the message names, else its body, else its place.
+func (m *mapper) name(c *decide.Candidate, fromMembers, fromMessage string) {
+	switch {
+	case fromMembers != "":
+		c.KeyKind, c.Key = decide.KeyNamed, fromMembers
+	case len(m.def.Key) > 0:
+		// The definition says where the key stands and it could not be read there: no other one may take its place.
+		c.KeyKind, c.Key = decide.KeyUnknown, record.PlaceKey(c.Place)
+	case fromMessage != "":
+		c.KeyKind, c.Key = decide.KeyNamed, fromMessage
+	case c.HasEntity:
+		c.KeyKind, c.Key = decide.KeyFromBody, record.BodyKey(c.Content, c.Place)
+	default:
+		// Without an entity there is no newest version that it could repeat.
+		c.KeyKind, c.Key = decide.KeyUnknown, record.PlaceKey(c.Place)
+	}
+	c.KeyHash = m.def.KeyHash(c.Key)
+}
+
+// bitmap is the set of columns that a record names. Equal sets share one bitmap, which nobody changes.
+func (m *mapper) bitmap(named []int) record.Bitmap {
+	var room [128]byte
+	key := room[:0]
+	for _, n := range named {
+		key = append(key, byte(n), byte(n>>8))
+	}
+	if b, ok := m.bitmaps[string(key)]; ok {
+		return b
+	}
+	var b record.Bitmap
+	for _, n := range named {
+		b.Set(m.ordinals[n])
+	}
+	if len(m.bitmaps) < maxBitmaps {
+		m.bitmaps[string(key)] = b
+	}
+	return b
+}

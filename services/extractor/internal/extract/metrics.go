@@ -1,0 +1,74 @@
+package extract
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"bulkhead/services/extractor/internal/decide"
+)
+
+// Metrics are what the extractor counts. Pipelines are a closed set: those that are defined.
+type Metrics struct {
+	records *prometheus.CounterVec
+	dead    *prometheus.CounterVec
+	repeats *prometheus.CounterVec
+	chunks  *prometheus.CounterVec
+	commit  *prometheus.HistogramVec
+	open    *prometheus.GaugeVec
+	alarm   *prometheus.GaugeVec
+	freed   prometheus.Counter
+	replays *prometheus.CounterVec
+}
+
+// NewMetrics registers them.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bulkhead_extractor_" + name, Help: help}, labels)
+	}
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "bulkhead_extractor_" + name, Help: help}, labels)
+	}
+	m := &Metrics{
+		records: counter("records_total", "Records accepted into chunks.", "pipeline"),
+		dead:    counter("dead_total", "Records refused before Salesforce.", "pipeline", "code"),
+		repeats: counter("repeats_total", "Records seen before.", "pipeline"),
+		chunks:  counter("chunks_total", "Chunks sealed.", "pipeline"),
+		commit: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "bulkhead_extractor_commit_seconds", Help: "Time of a commit of chunks, letters or marks.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 4, 8),
+		}, []string{"pipeline"}),
+		open:    gauge("open_chunks", "Fresh chunks without an outcome.", "pipeline"),
+		alarm:   gauge("stopped", "1 when reading stopped with an alarm.", "pipeline"),
+		freed:   prometheus.NewCounter(prometheus.CounterOpts{Name: "bulkhead_extractor_freed_chunks_total", Help: "Chunks whose rows were dropped."}),
+		replays: counter("replays_total", "Letters mapped again.", "pipeline"),
+	}
+	reg.MustRegister(m.records, m.dead, m.repeats, m.chunks, m.commit, m.open, m.alarm, m.freed, m.replays)
+	return m
+}
+
+func (m *Metrics) committed(pipeline string, c *decide.Commit, took time.Duration) {
+	for i := range c.Chunks {
+		m.records.WithLabelValues(pipeline).Add(float64(c.Chunks[i].Records))
+	}
+	m.chunks.WithLabelValues(pipeline).Add(float64(len(c.Chunks)))
+	for i := range c.Dead {
+		m.dead.WithLabelValues(pipeline, c.Dead[i].Code).Inc()
+	}
+	for _, n := range c.Repeats {
+		m.repeats.WithLabelValues(pipeline).Add(float64(n))
+	}
+	m.commit.WithLabelValues(pipeline).Observe(took.Seconds())
+}
+
+func (m *Metrics) openChunks(pipeline string, n int) {
+	m.open.WithLabelValues(pipeline).Set(float64(n))
+}
+
+func (m *Metrics) stopped(pipeline string, yes bool) {
+	v := 0.0
+	if yes {
+		v = 1
+	}
+	m.alarm.WithLabelValues(pipeline).Set(v)
+}

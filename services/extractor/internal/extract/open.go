@@ -1,0 +1,224 @@
+package extract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"bulkhead/libs/bus"
+	"bulkhead/libs/pipeline"
+	"bulkhead/libs/record"
+	"bulkhead/services/extractor/internal/decide"
+	"bulkhead/services/extractor/internal/store"
+)
+
+// Codes of an alarm that stops a pipeline.
+const (
+	// StoppedRecreated: the stream was deleted and made again; places of the old one mean nothing in it.
+	StoppedRecreated = "STREAM_RECREATED"
+	// StoppedShortened: messages that were not read yet are gone, or the stream ends before what was read.
+	StoppedShortened = "STREAM_SHORTENED"
+)
+
+// open makes ready to read from the stored marks; false = it cannot now.
+func (r *Reader) open(ctx context.Context) (bool, error) {
+	h := r.held
+	if h.engine != nil {
+		return true, nil
+	}
+	if h.StoppedCode != "" && r.Now().Before(h.recheck) {
+		return false, nil
+	}
+	if h.Revision == 0 {
+		def, err := r.current(ctx)
+		if err != nil || def == nil {
+			return false, err
+		}
+		if err := r.Store.Switch(ctx, h.Fence, r.Lease, 0, def.Revision, def.Lanes, record.Place{}); err != nil {
+			return false, err
+		}
+		h.Revision = def.Revision
+	}
+	def, err := r.Catalog.Definition(ctx, r.pipeline, h.Revision)
+	if err != nil {
+		return false, err
+	}
+	id, ordinals, err := r.Store.Pipeline(ctx, r.pipeline, def.Header())
+	if err != nil {
+		return false, err
+	}
+	marks, err := r.Store.Marks(ctx, r.pipeline)
+	if err != nil {
+		return false, err
+	}
+	engine := decide.New(engineConfig(def), marks)
+	stream, err := r.openStream(ctx, engine)
+	if err != nil {
+		if stopped, stopErr := r.stopFor(ctx, err); stopped || stopErr != nil {
+			return false, stopErr
+		}
+		return false, err
+	}
+	h.def, h.target, h.mapper = def, targetOf(def, id), newMapper(def, ordinals)
+	h.engine, h.stream, h.pending, h.switched = engine, stream, nil, false
+	return true, nil
+}
+
+// openStream opens the stream behind what every lane has decided. The message at the smallest mark is read again unless all of it is.
+func (r *Reader) openStream(ctx context.Context, engine *decide.Engine) (Stream, error) {
+	h := r.held
+	low := engine.Lowest()
+	after := low.Seq
+	if low.Idx != decide.EndOfFrame && after > 0 {
+		after--
+	}
+	stream, err := r.Open(ctx, bus.ReaderConfig{Stream: bus.RecordsStream(r.pipeline), After: after, Incarnation: h.Incarnation})
+	if err != nil {
+		return nil, err
+	}
+	if high := engine.Highest(); stream.Last() < high.Seq {
+		last := stream.Last()
+		stream.Close(ctx)
+		return nil, &bus.ShortenedError{Stream: bus.RecordsStream(r.pipeline), After: high.Seq, Last: last}
+	}
+	if h.Incarnation.IsZero() {
+		if err := r.Store.NoteIncarnation(ctx, h.Fence, stream.Incarnation()); err != nil {
+			stream.Close(ctx)
+			return nil, err
+		}
+		h.Incarnation = stream.Incarnation()
+	}
+	if h.StoppedCode != "" {
+		if err := r.Store.Stop(ctx, h.Fence, "", ""); err != nil {
+			stream.Close(ctx)
+			return nil, err
+		}
+		r.Logger.InfoContext(ctx, "reading goes on: the stream is as it was left", "was", h.StoppedCode)
+		h.StoppedCode, h.StoppedMessage = "", ""
+		r.Metrics.stopped(r.pipeline, false)
+	}
+	return stream, nil
+}
+
+// stopFor stops the pipeline when an error of the stream means loss; false = it does not.
+func (r *Reader) stopFor(ctx context.Context, cause error) (bool, error) {
+	var (
+		recreated *bus.IncarnationError
+		shortened *bus.ShortenedError
+		gap       *bus.GapError
+		code      string
+	)
+	switch {
+	case errors.As(cause, &recreated):
+		code = StoppedRecreated
+	case errors.As(cause, &shortened), errors.As(cause, &gap):
+		code = StoppedShortened
+	default:
+		return false, nil
+	}
+	h := r.held
+	message := cause.Error() + ": restore the stream, or accept the loss by `extractor resume " + r.pipeline + "`"
+	r.reopen(ctx)
+	h.recheck = r.Now().Add(r.Recheck)
+	r.Metrics.stopped(r.pipeline, true)
+	if h.StoppedCode == code && h.StoppedMessage == message {
+		return true, nil
+	}
+	if err := r.Store.Stop(ctx, h.Fence, code, message); err != nil {
+		return false, err
+	}
+	h.StoppedCode, h.StoppedMessage = code, message
+	r.Logger.ErrorContext(ctx, "alarm: the pipeline is stopped", "code", code, "message", message)
+	return true, nil
+}
+
+// current is the newest revision of this pipeline; nil = there is none.
+func (r *Reader) current(ctx context.Context) (*pipeline.Definition, error) {
+	defs, err := r.Catalog.Current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(defs, func(d *pipeline.Definition) bool { return d.Name == r.pipeline })
+	if i < 0 {
+		return nil, nil //nolint:nilnil // no definition is no error: it may have been taken away
+	}
+	return defs[i], nil
+}
+
+// lookForRevision notes whether a newer revision waits.
+func (r *Reader) lookForRevision(ctx context.Context) error {
+	def, err := r.current(ctx)
+	if err != nil || def == nil {
+		return err
+	}
+	r.held.switched = def.Revision > r.held.def.Revision
+	return nil
+}
+
+// changeRevision brings a newer revision into force: everything read is committed under the old one first, so that all lanes stand at
+// one place and each record is judged under one revision, however often it is read.
+func (r *Reader) changeRevision(ctx context.Context, room int) (int, error) {
+	h := r.held
+	seal := h.engine.All()
+	if len(seal) > room {
+		return 0, nil // the bound holds for this as well
+	}
+	if err := r.commit(ctx, seal); err != nil {
+		return 0, err
+	}
+	at := h.engine.Lowest()
+	if h.engine.Unsealed() > 0 || at != h.engine.Highest() {
+		return 0, fmt.Errorf("change to a newer revision: lanes are not even after everything was sealed: %v", h.engine.Marks())
+	}
+	def, err := r.current(ctx)
+	if err != nil || def == nil {
+		return 0, err
+	}
+	if def.Lanes != h.def.Lanes && def.Space() == h.def.Space() {
+		busy, err := r.spaceBusy(ctx, def.Space())
+		if err != nil {
+			return 0, err
+		}
+		if busy {
+			r.Logger.DebugContext(ctx, "another number of lanes waits until nothing of the space can still be sent", "space", def.Space(), "lanes", def.Lanes)
+			return 0, nil
+		}
+	}
+	if err := r.Store.Switch(ctx, h.Fence, r.Lease, h.def.Revision, def.Revision, def.Lanes, at); err != nil {
+		return 0, err
+	}
+	r.Logger.InfoContext(ctx, "another revision is in force", "was", h.def.Revision, "revision", def.Revision, "lanes", def.Lanes, "after", at.String())
+	h.Revision = def.Revision
+	r.reopen(ctx)
+	return 1, nil
+}
+
+// spaceBusy asks whether anything of the space may still be sent, by any pipeline.
+func (r *Reader) spaceBusy(ctx context.Context, space string) (bool, error) {
+	defs, err := r.Catalog.Current(ctx)
+	if err != nil {
+		return false, err
+	}
+	names := []string{r.pipeline}
+	for _, d := range defs {
+		if d.Space() == space && d.Name != r.pipeline {
+			names = append(names, d.Name)
+		}
+	}
+	return r.Store.SpaceBusy(ctx, space, names)
+}
+
+func engineConfig(def *pipeline.Definition) decide.Config {
+	return decide.Config{
+		Pipeline: def.Name, Header: def.Header(), Lanes: def.Lanes,
+		Limits: decide.Limits{Rows: def.Chunk.Rows, Bytes: def.Chunk.Bytes, Age: def.Chunk.Age},
+	}
+}
+
+func targetOf(def *pipeline.Definition, id int16) store.Target {
+	return store.Target{
+		Pipeline: def.Name, PipelineID: id, Revision: def.Revision, Org: def.Org, Object: def.Object,
+		Operation: def.Operation, ExternalID: def.ExternalID, Space: def.Space(), Header: def.Header(),
+	}
+}

@@ -1,0 +1,317 @@
+package extract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"bulkhead/libs/bus"
+	"bulkhead/libs/fault"
+	"bulkhead/libs/pg"
+	"bulkhead/libs/pipeline"
+	"bulkhead/libs/record"
+	"bulkhead/services/extractor/internal/decide"
+	"bulkhead/services/extractor/internal/store"
+)
+
+// Fault points of a reader; those of its transactions are named by package store.
+const (
+	faultBeforeFetch  = "extractor.read.before_fetch"
+	faultAfterFetch   = "extractor.read.after_fetch"
+	faultBeforeDecide = "extractor.read.before_decide"
+)
+
+// Bounds of one fetch: a few frames of the size that publishers aim at. One batch is in memory three times at most: as messages, as
+// candidates and, decided, as rows.
+const (
+	fetchMessages = 512
+	fetchBytes    = 4 << 20
+	fetchWait     = 500 * time.Millisecond
+)
+
+// Catalog is where definitions come from.
+type Catalog interface {
+	Current(ctx context.Context) ([]*pipeline.Definition, error)
+	Definition(ctx context.Context, name string, revision int) (*pipeline.Definition, error)
+}
+
+// Stream is a pipeline's stream of records, opened at a place.
+type Stream interface {
+	Fetch(ctx context.Context, maxMsgs, maxBytes int, wait time.Duration) ([]bus.Msg, error)
+	Incarnation() time.Time
+	Last() uint64
+	Close(ctx context.Context)
+}
+
+// Deps is what passes need.
+type Deps struct {
+	Store   *store.Store
+	Catalog Catalog
+	// Open opens a stream of records.
+	Open func(ctx context.Context, c bus.ReaderConfig) (Stream, error)
+	// Owner names this process in leases; random.
+	Owner string
+	// Lease is how long a lease lasts without being renewed; it is renewed after a third.
+	Lease time.Duration
+	// OpenChunks bounds the fresh chunks of a pipeline that have no outcome.
+	OpenChunks int
+	// Recheck is how often a stopped pipeline looks whether it may go on.
+	Recheck time.Duration
+	Now     func() time.Time
+	Logger  *slog.Logger
+	Metrics *Metrics
+}
+
+// Reader reads the stream of one pipeline. Not for concurrent use.
+type Reader struct {
+	Deps
+	pipeline string
+	held     *held
+}
+
+// held is what a reader has while it holds the lease.
+type held struct {
+	store.Held
+	renewAt  time.Time
+	recheck  time.Time // of a stopped reader
+	def      *pipeline.Definition
+	target   store.Target
+	mapper   *mapper
+	engine   *decide.Engine // nil = to be opened
+	stream   Stream
+	pending  []decide.Candidate
+	batch    []decide.Candidate // the room of pending
+	switched bool               // a newer revision waits
+}
+
+// NewReader makes the reader of a pipeline. It holds nothing yet.
+func NewReader(d Deps, pipelineName string) *Reader {
+	d.Logger = d.Logger.With("pipeline", pipelineName)
+	return &Reader{Deps: d, pipeline: pipelineName}
+}
+
+// Pass does one round, with at most one commit. It waits a moment for messages when there are none. 0 means that nothing can be done
+// now: another instance holds the lease, the bound is reached, the pipeline is stopped, or a change of lanes waits for quiet.
+func (r *Reader) Pass(ctx context.Context) (int, error) {
+	n, err := r.pass(ctx)
+	if err != nil {
+		// Whatever is held may be out of step with the ledger: it is cheap to read again.
+		if errors.Is(err, pg.ErrLost) {
+			r.Logger.InfoContext(ctx, "another instance reads this pipeline now", "error", err)
+			r.drop(ctx)
+			return 0, nil
+		}
+		r.reopen(ctx)
+	}
+	return n, err
+}
+
+func (r *Reader) pass(ctx context.Context) (int, error) {
+	if ok, err := r.hold(ctx); err != nil || !ok {
+		return 0, err
+	}
+	if ok, err := r.open(ctx); err != nil || !ok {
+		return 0, err
+	}
+	h := r.held
+	if err := r.lookForRevision(ctx); err != nil {
+		return 0, err
+	}
+	open, err := r.Store.OpenChunks(ctx, r.pipeline)
+	if err != nil {
+		return 0, err
+	}
+	r.Metrics.openChunks(r.pipeline, open)
+	room := max(r.OpenChunks-open, 0)
+	if h.switched && !h.engine.Reading().Less(h.engine.Highest()) {
+		return r.changeRevision(ctx, room)
+	}
+	fetched := false
+	if len(h.pending) == 0 && room > 0 {
+		if fetched, err = r.fetch(ctx); err != nil {
+			return 0, err
+		}
+	}
+	if err := fault.Point(ctx, faultBeforeDecide); err != nil {
+		return 0, err
+	}
+	fed := r.feed()
+	due := h.engine.Due(r.Now())
+	seal := due.Seal[:min(len(due.Seal), room)]
+	if due.Flush || len(seal) > 0 {
+		if err := r.commit(ctx, seal); err != nil {
+			return 0, err
+		}
+		return fed + 1, nil
+	}
+	if room == 0 {
+		return 0, nil
+	}
+	if fetched {
+		return fed, nil
+	}
+	// The fetch waited already; asking again is how an idle reader waits.
+	return 1, nil
+}
+
+// hold takes the lease, or renews it when a third of it is over.
+func (r *Reader) hold(ctx context.Context) (bool, error) {
+	now := r.Now()
+	if r.held == nil {
+		row, ok, err := r.Store.Acquire(ctx, r.pipeline, r.Owner, r.Lease)
+		if err != nil || !ok {
+			return false, err
+		}
+		r.held = &held{Held: row, renewAt: now.Add(r.Lease / 3)}
+		r.Logger.InfoContext(ctx, "reading", "epoch", row.Epoch, "revision", row.Revision)
+		return true, nil
+	}
+	if now.Before(r.held.renewAt) {
+		return true, nil
+	}
+	if err := r.Store.Renew(ctx, r.held.Fence, r.Lease); err != nil {
+		return false, err
+	}
+	r.held.renewAt = now.Add(r.Lease / 3)
+	return true, nil
+}
+
+// feed decides what was fetched, until a lane is full or, on the way to another revision, the lanes are even.
+func (r *Reader) feed() int {
+	h := r.held
+	n := 0
+	for len(h.pending) > 0 {
+		if h.switched && !h.engine.Reading().Less(h.engine.Highest()) {
+			break
+		}
+		if h.engine.Feed(&h.pending[0], r.Now()) == decide.Full {
+			break
+		}
+		h.pending = h.pending[1:]
+		n++
+	}
+	return n
+}
+
+// fetch reads the next messages, makes candidates of them and looks up what the ledger knows. false = nothing came.
+func (r *Reader) fetch(ctx context.Context) (bool, error) {
+	h := r.held
+	wait := fetchWait
+	if next := h.engine.Next(); !next.IsZero() {
+		wait = max(0, min(wait, next.Sub(r.Now())))
+	}
+	if err := fault.Point(ctx, faultBeforeFetch); err != nil {
+		return false, err
+	}
+	msgs, err := h.stream.Fetch(ctx, fetchMessages, fetchBytes, wait)
+	if err != nil {
+		if stopped, stopErr := r.stopFor(ctx, err); stopped || stopErr != nil {
+			return false, stopErr
+		}
+		return false, err
+	}
+	if err := fault.Point(ctx, faultAfterFetch); err != nil {
+		return false, err
+	}
+	if len(msgs) == 0 {
+		return false, nil
+	}
+	batch := h.batch[:0]
+	for _, m := range msgs {
+		batch = h.mapper.message(batch, m)
+	}
+	answers, err := r.lookUp(ctx, batch)
+	if err != nil {
+		return false, err
+	}
+	h.engine.Learn(answers)
+	h.batch, h.pending = batch, batch
+	return true, nil
+}
+
+func (r *Reader) lookUp(ctx context.Context, batch []decide.Candidate) (a decide.Answers, err error) {
+	h := r.held
+	keys, entities := h.engine.Wants(batch)
+	if a.Keys, err = r.Store.Known(ctx, h.target.PipelineID, keys); err != nil {
+		return a, err
+	}
+	if a.Newest, err = r.Store.Newest(ctx, h.target.PipelineID, entities); err != nil {
+		return a, err
+	}
+	reused, err := r.Store.Known(ctx, h.target.PipelineID, h.engine.WantsReused(batch, a))
+	if err != nil {
+		return a, err
+	}
+	for k, v := range reused {
+		if a.Keys == nil {
+			a.Keys = make(map[record.Hash]decide.Known, len(reused))
+		}
+		a.Keys[k] = v
+	}
+	return a, nil
+}
+
+// commit cuts the lanes and stores what comes of it. After an error the engine is out of step and must be thrown away.
+func (r *Reader) commit(ctx context.Context, seal []int) error {
+	h := r.held
+	c, err := h.engine.Cut(seal, r.Now().UTC().Truncate(time.Microsecond), newChunkID)
+	if err != nil {
+		return fmt.Errorf("seal: %w", err)
+	}
+	if c.Empty() {
+		return nil
+	}
+	messages, err := follows(h.def, record.ChunkFresh, c)
+	if err != nil {
+		return err
+	}
+	began := r.Now()
+	if err := r.Store.Commit(ctx, h.Fence, r.Lease, h.target, c, messages); err != nil {
+		return err
+	}
+	now := r.Now()
+	h.engine.Settle(c, now)
+	h.renewAt = began.Add(r.Lease / 3) // the commit renewed it
+	r.Metrics.committed(r.pipeline, &c, now.Sub(began))
+	for i := range c.Chunks {
+		ch := &c.Chunks[i]
+		r.Logger.InfoContext(ctx, "chunk sealed", "chunk", uuid.UUID(ch.ID).String(), "revision", h.def.Revision, "lane", ch.Lane,
+			"rows", ch.Rows, "records", ch.Records, "bytes", ch.Bytes, "first_seq", ch.FirstSeq, "seconds", now.Sub(began).Seconds())
+	}
+	return nil
+}
+
+// newChunkID names a chunk; sorted by time, so that the ledger's indexes grow at their end.
+func newChunkID() [16]byte { return uuid.Must(uuid.NewV7()) }
+
+// Close gives the lease back. What was not committed is read again by the next holder.
+func (r *Reader) Close(ctx context.Context) error {
+	if r.held == nil {
+		return nil
+	}
+	f := r.held.Fence
+	r.drop(ctx)
+	return r.Store.Release(ctx, f)
+}
+
+// reopen forgets everything but the lease.
+func (r *Reader) reopen(ctx context.Context) {
+	h := r.held
+	if h == nil {
+		return
+	}
+	if h.stream != nil {
+		h.stream.Close(context.WithoutCancel(ctx))
+	}
+	h.engine, h.stream, h.pending, h.switched = nil, nil, nil, false
+}
+
+// drop forgets the lease as well.
+func (r *Reader) drop(ctx context.Context) {
+	r.reopen(ctx)
+	r.held = nil
+}

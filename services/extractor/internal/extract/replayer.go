@@ -1,0 +1,90 @@
+package extract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"bulkhead/libs/pg"
+	"bulkhead/libs/pipeline"
+	"bulkhead/libs/record"
+	"bulkhead/services/extractor/internal/decide"
+	"bulkhead/services/extractor/internal/store"
+)
+
+// replaysAtOnce bounds the letters of one transaction; their payloads are in memory.
+const replaysAtOnce = 1000
+
+// Replayer maps letters again that a person ordered to be sent again: those refused before Salesforce, and those decided under an older
+// revision. It works without the reader's lease, so replays go on while a pipeline's stream is stopped.
+type Replayer struct{ Deps }
+
+// Pass takes at most one batch of letters of each pipeline.
+func (r *Replayer) Pass(ctx context.Context) (int, error) {
+	names, err := r.Store.PipelinesWithReplays(ctx)
+	if err != nil || len(names) == 0 {
+		return 0, err
+	}
+	defs, err := r.Catalog.Current(ctx)
+	if err != nil {
+		return 0, err
+	}
+	total := 0
+	var failures []error
+	for _, name := range names {
+		i := slices.IndexFunc(defs, func(d *pipeline.Definition) bool { return d.Name == name })
+		if i < 0 {
+			continue // its definition is not visible here yet
+		}
+		n, err := r.take(ctx, defs[i])
+		total += n
+		switch {
+		case errors.Is(err, pg.ErrLost): // another instance took some of them: look again
+			total++
+		case err != nil:
+			failures = append(failures, fmt.Errorf("replays of %s: %w", name, err))
+		}
+	}
+	return total, errors.Join(failures...)
+}
+
+func (r *Replayer) take(ctx context.Context, def *pipeline.Definition) (int, error) {
+	id, ordinals, err := r.Store.Pipeline(ctx, def.Name, def.Header())
+	if err != nil {
+		return 0, err
+	}
+	m := newMapper(def, ordinals)
+	rows, dead := 0, 0
+	n, err := r.Store.TakeReplays(ctx, targetOf(def, id), replaysAtOnce, func(letters []store.Replay) (decide.Commit, []record.Message, error) {
+		batch := make([]decide.Candidate, len(letters))
+		for i := range letters {
+			batch[i] = m.replay(&letters[i])
+		}
+		c, err := decide.Replay(engineConfig(def), batch, r.Now().UTC().Truncate(time.Microsecond), newChunkID)
+		if err != nil {
+			return decide.Commit{}, nil, err
+		}
+		rows, dead = len(c.Records), len(c.Dead)
+		messages, err := follows(def, record.ChunkReplay, c)
+		return c, messages, err
+	})
+	if err != nil || n == 0 {
+		return n, err
+	}
+	r.Metrics.replays.WithLabelValues(def.Name).Add(float64(n))
+	r.Logger.InfoContext(ctx, "letters mapped again", "pipeline", def.Name, "revision", def.Revision, "letters", n, "sent", rows, "refused", dead)
+	return n, nil
+}
+
+// replay makes the candidate of a letter: its payload under the revision in force, its key as it was, in the next generation.
+func (m *mapper) replay(l *store.Replay) decide.Candidate {
+	c := decide.Candidate{
+		Place: l.Place, Last: true, Lane: record.LaneNone, Run: l.Run, Payload: l.Payload,
+		KeyKind: decide.KeyNamed, Key: l.Key, KeyHash: m.def.KeyHash(l.Key),
+		Origin: &decide.Origin{Generation: l.Generation, LetterID: l.LetterID, FailureID: l.FailureID, AcceptedAt: l.AcceptedAt},
+	}
+	m.mapOne(&c)
+	return c
+}

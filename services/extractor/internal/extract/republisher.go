@@ -1,0 +1,72 @@
+package extract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"bulkhead/libs/bus"
+	"bulkhead/libs/record"
+	"bulkhead/services/extractor/internal/store"
+)
+
+// lettersAtOnce bounds the letters of one transaction; each has at most a mebibyte.
+const lettersAtOnce = 100
+
+// Republisher publishes every open letter of the extractor again when the stream of dead letters was made again.
+type Republisher struct {
+	Deps
+	// Made says when the stream of dead letters was made; an error that wraps jetstream.ErrStreamNotFound means that there is none.
+	Made func(ctx context.Context) (time.Time, error)
+}
+
+// Pass compares the stream with the one that letters went to so far. It always answers 0: nothing follows until the stream changes.
+func (r *Republisher) Pass(ctx context.Context) (int, error) {
+	made, err := r.Made(ctx)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return 0, nil // letters wait in the outbox
+	}
+	if err != nil {
+		return 0, err
+	}
+	made = made.Truncate(time.Microsecond)
+	was, err := r.Store.Courier(ctx, bus.StreamDLQ)
+	if err != nil || was.Equal(made) {
+		return 0, err
+	}
+	n := 0
+	if !was.IsZero() {
+		if n, err = r.republish(ctx); err != nil {
+			return 0, err
+		}
+	}
+	// Only now: after a crash before this, letters are published twice, and never not at all.
+	if err := r.Store.SetCourier(ctx, bus.StreamDLQ, made); err != nil {
+		return 0, err
+	}
+	if n > 0 {
+		r.Logger.WarnContext(ctx, "the stream of dead letters was made again: open letters are published again", "letters", n)
+	}
+	return 0, nil
+}
+
+func (r *Republisher) republish(ctx context.Context) (int, error) {
+	n := 0
+	var after [16]byte
+	for {
+		last, more, err := r.Store.Republish(ctx, after, lettersAtOnce, func(l *store.OpenLetter) (record.Message, error) {
+			n++
+			return letter(l.Pipeline, l.Revision, &l.Dead, l.DeadAt)
+		})
+		if err != nil {
+			return n, fmt.Errorf("publish letters again: %w", err)
+		}
+		if !more {
+			return n, nil
+		}
+		after = last
+	}
+}

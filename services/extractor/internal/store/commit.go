@@ -1,0 +1,137 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"bulkhead/libs/pg"
+	"bulkhead/libs/record"
+	"bulkhead/services/extractor/internal/decide"
+	"bulkhead/services/extractor/internal/store/db"
+)
+
+// Commit stores what an engine cut: all of it or nothing. messages go into the outbox. It fails with pg.ErrLost when the lease or a
+// mark is another one's by now; the caller then throws its engine away.
+func (s *Store) Commit(ctx context.Context, f Fence, lease time.Duration, t Target, c decide.Commit, messages []record.Message) error {
+	return pg.InTx(ctx, s.pool, labelSeal, func(ctx context.Context, tx pgx.Tx) error {
+		q := s.q.WithTx(tx)
+		if err := fence(ctx, q, f, lease); err != nil {
+			return err
+		}
+		if err := moveMarks(ctx, q, t.Pipeline, c.Marks); err != nil {
+			return err
+		}
+		if err := insert(ctx, q, t, record.ChunkFresh, c); err != nil {
+			return err
+		}
+		return pg.Enqueue(ctx, tx, Schema, messages...)
+	})
+}
+
+// insert writes everything of a commit but its marks.
+func insert(ctx context.Context, q *db.Queries, t Target, kind string, c decide.Commit) error {
+	for i := range c.Chunks {
+		if err := insertChunk(ctx, q, t, kind, &c.Chunks[i], c.At); err != nil {
+			return fmt.Errorf("chunk of lane %d: %w", c.Chunks[i].Lane, err)
+		}
+	}
+	if len(c.Records) > 0 {
+		if _, err := q.CopyRecords(ctx, recordRows(t, c)); err != nil {
+			return fmt.Errorf("%d records: %w", len(c.Records), err)
+		}
+	}
+	if len(c.Dead) > 0 {
+		if _, err := q.CopyDead(ctx, deadRows(t, c)); err != nil {
+			return fmt.Errorf("%d refused records: %w", len(c.Dead), err)
+		}
+	}
+	if len(c.Repeats) > 0 {
+		p := db.AddRepeatsParams{Pipeline: t.Pipeline, Runs: slices.Sorted(maps.Keys(c.Repeats))}
+		for _, run := range p.Runs {
+			p.Counts = append(p.Counts, c.Repeats[run])
+		}
+		if err := q.AddRepeats(ctx, p); err != nil {
+			return fmt.Errorf("repeats: %w", err)
+		}
+	}
+	return nil
+}
+
+func insertChunk(ctx context.Context, q *db.Queries, t Target, kind string, c *decide.Chunk, at time.Time) error {
+	err := q.InsertChunk(ctx, db.InsertChunkParams{
+		Chunk: c.ID, Pipeline: t.Pipeline, Revision: int32(t.Revision), Kind: kind,
+		Org: t.Org, Object: t.Object, Operation: t.Operation, ExternalIDField: t.ExternalID, Space: t.Space,
+		Lane: int32(c.Lane), Header: t.Header, Rows: int32(c.Rows), Records: int32(c.Records), Bytes: c.Bytes,
+		Manifest: c.Manifest, FirstSeq: int64(c.FirstSeq), Traceparent: c.Trace, SealedAt: at,
+	})
+	if err != nil {
+		return err
+	}
+	var runs []db.CopyChunkRunsParams
+	for _, run := range slices.Sorted(maps.Keys(c.Runs)) {
+		runs = append(runs, db.CopyChunkRunsParams{
+			Chunk: c.ID, Pipeline: t.Pipeline, Run: run, Kind: kind, Records: int32(c.Runs[run]),
+		})
+	}
+	if _, err := q.CopyChunkRuns(ctx, runs); err != nil {
+		return fmt.Errorf("runs: %w", err)
+	}
+	pieces := make([]db.CopyPiecesParams, len(c.Pieces))
+	for i, p := range c.Pieces {
+		pieces[i] = db.CopyPiecesParams{Chunk: c.ID, N: int32(i), Rows: int32(p.Rows), Data: p.Data}
+	}
+	if _, err := q.CopyPieces(ctx, pieces); err != nil {
+		return fmt.Errorf("pieces: %w", err)
+	}
+	return nil
+}
+
+func recordRows(t Target, c decide.Commit) []db.CopyRecordsParams {
+	out := make([]db.CopyRecordsParams, len(c.Records))
+	rows := make([]int32, len(c.Records))
+	for i := range c.Records {
+		r := &c.Records[i]
+		p := db.CopyRecordsParams{
+			PipelineID: t.PipelineID, Generation: int16(r.Generation), Seq: int64(r.Place.Seq), Idx: int32(r.Place.Idx), AcceptedAt: c.At,
+			KeyHash: r.KeyHash, ContentHash: r.Content, EntityHash: uuid.NullUUID{UUID: r.EntityHash, Valid: r.HasEntity}, Columns: r.Columns,
+		}
+		if p.Columns == nil {
+			p.Columns = []byte{}
+		}
+		if !r.Refused() {
+			rows[i] = int32(r.Row)
+			p.Row, p.Chunk = &rows[i], uuid.NullUUID{UUID: r.Chunk, Valid: true}
+		}
+		out[i] = p
+	}
+	return out
+}
+
+func deadRows(t Target, c decide.Commit) []db.CopyDeadParams {
+	out := make([]db.CopyDeadParams, len(c.Dead))
+	for i := range c.Dead {
+		d := &c.Dead[i]
+		p := db.CopyDeadParams{
+			LetterID: d.LetterID, Pipeline: t.Pipeline, Revision: int32(t.Revision), Run: d.Run, Key: d.Key, KeyHash: d.KeyHash,
+			Generation: int16(d.Generation), Entity: d.Entity, Class: string(record.ClassData), Code: d.Code, Message: d.Message,
+			Fields: d.Fields, Payload: d.Payload, Seq: int64(d.Place.Seq), Idx: int32(d.Place.Idx), AcceptedAt: d.AcceptedAt, DeadAt: c.At,
+		}
+		if p.AcceptedAt.IsZero() {
+			p.AcceptedAt = c.At
+		}
+		if p.Fields == nil {
+			p.Fields = []string{}
+		}
+		if p.Payload == nil {
+			p.Payload = []byte{}
+		}
+		out[i] = p
+	}
+	return out
+}

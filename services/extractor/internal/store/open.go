@@ -1,0 +1,53 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"bulkhead/libs/pg"
+	"bulkhead/services/extractor/internal/store/db"
+)
+
+// OpenChunks counts the fresh chunks of a pipeline that have no outcome: what backpressure goes by.
+func (s *Store) OpenChunks(ctx context.Context, pipeline string) (int, error) {
+	n, err := s.q.OpenChunks(ctx, pipeline)
+	if err != nil {
+		return 0, fmt.Errorf("count open chunks of %s: %w", pipeline, err)
+	}
+	return int(n), nil
+}
+
+// SpaceBusy says whether anything of an entity space may still be sent. pipelines are those that write it.
+func (s *Store) SpaceBusy(ctx context.Context, space string, pipelines []string) (bool, error) {
+	busy, err := s.q.SpaceBusy(ctx, db.SpaceBusyParams{Space: space, Pipelines: pipelines})
+	if err != nil {
+		return false, fmt.Errorf("look whether %s is quiet: %w", space, err)
+	}
+	return busy, nil
+}
+
+// Free drops the rows of chunks whose outcome is known and of which nothing is unresolved, and notes it. It answers how many.
+func (s *Store) Free(ctx context.Context) (int, error) {
+	n := 0
+	err := pg.InTx(ctx, s.pool, labelFree, func(ctx context.Context, tx pgx.Tx) error {
+		q := s.q.WithTx(tx)
+		chunks, err := q.FreeableChunks(ctx, freeAtOnce)
+		if err != nil {
+			return err
+		}
+		if len(chunks) > 0 {
+			// Another instance may be at the same chunks: each is freed by whoever marks it.
+			if chunks, err = q.MarkReconciled(ctx, chunks); err != nil {
+				return err
+			}
+		}
+		n = len(chunks)
+		if n == 0 {
+			return nil
+		}
+		return q.DropPieces(ctx, chunks)
+	})
+	return n, err
+}

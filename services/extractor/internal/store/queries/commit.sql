@@ -1,0 +1,26 @@
+-- name: InsertChunk :exec
+INSERT INTO extractor.chunks (chunk, pipeline, revision, kind, org, object, operation, external_id_field, space, lane, header,
+    rows, records, bytes, manifest, first_seq, traceparent, sealed_at)
+VALUES (@chunk, @pipeline, @revision, @kind, @org, @object, @operation, @external_id_field, @space, @lane, @header,
+    @rows, @records, @bytes, @manifest, @first_seq, @traceparent, @sealed_at);
+
+-- name: CopyChunkRuns :copyfrom
+INSERT INTO extractor.chunk_runs (chunk, pipeline, run, kind, records) VALUES (@chunk, @pipeline, @run, @kind, @records);
+
+-- name: CopyPieces :copyfrom
+INSERT INTO extractor.pieces (chunk, n, rows, data) VALUES (@chunk, @n, @rows, @data);
+
+-- name: CopyRecords :copyfrom
+INSERT INTO extractor.records (pipeline_id, generation, idx, row, seq, accepted_at, key_hash, entity_hash, content_hash, chunk, columns)
+VALUES (@pipeline_id, @generation, @idx, @row, @seq, @accepted_at, @key_hash, @entity_hash, @content_hash, @chunk, @columns);
+
+-- name: CopyDead :copyfrom
+INSERT INTO extractor.dead (letter_id, pipeline, revision, run, key, key_hash, generation, entity, class, code, message, fields, payload,
+    seq, idx, accepted_at, dead_at)
+VALUES (@letter_id, @pipeline, @revision, @run, @key, @key_hash, @generation, @entity, @class, @code, @message, @fields, @payload,
+    @seq, @idx, @accepted_at, @dead_at);
+
+-- name: AddRepeats :exec
+INSERT INTO extractor.repeats AS r (pipeline, run, n)
+SELECT @pipeline::text, m.run, m.n FROM (SELECT unnest(@runs::text[]) AS run, unnest(@counts::bigint[]) AS n) AS m
+ON CONFLICT (pipeline, run) DO UPDATE SET n = r.n + excluded.n;

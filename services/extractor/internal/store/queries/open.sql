@@ -1,0 +1,36 @@
+-- Chunks that nobody can say the outcome of yet: what backpressure counts.
+-- name: OpenChunks :one
+SELECT count(*) FROM extractor.chunks c
+WHERE c.pipeline = @pipeline AND c.kind = 'fresh' AND c.reconciled_at IS NULL
+  AND NOT EXISTS (SELECT FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk);
+
+-- Whether anything of an entity space may still be sent: chunks without an outcome, failures not yet taken, and rows that wait.
+-- name: SpaceBusy :one
+SELECT (EXISTS (
+    SELECT FROM extractor.chunks c
+    WHERE c.space = @space AND c.reconciled_at IS NULL AND NOT EXISTS (SELECT FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)
+) OR EXISTS (
+    SELECT FROM retrier_pub.chunks c
+    WHERE c.space = @space AND NOT EXISTS (SELECT FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)
+) OR EXISTS (
+    SELECT FROM reconciler_pub.outcome_runs r
+    WHERE r.pipeline = ANY (@pipelines::text[]) AND r.retrying + r.waiting_for_parent > 0
+      AND NOT EXISTS (SELECT FROM retrier_pub.taken t WHERE t.chunk = r.chunk)
+) OR EXISTS (
+    SELECT FROM retrier_pub.waiting w WHERE w.pipeline = ANY (@pipelines::text[])
+))::boolean AS busy;
+
+-- Chunks whose rows may go: the outcome is known and nothing of them is unresolved.
+-- name: FreeableChunks :many
+SELECT c.chunk FROM extractor.chunks c
+WHERE c.reconciled_at IS NULL
+  AND EXISTS (SELECT FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)
+  AND NOT EXISTS (SELECT FROM reconciler_pub.outcome_runs r WHERE r.chunk = c.chunk AND r.unresolved > 0)
+ORDER BY c.seal_no
+LIMIT @most;
+
+-- name: MarkReconciled :many
+UPDATE extractor.chunks SET reconciled_at = now() WHERE chunk = ANY (@chunks::uuid[]) AND reconciled_at IS NULL RETURNING chunk;
+
+-- name: DropPieces :exec
+DELETE FROM extractor.pieces WHERE chunk = ANY (@chunks::uuid[]);

@@ -1,0 +1,61 @@
+-- name: AddReader :exec
+INSERT INTO extractor.readers (pipeline) VALUES (@pipeline) ON CONFLICT DO NOTHING;
+
+-- Taken when nobody holds it, or by its holder again: the epoch rises either way and fences whoever had it.
+-- name: AcquireReader :one
+UPDATE extractor.readers
+SET owner = @owner, epoch = epoch + 1, lease_until = clock_timestamp() + make_interval(secs => @lease_seconds::float8)
+WHERE pipeline = @pipeline AND (lease_until < now() OR owner = @owner)
+RETURNING epoch, revision, incarnation, stopped_code, stopped_message;
+
+-- Renewing is the fence as well: no row means that the epoch is another one's.
+-- name: RenewReader :execrows
+UPDATE extractor.readers
+SET lease_until = clock_timestamp() + make_interval(secs => @lease_seconds::float8)
+WHERE pipeline = @pipeline AND owner = @owner AND epoch = @epoch;
+
+-- name: ReleaseReader :execrows
+UPDATE extractor.readers SET lease_until = '-infinity' WHERE pipeline = @pipeline AND owner = @owner AND epoch = @epoch;
+
+-- name: SetIncarnation :execrows
+UPDATE extractor.readers SET incarnation = @incarnation
+WHERE pipeline = @pipeline AND owner = @owner AND epoch = @epoch AND incarnation IS NULL;
+
+-- name: StopReader :execrows
+UPDATE extractor.readers SET stopped_code = @code, stopped_message = @message
+WHERE pipeline = @pipeline AND owner = @owner AND epoch = @epoch;
+
+-- name: SetRevision :execrows
+UPDATE extractor.readers SET revision = @revision
+WHERE pipeline = @pipeline AND owner = @owner AND epoch = @epoch AND revision = @was;
+
+-- name: Marks :many
+SELECT lane, seq, idx FROM extractor.checkpoints WHERE pipeline = @pipeline ORDER BY lane;
+
+-- A lane that is new begins where it is told.
+-- name: AddMark :exec
+INSERT INTO extractor.checkpoints (pipeline, lane, seq, idx) VALUES (@pipeline, @lane, @seq, @idx) ON CONFLICT DO NOTHING;
+
+-- name: DropMarks :exec
+DELETE FROM extractor.checkpoints WHERE pipeline = @pipeline AND lane >= @lanes;
+
+-- Compare and set: the answer is the number of marks that stood where they were expected.
+-- name: MoveMarks :execrows
+UPDATE extractor.checkpoints c
+SET seq = m.to_seq, idx = m.to_idx, moved_at = now()
+FROM (SELECT unnest(@lanes::integer[]) AS lane, unnest(@from_seqs::bigint[]) AS from_seq, unnest(@from_idxs::integer[]) AS from_idx,
+             unnest(@to_seqs::bigint[]) AS to_seq, unnest(@to_idxs::integer[]) AS to_idx) AS m
+WHERE c.pipeline = @pipeline AND c.lane = m.lane AND c.seq = m.from_seq AND c.idx = m.from_idx;
+
+-- Raises the marks that stand below a place: a person accepted that what lay before is lost, or that the stream was made again.
+-- name: RaiseMarks :execrows
+UPDATE extractor.checkpoints SET seq = @seq, idx = @idx, moved_at = now() WHERE pipeline = @pipeline AND (seq, idx) < (@seq::bigint, @idx::integer);
+
+-- name: ResumeReader :one
+UPDATE extractor.readers
+SET incarnation = @incarnation, stopped_code = '', stopped_message = '', epoch = epoch + 1, lease_until = '-infinity'
+WHERE pipeline = @pipeline AND stopped_code <> ''
+RETURNING epoch;
+
+-- name: Reader :one
+SELECT owner, epoch, lease_until, revision, incarnation, stopped_code, stopped_message FROM extractor.readers WHERE pipeline = @pipeline;

@@ -1,0 +1,31 @@
+-- Letters that a person ordered to be sent again and that must be mapped again: refused before Salesforce, or decided under an older
+-- revision. Whichever service decided it holds the payload.
+-- name: Replays :many
+SELECT r.letter_id, r.stage, (r.generation + 1)::smallint AS generation,
+    coalesce(d.run, f.run, g.run, '')::text AS run,
+    coalesce(d.key, f.key, g.key, '')::text AS key,
+    coalesce(d.payload, f.payload, g.payload)::bytea AS payload,
+    coalesce(d.seq, f.seq, g.seq, 0)::bigint AS seq,
+    coalesce(d.idx, f.idx, g.idx, 0)::integer AS idx,
+    coalesce(d.accepted_at, f.accepted_at, g.accepted_at, r.changed_at)::timestamptz AS accepted_at,
+    coalesce(f.id, g.id, 0)::bigint AS failure_id
+FROM ops_pub.replays r
+LEFT JOIN extractor.dead d ON d.letter_id = r.letter_id
+LEFT JOIN reconciler_pub.failures f ON f.letter_id = r.letter_id
+LEFT JOIN retrier_pub.dead x ON x.letter_id = r.letter_id
+LEFT JOIN reconciler_pub.failures g ON g.id = x.failure_id
+WHERE r.pipeline = @pipeline AND (r.stage = 'extract' OR r.revision < @revision::integer)
+  AND NOT EXISTS (SELECT FROM extractor.letters_taken t WHERE t.letter_id = r.letter_id)
+  AND NOT EXISTS (SELECT FROM retrier_pub.letters_taken t WHERE t.letter_id = r.letter_id)
+  AND (d.letter_id IS NOT NULL OR f.id IS NOT NULL OR g.id IS NOT NULL)
+ORDER BY coalesce(d.seq, f.seq, g.seq, 0), coalesce(d.idx, f.idx, g.idx, 0), r.letter_id
+LIMIT @most;
+
+-- name: PipelinesWithReplays :many
+SELECT DISTINCT r.pipeline FROM ops_pub.replays r
+WHERE NOT EXISTS (SELECT FROM extractor.letters_taken t WHERE t.letter_id = r.letter_id)
+  AND NOT EXISTS (SELECT FROM retrier_pub.letters_taken t WHERE t.letter_id = r.letter_id)
+ORDER BY 1;
+
+-- name: TakeLetters :execrows
+INSERT INTO extractor.letters_taken (letter_id) SELECT unnest(@letters::uuid[]) ON CONFLICT DO NOTHING;

@@ -1,0 +1,80 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"bulkhead/libs/pg"
+	"bulkhead/libs/record"
+	"bulkhead/services/extractor/internal/decide"
+	"bulkhead/services/extractor/internal/store/db"
+)
+
+// Replay is a letter that is to be mapped again.
+type Replay struct {
+	LetterID [16]byte
+	Run      string
+	// Key is kept: a replay is the same event in its next generation.
+	Key        string
+	Generation int // the next one
+	Payload    []byte
+	Place      record.Place
+	AcceptedAt time.Time
+	// FailureID is reconciler_pub.failures.id that holds the payload; 0 = it stands in extractor.dead.
+	FailureID int64
+}
+
+// PipelinesWithReplays lists pipelines that have letters which nobody took yet.
+func (s *Store) PipelinesWithReplays(ctx context.Context) ([]string, error) {
+	names, err := s.q.PipelinesWithReplays(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look for replays: %w", err)
+	}
+	return names, nil
+}
+
+// TakeReplays takes letters that must be mapped again under t's revision, at most so many, and stores what again makes of them, all in
+// one transaction: a letter is taken once, whatever happens. It answers how many.
+func (s *Store) TakeReplays(ctx context.Context, t Target, most int, again func([]Replay) (decide.Commit, []record.Message, error)) (int, error) {
+	n := 0
+	err := pg.InTx(ctx, s.pool, labelReplay, func(ctx context.Context, tx pgx.Tx) error {
+		n = 0
+		q := s.q.WithTx(tx)
+		if err := q.LockPipeline(ctx, t.Pipeline); err != nil {
+			return err
+		}
+		rows, err := q.Replays(ctx, db.ReplaysParams{Pipeline: t.Pipeline, Revision: int32(t.Revision), Most: int32(most)})
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		letters, replays := make([]uuid.UUID, len(rows)), make([]Replay, len(rows))
+		for i, r := range rows {
+			letters[i] = r.LetterID
+			replays[i] = Replay{
+				LetterID: r.LetterID, Run: r.Run, Key: r.Key, Generation: int(r.Generation), Payload: r.Payload,
+				Place: place(r.Seq, r.Idx), AcceptedAt: r.AcceptedAt, FailureID: r.FailureID,
+			}
+		}
+		c, messages, err := again(replays)
+		if err != nil {
+			return err
+		}
+		taken, err := q.TakeLetters(ctx, letters)
+		if err != nil {
+			return err
+		}
+		if taken != int64(len(letters)) {
+			return fmt.Errorf("%d of %d letters were free: %w", taken, len(letters), pg.ErrLost)
+		}
+		if err := insert(ctx, q, t, record.ChunkReplay, c); err != nil {
+			return err
+		}
+		n = len(rows)
+		return pg.Enqueue(ctx, tx, Schema, messages...)
+	})
+	return n, err
+}

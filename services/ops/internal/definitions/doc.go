@@ -1,0 +1,7 @@
+// Package definitions applies pipelines and orgs: it checks a document, what it has to agree on with the others, and what the org says of
+// its object, and stores it as the next immutable revision.
+//
+// What always holds: the same text again changes nothing; a refused document leaves nothing behind; the number of lanes of an entity space is one for all
+// pipelines that write it, and does not change while anything of the space is on its way, since lanes are where versions of an entity
+// are ordered. An org that cannot be reached keeps no definition out: what could not be checked is a warning.
+package definitions

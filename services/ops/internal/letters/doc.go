@@ -1,0 +1,14 @@
+// Package letters is the life of dead letters after their record died: the index that operators search, groups by cause, replay
+// and discard, and the closing of a letter when its new outcome is known.
+//
+//   - The reader follows the DLQ stream from a checkpoint and notes each letter; the sweep adds what the deciders' views hold and no message told of.
+//   - An action (replay, discard) takes its idempotency key, locks the letters, compares their number with what the caller saw, moves them and
+//     tells of it, in one transaction.
+//   - The closer looks for the verdict on the next generation of each replayed letter and closes it; only then its message is deleted.
+//
+// What always holds: one row per letter, so of any number of orders to replay it only the first has an effect. A letter is never put
+// into another state before its record is dead in the ledger. Its message stays in the stream until the record has landed, or was superseded,
+// discarded or rolled back, or until a newer letter of the same record stands there; nothing is deleted by age.
+//
+// What it leaves to others: sending again (the retrier, or the extractor where the payload must be mapped anew).
+package letters

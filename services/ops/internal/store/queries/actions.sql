@@ -1,0 +1,42 @@
+-- The idempotency key is taken first: a second request with it waits here until the first has committed.
+-- name: TakeAction :execrows
+INSERT INTO ops.actions (id, idempotency_key, kind, request_digest, reason, by, letters, skipped)
+VALUES (@id, @idempotency_key, @kind, @request_digest, @reason, @by, 0, 0)
+ON CONFLICT (idempotency_key) DO NOTHING;
+
+-- name: ActionByKey :one
+SELECT id, kind, request_digest, letters, skipped FROM ops.actions WHERE idempotency_key = @idempotency_key;
+
+-- name: FinishAction :exec
+UPDATE ops.actions SET letters = @letters, skipped = @skipped WHERE id = @id;
+
+-- name: LockLettersByID :many
+SELECT letter_id, state FROM ops.letters WHERE letter_id = ANY (@letter_ids::uuid[]) ORDER BY letter_id FOR UPDATE;
+
+-- name: LockLettersByFilter :many
+SELECT letter_id
+FROM ops.letters
+WHERE state = 'open'
+  AND (@pipeline::text = '' OR pipeline = @pipeline)
+  AND (@class::text = '' OR class = @class)
+  AND (@code::text = '' OR code = @code)
+  AND (@fingerprint::text = '' OR fingerprint = @fingerprint)
+  AND (@run::text = '' OR run = @run)
+ORDER BY letter_id
+FOR UPDATE;
+
+-- A letter refused before Salesforce, or whose definition has a newer revision, is mapped again by the extractor; any other row is sent
+-- again as it was, by the retrier.
+-- name: ReplayLetters :many
+UPDATE ops.letters
+SET state = 'replaying', action_id = @action_id, changed_at = now(),
+    taker = CASE WHEN stage = 'extract' OR revision < (SELECT max(d.revision) FROM ops.definitions d WHERE d.name = letters.pipeline)
+                 THEN 'extractor' ELSE 'retrier' END
+WHERE letter_id = ANY (@letter_ids::uuid[]) AND state = 'open'
+RETURNING pipeline;
+
+-- name: DiscardLetters :many
+UPDATE ops.letters
+SET state = 'discarded', action_id = @action_id, changed_at = now()
+WHERE letter_id = ANY (@letter_ids::uuid[]) AND state = 'open'
+RETURNING pipeline;

@@ -1,0 +1,49 @@
+-- What became of replayed letters: the verdict on the next generation of their key, where there is one. 108 and 115 are the bytes 'l'
+-- (landed) and 's' (superseded) of outcomes.row_states.
+-- name: ReplayVerdicts :many
+SELECT l.letter_id, l.pipeline, l.key, l.generation, v.verdict::text AS verdict
+FROM ops.letters l
+JOIN LATERAL (
+    SELECT CASE get_byte(o.row_states, s.row) WHEN 108 THEN 'landed' WHEN 115 THEN 'superseded' END AS verdict
+    FROM (SELECT chunk, row FROM retrier_pub.resent r
+          WHERE r.pipeline = l.pipeline AND r.key_hash = l.key_hash AND r.generation = l.generation + 1
+          UNION ALL
+          SELECT chunk, row FROM extractor_pub.records r
+          WHERE r.pipeline = l.pipeline AND r.key_hash = l.key_hash AND r.generation = l.generation + 1 AND r.chunk IS NOT NULL) s
+    JOIN reconciler_pub.outcomes o ON o.chunk = s.chunk
+    WHERE s.row < o.rows AND get_byte(o.row_states, s.row) IN (108, 115)
+    UNION ALL
+    SELECT 'superseded' FROM submitter_pub.superseded x
+    JOIN reconciler_pub.outcomes o ON o.chunk = x.chunk
+    WHERE x.pipeline = l.pipeline AND x.key_hash = l.key_hash AND x.generation = l.generation + 1
+    UNION ALL
+    SELECT 'died_again' FROM extractor_pub.dead d
+    WHERE d.pipeline = l.pipeline AND d.key_hash = l.key_hash AND d.generation = l.generation + 1
+    UNION ALL
+    SELECT 'died_again' FROM retrier_pub.dead d
+    WHERE d.pipeline = l.pipeline AND d.key_hash = l.key_hash AND d.generation = l.generation + 1
+    UNION ALL
+    SELECT 'died_again' FROM reconciler_pub.failures f
+    WHERE f.pipeline = l.pipeline AND f.key_hash = l.key_hash AND f.generation = l.generation + 1 AND f.disposition = 'dead'
+) v ON v.verdict IS NOT NULL
+WHERE l.state = 'replaying' AND l.letter_id > @after
+ORDER BY l.letter_id
+LIMIT @max_letters;
+
+-- name: CloseLetter :execrows
+UPDATE ops.letters SET state = @state, changed_at = now() WHERE letter_id = @letter_id AND state = 'replaying';
+
+-- Messages of letters that nobody needs any more. Of a record that died again, the new letter must stand in the stream first.
+-- name: MessagesToDelete :many
+SELECT m.seq, m.letter_id
+FROM ops.letter_messages m
+JOIN ops.letters l ON l.letter_id = m.letter_id
+WHERE l.state IN ('landed', 'superseded', 'discarded', 'rolled_back')
+   OR (l.state = 'died_again' AND EXISTS (
+        SELECT 1 FROM ops.letters n JOIN ops.letter_messages nm ON nm.letter_id = n.letter_id
+        WHERE n.pipeline = l.pipeline AND n.key_hash = l.key_hash AND n.generation = l.generation + 1))
+ORDER BY m.seq
+LIMIT @max_messages;
+
+-- name: DeleteMessageRow :execrows
+DELETE FROM ops.letter_messages WHERE seq = @seq AND letter_id = @letter_id;

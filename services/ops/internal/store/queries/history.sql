@@ -1,0 +1,84 @@
+-- name: RecordRows :many
+SELECT pipeline, key_hash, entity_hash, generation, chunk, row, seq, idx, accepted_at
+FROM extractor_pub.records
+WHERE pipeline = @pipeline AND key_hash = @key_hash
+ORDER BY generation, accepted_at;
+
+-- Keys of an entity, the oldest place in the stream first.
+-- name: EntityKeys :many
+SELECT r.key_hash, r.chunk, r.row, min(r.seq)::bigint AS first_seq
+FROM extractor_pub.records r
+WHERE r.pipeline = @pipeline AND r.entity_hash = @entity_hash AND r.generation = 0
+GROUP BY r.key_hash, r.chunk, r.row
+ORDER BY first_seq, r.key_hash
+LIMIT @max_keys;
+
+-- name: ChunkManifest :one
+SELECT manifest FROM extractor_pub.chunks WHERE chunk = @chunk;
+
+-- name: KeyRefusals :many
+SELECT letter_id, run, key, generation, class, code, message, seq, idx, accepted_at, dead_at
+FROM extractor_pub.dead
+WHERE pipeline = @pipeline AND key_hash = @key_hash
+ORDER BY generation;
+
+-- name: KeyResends :many
+SELECT r.chunk, r.row, r.generation, c.sealed_at
+FROM retrier_pub.resent r
+JOIN retrier_pub.chunks c ON c.chunk = r.chunk
+WHERE r.pipeline = @pipeline AND r.key_hash = @key_hash
+ORDER BY r.generation, c.seal_no;
+
+-- How far each of the chunks has come, and what became of one row of it (row_state 0 = no outcome yet).
+-- name: ChunkFates :many
+SELECT q.chunk::uuid AS chunk, q.row::integer AS row, x.sealed_at AS fresh_sealed_at, x.kind AS fresh_kind,
+       s.state AS submission_state, s.job_id, s.bound_at, s.submitted_at, s.last_error,
+       w.state AS watch_state, w.job_state, w.finished_at, w.next_look_at,
+       k.state AS work_state, k.last_error AS work_error,
+       o.reconciled_at, o.job_id AS outcome_job_id,
+       CASE WHEN o.chunk IS NULL OR q.row >= o.rows THEN 0 ELSE get_byte(o.row_states, q.row) END::integer AS row_state,
+       CASE WHEN o.chunk IS NULL THEN ''::bytea ELSE substring(o.row_ids FROM q.row * 18 + 1 FOR 18) END::bytea AS row_id,
+       (EXISTS (SELECT 1 FROM retrier_pub.taken t WHERE t.chunk = q.chunk))::boolean AS taken
+FROM (SELECT unnest(@chunks::uuid[]) AS chunk, unnest(@rows::integer[]) AS row) q
+LEFT JOIN extractor_pub.chunks x ON x.chunk = q.chunk
+LEFT JOIN submitter_pub.submissions s ON s.chunk = q.chunk
+LEFT JOIN poller_pub.watches w ON w.chunk = q.chunk
+LEFT JOIN reconciler_pub.work k ON k.chunk = q.chunk
+LEFT JOIN reconciler_pub.outcomes o ON o.chunk = q.chunk;
+
+-- name: KeyFailures :many
+SELECT id, chunk, row, run, key, generation, entity, seq, idx, accepted_at, attempt, outcome, class, code, message, disposition, letter_id, decided_at
+FROM reconciler_pub.failures
+WHERE pipeline = @pipeline AND key_hash = @key_hash
+ORDER BY generation, id;
+
+-- name: KeyWaiting :many
+SELECT failure_id, generation, class, code, attempt, reason, due_at, since
+FROM retrier_pub.waiting
+WHERE pipeline = @pipeline AND key_hash = @key_hash
+ORDER BY generation;
+
+-- name: KeyExhausted :many
+SELECT letter_id, failure_id, generation, class, code, message, dead_at
+FROM retrier_pub.dead
+WHERE pipeline = @pipeline AND key_hash = @key_hash
+ORDER BY generation;
+
+-- name: KeyLetters :many
+SELECT l.letter_id, l.generation, l.stage, l.class, l.code, l.message, l.state, l.taker, l.dead_at, l.changed_at,
+       a.kind AS action_kind, a.by AS action_by, a.reason AS action_reason, a.at AS action_at,
+       (EXISTS (SELECT 1 FROM retrier_pub.letters_taken t WHERE t.letter_id = l.letter_id)
+        OR EXISTS (SELECT 1 FROM extractor_pub.letters_taken t WHERE t.letter_id = l.letter_id))::boolean AS taken
+FROM ops.letters l
+LEFT JOIN ops.actions a ON a.id = l.action_id
+WHERE l.pipeline = @pipeline AND l.key_hash = @key_hash
+ORDER BY l.generation;
+
+-- name: KeySuperseded :many
+SELECT chunk, row, generation, successor_key_hash, successor_seq, successor_idx, decided_at
+FROM submitter_pub.superseded
+WHERE pipeline = @pipeline AND key_hash = @key_hash
+ORDER BY generation, decided_at;
+
+-- name: RecordAtPlace :one
+SELECT chunk, row FROM extractor_pub.records WHERE pipeline = @pipeline AND key_hash = @key_hash AND chunk IS NOT NULL ORDER BY generation LIMIT 1;

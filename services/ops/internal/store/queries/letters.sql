@@ -1,0 +1,82 @@
+-- name: NoteLetters :execrows
+INSERT INTO ops.letters
+    (letter_id, pipeline, revision, run, key, key_hash, generation, entity, class, code, message, fields, stage, fingerprint, dead_at)
+SELECT x.letter_id, x.pipeline, x.revision, x.run, x.key, x.key_hash, x.generation, x.entity, x.class, x.code, x.message,
+       ARRAY(SELECT jsonb_array_elements_text(x.fields)), x.stage, x.fingerprint, x.dead_at
+FROM jsonb_to_recordset(@letters::jsonb) AS x
+    (letter_id uuid, pipeline text, revision integer, run text, key text, key_hash uuid, generation smallint, entity text, class text, code text,
+     message text, fields jsonb, stage text, fingerprint text, dead_at timestamptz)
+ON CONFLICT (letter_id) DO NOTHING;
+
+-- Dead records of the deciders' views that no letter told of: the sure way beside the fast one.
+-- name: UnknownLetters :many
+SELECT x.letter_id::uuid AS letter_id, x.pipeline::text AS pipeline, x.revision::integer AS revision, x.run::text AS run, x.key::text AS key,
+       x.key_hash::uuid AS key_hash, x.generation::smallint AS generation, x.entity::text AS entity, x.class::text AS class, x.code::text AS code,
+       x.message::text AS message, x.fields::text[] AS fields, x.stage::text AS stage, x.dead_at::timestamptz AS dead_at
+FROM (
+    SELECT letter_id, pipeline, revision, run, key, key_hash, generation, entity, class, code, message, fields, 'extract' AS stage, dead_at
+    FROM extractor_pub.dead
+    UNION ALL
+    SELECT letter_id, pipeline, revision, run, key, key_hash, generation, entity, class, code, message, fields, 'reconcile', decided_at
+    FROM reconciler_pub.failures WHERE disposition = 'dead' AND letter_id IS NOT NULL
+    UNION ALL
+    SELECT d.letter_id, d.pipeline, f.revision, d.run, d.key, d.key_hash, d.generation, f.entity, d.class, d.code, d.message, f.fields, 'retry', d.dead_at
+    FROM retrier_pub.dead d JOIN reconciler_pub.failures f ON f.id = d.failure_id
+) x
+WHERE NOT EXISTS (SELECT 1 FROM ops.letters l WHERE l.letter_id = x.letter_id)
+LIMIT @max_letters;
+
+-- name: ListLetters :many
+SELECT letter_id, pipeline, revision, run, key, generation, entity, class, code, message, fields, stage, state, dead_at
+FROM ops.letters
+WHERE (@pipeline::text = '' OR pipeline = @pipeline)
+  AND (@class::text = '' OR class = @class)
+  AND (@code::text = '' OR code = @code)
+  AND (@fingerprint::text = '' OR fingerprint = @fingerprint)
+  AND (@run::text = '' OR run = @run)
+  AND (@state::text = '' OR state = @state)
+  AND (dead_at, letter_id) > (@after_dead_at::timestamptz, @after_id::uuid)
+ORDER BY dead_at, letter_id
+LIMIT @page_size;
+
+-- name: CountLetters :one
+SELECT count(*)
+FROM ops.letters
+WHERE (@pipeline::text = '' OR pipeline = @pipeline)
+  AND (@class::text = '' OR class = @class)
+  AND (@code::text = '' OR code = @code)
+  AND (@fingerprint::text = '' OR fingerprint = @fingerprint)
+  AND (@run::text = '' OR run = @run)
+  AND (@state::text = '' OR state = @state);
+
+-- name: Letter :one
+SELECT letter_id, pipeline, revision, run, key, key_hash, generation, entity, class, code, message, fields, stage, state, dead_at
+FROM ops.letters
+WHERE letter_id = @letter_id;
+
+-- What the ledger holds on a letter decided by the reconciler or the retrier.
+-- name: LetterFailure :one
+SELECT f.header, f.cells, f.payload, f.attempts, f.seq, f.idx, f.accepted_at
+FROM reconciler_pub.failures f
+WHERE f.id = coalesce(
+    (SELECT d.failure_id FROM retrier_pub.dead d WHERE d.letter_id = @letter_id),
+    (SELECT x.id FROM reconciler_pub.failures x WHERE x.letter_id = @letter_id ORDER BY x.id LIMIT 1));
+
+-- name: LetterRefusal :one
+SELECT payload, seq, idx, accepted_at FROM extractor_pub.dead WHERE letter_id = @letter_id;
+
+-- name: LetterGroups :many
+SELECT fingerprint, pipeline, class, code, fields, stage,
+       count(*) AS letters, min(dead_at)::timestamptz AS first_dead_at, max(dead_at)::timestamptz AS last_dead_at,
+       (array_agg(key ORDER BY dead_at, letter_id))[1:3]::text[] AS sample_keys,
+       (array_agg(letter_id::text ORDER BY dead_at, letter_id))[1:3]::text[] AS sample_ids,
+       (array_agg(message ORDER BY dead_at, letter_id))[1]::text AS sample_message,
+       (array_agg(DISTINCT run))[1:20]::text[] AS runs
+FROM ops.letters
+WHERE state = 'open'
+  AND (@pipeline::text = '' OR pipeline = @pipeline)
+  AND (@class::text = '' OR class = @class)
+  AND (@code::text = '' OR code = @code)
+  AND (@run::text = '' OR run = @run)
+GROUP BY fingerprint, pipeline, class, code, fields, stage
+ORDER BY letters DESC, fingerprint;

@@ -1,0 +1,61 @@
+-- name: PipelineStates :many
+SELECT d.name AS pipeline, max(d.revision)::integer AS revision,
+       ((SELECT count(*) FROM extractor_pub.chunks c WHERE c.pipeline = d.name
+            AND NOT EXISTS (SELECT 1 FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk))
+      + (SELECT count(*) FROM retrier_pub.chunks c WHERE c.pipeline = d.name
+            AND NOT EXISTS (SELECT 1 FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)))::integer AS open_chunks,
+       (SELECT count(*) FROM submitter_pub.submissions s WHERE s.pipeline = d.name AND s.state IN ('bound', 'submitted')
+            AND NOT EXISTS (SELECT 1 FROM reconciler_pub.outcomes o WHERE o.chunk = s.chunk))::integer AS open_jobs,
+       (SELECT count(*) FROM reconciler_pub.outcomes o WHERE o.pipeline = d.name AND o.failed + o.unprocessed + o.missing > 0) AS partial_chunks
+FROM ops.definitions d
+GROUP BY d.name
+ORDER BY d.name;
+
+-- name: Readers :many
+SELECT pipeline, stopped_code, stopped_message FROM extractor_pub.readers ORDER BY pipeline;
+
+-- name: ReadingPlaces :many
+SELECT pipeline, lane, seq, idx, moved_at FROM extractor_pub.checkpoints ORDER BY pipeline, lane;
+
+-- Every chunk without an outcome, with the service that must move it next.
+-- name: OpenChunks :many
+SELECT c.chunk, c.pipeline::text AS pipeline, c.kind::text AS kind, c.sealed_at,
+       s.state AS submission_state, s.job_id, s.last_error AS submission_error, s.next_try_at, s.noted_at, s.submitted_at, s.bound_at,
+       w.state AS watch_state, w.job_state, w.last_error AS watch_error, w.finished_at, w.next_look_at,
+       k.state AS work_state, k.last_error AS work_error, k.noted_at AS work_noted_at, k.next_read_at
+FROM (
+    SELECT chunk, pipeline, kind, sealed_at FROM extractor_pub.chunks WHERE reconciled_at IS NULL
+    UNION ALL SELECT chunk, pipeline, kind, sealed_at FROM retrier_pub.chunks WHERE reconciled_at IS NULL
+) c
+LEFT JOIN submitter_pub.submissions s ON s.chunk = c.chunk
+LEFT JOIN poller_pub.watches w ON w.chunk = c.chunk
+LEFT JOIN reconciler_pub.work k ON k.chunk = c.chunk
+WHERE NOT EXISTS (SELECT 1 FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)
+ORDER BY c.sealed_at, c.chunk
+LIMIT @max_items;
+
+-- name: UntakenOutcomes :many
+SELECT r.chunk, r.pipeline, sum(r.retrying + r.waiting_for_parent)::bigint AS records, min(o.reconciled_at)::timestamptz AS since
+FROM reconciler_pub.outcome_runs r
+JOIN reconciler_pub.outcomes o ON o.chunk = r.chunk
+WHERE r.retrying + r.waiting_for_parent > 0 AND NOT EXISTS (SELECT 1 FROM retrier_pub.taken t WHERE t.chunk = r.chunk)
+GROUP BY r.chunk, r.pipeline
+ORDER BY since, r.chunk
+LIMIT @max_items;
+
+-- name: WaitingRecords :many
+SELECT pipeline, class, count(*) AS records, min(due_at)::timestamptz AS next_due_at, min(since)::timestamptz AS since,
+       max(attempt)::integer AS most_attempts
+FROM retrier_pub.waiting
+GROUP BY pipeline, class
+ORDER BY pipeline, class;
+
+-- name: LettersByState :many
+SELECT l.pipeline, l.class, l.state, l.taker,
+       (l.state = 'replaying' AND (EXISTS (SELECT 1 FROM retrier_pub.letters_taken t WHERE t.letter_id = l.letter_id)
+            OR EXISTS (SELECT 1 FROM extractor_pub.letters_taken t WHERE t.letter_id = l.letter_id)))::boolean AS taken,
+       count(*) AS letters, min(l.changed_at)::timestamptz AS since
+FROM ops.letters l
+WHERE l.state IN ('open', 'replaying')
+GROUP BY 1, 2, 3, 4, 5
+ORDER BY 1, 2, 3, 4, 5;

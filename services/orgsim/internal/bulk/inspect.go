@@ -1,0 +1,166 @@
+package bulk
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"bulkhead/services/orgsim/internal/org"
+)
+
+// View is what the control API shows of a job, whether or not the API itself still shows it.
+type View struct {
+	ID                  string    `json:"id"`
+	Object              string    `json:"object"`
+	Operation           string    `json:"operation"`
+	ExternalIDFieldName string    `json:"external_id_field_name,omitempty"`
+	State               State     `json:"state"`
+	Gone                string    `json:"gone,omitempty"` // deleted, expired or vanished
+	CreatedAt           time.Time `json:"created_at"`
+	History             []Change  `json:"history"`
+	Closed              bool      `json:"closed"` // a close had its effect, so rows may have been saved
+	Uploaded            bool      `json:"uploaded"`
+	UploadBytes         int64     `json:"upload_bytes"`
+	UploadRows          int       `json:"upload_rows"`
+	Processed           int64     `json:"processed"`
+	Failed              int64     `json:"failed"`
+	ErrorMessage        string    `json:"error_message,omitempty"`
+}
+
+func (j *Job) view() View {
+	v := View{
+		ID: j.ID, Object: j.object.Name, Operation: string(j.Spec.Operation), ExternalIDFieldName: j.Spec.ExternalIDFieldName,
+		State: j.state, Gone: j.gone, CreatedAt: j.created, History: append([]Change(nil), j.history...),
+		Closed: j.closes > 0, Processed: j.processed, Failed: j.failed, ErrorMessage: j.message,
+	}
+	if j.upload != nil {
+		v.Uploaded, v.UploadBytes, v.UploadRows = true, j.upload.Bytes, j.upload.Rows
+	}
+	return v
+}
+
+// Views returns every job there ever was since the last reset, oldest first.
+func (m *Manager) Views() []View {
+	m.mu.Lock()
+	jobs := append([]*Job(nil), m.order...)
+	m.mu.Unlock()
+	out := make([]View, 0, len(jobs))
+	for _, j := range jobs {
+		j.mu.Lock()
+		m.age(j)
+		out = append(out, j.view())
+		j.mu.Unlock()
+	}
+	return out
+}
+
+// View returns one job; it is false when there never was such a job.
+func (m *Manager) View(id string) (View, bool) {
+	j := m.any(id)
+	if j == nil {
+		return View{}, false
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	m.age(j)
+	return j.view(), true
+}
+
+// Await returns a job as soon as done says yes to it, or as it stands when ctx ends.
+func (m *Manager) Await(ctx context.Context, id string, done func(View) bool) (View, bool) {
+	for {
+		changed := m.changed.Chan()
+		v, ok := m.View(id)
+		if !ok || done(v) {
+			return v, ok
+		}
+		select {
+		case <-ctx.Done():
+			return v, ok
+		case <-changed:
+		}
+	}
+}
+
+// UploadOf returns the CSV that a job was sent; nil when there is none.
+func (m *Manager) UploadOf(id string) *Upload {
+	j := m.any(id)
+	if j == nil {
+		return nil
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.upload
+}
+
+// RowView is the truth about one uploaded row, whatever the result files say.
+type RowView struct {
+	Row     int    `json:"row"` // from 1
+	Key     string `json:"key"` // external id or Id
+	Outcome string `json:"outcome"`
+	ID      string `json:"id,omitempty"`
+	Error   string `json:"error,omitempty"`
+	Lost    bool   `json:"lost,omitempty"` // stands in no result file
+	Doubled bool   `json:"doubled,omitempty"`
+}
+
+var outcomeNames = map[org.Result]string{
+	org.Unprocessed: "unprocessed", org.Created: "created", org.Updated: "updated", org.Deleted: "deleted", org.Failed: "failed",
+}
+
+// WriteRows writes a RowView for every uploaded row of a job as newline-delimited JSON, in upload order.
+func (m *Manager) WriteRows(w io.Writer, id string) error {
+	j := m.any(id)
+	if j == nil {
+		return ErrNotFound
+	}
+	j.mu.Lock()
+	u, plan := j.upload, j.plan
+	j.mu.Unlock()
+	if u == nil {
+		return nil
+	}
+	header, _ := parseRow(trimBreak(u.header), u.delimiter, nil)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	var failed error
+	err := u.rows(0, u.Rows, func(n int, line []byte) bool {
+		failed = enc.Encode(m.rowView(j, plan, header, n, line))
+		return failed == nil
+	})
+	if failed != nil {
+		err = failed
+	}
+	if err != nil {
+		return fmt.Errorf("rows of job %s: %w", id, err)
+	}
+	return nil
+}
+
+func (m *Manager) rowView(j *Job, plan *org.Plan, header []string, n int, line []byte) RowView {
+	v := RowView{Row: n + 1, Outcome: outcomeNames[org.Unprocessed]}
+	cells := readRow(line, j.upload.delimiter, len(header)).Cells
+	if plan != nil {
+		v.Key = plan.KeyOf(cells)
+	} else { // the job has not begun, or its header was refused
+		for i, name := range header {
+			if name == j.Spec.ExternalIDFieldName || (j.Spec.ExternalIDFieldName == "" && name == "Id") {
+				v.Key = cells[i]
+			}
+		}
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.rows == nil {
+		return v
+	}
+	s := j.rows[n]
+	v.Outcome, v.Error = outcomeNames[s.result], j.errors[n]
+	v.Lost, v.Doubled = s.flags&lost != 0, s.flags&doubled != 0
+	if s.flags&hasID != 0 {
+		v.ID = m.Store.ID(j.object, s.id)
+	}
+	return v
+}

@@ -1,0 +1,318 @@
+package org
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"bulkhead/services/orgsim/internal/sfid"
+)
+
+// sysField is a field that every object has and that is computed from a row's versions.
+type sysField uint8
+
+const (
+	sysNone sysField = iota
+	sysID
+	sysIsDeleted
+	sysCreatedDate
+	sysCreatedByID
+	sysLastModifiedDate
+	sysLastModifiedByID
+	sysSystemModstamp
+)
+
+var sysFields = []struct {
+	name  string
+	field sysField
+	typ   FieldType
+}{
+	{"Id", sysID, "id"},
+	{"IsDeleted", sysIsDeleted, TypeBoolean},
+	{"CreatedDate", sysCreatedDate, TypeDateTime},
+	{"CreatedById", sysCreatedByID, TypeReference},
+	{"LastModifiedDate", sysLastModifiedDate, TypeDateTime},
+	{"LastModifiedById", sysLastModifiedByID, TypeReference},
+	{"SystemModstamp", sysSystemModstamp, TypeDateTime},
+}
+
+func systemField(name string) sysField {
+	for _, f := range sysFields {
+		if strings.EqualFold(f.name, name) {
+			return f.field
+		}
+	}
+	return sysNone
+}
+
+// Readable is a field of an object as a query names it: a stored one or one that every object has.
+type Readable struct {
+	Name   string
+	Type   FieldType
+	Stored *Field // nil for the fields that every object has
+	sys    sysField
+}
+
+// Readable finds a field by name for reading; nil when there is none.
+func (o *Object) Readable(name string) *Readable {
+	for _, f := range sysFields {
+		if strings.EqualFold(f.name, name) {
+			return &Readable{Name: f.name, Type: f.typ, sys: f.field}
+		}
+	}
+	if f := o.Field(name); f != nil {
+		return &Readable{Name: f.Name, Type: f.Type, Stored: f}
+	}
+	return nil
+}
+
+// IsID says whether the field is the row's own Id.
+func (r *Readable) IsID() bool { return r.sys == sysID }
+
+// Reader gives access to rows while the store is locked for reading. It is valid only inside Store.Read.
+type Reader struct{ s *Store }
+
+// Read calls f with the store locked for reading; f must not keep the Reader.
+func (s *Store) Read(f func(Reader)) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	f(Reader{s})
+}
+
+// Rows is the number of rows an object ever had; places run from 0 below it.
+func (r Reader) Rows(o *Object) uint32 { return uint32(len(r.s.table(o).rows)) }
+
+// Live says whether a row is there and not deleted.
+func (r Reader) Live(o *Object, row uint32) bool {
+	t := r.s.table(o)
+	return int(row) < len(t.rows) && !t.rows[row].now.deleted
+}
+
+// ID is the 18-character id of a row.
+func (r Reader) ID(o *Object, row uint32) string { return sfid.To18(r.s.id15(r.s.table(o), row)) }
+
+// ByID finds a row by its id in either form, deleted or not.
+func (r Reader) ByID(o *Object, id string) (uint32, bool) {
+	short, ok := sfid.Parse(id)
+	if !ok {
+		return 0, false
+	}
+	return r.s.find(r.s.table(o), short)
+}
+
+// ByKey returns the live rows that have a value in a field; ok is false when the field has no index and the rows have
+// to be looked through.
+func (r Reader) ByKey(o *Object, f *Field, value string) (rows []uint32, ok bool) {
+	ix := r.s.table(o).keys[f.index]
+	if ix == nil {
+		return nil, false
+	}
+	return ix.all(f.Fold(value)), true
+}
+
+// Value returns the present value of a field in its stored text form; "" stands for null.
+func (r Reader) Value(o *Object, row uint32, f *Readable) string {
+	rec := &r.s.table(o).rows[row]
+	if f.Stored != nil {
+		return packedValue(rec.now.data, f.Stored.index)
+	}
+	first := rec.now
+	if len(rec.before) > 0 {
+		first = rec.before[0]
+	}
+	switch f.sys {
+	case sysID:
+		return r.ID(o, row)
+	case sysIsDeleted:
+		if rec.now.deleted {
+			return "true"
+		}
+		return "false"
+	case sysCreatedDate:
+		return stamp(first.at)
+	case sysLastModifiedDate, sysSystemModstamp:
+		return stamp(rec.now.at)
+	default:
+		return sfid.To18(r.s.id15(r.s.table(r.s.model.Object("User")), r.s.user))
+	}
+}
+
+func stamp(millis int64) string { return FormatStamp(time.UnixMilli(millis)) }
+
+// packedValue reads one field without unpacking the others.
+func packedValue(data string, field int) string {
+	for len(data) > 0 {
+		at, n := uvarint(data)
+		length, m := uvarint(data[n:])
+		end := n + m + int(length)
+		if int(at) == field {
+			return data[n+m : end]
+		}
+		data = data[end:]
+	}
+	return ""
+}
+
+// Version is one state that a row had, oldest first.
+type Version struct {
+	At      time.Time         `json:"at"`
+	Job     string            `json:"job"` // "" = seeded
+	Row     uint32            `json:"row"` // data row in the job's upload, from 1
+	Deleted bool              `json:"deleted,omitempty"`
+	Fields  map[string]string `json:"fields"` // the fields that were set
+}
+
+// Record is a row with its history.
+type Record struct {
+	ID       string            `json:"id"`
+	Object   string            `json:"object"`
+	Seeded   bool              `json:"seeded"`
+	Deleted  bool              `json:"deleted"`
+	Fields   map[string]string `json:"fields"`
+	Count    int               `json:"version_count"`
+	Versions []Version         `json:"versions,omitempty"`
+}
+
+// Record returns a row, with its versions if asked.
+func (r Reader) Record(o *Object, row uint32, history bool) Record {
+	rec := &r.s.table(o).rows[row]
+	out := Record{
+		ID: r.ID(o, row), Object: o.Name, Seeded: rec.seeded, Deleted: rec.now.deleted,
+		Fields: fieldMap(o, rec.now.data), Count: len(rec.before) + 1,
+	}
+	if history {
+		for _, v := range rec.before {
+			out.Versions = append(out.Versions, r.version(o, v))
+		}
+		out.Versions = append(out.Versions, r.version(o, rec.now))
+	}
+	return out
+}
+
+func (r Reader) version(o *Object, v version) Version {
+	return Version{At: time.UnixMilli(v.at).UTC(), Job: r.s.jobs[v.job], Row: v.row, Deleted: v.deleted, Fields: fieldMap(o, v.data)}
+}
+
+func fieldMap(o *Object, data string) map[string]string {
+	values := make([]string, len(o.Fields))
+	unpack(data, values)
+	m := make(map[string]string)
+	for i, v := range values {
+		if v != "" {
+			m[o.Fields[i].Name] = v
+		}
+	}
+	return m
+}
+
+// Find returns the rows that an id or a value of any unique or external id field names.
+func (r Reader) Find(o *Object, key string) []uint32 {
+	if row, ok := r.ByID(o, key); ok {
+		return []uint32{row}
+	}
+	for _, f := range o.Fields {
+		if !f.ExternalID {
+			continue
+		}
+		if rows, _ := r.ByKey(o, f, key); len(rows) > 0 {
+			return rows
+		}
+	}
+	return nil
+}
+
+// Count is how many rows an object holds.
+type Count struct {
+	Rows   int    `json:"rows"`
+	Seeded int    `json:"seeded"`           // of the rows
+	Digest string `json:"digest,omitempty"` // see Counts
+}
+
+// Counts returns the live rows of every object that jobs may write. The digest, if asked for, is the same for two orgs
+// that hold the same rows, whatever their ids, order and history: references count by the parent's external id.
+func (s *Store) Counts(digest bool) map[string]Count {
+	out := map[string]Count{}
+	s.Read(func(r Reader) {
+		for _, o := range s.model.Objects {
+			if o.QueryOnly {
+				continue
+			}
+			t := s.table(o)
+			c := Count{Rows: t.live, Seeded: t.seeded}
+			if digest {
+				c.Digest = r.digest(o)
+			}
+			out[o.Name] = c
+		}
+	})
+	return out
+}
+
+func (r Reader) digest(o *Object) string {
+	t := r.s.table(o)
+	values := make([]string, len(o.Fields))
+	var low, high uint64
+	for row := range t.rows {
+		rec := &t.rows[row]
+		if rec.now.deleted {
+			continue
+		}
+		unpack(rec.now.data, values)
+		h := sha256.New()
+		for i, v := range values {
+			if v == "" {
+				continue
+			}
+			if f := o.Fields[i]; f.Type == TypeReference {
+				v = r.stableName(f.parent, v)
+			}
+			_, _ = fmt.Fprintf(h, "%d:%d:%s", i, len(v), v)
+		}
+		sum := h.Sum(nil)
+		// Adding makes the digest independent of the order of rows.
+		low += binary.BigEndian.Uint64(sum)
+		high += binary.BigEndian.Uint64(sum[8:])
+	}
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], high)
+	binary.BigEndian.PutUint64(b[8:], low)
+	return hex.EncodeToString(b[:])
+}
+
+// stableName is the external id of a referenced row if it has one, else its Id.
+func (r Reader) stableName(o *Object, id string) string {
+	row, ok := r.ByID(o, id)
+	if !ok {
+		return id
+	}
+	for _, f := range o.Fields {
+		if f.ExternalID {
+			if v := packedValue(r.s.table(o).rows[row].now.data, f.index); v != "" {
+				return v
+			}
+		}
+	}
+	return id
+}
+
+// ID is the 18-character id of a row by its place, as outcomes name it.
+func (s *Store) ID(o *Object, row uint32) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return sfid.To18(s.id15(s.table(o), row))
+}
+
+// AllReadable returns every field of the object, those that every object has first.
+func (o *Object) AllReadable() []*Readable {
+	out := make([]*Readable, 0, len(sysFields)+len(o.Fields))
+	for _, f := range sysFields {
+		out = append(out, o.Readable(f.name))
+	}
+	for _, f := range o.Fields {
+		out = append(out, o.Readable(f.Name))
+	}
+	return out
+}

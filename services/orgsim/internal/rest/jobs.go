@@ -1,0 +1,161 @@
+package rest
+
+import (
+	"encoding/json"
+	"mime"
+	"net/http"
+	"strings"
+
+	"bulkhead/services/orgsim/internal/bulk"
+	"bulkhead/services/orgsim/internal/org"
+)
+
+// decode reads a JSON body; unknown members are ignored, as Salesforce does.
+func (ex *exchange) decode(v any) error {
+	if err := json.Unmarshal(ex.body, v); err != nil {
+		return &bulk.Error{Status: http.StatusBadRequest, Code: "JSON_PARSER_ERROR", Message: err.Error()}
+	}
+	return nil
+}
+
+func (ex *exchange) createJob() error {
+	kind, _, _ := mime.ParseMediaType(ex.r.Header.Get("Content-Type"))
+	if strings.HasPrefix(kind, "multipart/") {
+		return &bulk.Error{
+			Status: http.StatusUnsupportedMediaType, Code: "UNSUPPORTED_MEDIA_TYPE",
+			Message: "this org takes the data of a job by PUT; create the job with application/json",
+		}
+	}
+	var body struct {
+		Object              string `json:"object"`
+		Operation           string `json:"operation"`
+		ExternalIDFieldName string `json:"externalIdFieldName"`
+		ContentType         string `json:"contentType"`
+		ColumnDelimiter     string `json:"columnDelimiter"`
+		LineEnding          string `json:"lineEnding"`
+		AssignmentRuleID    string `json:"assignmentRuleId"`
+	}
+	if err := ex.decode(&body); err != nil {
+		return err
+	}
+	info, err := ex.s.Jobs.Create(bulk.Spec{
+		Object: body.Object, Operation: org.Operation(body.Operation), ExternalIDFieldName: body.ExternalIDFieldName,
+		ContentType: body.ContentType, ColumnDelimiter: body.ColumnDelimiter, LineEnding: body.LineEnding,
+		AssignmentRuleID: body.AssignmentRuleID, Version: ex.route.version,
+	})
+	if err != nil {
+		return err
+	}
+	ex.route.job = info.ID
+	return ex.json(http.StatusOK, info)
+}
+
+func (ex *exchange) uploadJob() error {
+	kind, _, err := mime.ParseMediaType(ex.r.Header.Get("Content-Type"))
+	if err != nil || kind != "text/csv" {
+		return &bulk.Error{
+			Status: http.StatusUnsupportedMediaType, Code: "UNSUPPORTED_MEDIA_TYPE", Message: "Content-Type of the data must be text/csv",
+		}
+	}
+	if ex.rows, err = ex.s.Jobs.Upload(ex.route.job, ex.r.Body); err != nil {
+		return err
+	}
+	ex.w.WriteHeader(http.StatusCreated)
+	return nil
+}
+
+func (ex *exchange) patchJob() error {
+	var body struct {
+		State string `json:"state"`
+	}
+	if err := ex.decode(&body); err != nil {
+		return err
+	}
+	var info bulk.ShortInfo
+	var err error
+	switch bulk.State(body.State) {
+	case bulk.UploadComplete:
+		info, err = ex.s.Jobs.Close(ex.route.job)
+	case bulk.Aborted:
+		info, err = ex.s.Jobs.Abort(ex.route.job)
+	default:
+		if _, err = ex.s.Jobs.Info(ex.route.job, ex.route.version); err == nil {
+			err = &bulk.Error{
+				Status: http.StatusBadRequest, Code: "API_ERROR",
+				Message: "Invalid value: '" + body.State + "' supplied for property: 'state'",
+			}
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return ex.json(http.StatusOK, info)
+}
+
+func (ex *exchange) jobInfo() error {
+	info, err := ex.s.Jobs.Info(ex.route.job, ex.route.version)
+	if err != nil {
+		return err
+	}
+	return ex.json(http.StatusOK, info)
+}
+
+func (ex *exchange) deleteJob() error {
+	if err := ex.s.Jobs.Delete(ex.route.job); err != nil {
+		return err
+	}
+	ex.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (ex *exchange) listJobs() error {
+	out := struct {
+		Done           bool            `json:"done"`
+		Records        []bulk.ListInfo `json:"records"`
+		NextRecordsURL *string         `json:"nextRecordsUrl"`
+	}{Done: true, Records: []bulk.ListInfo{}}
+	q := ex.r.URL.Query()
+	kind := q.Get("jobType")
+	if (kind != "" && kind != "V2Ingest") || strings.EqualFold(q.Get("isPkChunkingEnabled"), "true") {
+		return ex.json(http.StatusOK, out) // the org has no other jobs
+	}
+	page, err := ex.s.Jobs.List(q.Get("queryLocator"))
+	if err != nil {
+		return err
+	}
+	if page.Jobs != nil {
+		out.Records = page.Jobs
+	}
+	if page.Next != "" {
+		next := ex.base() + "/jobs/ingest?queryLocator=" + page.Next
+		out.Done, out.NextRecordsURL = false, &next
+	}
+	return ex.json(http.StatusOK, out)
+}
+
+// results answers with one of the three result files.
+func results(file bulk.File) func(*exchange) error {
+	return func(ex *exchange) error {
+		rows, err := ex.s.Jobs.Results(ex.route.job, file, ex.route.version)
+		if err != nil {
+			return err
+		}
+		h := ex.w.Header()
+		h.Set("Content-Type", csvType)
+		h.Set("Cache-Control", "no-cache,must-revalidate,max-age=0,no-store,private")
+		ex.w.WriteHeader(http.StatusOK)
+		if _, err := rows.WriteTo(ex.w); err != nil {
+			// The status line is out: all that is left is to break off, so that nobody takes the part for the whole.
+			ex.s.Logger.Warn("result file broke off", "job_id", ex.route.job, "error", err)
+			ex.breakOff()
+		}
+		return nil
+	}
+}
+
+// breakOff cuts the connection in the middle of an answer.
+func (ex *exchange) breakOff() {
+	if p, ok := ex.w.(*reply); ok {
+		p.cut = true
+	}
+}

@@ -1,0 +1,93 @@
+package rest
+
+import (
+	"fmt"
+	"net/http"
+
+	"bulkhead/services/orgsim/internal/bulk"
+	"bulkhead/services/orgsim/internal/org"
+)
+
+// versionEntry is one item of the version list.
+type versionEntry struct {
+	Label   string `json:"label"`
+	URL     string `json:"url"`
+	Version string `json:"version"`
+}
+
+// versions lists the API versions, oldest first. The call is free of charge.
+func (ex *exchange) versions() error {
+	var list []versionEntry
+	for v := MinVersion; v <= MaxVersion; v++ {
+		list = append(list, versionEntry{Label: release(v), URL: fmt.Sprintf("/services/data/v%d.0", v), Version: fmt.Sprintf("%d.0", v)})
+	}
+	return ex.json(http.StatusOK, list)
+}
+
+// release is the name of a version's release: three a year, 66.0 being Spring '26. Winter is named after the next year.
+func release(v int) string {
+	year := v/3 + 4
+	switch v % 3 {
+	case 0:
+		return fmt.Sprintf("Spring '%02d", year)
+	case 1:
+		return fmt.Sprintf("Summer '%02d", year)
+	default:
+		return fmt.Sprintf("Winter '%02d", year+1)
+	}
+}
+
+func (ex *exchange) base() string { return fmt.Sprintf("/services/data/v%.1f", ex.route.version) }
+
+// resources lists what is below a version.
+func (ex *exchange) resources() error {
+	out := map[string]string{}
+	for _, name := range []string{"sobjects", "query", "limits", "jobs"} {
+		out[name] = ex.base() + "/" + name
+	}
+	return ex.json(http.StatusOK, out)
+}
+
+// limitEntry is one limit.
+type limitEntry struct {
+	Max       int `json:"Max"`
+	Remaining int `json:"Remaining"`
+}
+
+// limits tells what is left of the org's limits. Those that the simulator does not count are always whole.
+func (ex *exchange) limits() error {
+	set := ex.s.Settings.Get()
+	whole := func(n int) limitEntry { return limitEntry{n, n} }
+	return ex.json(http.StatusOK, map[string]limitEntry{
+		"DailyApiRequests":              {set.DailyAPILimit, max(set.DailyAPILimit-ex.s.APICalls(), 0)},
+		"DailyBulkApiBatches":           {set.DailyBatchLimit, max(set.DailyBatchLimit-ex.s.Jobs.BatchesToday(), 0)},
+		"DailyBulkV2QueryJobs":          whole(10_000),
+		"DailyBulkV2QueryFileStorageMB": whole(976_562),
+		"DataStorageMB":                 whole(10_240),
+		"FileStorageMB":                 whole(10_240),
+		"DailyAsyncApexExecutions":      whole(250_000),
+		"HourlyPublishedPlatformEvents": whole(100_000),
+	})
+}
+
+// objects lists all objects.
+func (ex *exchange) objects() error {
+	out := struct {
+		Encoding     string               `json:"encoding"`
+		MaxBatchSize int                  `json:"maxBatchSize"`
+		Objects      []org.DescribeObject `json:"sobjects"`
+	}{Encoding: "UTF-8", MaxBatchSize: 200}
+	for _, o := range ex.s.Store.Model().Objects {
+		out.Objects = append(out.Objects, o.Describe(ex.base()+"/sobjects/"+o.Name, false))
+	}
+	return ex.json(http.StatusOK, out)
+}
+
+// describe describes one object.
+func (ex *exchange) describe() error {
+	o := ex.s.Store.Model().Object(ex.route.rest[0])
+	if o == nil {
+		return bulk.ErrNotFound
+	}
+	return ex.json(http.StatusOK, o.Describe(ex.base()+"/sobjects/"+o.Name, true))
+}

@@ -1,0 +1,188 @@
+package rest
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"bulkhead/services/orgsim/internal/bulk"
+	"bulkhead/services/orgsim/internal/fault"
+)
+
+// The API versions that the org serves. Salesforce retired 7.0 to 30.0, which answer 410.
+const (
+	MinVersion = 31
+	MaxVersion = 68
+
+	// ingestVersion is the first that has ingest jobs of Bulk API 2.0.
+	ingestVersion = 41
+)
+
+// route is where a request leads.
+type route struct {
+	endpoint  fault.Endpoint
+	methods   []string
+	handle    func(*exchange) error
+	err       error // answered instead of handle, once the caller is known
+	open      bool  // needs no session, is not counted
+	bulk      bool  // errors in the form of Bulk API 2.0
+	version   float64
+	object    string
+	operation string
+	job       string
+	rest      []string // segments behind the resource
+}
+
+var versionForm = regexp.MustCompile(`^v([0-9]{1,3})\.0$`)
+
+func missing(bulkForm bool) route {
+	return route{endpoint: fault.Other, bulk: bulkForm, err: bulk.ErrNotFound}
+}
+
+// findRoute reads the path of a request.
+func (s *Server) findRoute(r *http.Request) route {
+	if len(r.RequestURI) > maxURI {
+		return route{endpoint: fault.Other, open: true, err: &bulk.Error{
+			Status: http.StatusRequestURITooLong, Code: "URI_TOO_LONG", Message: "The length of the URI exceeds the 16,384-byte limit",
+		}}
+	}
+	path := "/" + strings.TrimLeft(r.URL.EscapedPath(), "/")
+	segments := strings.Split(strings.TrimSuffix(path[1:], "/"), "/")
+	for i, seg := range segments {
+		plain, err := url.PathUnescape(seg)
+		if err != nil || plain == "" {
+			return missing(false)
+		}
+		segments[i] = plain
+	}
+	switch {
+	case len(segments) < 2 || segments[0] != "services":
+		return missing(false)
+	case segments[1] == "oauth2" && len(segments) == 3:
+		return oauthRoute(segments[2])
+	case segments[1] != "data":
+		return missing(false)
+	case len(segments) == 2:
+		return route{endpoint: fault.Versions, methods: []string{"GET", "HEAD"}, open: true, handle: (*exchange).versions}
+	}
+	m := versionForm.FindStringSubmatch(segments[2])
+	if m == nil {
+		return missing(false)
+	}
+	version, _ := strconv.ParseFloat(m[1], 64) // three digits at most
+	switch {
+	case version > MaxVersion || version < 7:
+		return missing(false)
+	case version < MinVersion:
+		return route{endpoint: fault.Other, err: &bulk.Error{
+			Status: http.StatusGone, Code: "UNSUPPORTED_API_VERSION", Message: "The API version is retired: versions 7.0 through 30.0 are not supported any more",
+		}}
+	}
+	rt := resourceRoute(version, segments[3:])
+	rt.version = version
+	return rt
+}
+
+func oauthRoute(name string) route {
+	switch name {
+	case "token":
+		return route{endpoint: fault.Token, methods: []string{"POST"}, open: true, handle: (*exchange).token}
+	case "revoke":
+		return route{endpoint: fault.Token, methods: []string{"POST"}, open: true, handle: (*exchange).revoke}
+	case "userinfo":
+		return route{endpoint: fault.Identity, methods: []string{"GET", "POST"}, handle: (*exchange).userInfo}
+	default:
+		return missing(false)
+	}
+}
+
+// resourceRoute finds the resource below /services/data/vXX.0.
+func resourceRoute(version float64, seg []string) route {
+	get := []string{"GET", "HEAD"}
+	switch {
+	case len(seg) == 0:
+		return route{endpoint: fault.Resources, methods: get, handle: (*exchange).resources}
+	case seg[0] == "limits" && len(seg) == 1:
+		return route{endpoint: fault.Limits, methods: get, handle: (*exchange).limits}
+	case seg[0] == "query" && len(seg) <= 2:
+		return route{endpoint: fault.Query, methods: get, handle: (*exchange).query, rest: seg[1:]}
+	case seg[0] == "sobjects":
+		return objectRoute(get, seg[1:])
+	case seg[0] == "jobs" && len(seg) >= 2 && seg[1] == "ingest" && version >= ingestVersion:
+		return jobRoute(seg[2:])
+	default:
+		return missing(seg[0] == "jobs")
+	}
+}
+
+func objectRoute(get, seg []string) route {
+	switch {
+	case len(seg) == 0:
+		return route{endpoint: fault.Describe, methods: get, handle: (*exchange).objects}
+	case len(seg) == 2 && seg[1] == "describe":
+		return route{endpoint: fault.Describe, object: seg[0], methods: get, handle: (*exchange).describe, rest: seg}
+	case len(seg) == 2 || len(seg) == 3:
+		return route{endpoint: fault.Records, object: seg[0], methods: get, handle: (*exchange).record, rest: seg}
+	default:
+		return missing(false)
+	}
+}
+
+func jobRoute(seg []string) route {
+	rt := route{bulk: true}
+	if len(seg) > 0 {
+		rt.job = seg[0]
+	}
+	switch {
+	case len(seg) == 0:
+		rt.endpoint, rt.methods, rt.handle = fault.List, []string{"GET", "HEAD", "POST"}, (*exchange).listJobs
+	case len(seg) == 1:
+		rt.endpoint, rt.methods, rt.handle = fault.Info, []string{"GET", "HEAD", "PATCH", "DELETE"}, (*exchange).jobInfo
+	case len(seg) > 2:
+		return missing(true)
+	default:
+		rt.methods = []string{"GET", "HEAD"}
+		switch strings.ToLower(seg[1]) { // clients differ in the case of these names
+		case "batches":
+			rt.endpoint, rt.methods, rt.handle = fault.Upload, []string{"PUT"}, (*exchange).uploadJob
+		case "successfulresults":
+			rt.endpoint, rt.handle = fault.Successful, results(bulk.SuccessfulFile)
+		case "failedresults":
+			rt.endpoint, rt.handle = fault.FailedRows, results(bulk.FailedFile)
+		case "unprocessedrecords":
+			rt.endpoint, rt.handle = fault.Unprocessed, results(bulk.UnprocessedFile)
+		default:
+			return missing(true)
+		}
+	}
+	return rt
+}
+
+// refineRoute tells apart what shares a path: by method, and for a PATCH and a create by the body.
+func (ex *exchange) refineRoute() {
+	rt := &ex.route
+	switch {
+	case rt.endpoint == fault.List && ex.r.Method == http.MethodPost:
+		rt.endpoint, rt.handle = fault.Create, (*exchange).createJob
+		var body struct {
+			Object    string `json:"object"`
+			Operation string `json:"operation"`
+		}
+		_ = json.Unmarshal(ex.body, &body) // the handler says what is wrong with it
+		rt.object, rt.operation = body.Object, body.Operation
+	case rt.endpoint == fault.Info && ex.r.Method == http.MethodDelete:
+		rt.endpoint, rt.handle = fault.Remove, (*exchange).deleteJob
+	case rt.endpoint == fault.Info && ex.r.Method == http.MethodPatch:
+		rt.endpoint, rt.handle = fault.Close, (*exchange).patchJob
+		var body struct {
+			State string `json:"state"`
+		}
+		_ = json.Unmarshal(ex.body, &body)
+		if body.State == string(bulk.Aborted) {
+			rt.endpoint = fault.Abort
+		}
+	}
+}

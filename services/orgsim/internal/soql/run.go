@@ -1,0 +1,364 @@
+package soql
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"bulkhead/services/orgsim/internal/org"
+)
+
+// Column is one selected field, resolved.
+type Column struct {
+	// Parent is the reference that leads to the field, nil for a field of the object itself.
+	Parent *org.Field
+	Field  *org.Readable
+}
+
+// Result is the rows of a query. They are places in the object, so that pages show the values of their time.
+type Result struct {
+	Object  *org.Object
+	Columns []Column // nil for COUNT()
+	Rows    []uint32
+	Count   int
+}
+
+// test is a condition, resolved.
+type test struct {
+	column Column
+	op     string // = != < <= > >= in notin
+	values []string
+	nulls  bool // null is among the values
+}
+
+// Run finds the rows of a query. Errors are of type *Error.
+func (q *Query) Run(store *org.Store, text string) (*Result, error) {
+	object := store.Model().Object(q.From.Path)
+	if object == nil {
+		return nil, &Error{"INVALID_TYPE", at(text, q.From.Pos) + fmt.Sprintf(
+			"sObject type '%s' is not supported. If you are attempting to use a custom object, be sure to append the '__c' after "+
+				"the entity name. Please reference your WSDL or the describe call for the appropriate names.", q.From.Path)}
+	}
+	res := &Result{Object: object}
+	for _, name := range q.Select.Fields {
+		c, err := resolve(object, name, text)
+		if err != nil {
+			return nil, err
+		}
+		res.Columns = append(res.Columns, c)
+	}
+	tests := make([]test, 0, len(q.Conditions))
+	for _, c := range q.Conditions {
+		t, err := c.resolve(object, text)
+		if err != nil {
+			return nil, err
+		}
+		tests = append(tests, t)
+	}
+	var by *Column
+	if q.Order != nil {
+		c, err := resolve(object, q.Order.Field, text)
+		if err != nil {
+			return nil, err
+		}
+		by = &c
+	}
+	store.Read(func(r org.Reader) {
+		res.Rows = matching(r, object, tests)
+		if by != nil {
+			q.sort(r, object, *by, res.Rows)
+		}
+	})
+	res.Rows = cut(res.Rows, q.Offset, q.Limit)
+	res.Count = len(res.Rows)
+	return res, nil
+}
+
+func cut(rows []uint32, offset, limit *int) []uint32 {
+	if offset != nil {
+		rows = rows[min(max(*offset, 0), len(rows)):]
+	}
+	if limit != nil {
+		rows = rows[:min(max(*limit, 0), len(rows))]
+	}
+	return rows
+}
+
+func resolve(object *org.Object, name Name, text string) (Column, error) {
+	noColumn := func(field, entity string) error {
+		return &Error{"INVALID_FIELD", at(text, name.Pos) + fmt.Sprintf(
+			"No such column '%s' on entity '%s'. If you are attempting to use a custom field, be sure to append the '__c' after "+
+				"the custom field name. Please reference your WSDL or the describe call for the appropriate names.", field, entity)}
+	}
+	relation, field, related := strings.Cut(name.Path, ".")
+	if !related || strings.EqualFold(relation, object.Name) { // Account.Name FROM Account is the field itself
+		if related {
+			relation = field
+		}
+		f := object.Readable(relation)
+		if f == nil {
+			return Column{}, noColumn(relation, object.Name)
+		}
+		return Column{Field: f}, nil
+	}
+	parent := object.Relationship(relation)
+	if parent == nil {
+		return Column{}, &Error{"INVALID_FIELD", at(text, name.Pos) + fmt.Sprintf(
+			"Didn't understand relationship '%s' in field path. If you are attempting to use a custom relationship, be sure to append "+
+				"the '__r' after the custom relationship name. Please reference your WSDL or the describe call for the appropriate names.", relation)}
+	}
+	f := parent.Parent().Readable(field)
+	if f == nil {
+		return Column{}, noColumn(field, parent.Parent().Name)
+	}
+	return Column{Parent: parent, Field: f}, nil
+}
+
+func (c *Condition) resolve(object *org.Object, text string) (test, error) {
+	column, err := resolve(object, c.Field, text)
+	if err != nil {
+		return test{}, err
+	}
+	t := test{column: column, op: c.Operator}
+	values := c.List
+	switch {
+	case c.Value != nil:
+		values = []*Value{c.Value}
+		if t.op == "<>" {
+			t.op = "!="
+		}
+	case c.Not:
+		t.op = "notin"
+	default:
+		t.op = "in"
+	}
+	for _, v := range values {
+		s, null, ok := v.of(column.Field)
+		if !ok {
+			return test{}, &Error{"INVALID_FIELD", at(text, v.Pos) + fmt.Sprintf(
+				"value of filter criterion for field '%s' must be of type %s and should %sbe enclosed in quotes",
+				column.Field.Name, column.Field.Type, notIf(v.Text != nil))}
+		}
+		t.nulls = t.nulls || null
+		if !null {
+			t.values = append(t.values, s)
+		}
+	}
+	if t.nulls && (t.op == "<" || t.op == "<=" || t.op == ">" || t.op == ">=") {
+		return test{}, &Error{"MALFORMED_QUERY", at(text, c.Field.Pos) + "null cannot be compared with " + t.op}
+	}
+	return t, nil
+}
+
+func notIf(quoted bool) string {
+	if quoted {
+		return "not "
+	}
+	return ""
+}
+
+// of returns the literal in the field's stored form; ok is false when its type does not fit.
+func (v *Value) of(f *org.Readable) (text string, null, ok bool) {
+	if v.Word != nil {
+		word := strings.ToLower(*v.Word)
+		return word, word == "null", word == "null" || f.Type == org.TypeBoolean
+	}
+	switch f.Type {
+	case org.TypeBoolean:
+		return "", false, false
+	case org.TypeInt, org.TypeDouble, org.TypeCurrency, org.TypePercent:
+		if v.Number == nil {
+			return "", false, false
+		}
+		return *v.Number, false, true
+	case org.TypeDate:
+		return deref(v.Moment), false, v.Moment != nil && len(*v.Moment) == len("2006-01-02")
+	case org.TypeDateTime:
+		if v.Moment == nil {
+			return "", false, false
+		}
+		for _, form := range []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05.999999999Z07:00", "2006-01-02T15:04:05-0700"} {
+			if t, err := time.Parse(form, *v.Moment); err == nil {
+				return org.FormatStamp(t), false, true
+			}
+		}
+		return "", false, false
+	default:
+		if v.Text == nil {
+			return "", false, false
+		}
+		text = unquote(*v.Text)
+		return text, text == "", true // an empty text is null
+	}
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// matching finds the rows by the best index that a condition offers, else by looking through all of them.
+func matching(r org.Reader, o *org.Object, tests []test) []uint32 {
+	var out []uint32
+	keep := func(row uint32) {
+		if !r.Live(o, row) {
+			return
+		}
+		for i := range tests {
+			if !tests[i].holds(r, o, row) {
+				return
+			}
+		}
+		out = append(out, row)
+	}
+	for i := range tests {
+		if rows, ok := tests[i].candidates(r, o); ok {
+			slices.Sort(rows)
+			for _, row := range slices.Compact(rows) {
+				keep(row)
+			}
+			return out
+		}
+	}
+	for row := range r.Rows(o) {
+		keep(row)
+	}
+	return out
+}
+
+// candidates returns the rows that an index knows for the condition.
+func (t *test) candidates(r org.Reader, o *org.Object) ([]uint32, bool) {
+	if t.column.Parent != nil || t.nulls || (t.op != "=" && t.op != "in") {
+		return nil, false
+	}
+	var out []uint32
+	for _, v := range t.values {
+		if t.column.Field.IsID() {
+			if row, ok := r.ByID(o, v); ok {
+				out = append(out, row)
+			}
+			continue
+		}
+		if t.column.Field.Stored == nil {
+			return nil, false
+		}
+		rows, ok := r.ByKey(o, t.column.Field.Stored, v)
+		if !ok {
+			return nil, false
+		}
+		out = append(out, rows...)
+	}
+	return out, true
+}
+
+// Value reads a column of a row; "" stands for null.
+func (c Column) Value(r org.Reader, o *org.Object, row uint32) string {
+	if c.Parent == nil {
+		return r.Value(o, row, c.Field)
+	}
+	up, ok := c.ParentRow(r, o, row)
+	if !ok {
+		return ""
+	}
+	return r.Value(c.Parent.Parent(), up, c.Field)
+}
+
+// ParentRow finds the parent that a column leads to; it is false when the reference is empty.
+func (c Column) ParentRow(r org.Reader, o *org.Object, row uint32) (uint32, bool) {
+	id := r.Value(o, row, o.Readable(c.Parent.Name))
+	if id == "" {
+		return 0, false
+	}
+	return r.ByID(c.Parent.Parent(), id)
+}
+
+func (t *test) holds(r org.Reader, o *org.Object, row uint32) bool {
+	v := t.column.Value(r, o, row)
+	switch t.op {
+	case "=", "in":
+		return t.among(v)
+	case "!=", "notin":
+		return !t.among(v)
+	}
+	if v == "" {
+		return false
+	}
+	c := t.compare(v, t.values[0])
+	switch t.op {
+	case "<":
+		return c < 0
+	case "<=":
+		return c <= 0
+	case ">":
+		return c > 0
+	default:
+		return c >= 0
+	}
+}
+
+func (t *test) among(v string) bool {
+	if v == "" {
+		return t.nulls
+	}
+	for _, w := range t.values {
+		if t.compare(v, w) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *test) compare(a, b string) int { return compare(t.column.Field, a, b) }
+
+// compare orders two values as the type of the field does: numbers by size, ids by their short form, texts without
+// regard to case unless the field says otherwise.
+func compare(f *org.Readable, a, b string) int {
+	switch f.Type {
+	case org.TypeInt, org.TypeDouble, org.TypeCurrency, org.TypePercent:
+		x, errX := strconv.ParseFloat(a, 64)
+		y, errY := strconv.ParseFloat(b, 64)
+		if errX == nil && errY == nil {
+			switch {
+			case x < y:
+				return -1
+			case x > y:
+				return 1
+			}
+			return 0
+		}
+	case org.TypeReference, "id":
+		if len(a) >= 15 && len(b) >= 15 {
+			return strings.Compare(a[:15], b[:15])
+		}
+	}
+	if f.Stored != nil && f.Stored.CaseSensitive {
+		return strings.Compare(a, b)
+	}
+	return strings.Compare(strings.ToLower(a), strings.ToLower(b))
+}
+
+// sort orders rows by a column; null comes first unless the query says last.
+func (q *Query) sort(r org.Reader, o *org.Object, by Column, rows []uint32) {
+	values := make(map[uint32]string, len(rows))
+	for _, row := range rows {
+		values[row] = by.Value(r, o, row)
+	}
+	slices.SortStableFunc(rows, func(a, b uint32) int {
+		x, y := values[a], values[b]
+		if (x == "") != (y == "") {
+			if (x == "") == q.Order.Last {
+				return 1
+			}
+			return -1
+		}
+		c := compare(by.Field, x, y)
+		if q.Order.Desc {
+			return -c
+		}
+		return c
+	})
+}

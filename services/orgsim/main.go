@@ -1,0 +1,104 @@
+// The orgsim command serves the simulated Salesforce org until it is told to end by SIGTERM or Ctrl-C.
+//
+// It prints one JSON line with its URL when it is ready. What the org can do stands in the comments of its packages:
+// app (how it is put together), internal/rest (its API), internal/control (the control API under /sim/).
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"bulkhead/services/orgsim/app"
+)
+
+// stopTime is how long requests under way may take when the command is told to end.
+const stopTime = 5 * time.Second
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is the command: 0 after a clean end, 1 when serving broke off, 2 for wrong flags or configuration.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	opts, err := readOptions(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(stderr, "orgsim:", err)
+		return 2
+	}
+	sim, err := app.New(opts)
+	if err == nil {
+		err = sim.Start(ctx)
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(stderr, "orgsim:", err)
+		return 2
+	}
+	_ = json.NewEncoder(stdout).Encode(map[string]string{
+		"endpoint": "simulator", "url": sim.URL(), "client_id": opts.ClientID, "control_url": sim.URL() + "/sim/",
+	})
+	broken := make(chan error, 1)
+	go func() { broken <- sim.Wait() }()
+	select {
+	case <-ctx.Done():
+	case err = <-broken:
+	}
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+	defer cancel()
+	if err = errors.Join(err, sim.Stop(bounded)); err != nil {
+		_, _ = fmt.Fprintln(stderr, "orgsim:", err)
+		return 1
+	}
+	return 0
+}
+
+func readOptions(args []string, stderr io.Writer) (app.Options, error) {
+	fs := flag.NewFlagSet("orgsim", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	listen := fs.String("listen", app.DefaultListen, "`address` to serve on; port 0 takes a free one")
+	model := fs.String("model", "", "YAML `file` of the object model (default: Account and Contact, built in)")
+	clientID := fs.String("client-id", app.DefaultClientID, "client `id` that the token endpoint accepts")
+	secretFile := fs.String("client-secret-file", "", "`file` that holds the client secret (default: "+app.DefaultClientSecret+")")
+	seed := fs.Int64("org-seed", 0, "`number` that decides all ids: the same seed is the same org")
+	public := fs.String("public-url", "", "base `URL` under which callers reach the org (default: the host that each caller used)")
+	verbose := fs.Bool("verbose", false, "log a line per finished job")
+	if err := fs.Parse(args); err != nil {
+		return app.Options{}, err
+	}
+	if fs.NArg() > 0 {
+		return app.Options{}, fmt.Errorf("unknown argument %q; orgsim takes flags only", fs.Arg(0))
+	}
+	level := slog.LevelInfo
+	if *verbose {
+		level = slog.LevelDebug
+	}
+	opts := app.Options{
+		Listen: *listen, ModelFile: *model, ClientID: *clientID, OrgSeed: *seed, PublicURL: *public,
+		Logger: slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: level})),
+	}
+	if *secretFile != "" {
+		secret, err := os.ReadFile(*secretFile)
+		if err != nil {
+			return app.Options{}, fmt.Errorf("--client-secret-file: %w", err)
+		}
+		if opts.ClientSecret = strings.TrimSpace(string(secret)); opts.ClientSecret == "" {
+			return app.Options{}, fmt.Errorf("--client-secret-file: %s is empty", *secretFile)
+		}
+	}
+	return opts, nil
+}

@@ -1,0 +1,63 @@
+-- name: Unwatched :many
+-- Jobs past Open that nobody watches yet; with a chunk only that one. speed: rows a second of the pipeline's last five finished jobs.
+SELECT s.chunk, s.pipeline, s.org, s.job_id, coalesce(s.upload_rows, 0)::integer AS rows,
+       coalesce(s.submitted_at, now())::timestamptz AS submitted_at,
+       coalesce((
+           SELECT sum(l.rows) / nullif(sum(extract(epoch FROM l.finished_at - l.submitted_at)), 0)
+           FROM (SELECT w.rows, w.submitted_at, w.finished_at FROM poller.watches w
+                 WHERE w.pipeline = s.pipeline AND w.state = 'finished' ORDER BY w.finished_at DESC LIMIT 5) l
+       ), 0)::double precision AS speed
+FROM submitter_pub.submissions s
+WHERE s.state = 'submitted' AND s.job_id <> ''
+  AND (sqlc.narg(chunk)::uuid IS NULL OR s.chunk = sqlc.narg(chunk))
+  AND NOT EXISTS (SELECT FROM poller.watches w WHERE w.chunk = s.chunk)
+ORDER BY s.submitted_at
+LIMIT sqlc.arg(max_rows);
+
+-- name: Watch :execrows
+INSERT INTO poller.watches (chunk, pipeline, org, job_id, rows, state, submitted_at, next_look_at)
+VALUES (@chunk, @pipeline, @org, @job_id, @rows, 'watching', @submitted_at, @next_look_at)
+ON CONFLICT (chunk) DO NOTHING;
+
+-- name: ClaimDue :many
+-- What is due comes from the injected clock; who may work on it from the database's.
+UPDATE poller.watches SET owner = @owner, epoch = epoch + 1, lease_until = now() + make_interval(secs => @lease_seconds::double precision)
+WHERE chunk IN (
+    SELECT w.chunk FROM poller.watches w
+    WHERE w.state = 'watching' AND w.next_look_at <= @due_at AND w.lease_until < now()
+    ORDER BY w.next_look_at
+    LIMIT @max_rows
+    FOR UPDATE SKIP LOCKED)
+RETURNING *;
+
+-- name: Renew :execrows
+UPDATE poller.watches SET lease_until = now() + make_interval(secs => @lease_seconds::double precision)
+WHERE chunk = @chunk AND epoch = @epoch AND owner = @owner AND state = 'watching';
+
+-- name: Seen :execrows
+-- A look after which the watch goes on, ends as finished or ends as gone; each hands the claim back.
+UPDATE poller.watches
+SET state = @state, lease_until = '-infinity', next_look_at = @next_look_at, looked_at = @looked_at, looks = @looks, errors = @errors,
+    job_state = @job_state, processed = @processed, failed = @failed, error_message = @error_message, progressed_at = @progressed_at,
+    not_found = @not_found, first_not_found_at = @first_not_found_at, last_error = @last_error, finished_at = @finished_at
+WHERE chunk = @chunk AND epoch = @epoch AND owner = @owner AND state = 'watching';
+
+-- name: Release :execrows
+-- Hands a claim back without having looked.
+UPDATE poller.watches SET lease_until = '-infinity'
+WHERE chunk = @chunk AND epoch = @epoch AND owner = @owner AND state = 'watching';
+
+-- name: NextDue :one
+-- Seconds until a watch can be claimed, at least 0: when it is due, and not before a claim on it has run out. -1 = nothing is watched.
+SELECT coalesce(min(GREATEST(
+           extract(epoch FROM next_look_at - @clock::timestamptz),
+           CASE WHEN lease_until > now() THEN extract(epoch FROM lease_until - now()) ELSE 0 END)), -1)::double precision AS seconds,
+       count(*)::bigint AS watching
+FROM poller.watches WHERE state = 'watching';
+
+-- name: MarkReconciled :execrows
+-- The chunk's outcome exists: the watch is history. Without a chunk all of them.
+UPDATE poller.watches w SET reconciled_at = now()
+WHERE w.state <> 'watching' AND w.reconciled_at IS NULL
+  AND (sqlc.narg(chunk)::uuid IS NULL OR w.chunk = sqlc.narg(chunk))
+  AND EXISTS (SELECT FROM reconciler_pub.outcomes o WHERE o.chunk = w.chunk);

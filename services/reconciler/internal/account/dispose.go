@@ -1,0 +1,72 @@
+package account
+
+import (
+	"bulkhead/libs/record"
+)
+
+// Disposition is what happens next to a record that did not land.
+type Disposition string
+
+// The dispositions.
+const (
+	// DispositionRetry: the retrier takes it.
+	DispositionRetry Disposition = "retry"
+	// DispositionDead: it is a dead letter.
+	DispositionDead Disposition = "dead"
+)
+
+// CodeMissing and CodeUnprocessed stand where Salesforce gave no code.
+const (
+	CodeMissing     = "MISSING"
+	CodeUnprocessed = "UNPROCESSED"
+)
+
+// Fate is what follows for the records of one row that did not land.
+type Fate struct {
+	Outcome     record.Outcome
+	Disposition Disposition
+	// Class is empty for an unprocessed row: nothing was found wrong with it.
+	Class         record.Class
+	Code, Message string
+	Fields        []string
+	ID            string
+	// Counts: this was a try of the record. A fault of the org's quota or of our login is none, and neither is a row never looked at.
+	Counts bool
+	// Tried: Salesforce looked at the row, or may have; the try stands in the record's history.
+	Tried bool
+}
+
+// Dispose says what follows for a row that is failed, unprocessed or missing. For keyed operations a missing row is sent again: the same
+// row twice is the same row.
+func Dispose(o *Outcome, row int, job Job) Fate {
+	switch outcome := o.Of(row); outcome {
+	case record.OutcomeFailed:
+		f := o.Failures[row]
+		fate := Fate{
+			Outcome: outcome, Disposition: DispositionRetry, Class: f.Class, Code: f.Code, Message: f.Message, Fields: f.Fields, ID: f.ID,
+			Counts: true, Tried: true,
+		}
+		switch f.Class {
+		case record.ClassData, record.ClassDuplicate, record.ClassPermission, record.ClassCode:
+			fate.Disposition = DispositionDead
+		case record.ClassQuota, record.ClassAuth:
+			fate.Counts = false
+		}
+		return fate
+	case record.OutcomeMissing:
+		message := "the row stayed in none of the job's result files"
+		if job.State == JobGone {
+			message = "Salesforce does not know the job any more"
+		}
+		return Fate{
+			Outcome: outcome, Disposition: DispositionRetry, Class: record.ClassTransient, Code: CodeMissing, Message: message,
+			Counts: true, Tried: true,
+		}
+	default:
+		message := "Salesforce did not look at the row"
+		if job.ErrorMessage != "" {
+			message = clipText(job.ErrorMessage, maxMessage)
+		}
+		return Fate{Outcome: record.OutcomeUnprocessed, Disposition: DispositionRetry, Code: CodeUnprocessed, Message: message}
+	}
+}

@@ -1,0 +1,158 @@
+package account
+
+import (
+	"time"
+
+	"bulkhead/libs/record"
+	"bulkhead/libs/salesforce"
+)
+
+// JobGone stands in the place of a job's state when Salesforce does not know the job any more, JobNothingSent when there is no job.
+const (
+	JobGone        = "gone"
+	JobNothingSent = "nothing_sent"
+)
+
+// maxReads is how many reads of the files it takes to believe that a row is in none of them.
+const maxReads = 3
+
+// Job is what is known of an ended job.
+type Job struct {
+	// State is JobComplete, Failed or Aborted as Salesforce writes them, [JobGone] or [JobNothingSent].
+	State string
+	// Processed and Failed are its counters, failed ones included in the processed ones; negative = it gave no usable ones.
+	Processed, Failed int64
+	// ErrorMessage is Salesforce's, of a failed job.
+	ErrorMessage string
+	// CloseRefused: Salesforce refused to close the job, so it was aborted while it was open: it cannot have processed anything.
+	CloseRefused bool
+}
+
+// HasFiles says whether the job has result files to read.
+func (j Job) HasFiles() bool { return j.State != JobGone && j.State != JobNothingSent }
+
+// countersHold says whether the files can be held against the counters: only a complete job's, if it gave any.
+func (j Job) countersHold() bool {
+	return j.State == salesforce.StateJobComplete && j.Processed >= 0 && j.Failed >= 0 && j.Failed <= j.Processed
+}
+
+// processedNothing says whether a job without a row in its success and failure files has surely processed none.
+func (j Job) processedNothing() bool {
+	switch j.State {
+	case JobNothingSent:
+		return true
+	case salesforce.StateAborted:
+		return j.CloseRefused
+	case salesforce.StateFailed:
+		return salesforce.ParseJobFault(j.ErrorMessage).RefusedWhole()
+	}
+	return false
+}
+
+// NeedsUnprocessed says whether the file of unprocessed rows must be read too: always, except when the other two already tell of every row
+// that was sent to a complete job.
+func (j Job) NeedsUnprocessed(landed, failed, sent int) bool {
+	return j.State != salesforce.StateJobComplete || landed+failed < sent
+}
+
+// Read is what one complete read of all result files found.
+type Read struct {
+	// Sent is how many rows were sent; Landed, Failed and Unprocessed are how many of them the three files told of, each once.
+	Sent, Landed, Failed, Unprocessed int
+	// Odd counts rows that cannot be: never sent, or standing in the files more than once.
+	Odd int
+	// Digest is of everything the files said.
+	Digest Digest
+}
+
+func (r Read) accounted() int { return r.Landed + r.Failed + r.Unprocessed }
+
+// Past is what earlier reads left. The zero value means that there was none.
+type Past struct {
+	Reads               int
+	FirstReadAt, LastAt time.Time
+	LastDigest          Digest
+}
+
+// Step is what follows from a read.
+type Step string
+
+// The steps.
+const (
+	// StepSettle: the files are complete; what they do not tell of is missing (or unprocessed, see [Reading.Finish]).
+	StepSettle Step = "settle"
+	// StepAgain: read again at the time given.
+	StepAgain Step = "again"
+	// StepQuarantine: the files contradict what was sent; nothing is decided, a person looks.
+	StepQuarantine Step = "quarantine"
+)
+
+// Verdict is a step with its reason.
+type Verdict struct {
+	Step Step
+	// At is when to read again.
+	At time.Time
+	// Reason is for the log and for the ledger.
+	Reason string
+}
+
+// Decide is rule 8: whether a read of the result files is enough to decide the chunk.
+func Decide(job Job, read Read, past Past, waits record.Waits, now time.Time) Verdict {
+	reads := past.Reads + 1
+	first := past.FirstReadAt
+	if past.Reads == 0 {
+		first = now
+	}
+	same := past.Reads > 0 && past.LastDigest == read.Digest
+	settled := same && now.Sub(past.LastAt) >= waits.Settle
+
+	if read.Odd > 0 {
+		// A row that moves from one file to another between two downloads looks doubled. What stays so is no accident.
+		if settled || reads >= maxReads {
+			return Verdict{Step: StepQuarantine, Reason: "the result files hold rows that were not sent, or rows more than once"}
+		}
+		return Verdict{Step: StepAgain, At: now.Add(waits.Settle), Reason: "rows that cannot be"}
+	}
+
+	whole := read.accounted() == read.Sent || job.processedNothing() && read.Landed+read.Failed == 0
+	enough := reads >= maxReads && now.Sub(first) >= waits.Missing
+	if job.countersHold() {
+		agree := int64(read.Landed) == job.Processed-job.Failed && int64(read.Failed) == job.Failed
+		switch {
+		case agree && whole:
+			return Verdict{Step: StepSettle, Reason: "the files equal the counters and tell of every row"}
+		case enough && whole:
+			return Verdict{Step: StepSettle, Reason: "the files tell of every row, the counters differ for good"}
+		case enough:
+			return Verdict{Step: StepSettle, Reason: "rows stayed in none of the files"}
+		case !agree:
+			return Verdict{Step: StepAgain, At: nextOfThree(reads, first, now, waits.Missing), Reason: "the files differ from the counters"}
+		}
+		return Verdict{Step: StepAgain, At: nextOfThree(reads, first, now, waits.Missing), Reason: "rows are in none of the files"}
+	}
+
+	switch {
+	case settled && whole:
+		return Verdict{Step: StepSettle, Reason: "two reads were the same and tell of every row"}
+	case settled && enough:
+		return Verdict{Step: StepSettle, Reason: "two reads were the same, rows stayed in none of the files"}
+	case settled:
+		return Verdict{Step: StepAgain, At: latest(now.Add(waits.Settle), nextOfThree(reads, first, now, waits.Missing)), Reason: "rows are in none of the files"}
+	}
+	return Verdict{Step: StepAgain, At: now.Add(waits.Settle), Reason: "two reads must be the same"}
+}
+
+// nextOfThree spreads the reads so that the third comes when the whole wait is over.
+func nextOfThree(reads int, first, now time.Time, wait time.Duration) time.Time {
+	if reads >= maxReads-1 {
+		return latest(first.Add(wait), now.Add(wait/10))
+	}
+	return now.Add(wait / (maxReads - 1))
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,66 @@
+package account
+
+import (
+	"fmt"
+	"slices"
+
+	"bulkhead/libs/record"
+	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
+)
+
+// Transfer is what leaves "in flight" for the other terms of the balance, in records of one run.
+type Transfer struct {
+	Run string
+	// The terms add up to the run's records in the chunk.
+	Landed, Dead, Retrying, WaitingForParent, Superseded int
+}
+
+// Tally counts the transfers of a chunk, by run in the manifest's order. Every record that is merged in a row shares the row's outcome.
+func Tally(m *flowv1.Manifest, o *Outcome, job Job) ([]Transfer, error) {
+	if len(m.GetRows()) != len(o.States) {
+		return nil, fmt.Errorf("%w: its manifest has %d rows, the chunk %d", ErrChunk, len(m.GetRows()), len(o.States))
+	}
+	transfers := make([]Transfer, len(m.GetRuns()))
+	used := make([]bool, len(transfers))
+	for i, run := range m.GetRuns() {
+		transfers[i].Run = run
+	}
+	for row, entries := range m.GetRows() {
+		if len(entries.GetRecords()) == 0 {
+			return nil, fmt.Errorf("%w: row %d of its manifest carries no record", ErrChunk, row)
+		}
+		for _, entry := range entries.GetRecords() {
+			run := int(entry.GetRun())
+			if run >= len(transfers) {
+				return nil, fmt.Errorf("%w: row %d of its manifest names run %d of %d", ErrChunk, row, run, len(transfers))
+			}
+			used[run] = true
+			*transfers[run].term(o, row, job)++
+		}
+	}
+	out := transfers[:0]
+	for i, t := range transfers {
+		if used[i] {
+			out = append(out, t)
+		}
+	}
+	return slices.Clip(out), nil
+}
+
+// term is the counter that a record of this row goes to.
+func (t *Transfer) term(o *Outcome, row int, job Job) *int {
+	switch o.Of(row) {
+	case record.OutcomeLanded:
+		return &t.Landed
+	case record.OutcomeSuperseded:
+		return &t.Superseded
+	}
+	fate := Dispose(o, row, job)
+	switch {
+	case fate.Disposition == DispositionDead:
+		return &t.Dead
+	case fate.Class == record.ClassReference:
+		return &t.WaitingForParent
+	}
+	return &t.Retrying
+}

@@ -1,0 +1,176 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"bulkhead/libs/record"
+	"bulkhead/services/reconciler/internal/store/db"
+)
+
+// ErrNoChunk says that no service's view has the chunk.
+var ErrNoChunk = errors.New("no such chunk in the views of extractor and retrier")
+
+// Chunk is a chunk as it was sealed and as it was sent.
+type Chunk struct {
+	db.SealedChunkRow
+	// Superseded are the rows that were left out of the upload.
+	Superseded []int
+	// CloseRefused is Salesforce's text when it refused to close the job for good; "" = it did not.
+	CloseRefused string
+	// UploadRows is how many rows the submitter says it sent; negative = it does not say.
+	UploadRows int
+}
+
+// Chunk reads a chunk; [ErrNoChunk] if there is none.
+func (s *Store) Chunk(ctx context.Context, id uuid.UUID) (Chunk, error) {
+	q := db.New(s.pool)
+	row, err := q.SealedChunk(ctx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Chunk{}, fmt.Errorf("chunk %s: %w", id, ErrNoChunk)
+	}
+	if err != nil {
+		return Chunk{}, fmt.Errorf("read chunk %s: %w", id, err)
+	}
+	c := Chunk{SealedChunkRow: row, UploadRows: -1}
+	superseded, err := q.SupersededRows(ctx, id)
+	if err != nil {
+		return Chunk{}, fmt.Errorf("read superseded rows of chunk %s: %w", id, err)
+	}
+	for _, r := range superseded {
+		c.Superseded = append(c.Superseded, int(r))
+	}
+	submission, err := q.Submission(ctx, id)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return Chunk{}, fmt.Errorf("read submission of chunk %s: %w", id, err)
+	}
+	c.CloseRefused = submission.CloseRefused
+	if submission.UploadRows != nil {
+		c.UploadRows = int(*submission.UploadRows)
+	}
+	return c, nil
+}
+
+// NextPiece reads the chunk's first piece whose number is above after; false when there is none.
+func (s *Store) NextPiece(ctx context.Context, chunk uuid.UUID, after int) (n int, data []byte, ok bool, err error) {
+	row, err := db.New(s.pool).NextPiece(ctx, db.NextPieceParams{Chunk: chunk, After: int32(after)})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, nil, false, nil
+	}
+	if err != nil {
+		return 0, nil, false, fmt.Errorf("read a piece of chunk %s: %w", chunk, err)
+	}
+	return int(row.N), row.Data, true, nil
+}
+
+// Reduced reads which columns, by name, single rows of a chunk were sent without.
+func (s *Store) Reduced(ctx context.Context, chunk uuid.UUID, pipeline string) (map[int]map[string]bool, error) {
+	q := db.New(s.pool)
+	rows, err := q.ReducedRows(ctx, chunk)
+	if err != nil || len(rows) == 0 {
+		return nil, wrap("read reduced rows", chunk, err)
+	}
+	columns, err := q.Columns(ctx, pipeline)
+	if err != nil {
+		return nil, wrap("read columns", chunk, err)
+	}
+	out := make(map[int]map[string]bool, len(rows))
+	for _, r := range rows {
+		left := map[string]bool{}
+		for _, c := range columns {
+			if record.Bitmap(r.Columns).Has(int(c.Ordinal)) {
+				left[c.Name] = true
+			}
+		}
+		out[int(r.Row)] = left
+	}
+	return out, nil
+}
+
+// Incarnation is when the RECORDS stream was made that the pipeline's places belong to; nil = nobody has read it yet.
+func (s *Store) Incarnation(ctx context.Context, pipeline string) (*time.Time, error) {
+	at, err := db.New(s.pool).ReaderIncarnation(ctx, pipeline)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil //nolint:nilnil // no reader is not an error: nothing is known
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the incarnation of the records of pipeline %s: %w", pipeline, err)
+	}
+	return at, nil
+}
+
+// Past is what the ledger still holds of a record that is sent again.
+type Past struct {
+	Payload []byte
+	// Attempts is JSON, an array of every try so far.
+	Attempts []byte
+}
+
+// PastFailures reads earlier failures by their numbers. One that is not in the answer is not in the ledger.
+func (s *Store) PastFailures(ctx context.Context, ids []int64) (map[int64]Past, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	rows, err := db.New(s.pool).PastFailures(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read earlier failures: %w", err)
+	}
+	out := make(map[int64]Past, len(rows))
+	for _, r := range rows {
+		out[r.ID] = Past{Payload: r.Payload, Attempts: r.Attempts}
+	}
+	return out, nil
+}
+
+// PastLetters reads what is held of letters, whoever decided them. One that is not in the answer is in nobody's view.
+func (s *Store) PastLetters(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Past, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	out := make(map[uuid.UUID]Past, len(ids))
+	q := db.New(s.pool)
+	own, err := q.PastLetters(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read own letters: %w", err)
+	}
+	for _, r := range own {
+		out[r.LetterID.UUID] = Past{Payload: r.Payload, Attempts: r.Attempts}
+	}
+	refused, err := q.ExtractorLetters(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read the extractor's letters: %w", err)
+	}
+	for _, r := range refused {
+		out[r.LetterID] = Past{Payload: r.Payload}
+	}
+	exhausted, err := q.RetrierLetters(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read the retrier's letters: %w", err)
+	}
+	failures := make([]int64, len(exhausted))
+	for i, r := range exhausted {
+		failures[i] = r.FailureID
+	}
+	past, err := s.PastFailures(ctx, failures)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range exhausted {
+		if p, ok := past[r.FailureID]; ok {
+			out[r.LetterID] = p
+		}
+	}
+	return out, nil
+}
+
+func wrap(what string, chunk uuid.UUID, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s of chunk %s: %w", what, chunk, err)
+}

@@ -1,0 +1,95 @@
+package retry
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"bulkhead/libs/bus"
+	"bulkhead/libs/pipeline"
+	"bulkhead/libs/record"
+	"bulkhead/services/retrier/internal/store"
+)
+
+// Definitions gives a revision of a pipeline's definition. Revisions never change.
+type Definitions interface {
+	Definition(ctx context.Context, name string, revision int) (*pipeline.Definition, error)
+}
+
+// Streams asks the broker about a stream.
+type Streams interface {
+	// Info is what the broker says of the stream; an error when there is none.
+	Info(ctx context.Context, stream string) (bus.StreamInfo, error)
+}
+
+// Config is what the passes need. Store, Definitions and Streams are required.
+type Config struct {
+	Store       *store.Store
+	Definitions Definitions
+	Streams     Streams
+	Logger      *slog.Logger
+	// Now is the clock that due times are read by; default time.Now.
+	Now func() time.Time
+	// Random draws the jitter, in [0,1); it must be safe for concurrent use. Default math/rand/v2's.
+	Random func() float64
+	// ShortRetries makes each wait at most 2 s (demo, tests); never a default.
+	ShortRetries bool
+	// Gather is how long what is due waits for more to become due, so that one resend carries many rows; default 1 s.
+	Gather time.Duration
+	// MaxWaiting is the number of waiting records at which a pipeline is paused; default 1,000,000.
+	MaxWaiting int64
+}
+
+const (
+	defaultGather     = time.Second
+	shortGather       = 200 * time.Millisecond
+	defaultMaxWaiting = 1_000_000
+)
+
+// Passes does the retrier's work, one pass at a time. Each is safe to run twice, and in several processes at once.
+type Passes struct {
+	store       *store.Store
+	definitions Definitions
+	streams     Streams
+	logger      *slog.Logger
+	now         func() time.Time
+	random      func() float64
+	short       bool
+	gather      time.Duration
+	maxWaiting  int64
+}
+
+// New makes the passes, with defaults for what c leaves out.
+func New(c Config) *Passes {
+	p := &Passes{
+		store: c.Store, definitions: c.Definitions, streams: c.Streams, logger: c.Logger, now: c.Now, random: c.Random,
+		short: c.ShortRetries, gather: c.Gather, maxWaiting: c.MaxWaiting,
+	}
+	if p.logger == nil {
+		p.logger = slog.New(slog.DiscardHandler)
+	}
+	if p.now == nil {
+		p.now = time.Now
+	}
+	if p.random == nil {
+		p.random = randomFloat
+	}
+	if p.gather <= 0 {
+		p.gather = defaultGather
+		if p.short {
+			p.gather = shortGather
+		}
+	}
+	if p.maxWaiting <= 0 {
+		p.maxWaiting = defaultMaxWaiting
+	}
+	return p
+}
+
+// policies are those of the revision, with short waits when so configured.
+func (p *Passes) policies(d *pipeline.Definition) record.Policies {
+	if p.short {
+		return d.Retry.Short()
+	}
+	return d.Retry
+}

@@ -1,0 +1,101 @@
+package retry
+
+import (
+	"fmt"
+	"slices"
+
+	"bulkhead/libs/record"
+	"bulkhead/services/retrier/internal/store"
+)
+
+// Unit is what is sent again as one row: the waiting records of one failed row, or one replayed letter.
+type Unit []store.Waiting
+
+// place is where the unit's oldest record stands in the stream.
+func (u Unit) place() record.Place {
+	first := u[0].Place
+	for _, w := range u[1:] {
+		if w.Place.Less(first) {
+			first = w.Place
+		}
+	}
+	return first
+}
+
+// Group parts waiting records into units; records of a unit follow each other in the input.
+func Group(waiting []store.Waiting) []Unit {
+	var out []Unit
+	for i, w := range waiting {
+		if i > 0 && waiting[i-1].UnitChunk == w.UnitChunk && waiting[i-1].UnitRow == w.UnitRow {
+			out[len(out)-1] = append(out[len(out)-1], w)
+			continue
+		}
+		out = append(out, Unit{w})
+	}
+	return out
+}
+
+// Pick chooses the units of the next chunk: each entity once (its oldest unit goes, the newer ones wait for the chunk after), in the order
+// of the stream, at most maxRows.
+func Pick(units []Unit, maxRows int) []Unit {
+	sorted := slices.Clone(units)
+	slices.SortStableFunc(sorted, func(a, b Unit) int { return a.place().Compare(b.place()) })
+	seen := make(map[record.Hash]bool, len(sorted))
+	var out []Unit
+	for _, u := range sorted {
+		if len(out) == maxRows {
+			break
+		}
+		if seen[u[0].EntityHash] {
+			continue
+		}
+		seen[u[0].EntityHash] = true
+		out = append(out, u)
+	}
+	return out
+}
+
+// rowKeeps is what a row always sends, whoever names it: the external id, and columns that the definition fills by itself.
+type rowKeeps struct {
+	externalID string
+	constants  map[string]bool
+	ordinals   map[string]int // of the pipeline's columns
+}
+
+// cellsOf are the cells to send for a unit, in the order of its header. A unit that is the whole row goes as it went before; of a part (a replayed
+// letter of a merged row, or what is left when a sibling died) go the columns that its records name. Cells that are not sent are
+// empty: an empty cell leaves the field alone (Bulk API 2.0).
+func cellsOf(u Unit, rows map[int64]store.FailureRow, keep rowKeeps) []string {
+	first := rows[u[0].FailureID]
+	if len(u) == first.RowRecords && u[0].LetterID == nil {
+		return first.Cells
+	}
+	var named record.Bitmap
+	for _, w := range u {
+		named = named.Or(rows[w.FailureID].Columns)
+	}
+	cells := make([]string, len(first.Cells))
+	for i, column := range first.Header {
+		ordinal, known := keep.ordinals[column]
+		if column == keep.externalID || keep.constants[column] || !known || named.Has(ordinal) {
+			cells[i] = first.Cells[i]
+		}
+	}
+	return cells
+}
+
+// checkRows refuses failures that are not what a row can be made of. The reconciler's rows never go, so this is a broken ledger.
+func checkRows(units []Unit, rows map[int64]store.FailureRow) error {
+	for _, u := range units {
+		for _, w := range u {
+			row, ok := rows[w.FailureID]
+			if !ok {
+				return fmt.Errorf("failure %d (key hash %x) is gone from reconciler_pub.failures: restore it from the backup", w.FailureID, w.KeyHash)
+			}
+			if len(row.Cells) != len(row.Header) {
+				return fmt.Errorf("failure %d has %d cells under %d columns", w.FailureID, len(row.Cells), len(row.Header))
+			}
+		}
+	}
+	return nil
+}

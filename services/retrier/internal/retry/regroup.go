@@ -1,0 +1,224 @@
+package retry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"bulkhead/libs/bus"
+	"bulkhead/libs/pg"
+	"bulkhead/libs/pipeline"
+	"bulkhead/libs/record"
+	"bulkhead/libs/rowfile"
+	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
+	"bulkhead/services/retrier/internal/store"
+)
+
+// Regroup seals one resend chunk in every lane in which enough is due. It says how many it sealed, and when to look again (zero: when
+// something new begins to wait).
+func (p *Passes) Regroup(ctx context.Context) (int, time.Time, error) {
+	now := p.now().UTC()
+	lanes, err := p.store.DueLanes(ctx, now)
+	if err != nil {
+		return 0, time.Time{}, fmt.Errorf("look for what is due: %w", err)
+	}
+	var (
+		sealed int
+		errs   []error
+		next   time.Time
+	)
+	for _, lane := range lanes {
+		ok, again, err := p.regroupLane(ctx, lane, now)
+		switch {
+		case err != nil:
+			// The other lanes go on: what ails one pipeline is not theirs.
+			errs = append(errs, fmt.Errorf("regroup pipeline %s lane %d: %w", lane.Pipeline, lane.Lane, err))
+		case ok:
+			sealed++
+		}
+		next = earlier(next, again)
+	}
+	if due, waits, err := p.store.NextDue(ctx); err != nil {
+		errs = append(errs, fmt.Errorf("look for the next due time: %w", err))
+	} else if waits && due.After(now) {
+		next = earlier(next, due.Add(p.gather))
+	}
+	return sealed, next, errors.Join(errs...)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
+
+// regroupLane seals the next resend of a lane, unless it is better to gather more first: then it says when to look again.
+func (p *Passes) regroupLane(ctx context.Context, lane store.Lane, now time.Time) (bool, time.Time, error) {
+	definition, err := p.definitions.Definition(ctx, lane.Pipeline, lane.Revision)
+	if err != nil {
+		return false, time.Time{}, err
+	}
+	maxRows := definition.Chunk.Rows
+	if gathered := lane.OldestDue.Add(p.gather); now.Before(gathered) {
+		n, err := p.store.CountDueUnits(ctx, lane, now, maxRows)
+		if err != nil {
+			return false, time.Time{}, err
+		}
+		if n < maxRows {
+			return false, gathered, nil
+		}
+	}
+	waiting, err := p.store.Due(ctx, lane, now, maxRows)
+	if err != nil || len(waiting) == 0 {
+		return false, time.Time{}, err
+	}
+	units := Pick(Group(waiting), maxRows)
+	chunk, err := p.buildChunk(ctx, definition, lane, units)
+	if err != nil {
+		return false, time.Time{}, err
+	}
+	fact := &flowv1.ChunkSealed{
+		Chunk: chunk.ID.String(), Kind: record.ChunkResend, Space: chunk.Space, Lane: int32(chunk.Lane),
+		Rows: int32(chunk.Rows), Records: int32(chunk.Records), Bytes: chunk.Bytes,
+	}
+	err = p.store.Seal(ctx, chunk, bus.FlowMessage(bus.NewEnvelope(chunk.Pipeline, chunk.Revision, fact)))
+	if errors.Is(err, pg.ErrLost) {
+		return false, time.Time{}, nil
+	}
+	if err != nil {
+		return false, time.Time{}, err
+	}
+	p.logger.InfoContext(ctx, "resend sealed", "pipeline", chunk.Pipeline, "revision", chunk.Revision, "lane", chunk.Lane, "chunk", chunk.ID,
+		"rows", chunk.Rows, "records", chunk.Records, "bytes", chunk.Bytes)
+	return true, time.Time{}, nil
+}
+
+// buildChunk makes the chunk of as many units, from the first, as its bounds allow. All rows of a chunk have one header: a unit that was sent with
+// another one waits for the chunk after.
+func (p *Passes) buildChunk(ctx context.Context, d *pipeline.Definition, lane store.Lane, units []Unit) (store.Chunk, error) {
+	var ids []int64
+	for _, u := range units {
+		for _, w := range u {
+			ids = append(ids, w.FailureID)
+		}
+	}
+	rows, err := p.store.FailureRows(ctx, ids)
+	if err != nil {
+		return store.Chunk{}, fmt.Errorf("read the rows to send: %w", err)
+	}
+	if err := checkRows(units, rows); err != nil {
+		return store.Chunk{}, err
+	}
+	ordinals, err := p.store.Columns(ctx, lane.Pipeline)
+	if err != nil {
+		return store.Chunk{}, fmt.Errorf("read the columns: %w", err)
+	}
+	header := rows[units[0][0].FailureID].Header
+	b := &builder{
+		chunk: store.Chunk{
+			ID: uuid.Must(uuid.NewV7()), Pipeline: lane.Pipeline, Revision: lane.Revision, Org: d.Org, Object: d.Object, Operation: d.Operation,
+			ExternalIDField: d.ExternalID, Space: d.Space(), Lane: lane.Lane, Header: header, Runs: map[string]int{},
+		},
+		writer: rowfile.NewWriter(header), manifest: &flowv1.Manifest{}, runs: map[string]uint32{}, maxBytes: d.Chunk.Bytes,
+		keep: rowKeeps{externalID: d.ExternalID, constants: constantColumns(d), ordinals: ordinals},
+	}
+	for _, u := range units {
+		if !slices.Equal(rows[u[0].FailureID].Header, header) {
+			continue
+		}
+		full, err := b.add(u, rows)
+		if err != nil {
+			return store.Chunk{}, err
+		}
+		if full {
+			break
+		}
+	}
+	return b.close(), nil
+}
+
+func constantColumns(d *pipeline.Definition) map[string]bool {
+	out := map[string]bool{}
+	for _, m := range d.Mappings {
+		if m.From == nil {
+			out[m.To] = true
+		}
+	}
+	return out
+}
+
+// builder puts units into a chunk, one row each.
+type builder struct {
+	chunk    store.Chunk
+	writer   *rowfile.Writer
+	manifest *flowv1.Manifest
+	runs     map[string]uint32
+	maxBytes int64
+	keep     rowKeeps
+}
+
+// add adds a unit; true when the chunk is full and the unit was left out.
+func (b *builder) add(u Unit, rows map[int64]store.FailureRow) (bool, error) {
+	cells := cellsOf(u, rows, b.keep)
+	if b.writer.Rows() > 0 && b.writer.Bytes()+int64(rowfile.RowSize(cells)) > b.maxBytes {
+		return true, nil
+	}
+	piece, err := b.writer.Add(cells)
+	if errors.Is(err, rowfile.ErrFull) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("row of failure %d: %w", u[0].FailureID, err)
+	}
+	b.keepPiece(piece)
+	manifestRow := &flowv1.ManifestRow{}
+	for i, w := range u {
+		row := rows[w.FailureID]
+		entry := &flowv1.ManifestEntry{
+			Key: row.Key, KeyHash: w.KeyHash[:], Seq: w.Place.Seq, Idx: w.Place.Idx, Run: b.runIndex(w.Run), Columns: row.Columns,
+			Generation: uint32(w.Generation), Attempts: uint32(w.Attempt), FailureId: w.FailureID, AcceptedAt: row.AcceptedAt.UnixMicro(),
+		}
+		if w.LetterID != nil {
+			entry.LetterId = w.LetterID[:]
+		}
+		manifestRow.Records = append(manifestRow.Records, entry)
+		b.chunk.Resent = append(b.chunk.Resent, store.Resent{
+			Row: len(b.manifest.GetRows()), Record: i, FailureID: w.FailureID, KeyHash: w.KeyHash, Generation: w.Generation,
+		})
+		b.chunk.Runs[w.Run]++
+		b.chunk.Records++
+		if b.chunk.FirstSeq == 0 || w.Place.Seq < b.chunk.FirstSeq {
+			b.chunk.FirstSeq = w.Place.Seq
+		}
+	}
+	b.manifest.Rows = append(b.manifest.Rows, manifestRow)
+	return false, nil
+}
+
+func (b *builder) runIndex(run string) uint32 {
+	i, ok := b.runs[run]
+	if !ok {
+		i = uint32(len(b.manifest.GetRuns()))
+		b.runs[run] = i
+		b.manifest.Runs = append(b.manifest.Runs, run)
+	}
+	return i
+}
+
+func (b *builder) keepPiece(piece *rowfile.Piece) {
+	if piece != nil {
+		b.chunk.Pieces = append(b.chunk.Pieces, store.Piece{Rows: piece.Rows, Data: piece.Data})
+	}
+}
+
+func (b *builder) close() store.Chunk {
+	b.keepPiece(b.writer.Close())
+	b.chunk.Rows, b.chunk.Bytes = b.writer.Rows(), b.writer.Bytes()
+	b.chunk.Manifest = rowfile.EncodeManifest(b.manifest)
+	return b.chunk
+}

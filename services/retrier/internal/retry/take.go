@@ -1,0 +1,124 @@
+package retry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/google/uuid"
+
+	"bulkhead/libs/pg"
+	"bulkhead/libs/record"
+	"bulkhead/services/retrier/internal/store"
+)
+
+// takeBatch bounds the chunks of one sweep, bodyBatch the payloads held in memory while letters are written.
+const (
+	takeBatch = 100
+	bodyBatch = 500
+)
+
+func randomFloat() float64 { return rand.Float64() } //nolint:gosec // jitter, not a secret
+
+// TakeOpen takes chunks that no fact told of, or whose taking failed before. It says how many it took.
+func (p *Passes) TakeOpen(ctx context.Context) (int, error) {
+	chunks, err := p.store.ChunksToTake(ctx, takeBatch)
+	if err != nil {
+		return 0, fmt.Errorf("look for failures to retry: %w", err)
+	}
+	taken := 0
+	var errs []error
+	for _, chunk := range chunks {
+		// One chunk that cannot be taken does not keep the others back.
+		n, err := p.Take(ctx, chunk)
+		taken += n
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return taken, errors.Join(errs...)
+}
+
+// Take moves the failures to retry of a reconciled chunk to their wait, or to the dead. It says 1 when it did, 0 when there was nothing to
+// do: somebody was first, or the chunk has no outcome yet.
+func (p *Passes) Take(ctx context.Context, chunk uuid.UUID) (int, error) {
+	reconciled, err := p.store.HasOutcome(ctx, chunk)
+	if err != nil || !reconciled {
+		return 0, err
+	}
+	failures, err := p.store.Failures(ctx, chunk)
+	if err != nil {
+		return 0, fmt.Errorf("read the failures of chunk %s: %w", chunk, err)
+	}
+	if len(failures) == 0 {
+		return 0, nil
+	}
+	definition, err := p.definitions.Definition(ctx, failures[0].Pipeline, failures[0].Revision)
+	if err != nil {
+		return 0, fmt.Errorf("take chunk %s: %w", chunk, err)
+	}
+	now := p.now().UTC()
+	var (
+		waiting  []store.Waiting
+		verdicts = map[int64]Verdict{} // of the dead, by failure
+		dead     []int64
+		policies = p.policies(definition)
+	)
+	for _, unit := range units(failures) {
+		for i, v := range Decide(policies, unit, now, p.random()) {
+			f := unit[i]
+			if v.Dead {
+				verdicts[f.ID], dead = v, append(dead, f.ID)
+				continue
+			}
+			waiting = append(waiting, store.Waiting{
+				FailureID: f.ID, UnitChunk: chunk, UnitRow: f.Row, Pipeline: f.Pipeline, Revision: f.Revision, Lane: f.Lane, Run: f.Run,
+				KeyHash: f.KeyHash, EntityHash: f.EntityHash, Generation: f.Generation, Place: f.Place,
+				Class: v.Class, Code: v.Code, Attempt: v.Attempt, Reason: waitReason(v), Due: v.Due, Since: now,
+			})
+		}
+	}
+	rows, letters, err := p.exhausted(ctx, dead, verdicts, now)
+	if err != nil {
+		return 0, err
+	}
+	if err := p.store.Take(ctx, chunk, waiting, rows, letters); err != nil {
+		if errors.Is(err, pg.ErrLost) {
+			return 0, nil
+		}
+		return 0, fmt.Errorf("take chunk %s: %w", chunk, err)
+	}
+	p.logger.InfoContext(ctx, "failures taken", "pipeline", failures[0].Pipeline, "chunk", chunk, "waiting", len(waiting), "dead", len(rows))
+	return 1, nil
+}
+
+// exhausted writes the dead rows and letters of records whose tries are used up.
+func (p *Passes) exhausted(ctx context.Context, ids []int64, verdicts map[int64]Verdict, now time.Time) ([]store.Dead, []record.Message, error) {
+	var (
+		rows    []store.Dead
+		letters []record.Message
+	)
+	for len(ids) > 0 {
+		n := min(len(ids), bodyBatch)
+		bodies, err := p.store.Bodies(ctx, ids[:n])
+		if err != nil {
+			return nil, nil, fmt.Errorf("read what is exhausted: %w", err)
+		}
+		for _, b := range bodies {
+			v := verdicts[b.ID]
+			letter, err := letterOf(b, v.Class, v.Code, now)
+			if err != nil {
+				return nil, nil, err
+			}
+			letters = append(letters, letter)
+			rows = append(rows, store.Dead{
+				LetterID: record.LetterID(b.Pipeline, b.Key, b.Generation), FailureID: b.ID, Pipeline: b.Pipeline, Run: b.Run, Key: b.Key,
+				KeyHash: b.KeyHash, Generation: b.Generation, Class: v.Class, Code: v.Code, Message: b.Message, At: now,
+			})
+		}
+		ids = ids[n:]
+	}
+	return rows, letters, nil
+}

@@ -1,0 +1,73 @@
+package store
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"bulkhead/libs/pg"
+	"bulkhead/libs/record"
+	"bulkhead/services/retrier/internal/store/db"
+)
+
+// Letter is a letter that a person ordered to be sent again, with the failure that holds its row.
+type Letter struct {
+	ID, ActionID        uuid.UUID
+	FailureID           int64
+	Pipeline            string
+	Revision, Lane      int
+	Run                 string
+	KeyHash, EntityHash record.Hash
+	// Generation is the one that died; the replay opens the next.
+	Generation int
+	Place      record.Place
+}
+
+// LettersToReplay lists ordered letters that nobody has taken, at most limit, the oldest order first.
+func (s *Store) LettersToReplay(ctx context.Context, limit int) ([]Letter, error) {
+	rows, err := s.read().LettersToReplay(ctx, int32(limit))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Letter, len(rows))
+	for i, r := range rows {
+		out[i] = Letter{
+			ID: r.LetterID, ActionID: r.ActionID.UUID, FailureID: r.FailureID, Pipeline: r.Pipeline, Revision: int(r.Revision), Lane: int(r.Lane),
+			Run: r.Run, KeyHash: r.KeyHash, EntityHash: r.EntityHash, Generation: int(r.Generation),
+			Place: record.Place{Seq: uint64(r.Seq), Idx: uint32(r.Idx)},
+		}
+	}
+	return out, nil
+}
+
+// Replay takes letters and lets their records wait. waiting holds one entry per letter, named by its LetterID; a letter that
+// somebody took before is left out. It returns how many were taken; pg.ErrLost when that is none.
+func (s *Store) Replay(ctx context.Context, waiting []Waiting) (int, error) {
+	ids := make([]uuid.UUID, len(waiting))
+	for i, w := range waiting {
+		ids[i] = *w.LetterID
+	}
+	taken := 0
+	err := s.move(ctx, PointReplay, func(ctx context.Context, _ pgx.Tx, q *db.Queries) error {
+		mine, err := q.TakeLetters(ctx, ids)
+		if err != nil {
+			return err
+		}
+		if taken = len(mine); taken == 0 {
+			return pg.ErrLost
+		}
+		isMine := make(map[uuid.UUID]bool, len(mine))
+		for _, id := range mine {
+			isMine[id] = true
+		}
+		var rows []Waiting
+		for _, w := range waiting {
+			if isMine[*w.LetterID] {
+				rows = append(rows, w)
+			}
+		}
+		return insertWaiting(ctx, q, rows)
+	})
+	return taken, err
+}

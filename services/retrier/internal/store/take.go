@@ -1,0 +1,135 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"bulkhead/libs/pg"
+	"bulkhead/libs/record"
+	"bulkhead/services/retrier/internal/store/db"
+)
+
+// Failure is one record that did not land and may be sent again, without its payload.
+type Failure struct {
+	ID                  int64
+	Row, Record         int
+	Pipeline            string
+	Revision, Lane      int
+	Run                 string
+	KeyHash, EntityHash record.Hash
+	Generation          int
+	Place               record.Place
+	// Attempt is the number of counted tries of this generation, the last one included where it counts.
+	Attempt     int
+	Outcome     record.Outcome
+	Class, Code string
+	// Attempts is the list of every try so far, as JSON.
+	Attempts []byte
+}
+
+// Body is everything that the ledger holds on a failure: what a dead letter says.
+type Body struct {
+	ID                            int64
+	Chunk                         uuid.UUID
+	Row, Record                   int
+	Pipeline                      string
+	Revision                      int
+	Run, Key                      string
+	KeyHash                       record.Hash
+	Generation                    int
+	Entity                        string
+	Place                         record.Place
+	AcceptedAt                    time.Time
+	Outcome                       record.Outcome
+	Class, Code, Message          string
+	Fields, Header, Cells         []string
+	Payload, Attempts             []byte
+}
+
+// Dead is one record whose tries are used up.
+type Dead struct {
+	LetterID             uuid.UUID
+	FailureID            int64
+	Pipeline, Run, Key   string
+	KeyHash              record.Hash
+	Generation           int
+	Class, Code, Message string
+	At                   time.Time
+}
+
+// HasOutcome says whether the chunk's outcome row exists: before it no row may be taken.
+func (s *Store) HasOutcome(ctx context.Context, chunk uuid.UUID) (bool, error) {
+	return s.read().HasOutcome(ctx, chunk)
+}
+
+// ChunksToTake lists chunks with failures to retry that nobody has taken, at most limit.
+func (s *Store) ChunksToTake(ctx context.Context, limit int) ([]uuid.UUID, error) {
+	return s.read().ChunksToTake(ctx, int32(limit))
+}
+
+// Failures are the failures to retry of a reconciled chunk, ordered by row and record. They never change.
+func (s *Store) Failures(ctx context.Context, chunk uuid.UUID) ([]Failure, error) {
+	rows, err := s.read().FailuresToRetry(ctx, chunk)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Failure, len(rows))
+	for i, r := range rows {
+		out[i] = Failure{
+			ID: r.ID, Row: int(r.Row), Record: int(r.Record), Pipeline: r.Pipeline, Revision: int(r.Revision), Lane: int(r.Lane), Run: r.Run,
+			KeyHash: r.KeyHash, EntityHash: r.EntityHash, Generation: int(r.Generation),
+			Place:   record.Place{Seq: uint64(r.Seq), Idx: uint32(r.Idx)},
+			Attempt: int(r.Attempt), Outcome: record.Outcome(r.Outcome), Class: r.Class, Code: r.Code, Attempts: r.Attempts,
+		}
+	}
+	return out, nil
+}
+
+// Bodies reads failures with their payloads, in the order of their ids.
+func (s *Store) Bodies(ctx context.Context, ids []int64) ([]Body, error) {
+	rows, err := s.read().FailureBodies(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Body, len(rows))
+	for i, r := range rows {
+		out[i] = Body{
+			ID: r.ID, Chunk: r.Chunk, Row: int(r.Row), Record: int(r.Record), Pipeline: r.Pipeline, Revision: int(r.Revision), Run: r.Run,
+			Key: r.Key, KeyHash: r.KeyHash, Generation: int(r.Generation), Entity: r.Entity,
+			Place: record.Place{Seq: uint64(r.Seq), Idx: uint32(r.Idx)}, AcceptedAt: r.AcceptedAt,
+			Outcome: record.Outcome(r.Outcome), Class: r.Class, Code: r.Code, Message: r.Message,
+			Fields: r.Fields, Header: r.Header, Cells: r.Cells, Payload: r.Payload, Attempts: r.Attempts,
+		}
+	}
+	return out, nil
+}
+
+// Take moves a chunk's failures to their wait or to the dead, with the letters that tell of the dead. pg.ErrLost: the chunk was taken before.
+func (s *Store) Take(ctx context.Context, chunk uuid.UUID, waiting []Waiting, dead []Dead, letters []record.Message) error {
+	return s.move(ctx, PointTake, func(ctx context.Context, tx pgx.Tx, q *db.Queries) error {
+		n, err := q.TakeChunk(ctx, chunk)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return pg.ErrLost
+		}
+		if err := insertWaiting(ctx, q, waiting); err != nil {
+			return err
+		}
+		rows := make([]db.InsertDeadParams, len(dead))
+		for i, d := range dead {
+			rows[i] = db.InsertDeadParams{
+				LetterID: d.LetterID, FailureID: d.FailureID, Pipeline: d.Pipeline, Run: d.Run, Key: d.Key, KeyHash: d.KeyHash,
+				Generation: int16(d.Generation), Class: d.Class, Code: d.Code, Message: d.Message, DeadAt: d.At,
+			}
+		}
+		if _, err := q.InsertDead(ctx, rows); err != nil {
+			return err
+		}
+		return pg.Enqueue(ctx, tx, Schema, letters...)
+	})
+}

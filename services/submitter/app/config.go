@@ -1,0 +1,66 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"bulkhead/libs/record"
+)
+
+// Config is what the submitter is told. [DefaultConfig] has every default.
+type Config struct {
+	// DSN is the ledger's address, for the role bulkhead_submitter.
+	DSN string `yaml:"dsn" env:"BULKHEAD_DSN"`
+	// NATSURL is the broker's address.
+	NATSURL string `yaml:"natsUrl" env:"BULKHEAD_NATS"`
+	// Waits are shared by all services; used here: bind.max_age and orphan.age.
+	Waits record.Waits `yaml:"waits"`
+	// ShortRetries makes the waits between failing requests at most a second: for demos and tests, never for a real org.
+	ShortRetries bool `yaml:"shortRetries" env:"BULKHEAD_SHORT_RETRIES"`
+	// Lease is how long a claim holds without being renewed. A shorter one is taken over sooner, and costs more renewals. Default 15 s.
+	Lease time.Duration `yaml:"lease" env:"BULKHEAD_LEASE"`
+	// Sweep is how often open work is looked for that no fact told of. Default 30 s.
+	Sweep time.Duration `yaml:"sweep" env:"BULKHEAD_SWEEP"`
+	// Workers bounds the submissions worked on at once, and with them the uploads; each upload holds a few megabytes. Default 8.
+	Workers int `yaml:"workers" env:"BULKHEAD_WORKERS"`
+	// Listen is where /healthz, /readyz and /metrics are served; empty = nowhere.
+	Listen string `yaml:"listen" env:"BULKHEAD_LISTEN"`
+	// StopTimeout bounds handing back what is in hand, flushing the outbox and closing. Default 10 s.
+	StopTimeout time.Duration `yaml:"stopTimeout" env:"BULKHEAD_STOP_TIMEOUT"`
+}
+
+// DefaultConfig returns the defaults, for real orgs.
+func DefaultConfig() Config {
+	return Config{Waits: record.DefaultWaits(), Lease: 15 * time.Second, Sweep: 30 * time.Second, Workers: 8, StopTimeout: 10 * time.Second}
+}
+
+// Bounds of the configuration.
+const (
+	minLease   = 500 * time.Millisecond // three renewals must fit in it, each a round trip to the ledger
+	maxWorkers = 64                     // uploads at once; more only queue at Salesforce, and each needs a connection to the ledger
+)
+
+// Check refuses a configuration that cannot work, with everything that is wrong with it.
+func (c Config) Check() error {
+	var errs []error
+	if c.DSN == "" {
+		errs = append(errs, errors.New("dsn is missing: the ledger's address, or BULKHEAD_DSN"))
+	}
+	if c.NATSURL == "" {
+		errs = append(errs, errors.New("natsUrl is missing: the broker's address, or BULKHEAD_NATS"))
+	}
+	if err := c.Waits.Check(); err != nil {
+		errs = append(errs, err)
+	}
+	if c.Lease < minLease {
+		errs = append(errs, fmt.Errorf("lease is %s: at least %s", c.Lease, minLease))
+	}
+	if c.Sweep <= 0 || c.StopTimeout <= 0 {
+		errs = append(errs, fmt.Errorf("sweep (%s) and stopTimeout (%s) must be above zero", c.Sweep, c.StopTimeout))
+	}
+	if c.Workers < 1 || c.Workers > maxWorkers {
+		errs = append(errs, fmt.Errorf("workers is %d: from 1 to %d", c.Workers, maxWorkers))
+	}
+	return errors.Join(errs...)
+}

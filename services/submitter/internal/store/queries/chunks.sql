@@ -1,0 +1,41 @@
+-- What a chunk says, from the views of who sealed it.
+
+-- name: ChunkOf :one
+SELECT c.chunk, c.pipeline, c.revision, c.kind, c.org, c.object, c.operation, c.external_id_field, c.space, c.lane, c.header, c.rows, c.records,
+       c.bytes, c.traceparent
+FROM extractor_pub.chunks c WHERE c.chunk = sqlc.arg(chunk)
+UNION ALL
+SELECT r.chunk, r.pipeline, r.revision, r.kind, r.org, r.object, r.operation, r.external_id_field, r.space, r.lane, r.header, r.rows, r.records,
+       r.bytes, r.traceparent
+FROM retrier_pub.chunks r WHERE r.chunk = sqlc.arg(chunk);
+
+-- name: ManifestOf :one
+SELECT c.manifest FROM extractor_pub.chunks c WHERE c.chunk = sqlc.arg(chunk)
+UNION ALL
+SELECT r.manifest FROM retrier_pub.chunks r WHERE r.chunk = sqlc.arg(chunk);
+
+-- name: NextPiece :many
+-- The first piece after n; a chunk lies in one of the two views.
+(SELECT p.n, p.rows, p.data FROM extractor_pub.pieces p WHERE p.chunk = sqlc.arg(chunk) AND p.n > sqlc.arg(after) ORDER BY p.n LIMIT 1)
+UNION ALL
+(SELECT p.n, p.rows, p.data FROM retrier_pub.pieces p WHERE p.chunk = sqlc.arg(chunk) AND p.n > sqlc.arg(after) ORDER BY p.n LIMIT 1);
+
+-- name: SupersededRows :many
+SELECT DISTINCT row FROM submitter.superseded WHERE chunk = sqlc.arg(chunk);
+
+-- name: ReducedRows :many
+SELECT row, columns FROM submitter.reduced WHERE chunk = sqlc.arg(chunk);
+
+-- name: ColumnsOf :many
+SELECT ordinal, name FROM extractor_pub.columns WHERE pipeline = sqlc.arg(pipeline);
+
+-- name: NewerRecords :many
+-- Records of the same pipeline and entity that stand later in the stream and were put into a chunk.
+-- rows, entities, seqs and idxs are parallel lists.
+WITH asked AS (
+    SELECT unnest(sqlc.arg(rows)::int[]) AS row, unnest(sqlc.arg(entities)::uuid[]) AS entity,
+           unnest(sqlc.arg(seqs)::bigint[]) AS seq, unnest(sqlc.arg(idxs)::int[]) AS idx
+)
+SELECT a.row::int AS row, r.key_hash, r.seq, r.idx, r.columns
+FROM asked a JOIN extractor_pub.records r ON r.entity_hash = a.entity
+WHERE r.pipeline = sqlc.arg(pipeline) AND r.chunk IS NOT NULL AND (r.seq > a.seq OR (r.seq = a.seq AND r.idx > a.idx));

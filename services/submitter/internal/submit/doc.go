@@ -1,0 +1,23 @@
+// Package submit carries sealed chunks to Salesforce, each once: it claims a submission, makes a job, uploads, binds and closes it, and hands
+// the job to the poller.
+//
+// What always holds:
+//   - The protocol is the function [Step], and nothing else decides what comes next: the runner carries out the actions that Step names, and
+//     the tests explore the same function exhaustively, with crashes, lost replies and takeovers anywhere.
+//   - The only step that touches the org's data is the close. Before it, one fenced write has bound the submission to one job id, and
+//     job_bound has been published and acknowledged. No other job is ever closed for that submission.
+//   - Before the bind everything may be left behind and done again. From the bind on the job is adopted by whoever comes, never replaced. All
+//     gates (lane, order of the stream, pause, age of the job) are passed before the bind.
+//   - A job takes one upload. An upload without a clean answer is never repeated: the job is left, a new one is made.
+//   - A resend or replay holds its lane before it asks what newer versions cover ([Supersede]); the answer is stored once with the hash of
+//     what is really uploaded, and the upload is checked against it.
+//   - A request that fails for a reason which is not the chunk's is tried again for ever, with growing waits, and counts against no record.
+//     The waits are rows: a worker never sleeps with a lease.
+//   - A lane is freed by the outcome row of its chunk, never by a fact.
+//
+// What it leaves to others: watching the job (poller), what became of its rows (reconciler), when to send again (retrier). An Open job
+// that nobody is bound to is an orphan: reported or aborted by [Orphans], as the org's configuration says.
+//
+// Start reading at [Step], then [Runner.Drive]. Windows and their recovery are the business of the tests: step_test.go, protocol_test.go
+// (the model) and the runner's tests against the simulator.
+package submit

@@ -1,0 +1,20 @@
+package submit
+
+// Fault points around what leaves this process. Those around commits carry the name of the move: submitter.take_lane,
+// submitter.save_checked, submitter.save_created, submitter.save_uploaded, submitter.bind, submitter.save_refused,
+// submitter.save_submitted and submitter.end, each with .before_commit and .after_commit.
+const (
+	pointClaimed        = "submitter.claim.after_commit"
+	pointBeforeCreate   = "submitter.create.before_call"
+	pointAfterCreate    = "submitter.create.after_call"
+	pointBeforeUpload   = "submitter.upload.before_call"
+	pointAfterUpload    = "submitter.upload.after_call"
+	pointBeforeAnnounce = "submitter.announce.before_publish"
+	pointAfterAnnounce  = "submitter.announce.after_publish"
+	pointBeforeClose    = "submitter.close.before_call"
+	pointAfterClose     = "submitter.close.after_call"
+	pointBeforeLook     = "submitter.look.before_call"
+	pointAfterLook      = "submitter.look.after_call"
+	pointBeforeAbort    = "submitter.abort.before_call"
+	pointAfterAbort     = "submitter.abort.after_call"
+)

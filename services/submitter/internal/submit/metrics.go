@@ -1,0 +1,54 @@
+package submit
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Metrics are what the submitter counts. Labels come from closed sets.
+type Metrics struct {
+	steps      *prometheus.CounterVec
+	jobs       *prometheus.CounterVec
+	zombies    prometheus.Counter
+	superseded prometheus.Counter
+	reduced    prometheus.Counter
+	orphans    *prometheus.GaugeVec
+	working    prometheus.Gauge
+}
+
+// NewMetrics makes the metrics and registers them; a nil registerer keeps them to themselves.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		steps: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "bulkhead_submitter_steps_total", Help: "Steps of the submission protocol, by action and what came of it.",
+		}, []string{"action", "came"}),
+		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "bulkhead_submitter_jobs_submitted_total", Help: "Jobs handed to the poller, by kind of chunk.",
+		}, []string{"kind"}),
+		zombies: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "bulkhead_submitter_fenced_total", Help: "Workers that stopped because somebody else owned their submission.",
+		}),
+		superseded: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "bulkhead_submitter_superseded_total", Help: "Records left out of a resend because newer versions cover them.",
+		}),
+		reduced: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "bulkhead_submitter_reduced_rows_total", Help: "Rows of a resend sent without columns that newer versions name.",
+		}),
+		orphans: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "bulkhead_submitter_orphan_jobs", Help: "Open jobs of our user, too old to be bound and bound by no submission, at the last look.",
+		}, []string{"org"}),
+		working: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "bulkhead_submitter_working", Help: "Submissions that this instance works on now.",
+		}),
+	}
+	if reg != nil {
+		reg.MustRegister(m.steps, m.jobs, m.zombies, m.superseded, m.reduced, m.orphans, m.working)
+	}
+	return m
+}
+
+func (m *Metrics) step(a Action, k Kind) { m.steps.WithLabelValues(a.String(), k.String()).Inc() }
+func (m *Metrics) submitted(kind string) { m.jobs.WithLabelValues(kind).Inc() }
+func (m *Metrics) fenced()               { m.zombies.Inc() }
+func (m *Metrics) left(records, rows int) {
+	m.superseded.Add(float64(records))
+	m.reduced.Add(float64(rows))
+}
+func (m *Metrics) orphaned(org string, n int) { m.orphans.WithLabelValues(org).Set(float64(n)) }

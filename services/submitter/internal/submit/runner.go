@@ -1,0 +1,272 @@
+package submit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
+	"time"
+
+	"bulkhead/libs/fault"
+	"bulkhead/libs/pg"
+	"bulkhead/libs/record"
+	"bulkhead/libs/salesforce"
+	"bulkhead/services/submitter/internal/store"
+)
+
+// Config is what a [Runner] works with. All fields are needed unless their comment names a default.
+type Config struct {
+	Store *store.Store
+	Orgs  Orgs
+	// Publish sends one message and returns nil once the broker has stored it: job_bound must not wait in an outbox.
+	Publish func(context.Context, record.Message) error
+	Logger  *slog.Logger
+	Metrics *Metrics
+	// Owner names this instance in the ledger.
+	Owner string
+	// Lease is how long a claim holds without being renewed; it is renewed at a third of it. Default 15 s.
+	Lease time.Duration
+	// Workers bounds the submissions worked on at once. Default 8.
+	Workers int
+	// BindMaxAge is the age at which a job is not bound any more; OrphanAge, above it, that at which an Open job is an orphan.
+	BindMaxAge, OrphanAge time.Duration
+	// Backoff is for requests that fail. Default [DefaultBackoff].
+	Backoff Backoff
+	// GateWait is how soon a closed gate is looked at again without being woken. Default 1 s.
+	GateWait time.Duration
+	// Random gives numbers in [0, 1). Default math/rand/v2.
+	Random func() float64
+	// Now is the clock for durations of calls and the age of orphans. Default time.Now. Leases are the database's.
+	Now func() time.Time
+}
+
+func (c *Config) fill() {
+	if c.Lease == 0 {
+		c.Lease = 15 * time.Second
+	}
+	if c.Workers == 0 {
+		c.Workers = 8
+	}
+	if c.Backoff == (Backoff{}) {
+		c.Backoff = DefaultBackoff
+	}
+	if c.GateWait == 0 {
+		c.GateWait = time.Second
+	}
+	if c.Random == nil {
+		c.Random = rand.Float64
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Metrics == nil {
+		c.Metrics = NewMetrics(nil)
+	}
+}
+
+// Runner carries out what [Step] says.
+type Runner struct{ c Config }
+
+// NewRunner makes a runner.
+func NewRunner(c Config) *Runner {
+	c.fill()
+	return &Runner{c: c}
+}
+
+// Bounds of what is not the chunk's own work.
+const (
+	// handBackTime bounds giving a submission back while stopping; without it the lease runs out by itself.
+	handBackTime = 2 * time.Second
+	// publishTime bounds the publish of job_bound.
+	publishTime = 10 * time.Second
+	// ledgerTime bounds one move in the ledger.
+	ledgerTime = 30 * time.Second
+	// uploadsRefused is the number of uploads refused for good in a row at which the pipeline pauses: a single one may be due to the
+	// job, which somebody may have closed, and is cured by the next.
+	uploadsRefused = 5
+)
+
+// errLeaseLost ends a worker's context when somebody else owns its submission.
+var errLeaseLost = errors.New("the lease is lost")
+
+// turn is one worker's work on one submission, from a claim to the end or to being parked.
+type turn struct {
+	*Runner
+	w     *store.Work
+	log   *slog.Logger
+	chunk *store.Chunk
+	// body is what is uploaded, sent what was uploaded in this turn.
+	body *upload
+	sent *store.Upload
+	// asked is when the job was asked for.
+	asked time.Time
+	// refusal is why the close was refused for good.
+	refusal error
+	// parked collects why the submission will be given back.
+	parked store.Parked
+	hint   time.Duration
+}
+
+// Drive works on one claimed submission until there is nothing more to do for it now. It never fails: what went wrong stands in the
+// ledger, and the next claim goes on from there.
+func (r *Runner) Drive(ctx context.Context, w store.Work) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	t := &turn{Runner: r, w: &w, log: r.c.Logger.With("chunk", w.Chunk, "pipeline", w.Pipeline, "org", w.Org, "epoch", w.Epoch)}
+	done := make(chan struct{})
+	defer close(done)
+	go t.keepLease(ctx, cancel, done)
+	defer func() {
+		if p := recover(); p != nil {
+			t.log.Error("panic in a submission, it is taken up again when its lease has run out", "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+
+	s := Step(State[string]{}, Event[string]{Kind: Claimed, Stored: Stored[string]{
+		Stage: Stage(w.State), Job: w.JobID, Fresh: w.Kind == record.ChunkFresh, Checked: w.Checked, Uploaded: w.Uploaded, Refused: w.CloseRefused != "",
+	}})
+	for s.Do != Stop && s.Do != Park {
+		e, err := t.perform(ctx, s)
+		r.c.Metrics.step(s.Do, e.Kind)
+		if err != nil {
+			t.parked.LastError = err.Error()
+			t.hint, _ = salesforce.RetryAfterHint(err)
+		}
+		if e.Kind == Broken || e.Kind == Fenced {
+			t.handBack(ctx, s.Do, e.Kind, err)
+			return
+		}
+		t.log.Debug("step", "did", s.Do.String(), "came", e.Kind.String(), "job_id", s.Job, "error", err)
+		s = Step(s, e)
+	}
+	if s.Do == Park {
+		t.park(ctx)
+	}
+}
+
+// perform carries out one action. The error is for people: the event has its meaning. For Broken it is never nil.
+func (t *turn) perform(ctx context.Context, s State[string]) (Event[string], error) {
+	switch s.Do {
+	case TakeLane:
+		return t.takeLane(ctx)
+	case Check:
+		return t.check(ctx)
+	case Create:
+		return t.create(ctx)
+	case SaveCreated:
+		return t.write(ctx, func(ctx context.Context) error { return t.c.Store.SaveCreated(ctx, t.w, s.Job, t.c.Now().Sub(t.asked)) })
+	case Upload:
+		return t.upload(ctx, s.Job)
+	case SaveUploaded:
+		return t.write(ctx, func(ctx context.Context) error { return t.c.Store.SaveUploaded(ctx, t.w, s.Job, *t.sent) })
+	case Bind:
+		return t.bind(ctx, s.Job)
+	case Announce:
+		return t.announce(ctx, s.Job)
+	case Close:
+		return t.close(ctx, s.Job)
+	case Look:
+		return t.look(ctx, s.Job)
+	case SaveRefused:
+		return t.saveRefused(ctx, s.Job)
+	case Abort:
+		return t.abort(ctx, s.Job)
+	case SaveSubmitted:
+		return t.saveSubmitted(ctx, s.Job)
+	}
+	return Event[string]{Kind: Broken}, fmt.Errorf("no such action: %s", s.Do)
+}
+
+// write runs one move and says what came of it. A commit whose outcome is unknown is Broken: whoever claims next reads it.
+func (t *turn) write(ctx context.Context, move func(context.Context) error) (Event[string], error) {
+	ctx, cancel := context.WithTimeout(ctx, ledgerTime)
+	defer cancel()
+	switch err := move(ctx); {
+	case err == nil:
+		return Event[string]{Kind: Done}, nil
+	case errors.Is(err, pg.ErrLost):
+		return Event[string]{Kind: Fenced}, err
+	default:
+		return Event[string]{Kind: Broken}, err
+	}
+}
+
+// keepLease renews the lease while the turn goes on, and ends the turn's context when the lease is another's or could not be renewed
+// for as long as it holds.
+func (t *turn) keepLease(ctx context.Context, cancel context.CancelCauseFunc, done <-chan struct{}) {
+	tick := time.NewTicker(t.c.Lease / 3)
+	defer tick.Stop()
+	renewed := time.Now()
+	for {
+		select {
+		case <-done:
+			return
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		call, stop := context.WithTimeout(ctx, t.c.Lease/3)
+		began := time.Now()
+		err := t.c.Store.Renew(call, t.w, t.c.Lease)
+		stop()
+		switch {
+		case err == nil:
+			renewed = began
+		case errors.Is(err, pg.ErrLost) || time.Since(renewed) > t.c.Lease:
+			cancel(errLeaseLost)
+			return
+		}
+	}
+}
+
+// park gives the submission back and names the next try.
+func (t *turn) park(ctx context.Context) {
+	p := t.parked
+	if p.WaitingFor != "" {
+		p.Wait, p.LastError = t.c.GateWait, ""
+	} else {
+		p.Tries = t.w.Tries + 1
+		p.Wait = t.c.Backoff.Wait(p.Tries, t.hint, t.c.Random())
+	}
+	ctx, cancel := context.WithTimeout(ctx, ledgerTime)
+	defer cancel()
+	if err := t.c.Store.Park(ctx, t.w, p); err != nil {
+		t.log.Debug("not given back, the lease runs out by itself", "error", err)
+		return
+	}
+	switch {
+	case p.WaitingFor != "":
+		t.log.Debug("waiting at a gate", "waiting_for", p.WaitingFor)
+	case p.Tries == 1:
+		t.log.Warn("a request failed, tried again later", "error", p.LastError, "wait", p.Wait)
+	default:
+		t.log.Info("a request failed again", "error", p.LastError, "tries", p.Tries, "wait", p.Wait)
+	}
+}
+
+// handBack ends a turn that cannot go on here. What the ledger holds is true; the only question is when somebody takes it up.
+func (t *turn) handBack(ctx context.Context, did Action, kind Kind, err error) {
+	if kind == Fenced || errors.Is(context.Cause(ctx), errLeaseLost) {
+		t.c.Metrics.fenced()
+		t.log.Info("somebody else owns this submission now, stopped", "did", did.String())
+		return
+	}
+	stopping := ctx.Err() != nil
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handBackTime)
+	defer cancel()
+	if stopping {
+		err = t.c.Store.Release(ctx, t.w)
+	} else {
+		t.log.Warn("the ledger did not answer as it should, tried again later", "did", did.String(), "error", err)
+		tries := t.w.Tries + 1
+		err = t.c.Store.Park(ctx, t.w, store.Parked{Wait: t.c.Backoff.Wait(tries, 0, t.c.Random()), Tries: tries, LastError: err.Error()})
+	}
+	if err != nil {
+		t.log.Debug("not given back, the lease runs out by itself", "error", err)
+	}
+}
+
+// at passes a fault point.
+func at(ctx context.Context, point string) error { return fault.Point(ctx, point) }

@@ -1,0 +1,295 @@
+package submit
+
+// Action is what a worker does next for the one submission that it has claimed.
+type Action uint8
+
+// The actions, in the order of the protocol.
+const (
+	// Claim takes the submission: lease and a new epoch, which every later write names.
+	Claim Action = iota
+	// TakeLane takes the lane before anything is created: resends and replays only.
+	TakeLane
+	// Check asks, under the lane, which rows and columns newer versions cover, and stores the answer: resends and replays only.
+	Check
+	// Create makes a job. Whatever job was made before is left behind: an Open job has processed nothing.
+	Create
+	// SaveCreated writes the job's id into the submission.
+	SaveCreated
+	// Upload sends the rows, once per job.
+	Upload
+	// SaveUploaded writes that the job holds everything: rows, bytes and hash.
+	SaveUploaded
+	// Bind ties the submission to this one job for ever. It needs the lane and all gates.
+	Bind
+	// Announce publishes job_bound and waits for the acknowledgement.
+	Announce
+	// Close asks Salesforce to process the job: the only step that touches the org's data.
+	Close
+	// Look reads the job's state.
+	Look
+	// SaveRefused writes that the close was refused for good, before the job is aborted.
+	SaveRefused
+	// Abort gives up a job whose close was refused.
+	Abort
+	// SaveSubmitted hands the job to the poller.
+	SaveSubmitted
+	// Park gives the lease back and names a later time; whoever claims then goes on from what is stored.
+	Park
+	// Stop ends the work without a write: it is done, or somebody else owns the submission now.
+	Stop
+)
+
+// Stage is a submission's state, as the ledger, the view and the documentation write it.
+type Stage string
+
+// The stages of a submission.
+const (
+	// StageClaimed is noted, maybe claimed, and without a job. Moved on by SaveCreated, or to nothing_sent by Check.
+	StageClaimed Stage = "claimed"
+	// StageCreated has a job that may still be left behind. Moved on by Bind.
+	StageCreated Stage = "created"
+	// StageBound belongs to its job for ever. Moved on by SaveSubmitted.
+	StageBound Stage = "bound"
+	// StageSent is for collection calls: sent before it is known what happened.
+	StageSent Stage = "sent"
+	// StageSubmitted is the poller's and the reconciler's to finish. Moved on when the chunk's outcome is there.
+	StageSubmitted Stage = "submitted"
+	// StageReconciled has its outcome; its lane is free.
+	StageReconciled Stage = "reconciled"
+	// StageNothingSent ended without a row sent: newer versions cover all of it, or the close was refused and nothing processed.
+	StageNothingSent Stage = "nothing_sent"
+)
+
+// Stages lists the stages in the order of a submission's life.
+func Stages() []Stage {
+	return []Stage{StageClaimed, StageCreated, StageBound, StageSent, StageSubmitted, StageReconciled, StageNothingSent}
+}
+
+// Stored is what the ledger says of a submission at the claim. J is the type of job ids: text in the product.
+type Stored[J comparable] struct {
+	Stage Stage
+	// Job is the job of stages created and later.
+	Job J
+	// Fresh chunks go in the order of the stream: they need no check, and their lane only at the bind.
+	Fresh bool
+	// Checked says that the answer of Check is stored. The lane is held from before it until the chunk is reconciled.
+	Checked bool
+	// Uploaded says that the job holds the whole upload.
+	Uploaded bool
+	// Refused says that the job's close was refused for good.
+	Refused bool
+}
+
+// State is all that a worker remembers between two actions. The zero State is a worker that has claimed nothing.
+type State[J comparable] struct {
+	// Do is the action to carry out now.
+	Do Action
+	// Job is the job that Do is about; of no meaning before it is created.
+	Job J
+	// Announced: job_bound was acknowledged in this claim. CloseTried and AbortTried: the call was made in this claim.
+	Announced, CloseTried, AbortTried bool
+	// Refused: the close was refused for good. RefusedSaved: the ledger says so.
+	Refused, RefusedSaved bool
+}
+
+// Kind is what came of an action.
+type Kind uint8
+
+// The kinds of events.
+const (
+	// Broken: it is not known what came of it here (ledger out of reach, told to stop). Somebody will read it from the ledger.
+	Broken Kind = iota
+	// Claimed: the submission is ours; the event carries what is stored.
+	Claimed
+	// Done: the write, publish or call is known to have worked. For Create the event carries the job.
+	Done
+	// Fenced: the write hit no row: there is a newer owner, or somebody was first.
+	Fenced
+	// Waiting: a gate or the lane does not let it pass now; nothing was written.
+	Waiting
+	// TooOld: the job is too old to be bound; nothing was written.
+	TooOld
+	// Covered: newer versions cover every row, and the ledger says so; nothing is left to send.
+	Covered
+	// Unsure: the call got no clean answer, or a refusal that may pass. It may have had its effect.
+	Unsure
+	// Refused: the call was refused for good.
+	Refused
+	// SeenOpen, SeenPast and SeenNothing: the job is Open; is past Open; does not exist (404).
+	SeenOpen
+	SeenPast
+	SeenNothing
+)
+
+// Event is what came of the action that was last asked for.
+type Event[J comparable] struct {
+	Kind Kind
+	// Job is set by Done of Create.
+	Job J
+	// Stored is set by Claimed.
+	Stored Stored[J]
+}
+
+// Step is the protocol: what a worker does next, given what came of what it did. It is pure and total: an event that its action cannot
+// have stops the worker, which is always safe, since whoever claims next goes on from what the ledger holds.
+func Step[J comparable](s State[J], e Event[J]) State[J] {
+	if e.Kind == Fenced || e.Kind == Broken {
+		return stop[J]()
+	}
+	switch s.Do {
+	case Claim:
+		if e.Kind == Claimed {
+			return resume(e.Stored)
+		}
+	case TakeLane:
+		switch e.Kind {
+		case Done:
+			s.Do = Check
+			return s
+		case Waiting:
+			return park(s)
+		}
+	case Check:
+		switch e.Kind {
+		case Done:
+			s.Do = Create
+			return s
+		case Covered:
+			return stop[J]()
+		case Unsure:
+			return park(s)
+		}
+	case Create:
+		switch e.Kind {
+		case Done:
+			return State[J]{Do: SaveCreated, Job: e.Job}
+		case Unsure, Refused:
+			// A job that was made all the same is an orphan, and harmless; looking for it would be a guess.
+			return park(s)
+		}
+	case SaveCreated:
+		return onDone(s, e, Upload)
+	case Upload:
+		switch e.Kind {
+		case Done:
+			s.Do = SaveUploaded
+			return s
+		case Unsure, Refused:
+			// A job takes one upload. What it holds now cannot be asked, so it is left behind: the next claim finds created without an
+			// upload and makes a new job.
+			return park(s)
+		}
+	case SaveUploaded:
+		return onDone(s, e, Bind)
+	case Bind:
+		switch e.Kind {
+		case Done:
+			s.Do = Announce
+			return s
+		case Waiting:
+			return park(s)
+		case TooOld:
+			var none J
+			return State[J]{Do: Create, Job: none}
+		}
+	case Announce:
+		switch e.Kind {
+		case Done:
+			s.Announced = true
+			s.Do = Close
+			return s
+		case Unsure:
+			return park(s)
+		}
+	case Close:
+		s.CloseTried = true
+		switch e.Kind {
+		case Done:
+			s.Do = SaveSubmitted
+			return s
+		case Unsure:
+			s.Do = Look
+			return s
+		case Refused:
+			// The refusal may only mean that an earlier close got through: the job's state decides.
+			s.Refused = true
+			s.Do = Look
+			return s
+		}
+	case Look:
+		return afterLook(s, e)
+	case SaveRefused:
+		s.RefusedSaved = true
+		return onDone(s, e, Abort)
+	case Abort:
+		s.AbortTried = true
+		switch e.Kind {
+		case Done:
+			s.Do = SaveSubmitted
+			return s
+		case Unsure, Refused:
+			s.Do = Look
+			return s
+		}
+	}
+	return stop[J]()
+}
+
+// resume is where a worker goes on after a claim. Before the bind everything may be left behind and done again; from the bind on the job
+// is adopted, never replaced and never aborted for being somebody else's.
+func resume[J comparable](stored Stored[J]) State[J] {
+	switch stored.Stage {
+	case StageClaimed:
+		if stored.Fresh || stored.Checked {
+			return State[J]{Do: Create}
+		}
+		return State[J]{Do: TakeLane}
+	case StageCreated:
+		if stored.Uploaded {
+			return State[J]{Do: Bind, Job: stored.Job}
+		}
+		return State[J]{Do: Create}
+	case StageBound:
+		return State[J]{Do: Look, Job: stored.Job, Refused: stored.Refused, RefusedSaved: stored.Refused}
+	}
+	return stop[J]()
+}
+
+// afterLook decides by the state of the bound job.
+func afterLook[J comparable](s State[J], e Event[J]) State[J] {
+	switch e.Kind {
+	case SeenPast, SeenNothing:
+		// Not found proves nothing yet: the poller confirms it, and the rows are never sent again because of one 404.
+		s.Do = SaveSubmitted
+		return s
+	case SeenOpen:
+		switch {
+		case s.Refused && !s.RefusedSaved:
+			s.Do = SaveRefused
+		case s.Refused && !s.AbortTried:
+			s.Do = Abort
+		case s.Refused || s.CloseTried:
+			return park(s) // the call does not get through now
+		case s.Announced:
+			s.Do = Close
+		default:
+			s.Do = Announce
+		}
+		return s
+	case Unsure:
+		return park(s)
+	}
+	return stop[J]()
+}
+
+func onDone[J comparable](s State[J], e Event[J], next Action) State[J] {
+	if e.Kind != Done {
+		return stop[J]()
+	}
+	s.Do = next
+	return s
+}
+
+func park[J comparable](s State[J]) State[J] { return State[J]{Do: Park, Job: s.Job} }
+
+func stop[J comparable]() State[J] { return State[J]{Do: Stop} }

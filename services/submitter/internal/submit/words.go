@@ -1,0 +1,26 @@
+package submit
+
+var actionWords = [...]string{
+	"claim", "take_lane", "check", "create", "save_created", "upload", "save_uploaded", "bind", "announce", "close", "look",
+	"save_refused", "abort", "save_submitted", "park", "stop",
+}
+
+// String is the action's word, as logs and metrics write it.
+func (a Action) String() string {
+	if int(a) < len(actionWords) {
+		return actionWords[a]
+	}
+	return "unknown"
+}
+
+var kindWords = [...]string{
+	"broken", "claimed", "done", "fenced", "waiting", "too_old", "covered", "unsure", "refused", "seen_open", "seen_past", "seen_nothing",
+}
+
+// String is the kind's word, as logs and metrics write it.
+func (k Kind) String() string {
+	if int(k) < len(kindWords) {
+		return kindWords[k]
+	}
+	return "unknown"
+}

@@ -1,0 +1,29 @@
+// Command submitter carries sealed chunks to Salesforce by Bulk API 2.0, each once. See package app, and package submit for the protocol.
+package main
+
+import (
+	"context"
+	"os"
+
+	"bulkhead/libs/pg"
+	"bulkhead/libs/service"
+	"bulkhead/services/submitter/app"
+)
+
+func main() {
+	cfg := app.DefaultConfig()
+	os.Exit(service.Main(service.Program{
+		Name:   app.Name,
+		Config: &cfg,
+		Migrate: func(ctx context.Context, adminDSN string) error {
+			return pg.Migrate(ctx, adminDSN, app.Migrations())
+		},
+		Run: func(ctx context.Context, env service.Env) error {
+			a, err := app.New(ctx, cfg, env)
+			if err != nil {
+				return err
+			}
+			return a.Run(ctx)
+		},
+	}))
+}
