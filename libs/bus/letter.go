@@ -55,6 +55,8 @@ type DeadLetter struct {
 	Truncated     bool   `json:"truncated,omitempty"`
 	PayloadSize   int    `json:"payload_size,omitempty"`
 	PayloadSHA256 string `json:"payload_sha256,omitempty"`
+
+	binary bool // payload travels as base64 even where it is valid text
 }
 
 // LetterAttempt is one try of the record.
@@ -94,7 +96,7 @@ func (l DeadLetter) MarshalJSON() ([]byte, error) {
 		plain.Attempts = []LetterAttempt{}
 	}
 	wire := wireLetter{plainLetter: &plain}
-	if utf8.Valid(l.Payload) {
+	if !l.binary && utf8.Valid(l.Payload) {
 		text := string(l.Payload)
 		wire.Payload = &text
 	} else {
@@ -157,47 +159,51 @@ func DeadLetterMessage(l DeadLetter) (Message, error) {
 
 // fit encodes a letter within its bound: whole, else without row, else with a shorter payload, else with shorter texts.
 func fit(l DeadLetter) ([]byte, error) {
-	body, err := encodeLetter(l)
+	body, err := l.MarshalJSON()
 	if err != nil || len(body) <= MaxLetterBytes {
 		return body, err
 	}
 	sum := sha256.Sum256(l.Payload)
 	l.Truncated, l.PayloadSize, l.PayloadSHA256, l.Row = true, len(l.Payload), hex.EncodeToString(sum[:]), nil
-	whole := l.Payload
-	if !utf8.Valid(whole) {
-		// A shorter part of it might be valid text: keep the spelling, so that nobody takes the rest for the whole.
-		return fitBinary(l, whole)
-	}
-	for {
-		if body, err = encodeLetter(l); err != nil || len(body) <= MaxLetterBytes {
-			return body, err
-		}
-		if len(l.Payload) == 0 {
-			break
-		}
-		// Escapes make the encoded payload longer than it is, so cutting by the excess is at least enough at once for plain text and gets
-		// there in a few rounds for the rest.
-		keep := len(l.Payload) - max((len(body)-MaxLetterBytes)/6, 1024)
-		l.Payload = cutText(l.Payload, keep)
-	}
-	return fitTexts(l)
-}
-
-func fitBinary(l DeadLetter, whole []byte) ([]byte, error) {
-	// Base64 takes 4 bytes for 3; what is left is far below the bound.
-	keep := min(len(whole), MaxLetterBytes/2)
-	for keep > 0 && utf8.Valid(whole[:keep]) {
-		// Cutting took away what made it binary: hand over the part that does, from its end.
-		whole = whole[1:]
-		keep = min(len(whole), keep)
-	}
-	l.Payload = whole[:keep]
-	body, err := encodeLetter(l)
-	if err != nil || len(body) <= MaxLetterBytes {
+	if body, err = l.MarshalJSON(); err != nil || len(body) <= MaxLetterBytes {
 		return body, err
 	}
+	whole := l.Payload
+	// A part of binary bytes might be valid text: the spelling stays, so that nobody takes it for what was published.
+	l.binary = !utf8.Valid(whole)
 	l.Payload = nil
-	return fitTexts(l)
+	if body, err = l.MarshalJSON(); err != nil {
+		return nil, err
+	}
+	room := MaxLetterBytes - len(body)
+	if room <= 0 {
+		return fitTexts(l)
+	}
+	if l.binary {
+		l.Payload = whole[:min(len(whole), room/4*3)]
+	} else {
+		l.Payload = cutEncoded(whole, room)
+	}
+	return l.MarshalJSON()
+}
+
+// cutEncoded shortens a text so that it takes at most room bytes inside a JSON string.
+func cutEncoded(text []byte, room int) []byte {
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRune(text[i:])
+		takes := size
+		switch {
+		case r < ' ' || r == '\u2028' || r == '\u2029':
+			takes = len(`\u0000`)
+		case r == '"' || r == '\\':
+			takes = 2
+		}
+		if room -= takes; room < 0 {
+			return text[:i]
+		}
+		i += size
+	}
+	return text
 }
 
 // fitTexts is for letters that are too long even without payload: texts of errors, each cut, and as many attempts as a letter can hold.
@@ -215,14 +221,12 @@ func fitTexts(l DeadLetter) ([]byte, error) {
 		a.Message = string(cutText([]byte(a.Message), longest))
 		l.Attempts[i] = a
 	}
-	body, err := encodeLetter(l)
+	body, err := l.MarshalJSON()
 	if err == nil && len(body) > MaxLetterBytes {
 		err = fmt.Errorf("dead letter %s: %d bytes without its payload, at most %d fit", l.ID, len(body), MaxLetterBytes)
 	}
 	return body, err
 }
-
-func encodeLetter(l DeadLetter) ([]byte, error) { return l.MarshalJSON() }
 
 // cutText shortens to at most n bytes, never inside a character.
 func cutText(b []byte, n int) []byte {

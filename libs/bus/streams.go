@@ -116,14 +116,20 @@ func sameSettings(a, b jetstream.StreamConfig) bool {
 		a.DenyDelete == b.DenyDelete
 }
 
-// PurgeRecords removes a pipeline's messages below sequence keep. Only ops calls it, with a mark below which nobody reads any more.
+// PurgeRecords removes a pipeline's messages below sequence keep, at most all that are there. Only ops calls it, with a mark below which nobody
+// reads any more.
 func PurgeRecords(ctx context.Context, js jetstream.JetStream, pipeline string, keep uint64) error {
+	if keep < 2 {
+		return nil // nothing is below, and to the broker the sequence 0 means everything
+	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	stream, err := js.Stream(ctx, RecordsStream(pipeline))
 	if err != nil {
 		return wrapStream(RecordsStream(pipeline), err)
 	}
+	// Purging beyond the last message would move the stream's sequence forward, which a reader must take for a loss.
+	keep = min(keep, stream.CachedInfo().State.LastSeq+1)
 	if err := stream.Purge(ctx, jetstream.WithPurgeSequence(keep)); err != nil {
 		return fmt.Errorf("purge %s below %d: %w", RecordsStream(pipeline), keep, err)
 	}

@@ -236,6 +236,9 @@ func ConfigOf(o *pipeline.Org) salesforce.Config {
 // secretOf reads the secret anew each time, so that a rotated one is picked up; its text never stands in an error.
 func secretOf(o *pipeline.Org) func() (string, error) {
 	return func() (string, error) {
+		if o.Auth == pipeline.AuthJWT {
+			return "", fmt.Errorf("org %s: auth: jwt is not supported yet; use client_credentials", o.Name)
+		}
 		var secret string
 		switch {
 		case o.ClientSecretEnv != "":

@@ -39,8 +39,8 @@ var searchPatterns = []string{
 }
 
 // findBinaries finds PostgreSQL: of the major version if it is not 0 (a data directory can only be opened by its own),
-// else the first on PATH, else the newest of the well-known places.
-func findBinaries(ctx context.Context, major int) (binaries, error) {
+// else the first on PATH, else the newest of the places that the patterns name.
+func findBinaries(ctx context.Context, major int, patterns []string) (binaries, error) {
 	var found []binaries
 	if postgres, err := exec.LookPath("postgres"); err == nil {
 		if b, ok := installation(ctx, filepath.Dir(postgres)); ok {
@@ -48,7 +48,7 @@ func findBinaries(ctx context.Context, major int) (binaries, error) {
 		}
 	}
 	var elsewhere []binaries
-	for _, pattern := range searchPatterns {
+	for _, pattern := range patterns {
 		dirs, err := filepath.Glob(pattern)
 		if err != nil {
 			return binaries{}, fmt.Errorf("look for PostgreSQL in %s: %w", pattern, err)
@@ -61,6 +61,9 @@ func findBinaries(ctx context.Context, major int) (binaries, error) {
 	}
 	slices.SortStableFunc(elsewhere, func(a, b binaries) int { return cmp.Compare(b.major, a.major) })
 	found = append(found, elsewhere...)
+	if err := ctx.Err(); err != nil {
+		return binaries{}, fmt.Errorf("look for PostgreSQL: %w", err)
+	}
 	for _, b := range found {
 		if (major == 0 && b.major >= minMajor) || (major != 0 && b.major == major) {
 			return b, nil

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/url"
 	"os"
@@ -27,8 +26,6 @@ const (
 	databaseName = "bulkhead"
 	// startTries bounds starts that fail because somebody took the free port first or an old backend is still there.
 	startTries = 10
-	// logLimit is the size above which the server's log is put aside at a start.
-	logLimit = 16 << 20
 )
 
 // postmaster is a PostgreSQL that we started.
@@ -80,7 +77,7 @@ func startServer(ctx context.Context, o PostgresOptions) (_ *postmaster, err err
 	if err != nil {
 		return nil, err
 	}
-	if su.bin, err = findBinaries(ctx, major); err != nil {
+	if su.bin, err = findBinaries(ctx, major, searchPatterns); err != nil {
 		return nil, err
 	}
 	if su.work, err = newWorkDir("bulkhead-pg-", su.account); err != nil {
@@ -147,6 +144,7 @@ func (su setup) arguments(port int) []string {
 		{"shared_buffers", su.o.SharedBuffers},
 		{"wal_level", "minimal"}, // nobody replicates from a laptop
 		{"max_wal_senders", "0"},
+		{"max_logical_replication_workers", "0"},
 		{"max_wal_size", "2GB"}, // fewer checkpoints while a load runs
 		{"jit", "off"},          // compiling costs more than our short statements
 		{"timezone", "UTC"},
@@ -268,47 +266,6 @@ func (su setup) openDoors(ctx context.Context, port int) (string, error) {
 func (su setup) socketDSN(port int, database string) string {
 	query := url.Values{"host": {su.work.path}, "port": {strconv.Itoa(port)}, "sslmode": {"disable"}, "connect_timeout": {"5"}}
 	return (&url.URL{Scheme: "postgres", User: url.User(adminRole), Path: "/" + database, RawQuery: query.Encode()}).String()
-}
-
-// openLog opens the server's log for appending and says where this run's part begins.
-func (su setup) openLog() (*os.File, int64, error) {
-	if info, err := os.Stat(su.logPath); err == nil && info.Size() > logLimit {
-		if err := os.Rename(su.logPath, su.logPath+".1"); err != nil {
-			return nil, 0, fmt.Errorf("put PostgreSQL's log aside: %w", err)
-		}
-	}
-	f, err := os.OpenFile(su.logPath, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, 0, fmt.Errorf("open PostgreSQL's log: %w", err)
-	}
-	info, err := f.Stat()
-	if err != nil {
-		_ = f.Close()
-		return nil, 0, fmt.Errorf("open PostgreSQL's log: %w", err)
-	}
-	return f, info.Size(), nil
-}
-
-// logTail reads what the server said since start, a few kilobytes at most.
-func logTail(path string, start int64) []byte {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil
-	}
-	defer func() { _ = f.Close() }()
-	if _, err := f.Seek(start, io.SeekStart); err != nil {
-		return nil
-	}
-	said, _ := io.ReadAll(io.LimitReader(f, 8<<10))
-	return said
-}
-
-// oneLine joins what the server said into one line of an error.
-func oneLine(said []byte) string {
-	if len(bytes.TrimSpace(said)) == 0 {
-		return "it said nothing"
-	}
-	return string(bytes.ReplaceAll(bytes.TrimSpace(said), []byte("\n"), []byte(" · ")))
 }
 
 // freePort asks the kernel for a port that nobody listens on now.

@@ -87,6 +87,10 @@ func up(ctx context.Context, config *pgx.ConnConfig, service string, files fs.FS
 		return nil
 	}
 	if _, err := provider.Up(ctx); err != nil {
+		var partial *goose.PartialError
+		if errors.As(err, &partial) && partial.Failed != nil {
+			return fmt.Errorf("run %s: %w", partial.Failed.Source.Path, partial.Err)
+		}
 		return fmt.Errorf("run migrations: %w", err)
 	}
 	return nil

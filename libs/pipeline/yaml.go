@@ -37,7 +37,7 @@ const (
 
 // reader walks a document and collects what is wrong with it.
 type reader struct {
-	problems []error
+	problems []*Error
 	warnings []Warning
 }
 
@@ -51,8 +51,15 @@ func (r *reader) warn(line int, format string, args ...any) {
 	r.warnings = append(r.warnings, Warning{Line: line, Text: fmt.Sprintf(format, args...)})
 }
 
-// err joins what was found, in the order of the lines as read; nil = nothing.
-func (r *reader) err() error { return errors.Join(r.problems...) }
+// err joins what was found, by line; nil = nothing.
+func (r *reader) err() error {
+	slices.SortStableFunc(r.problems, func(a, b *Error) int { return a.Line - b.Line })
+	errs := make([]error, len(r.problems))
+	for i, problem := range r.problems {
+		errs[i] = problem
+	}
+	return errors.Join(errs...)
+}
 
 // document parses exactly one YAML document that is a mapping.
 func (r *reader) document(data []byte) (*fields, bool) {

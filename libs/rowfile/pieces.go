@@ -47,7 +47,7 @@ var (
 		return e
 	})
 	decoder = sync.OnceValue(func() *zstd.Decoder {
-		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(MaxManifestBytes))
+		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(MaxManifestBytes), zstd.WithDecodeAllCapLimit(true))
 		if err != nil {
 			panic(fmt.Sprintf("rowfile: zstd decoder: %v", err))
 		}
@@ -130,6 +130,9 @@ func DecodePiece(data []byte) ([]byte, error) {
 	return raw, nil
 }
 
+// unsaidSize bounds what a frame without its size may become.
+const unsaidSize = 4096
+
 // errTooLong says that compressed data would become longer than it may be.
 var errTooLong = errors.New("decompressed size exceeds its bound")
 
@@ -138,16 +141,17 @@ func decompress(data []byte, limit int) ([]byte, error) {
 	if err := h.Decode(data); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	// Everything written here is one frame that says its size; others are not ours.
-	if !h.HasFCS || h.FrameContentSize > uint64(limit) {
-		return nil, fmt.Errorf("%w: %d bytes, at most %d", errTooLong, h.FrameContentSize, limit)
+	// The encoder says the size of everything from 256 bytes on. The capacity bounds the decoder, whatever frames follow.
+	size := uint64(unsaidSize)
+	if h.HasFCS {
+		size = h.FrameContentSize
 	}
-	raw, err := decoder().DecodeAll(data, make([]byte, 0, min(h.FrameContentSize, uint64(len(data))*64+1024)))
+	if size > uint64(limit) {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", errTooLong, size, limit)
+	}
+	raw, err := decoder().DecodeAll(data, make([]byte, 0, size))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	if len(raw) > limit {
-		return nil, errTooLong
 	}
 	return raw, nil
 }

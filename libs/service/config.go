@@ -37,7 +37,12 @@ func LoadConfig(path string, into any) error {
 }
 
 // decodeConfig is LoadConfig without the environment, on the text of a file; name is what errors call it.
-func decodeConfig(name string, data []byte, into any) error {
+func decodeConfig(name string, data []byte, into any) (err error) {
+	defer func() {
+		if v := recover(); v != nil { // the YAML package panics on some malformed documents
+			err = fmt.Errorf("configuration %s: not readable as YAML (%v)", name, v)
+		}
+	}()
 	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		return fmt.Errorf("configuration %s: %s", name, yaml.FormatError(err, false, true))

@@ -13,11 +13,10 @@ const abandonAfter = 250 * time.Millisecond
 
 // Lifecycle collects what must be undone, by name, and undoes it in reverse order. The zero value is ready to use.
 type Lifecycle struct {
-	mu       sync.Mutex
-	steps    []step
-	stopping bool
-	once     sync.Once
-	err      error
+	mu      sync.Mutex
+	steps   []step
+	stopped chan struct{} // made when the stop begins, closed when it has ended
+	err     error         // of the stop; valid when stopped is closed
 }
 
 type step struct {
@@ -29,7 +28,7 @@ type step struct {
 // lost the race against a stop must not leave anything running.
 func (l *Lifecycle) Add(name string, stop func(ctx context.Context) error) {
 	l.mu.Lock()
-	late := l.stopping
+	late := l.stopped != nil
 	if !late {
 		l.steps = append(l.steps, step{name, stop})
 	}
@@ -45,17 +44,21 @@ func (l *Lifecycle) Add(name string, stop func(ctx context.Context) error) {
 // running, nor does one that does not look at its deadline: it is left behind and named in the error, and what remains is still
 // run, with a moment each. A second Stop waits for the first and returns the same error.
 func (l *Lifecycle) Stop(ctx context.Context) error {
-	l.once.Do(func() {
-		l.mu.Lock()
-		l.stopping = true
-		steps := l.steps
+	l.mu.Lock()
+	if stopped := l.stopped; stopped != nil {
 		l.mu.Unlock()
-		var errs []error
-		for i := len(steps) - 1; i >= 0; i-- {
-			errs = append(errs, steps[i].run(ctx))
-		}
-		l.err = errors.Join(errs...)
-	})
+		<-stopped
+		return l.err
+	}
+	l.stopped = make(chan struct{})
+	steps := l.steps
+	l.mu.Unlock()
+	defer close(l.stopped)
+	var errs []error
+	for i := len(steps) - 1; i >= 0; i-- {
+		errs = append(errs, steps[i].run(ctx))
+	}
+	l.err = errors.Join(errs...)
 	return l.err
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"strings"
 )
 
@@ -14,7 +15,12 @@ import (
 // program of its own, so that the many test binaries that never need one do not carry Docker's client; it ends when its
 // input does, which is when we end.
 func startContainer(ctx context.Context) (string, error) {
-	cmd := exec.Command("go", "run", "bulkhead/libs/testkit/pgcontainer")
+	root, err := findRoot()
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command("go", "run", "./testkit/pgcontainer")
+	cmd.Dir = filepath.Join(root, "libs") // its module, which alone knows Docker's client
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return "", fmt.Errorf("start a container: %w", err)

@@ -88,18 +88,24 @@ func AllMigrations(t testing.TB) []pg.Migrations {
 // Root is the top directory of the source tree.
 func Root(t testing.TB) string {
 	t.Helper()
-	dir, err := os.Getwd()
+	root, err := findRoot()
 	if err != nil {
 		t.Fatalf("testkit: %v", err)
 	}
-	for {
+	return root
+}
+
+func findRoot() (string, error) {
+	start, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("look for the source tree: %w", err)
+	}
+	for dir := start; ; dir = filepath.Dir(dir) {
 		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
-			return dir
+			return dir, nil
 		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			t.Fatal("testkit: no go.work above the working directory: run the tests inside the source tree")
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("no go.work in %s or above: run the tests inside the source tree", start)
 		}
-		dir = parent
 	}
 }

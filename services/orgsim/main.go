@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -21,8 +22,12 @@ import (
 	"bulkhead/services/orgsim/app"
 )
 
-// stopTime is how long requests under way may take when the command is told to end.
-const stopTime = 5 * time.Second
+const (
+	// stopTime is how long requests under way may take when the command is told to end.
+	stopTime = 5 * time.Second
+	// gcPercent keeps the heap within half of what the org holds.
+	gcPercent = 50
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -41,6 +46,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		_, _ = fmt.Fprintln(stderr, "orgsim:", err)
 		return 2
 	}
+	// Rows live as long as the process: a collector that waits for the heap to double would double them too.
+	debug.SetGCPercent(gcPercent)
 	sim, err := app.New(opts)
 	if err == nil {
 		err = sim.Start(ctx)

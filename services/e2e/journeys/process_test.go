@@ -3,14 +3,13 @@ package journeys
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -41,8 +40,24 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// patience bounds every wait of a journey: far above what a run takes on a busy machine, far below the test's own timeout.
-const patience = 3 * time.Minute
+const (
+	// patience bounds every wait of a journey: far above what a run takes on a busy machine, far below the test's own timeout.
+	patience = 3 * time.Minute
+	// politeStop is how long a process may take to end after SIGTERM.
+	politeStop = 15 * time.Second
+	// keptLog is how much of a process's log the report of a failed test shows, in bytes.
+	keptLog = 64 << 10
+)
+
+// atOnce lets two journeys run at the same time: each is a whole stack, and more of them only make each other slow.
+var atOnce = make(chan struct{}, 2)
+
+// inTurn makes the test parallel to at most one other journey.
+func inTurn(t *testing.T) {
+	t.Parallel()
+	atOnce <- struct{}{}
+	t.Cleanup(func() { <-atOnce })
+}
 
 // process is one running command, in a process group of its own.
 type process struct {
@@ -53,34 +68,55 @@ type process struct {
 	err    error
 }
 
-// tail keeps the end of what a process logged, for the report of a failed test.
+// tail keeps the end of what a process logged, for the report of a failed test, and all of it where a directory is named.
 type tail struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
+	mu   sync.Mutex
+	buf  bytes.Buffer
+	file *os.File
 }
 
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.buf.Write(p)
-	if over := t.buf.Len() - 1<<20; over > 0 {
-		t.buf.Next(over)
+func (l *tail) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.buf.Write(p)
+	if over := l.buf.Len() - keptLog; over > 0 {
+		l.buf.Next(over)
+	}
+	if l.file != nil {
+		return l.file.Write(p)
 	}
 	return len(p), nil
 }
 
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.buf.String()
+func (l *tail) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func newTail(t *testing.T, name string) *tail {
+	t.Helper()
+	l := &tail{}
+	dir := os.Getenv("BULKHEAD_JOURNEY_LOGS")
+	if dir == "" {
+		return l
+	}
+	f, err := os.CreateTemp(dir, strings.ReplaceAll(t.Name(), "/", "_")+"-"+name+"-*.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	l.file = f
+	return l
 }
 
 // start runs the binary; its stdout is read as one JSON object a line.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(binary, args...), lines: make(chan map[string]any, 1000), stderr: &tail{}, done: make(chan struct{})}
+	p := &process{cmd: exec.Command(binary, args...), lines: make(chan map[string]any, 1000), stderr: newTail(t, args[0]), done: make(chan struct{})}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.Stderr = p.stderr
+	p.cmd.WaitDelay = politeStop // a grandchild that holds the pipe open does not hold us
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -102,9 +138,13 @@ func start(t *testing.T, args ...string) *process {
 		close(p.done)
 	}()
 	t.Cleanup(func() {
-		p.kill()
+		if p.alive() {
+			if code := p.stop(t); code != 0 {
+				t.Errorf("%v ended with exit code %d after SIGTERM", args, code)
+			}
+		}
 		if t.Failed() {
-			t.Logf("stderr of %v:\n%s", args, p.stderr)
+			t.Logf("the last that %v logged:\n%s", args, p.stderr)
 		}
 	})
 	return p
@@ -112,46 +152,30 @@ func start(t *testing.T, args ...string) *process {
 
 // kill ends the whole process group at once, as a power switch would.
 func (p *process) kill() {
-	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	if p.alive() {
+		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	}
 	<-p.done
 }
 
-// stop asks politely and returns the exit code.
+// stop asks politely and returns the exit code; who does not end in time is killed and has failed.
 func (p *process) stop(t *testing.T) int {
 	t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
+		t.Errorf("SIGTERM: %v", err)
 	}
 	select {
 	case <-p.done:
-	case <-time.After(15 * time.Second):
-		t.Fatalf("still running 15 s after SIGTERM")
+	case <-time.After(politeStop):
+		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGQUIT) // its goroutines go to its log
+		select {
+		case <-p.done:
+		case <-time.After(time.Second):
+		}
+		p.kill()
+		t.Errorf("still running %s after SIGTERM", politeStop)
 	}
 	return p.cmd.ProcessState.ExitCode()
-}
-
-// endpoints reads stdout until the ready line and returns the endpoints by name.
-func (p *process) endpoints(t *testing.T) map[string]map[string]any {
-	t.Helper()
-	out := map[string]map[string]any{}
-	deadline := time.After(patience)
-	for {
-		select {
-		case line, ok := <-p.lines:
-			if !ok {
-				<-p.done
-				t.Fatalf("ended before it was ready: %v\n%s", p.err, p.stderr)
-			}
-			if line["event"] == "ready" {
-				return out
-			}
-			if name, ok := line["endpoint"].(string); ok {
-				out[name] = line
-			}
-		case <-deadline:
-			t.Fatalf("not ready in %s\n%s", patience, p.stderr)
-		}
-	}
 }
 
 func (p *process) alive() bool {
@@ -163,61 +187,70 @@ func (p *process) alive() bool {
 	}
 }
 
-// eventually asks until the answer is yes; it polls a running system from outside, there is no signal to wait on.
-func eventually(t *testing.T, what string, ask func(ctx context.Context) (bool, error)) {
+// next returns the next line of stdout, which has to come while the process starts.
+func (p *process) next(t *testing.T) map[string]any {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	var last error
+	select {
+	case line, ok := <-p.lines:
+		if !ok {
+			<-p.done
+			t.Fatalf("ended before it was ready: %v\n%s", p.err, p.stderr)
+		}
+		return line
+	case <-time.After(patience):
+		t.Fatalf("not ready in %s", patience)
+	}
+	return nil
+}
+
+// endpoints reads stdout until the ready line and returns the endpoints by name, and the ready line as "ready".
+func (p *process) endpoints(t *testing.T) map[string]map[string]any {
+	t.Helper()
+	out := map[string]map[string]any{}
 	for {
-		ok, err := ask(ctx)
-		if ok {
-			return
+		line := p.next(t)
+		if line["event"] == "ready" {
+			out["ready"] = line
+			return out
 		}
-		last = err
-		select {
-		case <-ctx.Done():
-			t.Fatalf("%s: not within %s (last: %v)", what, patience, last)
-		case <-tick.C:
+		if name, ok := line["endpoint"].(string); ok {
+			out[name] = line
 		}
 	}
 }
 
-func getJSON(ctx context.Context, url string, out any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s: %s", url, resp.Status, b)
-	}
-	return json.Unmarshal(b, out)
+// result of a command that ran to its end.
+type result struct {
+	code           int
+	stdout, stderr string
 }
 
-func postJSON(t *testing.T, url string, in any) {
+// object reads stdout as exactly one JSON object.
+func (r result) object(t *testing.T) map[string]any {
 	t.Helper()
-	b, err := json.Marshal(in)
-	if err != nil {
+	var out map[string]any
+	d := json.NewDecoder(strings.NewReader(r.stdout))
+	if err := d.Decode(&out); err != nil {
+		t.Fatalf("stdout is no JSON object: %v\n%s", err, r.stdout)
+	}
+	if rest, _ := io.ReadAll(io.MultiReader(d.Buffered())); len(bytes.TrimSpace(rest)) > 0 {
+		t.Fatalf("stdout holds more than one object: %q", rest)
+	}
+	return out
+}
+
+// command runs the binary to its end, with nothing on its standard input.
+func command(t *testing.T, args ...string) result {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	cmd := exec.Command(binary, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &errOut, politeStop
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	resp, err := http.Post(url, "application/json", bytes.NewReader(b))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, _ := io.ReadAll(resp.Body)
-	if resp.StatusCode/100 != 2 {
-		t.Fatalf("%s: %s: %s", url, resp.Status, body)
-	}
+	late := time.AfterFunc(patience, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	defer late.Stop()
+	_ = cmd.Wait() // the exit code says it
+	return result{code: cmd.ProcessState.ExitCode(), stdout: out.String(), stderr: errOut.String()}
 }

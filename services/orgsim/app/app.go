@@ -32,7 +32,7 @@ import (
 // What callers use unless they are told otherwise.
 const (
 	DefaultClientID     = "bulkhead"
-	DefaultClientSecret = "bulkhead-dev" //nolint:gosec // the published secret of the simulator, not of an org
+	DefaultClientSecret = "bulkhead-dev" // published: it opens the simulator only
 	DefaultUsername     = "integration@bulkhead.example"
 	DefaultListen       = "127.0.0.1:8082"
 )

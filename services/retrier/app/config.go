@@ -9,19 +9,19 @@ import (
 // Config is the retrier's configuration. The zero value lacks only DSN and NATSURL; every other field has a default.
 type Config struct {
 	// DSN is the PostgreSQL connection string, as the role bulkhead_retrier.
-	DSN string `yaml:"dsn" env:"DATABASE_URL"`
+	DSN string `yaml:"dsn" env:"BULKHEAD_DSN"`
 	// NATSURL is where NATS answers.
-	NATSURL string `yaml:"nats" env:"BULKHEAD_NATS"`
+	NATSURL string `yaml:"natsUrl" env:"BULKHEAD_NATS"`
 	// Listen is the address of /healthz, /readyz and /metrics; "" = none.
 	Listen string `yaml:"listen" env:"BULKHEAD_LISTEN"`
 	// ShortRetries makes each wait before a retry at most 2 s. For demos and tests, never a default: a real org needs longer.
-	ShortRetries bool `yaml:"short_retries" env:"BULKHEAD_SHORT_RETRIES"`
+	ShortRetries bool `yaml:"shortRetries" env:"BULKHEAD_SHORT_RETRIES"`
 	// Sweep is how often rows are looked at without being told of; default 30 s.
 	Sweep time.Duration `yaml:"sweep" env:"BULKHEAD_SWEEP"`
 	// Gather is how long due records wait for others, so that one resend carries many; default 1 s, 200 ms with ShortRetries.
 	Gather time.Duration `yaml:"gather" env:"BULKHEAD_RETRIER_GATHER"`
 	// MaxWaiting is the number of waiting records at which a pipeline is paused; default 1,000,000.
-	MaxWaiting int `yaml:"max_waiting" env:"BULKHEAD_RETRIER_MAX_WAITING"`
+	MaxWaiting int `yaml:"maxWaiting" env:"BULKHEAD_RETRIER_MAX_WAITING"`
 
 	// Now and Random replace the clock and the jitter in tests; nil = the real ones.
 	Now    func() time.Time `yaml:"-"`
@@ -34,11 +34,11 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	switch {
 	case c.DSN == "":
-		return c, errors.New("dsn is not set: give it in the configuration or as DATABASE_URL")
+		return c, errors.New("dsn is missing: the ledger's address, or BULKHEAD_DSN")
 	case c.NATSURL == "":
-		return c, errors.New("nats is not set: give it in the configuration or as BULKHEAD_NATS")
+		return c, errors.New("natsUrl is missing: the broker's address, or BULKHEAD_NATS")
 	case c.Sweep < 0, c.Gather < 0, c.MaxWaiting < 0:
-		return c, fmt.Errorf("sweep (%s), gather (%s) and max_waiting (%d) must not be negative", c.Sweep, c.Gather, c.MaxWaiting)
+		return c, fmt.Errorf("sweep (%s), gather (%s) and maxWaiting (%d) must not be negative", c.Sweep, c.Gather, c.MaxWaiting)
 	}
 	return c, nil
 }

@@ -292,19 +292,27 @@ func (s *Stack) startServices(ctx context.Context, o Options, dsnOf func(string)
 		make func() (part, error)
 	}{
 		{"reconciler", func() (part, error) {
-			return reconciler.New(ctx, reconciler.Config{DSN: dsns["reconciler"], NATSURL: s.NATSURL, Waits: waits, ShortRetries: true, Lease: lease, Sweep: sweep}, env("reconciler"))
+			return reconciler.New(ctx, reconciler.Config{
+				DSN: dsns["reconciler"], NATSURL: s.NATSURL, Waits: waits, ShortRetries: true, Lease: lease, Sweep: sweep,
+			}, env("reconciler"))
 		}},
 		{"poller", func() (part, error) {
-			return poller.New(ctx, poller.Config{DSN: dsns["poller"], NATSURL: s.NATSURL, Waits: waits, ShortRetries: true, Lease: lease, Sweep: sweep}, env("poller"))
+			return poller.New(ctx, poller.Config{
+				DSN: dsns["poller"], NATSURL: s.NATSURL, Waits: waits, ShortRetries: true, Lease: lease, Sweep: sweep,
+			}, env("poller"))
 		}},
 		{"retrier", func() (part, error) {
-			return retrier.New(ctx, retrier.Config{DSN: dsns["retrier"], NATSURL: s.NATSURL, Waits: waits, ShortRetries: true, Lease: lease, Sweep: sweep}, env("retrier"))
+			return retrier.New(ctx, retrier.Config{DSN: dsns["retrier"], NATSURL: s.NATSURL, ShortRetries: true, Sweep: sweep}, env("retrier"))
 		}},
 		{"submitter", func() (part, error) {
-			return submitter.New(ctx, submitter.Config{DSN: dsns["submitter"], NATSURL: s.NATSURL, Waits: waits, ShortRetries: true, Lease: lease, Sweep: sweep}, env("submitter"))
+			c := submitter.DefaultConfig()
+			c.DSN, c.NATSURL, c.Waits, c.ShortRetries, c.Lease, c.Sweep = dsns["submitter"], s.NATSURL, waits, true, lease, sweep
+			return submitter.New(ctx, c, env("submitter"))
 		}},
 		{"extractor", func() (part, error) {
-			return extractor.New(ctx, extractor.Config{DSN: dsns["extractor"], NATSURL: s.NATSURL, Waits: waits, ShortRetries: true, Lease: lease, Sweep: sweep}, env("extractor"))
+			c := extractor.DefaultConfig()
+			c.DSN, c.NATSURL, c.Lease, c.Sweep = dsns["extractor"], s.NATSURL, lease, sweep
+			return extractor.New(ctx, c, env("extractor"))
 		}},
 	}
 	for _, m := range makers {

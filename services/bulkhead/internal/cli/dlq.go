@@ -305,7 +305,7 @@ func (d *decision) plan(g *globals, cmd *cobra.Command, ids []string, verb strin
 		return nil, nil, exit(ExitNothing, fmt.Errorf("no open letter matches the filter"))
 	}
 	if !d.yes {
-		ok, err := ask(g, fmt.Sprintf("%s %s letters (pipeline %s, class %s, code %s)?", verb, thousands(n), any(d.pipeline), any(d.class), any(d.code)))
+		ok, err := ask(g, fmt.Sprintf("%s %s letters (pipeline %s, class %s, code %s)?", verb, thousands(n), orAny(d.pipeline), orAny(d.class), orAny(d.code)))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -316,7 +316,7 @@ func (d *decision) plan(g *globals, cmd *cobra.Command, ids []string, verb strin
 	return filter, &n, nil
 }
 
-func any(s string) string {
+func orAny(s string) string {
 	if s == "" {
 		return "any"
 	}

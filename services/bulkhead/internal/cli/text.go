@@ -93,14 +93,14 @@ func printBalance(w io.Writer, b *opsv1.Balance, addsUp bool) {
 	}
 }
 
-type term struct {
+type balanceTerm struct {
 	name   string
 	n      int64
 	always bool
 }
 
-func balanceTerms(b *opsv1.Balance) []term {
-	return []term{
+func balanceTerms(b *opsv1.Balance) []balanceTerm {
+	return []balanceTerm{
 		{"landed", b.GetLanded(), true},
 		{"in flight", b.GetInFlight(), true},
 		{"retrying", b.GetRetrying(), true},

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
 	"bulkhead/libs/rowfile"
 )
@@ -137,7 +138,8 @@ func (l *lane) merge(c *Candidate, n int32, limits Limits) bool {
 	}
 	size := rowfile.RowSize(cells)
 	grown := l.bytes + int64(size-r.bytes)
-	if size > rowfile.MaxRowBytes || grown > limits.Bytes && grown > l.bytes {
+	// Each record fits Salesforce by itself; what would not as one row stays apart.
+	if size > pipeline.MaxRowChars || grown > limits.Bytes && grown > l.bytes {
 		return false
 	}
 	at := int32(len(l.entries))

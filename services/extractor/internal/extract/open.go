@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"bulkhead/libs/bus"
 	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
@@ -54,6 +56,10 @@ func (r *Reader) open(ctx context.Context) (bool, error) {
 	}
 	engine := decide.New(engineConfig(def), marks)
 	stream, err := r.openStream(ctx, engine)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		r.missing(ctx)
+		return false, nil
+	}
 	if err != nil {
 		if stopped, stopErr := r.stopFor(ctx, err); stopped || stopErr != nil {
 			return false, stopErr
@@ -61,8 +67,22 @@ func (r *Reader) open(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	h.def, h.target, h.mapper = def, targetOf(def, id), newMapper(def, ordinals)
-	h.engine, h.stream, h.pending, h.switched = engine, stream, nil, false
+	h.engine, h.stream, h.pending, h.switched, h.missing = engine, stream, nil, false, false
 	return true, nil
+}
+
+// missing says once that there is no stream. A new pipeline's is made in a moment; one that was read before should be there.
+func (r *Reader) missing(ctx context.Context) {
+	h := r.held
+	if h.missing {
+		return
+	}
+	h.missing = true
+	if h.Incarnation.IsZero() {
+		r.Logger.InfoContext(ctx, "waiting for the stream to be made", "stream", bus.RecordsStream(r.pipeline))
+		return
+	}
+	r.Logger.ErrorContext(ctx, "alarm: the stream is gone: restore it, or see `extractor resume` once it is made again", "stream", bus.RecordsStream(r.pipeline))
 }
 
 // openStream opens the stream behind what every lane has decided. The message at the smallest mark is read again unless all of it is.

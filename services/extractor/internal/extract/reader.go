@@ -30,13 +30,15 @@ const (
 const (
 	fetchMessages = 512
 	fetchBytes    = 4 << 20
-	fetchWait     = 500 * time.Millisecond
+	defaultWait   = 500 * time.Millisecond
 )
 
 // Catalog is where definitions come from.
 type Catalog interface {
 	Current(ctx context.Context) ([]*pipeline.Definition, error)
 	Definition(ctx context.Context, name string, revision int) (*pipeline.Definition, error)
+	// Invalidate makes the next Current read what is in force now.
+	Invalidate()
 }
 
 // Stream is a pipeline's stream of records, opened at a place.
@@ -59,6 +61,8 @@ type Deps struct {
 	Lease time.Duration
 	// OpenChunks bounds the fresh chunks of a pipeline that have no outcome.
 	OpenChunks int
+	// Wait is how long an idle reader waits for messages; 0 = half a second.
+	Wait time.Duration
 	// Recheck is how often a stopped pipeline looks whether it may go on.
 	Recheck time.Duration
 	Now     func() time.Time
@@ -86,11 +90,15 @@ type held struct {
 	pending  []decide.Candidate
 	batch    []decide.Candidate // the room of pending
 	switched bool               // a newer revision waits
+	missing  bool               // it was said that there is no stream
 }
 
 // NewReader makes the reader of a pipeline. It holds nothing yet.
 func NewReader(d Deps, pipelineName string) *Reader {
 	d.Logger = d.Logger.With("pipeline", pipelineName)
+	if d.Wait <= 0 {
+		d.Wait = defaultWait
+	}
 	return &Reader{Deps: d, pipeline: pipelineName}
 }
 
@@ -200,7 +208,7 @@ func (r *Reader) feed() int {
 // fetch reads the next messages, makes candidates of them and looks up what the ledger knows. false = nothing came.
 func (r *Reader) fetch(ctx context.Context) (bool, error) {
 	h := r.held
-	wait := fetchWait
+	wait := r.Wait
 	if next := h.engine.Next(); !next.IsZero() {
 		wait = max(0, min(wait, next.Sub(r.Now())))
 	}

@@ -27,6 +27,8 @@ func (r *Replayer) Pass(ctx context.Context) (int, error) {
 	if err != nil || len(names) == 0 {
 		return 0, err
 	}
+	// A letter is mapped again because of the revision that was in force at the order: an older one must not be taken for it.
+	r.Catalog.Invalidate()
 	defs, err := r.Catalog.Current(ctx)
 	if err != nil {
 		return 0, err
@@ -38,6 +40,13 @@ func (r *Replayer) Pass(ctx context.Context) (int, error) {
 		if i < 0 {
 			continue // its definition is not visible here yet
 		}
+		ready, err := r.ready(ctx, defs[i])
+		if err != nil {
+			failures = append(failures, err)
+		}
+		if !ready {
+			continue
+		}
 		n, err := r.take(ctx, defs[i])
 		total += n
 		switch {
@@ -48,6 +57,20 @@ func (r *Replayer) Pass(ctx context.Context) (int, error) {
 		}
 	}
 	return total, errors.Join(failures...)
+}
+
+// ready says whether rows may be routed as the newest revision says. One with another number of lanes has to be in force first: before
+// that an entity's newer version may still be on its way in a lane of the old numbering.
+func (r *Replayer) ready(ctx context.Context, def *pipeline.Definition) (bool, error) {
+	st, ok, err := r.Store.Status(ctx, def.Name)
+	if err != nil || !ok || st.Revision == 0 || st.Revision == def.Revision {
+		return err == nil, err
+	}
+	was, err := r.Catalog.Definition(ctx, def.Name, st.Revision)
+	if err != nil {
+		return false, err
+	}
+	return was.Lanes == def.Lanes || was.Space() != def.Space(), nil
 }
 
 func (r *Replayer) take(ctx context.Context, def *pipeline.Definition) (int, error) {

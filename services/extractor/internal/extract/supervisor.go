@@ -10,6 +10,9 @@ import (
 	"bulkhead/libs/service"
 )
 
+// longestRest bounds the rest of a reader after errors, below any lease: it must not lose the lease by resting.
+const longestRest = 2 * time.Second
+
 // Supervisor runs one reader per defined pipeline, each in a loop of its own, and starts those of new pipelines.
 type Supervisor struct {
 	deps  Deps
@@ -56,7 +59,7 @@ func (s *Supervisor) start(ctx context.Context, name string) *running {
 	reader := NewReader(s.deps, name)
 	go func() {
 		defer close(r.done)
-		service.RunLoops(ctx, s.env, service.Loop{Name: "read_" + name, Every: s.every, Wake: r.wake, Pass: reader.Pass})
+		service.RunLoops(ctx, s.env, service.Loop{Name: "read_" + name, Every: s.every, Wake: r.wake, Pass: reader.Pass, MaxRest: longestRest})
 		s.giveBack(ctx, s.deps.Logger.With("pipeline", name), reader)
 	}()
 	return r

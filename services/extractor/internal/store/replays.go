@@ -47,7 +47,7 @@ func (s *Store) TakeReplays(ctx context.Context, t Target, most int, again func(
 		if err := q.LockPipeline(ctx, t.Pipeline); err != nil {
 			return err
 		}
-		rows, err := q.Replays(ctx, db.ReplaysParams{Pipeline: t.Pipeline, Revision: int32(t.Revision), Most: int32(most)})
+		rows, err := q.Replays(ctx, db.ReplaysParams{Pipeline: t.Pipeline, Most: int32(most)})
 		if err != nil || len(rows) == 0 {
 			return err
 		}

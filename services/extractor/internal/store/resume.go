@@ -18,7 +18,9 @@ var ErrNotStopped = errors.New("the pipeline is not stopped")
 
 // Status is a reader's row.
 type Status struct {
-	Incarnation                 time.Time // zero = never read
+	Incarnation time.Time // zero = never read
+	// Revision is in force; 0 = none yet.
+	Revision                    int
 	StoppedCode, StoppedMessage string
 }
 
@@ -31,7 +33,7 @@ func (s *Store) Status(ctx context.Context, pipeline string) (Status, bool, erro
 	if err != nil {
 		return Status{}, false, fmt.Errorf("read the state of reader %s: %w", pipeline, err)
 	}
-	st := Status{StoppedCode: r.StoppedCode, StoppedMessage: r.StoppedMessage}
+	st := Status{Revision: int(r.Revision), StoppedCode: r.StoppedCode, StoppedMessage: r.StoppedMessage}
 	if r.Incarnation != nil {
 		st.Incarnation = *r.Incarnation
 	}

@@ -152,7 +152,7 @@ func FuzzUploadNeverLosesAByte(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string, delimiter byte) {
 		if delimiter == '"' || delimiter == '\n' || delimiter == '\r' {
-			t.Skip("no delimiter of the API")
+			return // no delimiter of the API
 		}
 		u, err := readUpload(iotest.HalfReader(strings.NewReader(text)), delimiter, 1<<20)
 		if err != nil {

@@ -8,6 +8,14 @@
 //	jobs      job_stall, job_abort, job_fail, job_vanish
 //	results   lose_rows, double_rows, foreign_rows
 //
+// As JSON, the form of the control API: the reply of one close is lost, a third of all contacts meet a lock once, and
+// five rows stand in no result file:
+//
+//	{"match":{"endpoint":"close"},"effect":{"kind":"drop_after"}}
+//	{"match":{"object":"Contact","fraction":0.33,"seed":7},"times_per_key":1,
+//	 "effect":{"kind":"row_error","error":"UNABLE_TO_LOCK_ROW:unable to obtain exclusive access to this record:--"}}
+//	{"times":5,"effect":{"kind":"lose_rows"}}
+//
 // What always holds: rules are asked in the order in which they were added; a rule that is used up stays listed with
 // its hits; a fraction is decided by a hash of the seed with the key (rows, results) or with the number of the match
 // (requests, jobs), so equal rules on equal traffic do the same. The package decides only: package rest carries

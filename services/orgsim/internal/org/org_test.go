@@ -211,7 +211,9 @@ func TestRowsFailWithTheTextsOfRealOrgs(t *testing.T) {
 
 func TestGoodValuesAreStoredInTheirForm(t *testing.T) {
 	s := newStore(t)
-	s.Seed("Account", []map[string]string{{"Name": "Parent", "External_Id__c": "P1"}}) //nolint:errcheck // checked by the parent below
+	if _, bad, err := s.Seed("Account", []map[string]string{{"Name": "Parent", "External_Id__c": "P1"}}); bad != nil || err != nil {
+		t.Fatal(bad, err)
+	}
 	out := save(t, s, "Contact", org.Upsert, "External_Id__c",
 		"External_Id__c,LastName,Score__c,Seen__c,Vip__c,Account.External_Id__c,Visits__c", "a,A,1.5e1,2026-01-02T03:04:05.678+01:00,1,p1,007")
 	if out[0].Result != org.Created {

@@ -1,7 +1,6 @@
 package org
 
 import (
-	"encoding/binary"
 	"hash/fnv"
 	"strconv"
 	"sync"
@@ -232,103 +231,4 @@ func (t *table) reindex(row uint32, old, values []string) {
 			ix.add(is, row)
 		}
 	}
-}
-
-// pack writes the values that are set; unpack is its inverse.
-func pack(values []string) string {
-	size := 0
-	for _, v := range values {
-		if v != "" {
-			size += len(v) + 4
-		}
-	}
-	b := make([]byte, 0, size)
-	for i, v := range values {
-		if v != "" {
-			b = binary.AppendUvarint(b, uint64(i))
-			b = binary.AppendUvarint(b, uint64(len(v)))
-			b = append(b, v...)
-		}
-	}
-	return string(b)
-}
-
-// unpack fills values, whose length is the number of fields, with the packed ones and "" for the rest.
-func unpack(data string, values []string) {
-	clear(values)
-	for len(data) > 0 {
-		field, n := uvarint(data)
-		length, m := uvarint(data[n:])
-		end := n + m + int(length)
-		values[field] = data[n+m : end]
-		data = data[end:]
-	}
-}
-
-// uvarint is binary.Uvarint for a string; the data is our own, so it is never malformed.
-func uvarint(s string) (uint64, int) {
-	var x uint64
-	for i, shift := 0, 0; ; i, shift = i+1, shift+7 {
-		c := s[i]
-		x |= uint64(c&0x7f) << shift
-		if c < 0x80 {
-			return x, i + 1
-		}
-	}
-}
-
-// index leads from a folded value to the rows that have it. Almost every value has one row, so only further rows
-// pay for a list.
-type index struct {
-	one  map[string]uint32
-	more map[string][]uint32
-}
-
-func (ix *index) add(key string, row uint32) {
-	if _, taken := ix.one[key]; !taken {
-		ix.one[key] = row
-		return
-	}
-	if ix.more == nil {
-		ix.more = map[string][]uint32{}
-	}
-	ix.more[key] = append(ix.more[key], row)
-}
-
-func (ix *index) remove(key string, row uint32) {
-	rest := ix.more[key]
-	if ix.one[key] == row {
-		if len(rest) == 0 {
-			delete(ix.one, key)
-			return
-		}
-		ix.one[key], rest = rest[0], rest[1:]
-	} else {
-		for i, r := range rest {
-			if r == row {
-				rest = append(rest[:i:i], rest[i+1:]...)
-				break
-			}
-		}
-	}
-	if len(rest) == 0 {
-		delete(ix.more, key)
-		return
-	}
-	ix.more[key] = rest
-}
-
-// first returns the first row of a value; many is true when there are others.
-func (ix *index) first(key string) (row uint32, found, many bool) {
-	row, found = ix.one[key]
-	return row, found, len(ix.more[key]) > 0
-}
-
-// all returns every row of a value.
-func (ix *index) all(key string) []uint32 {
-	row, found := ix.one[key]
-	if !found {
-		return nil
-	}
-	return append([]uint32{row}, ix.more[key]...)
 }

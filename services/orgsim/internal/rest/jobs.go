@@ -144,17 +144,19 @@ func results(file bulk.File) func(*exchange) error {
 		h.Set("Content-Type", csvType)
 		h.Set("Cache-Control", "no-cache,must-revalidate,max-age=0,no-store,private")
 		ex.w.WriteHeader(http.StatusOK)
-		if _, err := rows.WriteTo(ex.w); err != nil {
-			// The status line is out: all that is left is to break off, so that nobody takes the part for the whole.
-			ex.s.Logger.Warn("result file broke off", "job_id", ex.route.job, "error", err)
-			ex.breakOff()
-		}
+		_, err = rows.WriteTo(ex.w)
+		ex.ended(err)
 		return nil
 	}
 }
 
-// breakOff cuts the connection in the middle of an answer.
-func (ex *exchange) breakOff() {
+// ended looks at how the body of an answer went. The status line is out by then: all that is left after an error is to
+// cut the connection, so that nobody takes the part for the whole.
+func (ex *exchange) ended(err error) {
+	if err == nil {
+		return
+	}
+	ex.s.Logger.Warn("answer broke off", "path", ex.r.URL.Path, "error", err)
 	if p, ok := ex.w.(*reply); ok {
 		p.cut = true
 	}

@@ -27,13 +27,14 @@ import (
 	"bulkhead/services/reconciler/internal/store/db"
 )
 
-// Migrations holds this service's schema, in order.
-//
 //go:embed migrations/*.sql
-var Migrations embed.FS
+var migrations embed.FS
 
-// Schema is the schema that this service owns.
+// Schema is the schema that this service writes; no other one does.
 const Schema = "reconciler"
+
+// Migrations are this service's, to be run by the database's owner.
+func Migrations() pg.Migrations { return pg.Migrations{Service: Schema, FS: migrations} }
 
 // Labels of the transactions: each has the fault points <label>.before_commit and <label>.after_commit.
 const (

@@ -122,6 +122,8 @@ type Newer struct {
 	KeyHash record.Hash
 	At      record.Place
 	Columns record.Bitmap
+	// Sent says that it has reached the org, or may have. While the asker holds the lane, everything else is sent later.
+	Sent bool
 }
 
 // Newer reads the records of the same pipeline and entity that stand after the place asked for and were put into a chunk.
@@ -139,7 +141,7 @@ func (s *Store) Newer(ctx context.Context, pipeline string, asked []Asked) ([]Ne
 	}
 	out := make([]Newer, len(rows))
 	for i, r := range rows {
-		out[i] = Newer{Row: int(r.Row), KeyHash: r.KeyHash, At: record.Place{Seq: uint64(r.Seq), Idx: uint32(r.Idx)}, Columns: r.Columns}
+		out[i] = Newer{Row: int(r.Row), KeyHash: r.KeyHash, At: record.Place{Seq: uint64(r.Seq), Idx: uint32(r.Idx)}, Columns: r.Columns, Sent: r.Sent}
 	}
 	return out, nil
 }

@@ -137,7 +137,7 @@ func (s *Store) SaveUploaded(ctx context.Context, w *Work, jobID string, u Uploa
 }
 
 // Bind ties the submission to the job for ever, if its lane is free (or its own), its turn has come, its pipeline is not paused and the job
-// is younger than maxAge. A closed gate writes nothing.
+// is younger than maxAge (or its upload has only just ended). A closed gate writes nothing.
 func (s *Store) Bind(ctx context.Context, w *Work, jobID string, maxAge time.Duration) (Gate, error) {
 	var gate Gate
 	err := pg.InTx(ctx, s.pool, "submitter.bind", func(ctx context.Context, tx pgx.Tx) error {
@@ -152,7 +152,11 @@ func (s *Store) Bind(ctx context.Context, w *Work, jobID string, maxAge time.Dur
 			return err
 		}
 		// Last, so that a job which grew old at a closed gate is replaced once, when the gate is open.
-		if gate.TooOld, err = q.JobIsTooOld(ctx, db.JobIsTooOldParams{MaxAgeSeconds: maxAge.Seconds(), Chunk: w.Chunk}); err != nil || gate.TooOld {
+		gate.TooOld, err = q.JobIsTooOld(ctx, db.JobIsTooOldParams{MaxAgeSeconds: maxAge.Seconds(), Chunk: w.Chunk})
+		if errors.Is(err, pgx.ErrNoRows) {
+			return pg.ErrLost // no upload is stored
+		}
+		if err != nil || gate.TooOld {
 			return err
 		}
 		if err := one(q.HoldLane(ctx, db.HoldLaneParams{Chunk: w.Chunk, Space: w.Space, Lane: int32(w.Lane)})); err != nil {
@@ -246,7 +250,7 @@ func bindGate(ctx context.Context, q *db.Queries, w *Work) (string, error) {
 	if err != nil || reason != "" {
 		return reason, err
 	}
-	if reason, err = pauseGate(ctx, q, w); err != nil || reason != "" || w.Kind != "fresh" {
+	if reason, err = pauseGate(ctx, q, w); err != nil || reason != "" || w.Kind != record.ChunkFresh {
 		return reason, err
 	}
 	before, err := q.FreshBefore(ctx, db.FreshBeforeParams{Pipeline: w.Pipeline, Lane: int32(w.Lane), SealNo: w.SealNo})

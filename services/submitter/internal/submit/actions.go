@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"bulkhead/libs/bus"
+	"bulkhead/libs/record"
 	"bulkhead/libs/salesforce"
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 	"bulkhead/services/submitter/internal/store"
@@ -238,7 +239,7 @@ func (t *turn) load(ctx context.Context) error {
 		return err
 	}
 	u := &upload{chunk: c, pieces: pieceSource(t.c.Store, c)}
-	if t.w.Kind != "fresh" {
+	if t.w.Kind != record.ChunkFresh {
 		if u.omitted, err = t.c.Store.Omitted(ctx, t.w.Chunk); err != nil {
 			return err
 		}

@@ -101,9 +101,9 @@ func (t *turn) decide(ctx context.Context) (store.Checked, error) {
 		if err != nil {
 			return store.Checked{}, err
 		}
-		later := map[int][]Said{}
+		later := map[int][]Later{}
 		for _, n := range newer {
-			later[n.Row] = append(later[n.Row], Said{At: n.At, KeyHash: n.KeyHash, Columns: n.Columns})
+			later[n.Row] = append(later[n.Row], Later{Said: Said{At: n.At, KeyHash: n.KeyHash, Columns: n.Columns}, Sent: n.Sent})
 		}
 		for _, a := range asked {
 			if len(later[a.Row]) > 0 {
@@ -125,7 +125,7 @@ func (t *turn) decide(ctx context.Context) (store.Checked, error) {
 }
 
 // leaveOut applies the verdict on one row.
-func leaveOut(out *store.Checked, omitted *store.Omitted, m *flowv1.Manifest, row int, later []Said, key int) {
+func leaveOut(out *store.Checked, omitted *store.Omitted, m *flowv1.Manifest, row int, later []Later, key int) {
 	records := m.GetRows()[row].GetRecords()
 	own := make([]Said, len(records))
 	for i, r := range records {

@@ -9,6 +9,13 @@ type Said struct {
 	Columns record.Bitmap
 }
 
+// Later is a record of the same entity behind the row's oldest.
+type Later struct {
+	Said
+	// Sent says that it has reached the org, or may have. What is not sent yet goes after the row, since the row holds the lane.
+	Sent bool
+}
+
 // Verdict is what a resend does with one row.
 type Verdict struct {
 	// Drop leaves the whole row out: newer versions cover all it said. Successor is the newest of them.
@@ -20,47 +27,54 @@ type Verdict struct {
 
 // Supersede decides what of a row may still be sent, given the records of the same entity that stand later in the stream than the
 // row's oldest record. own are the row's records; key is the ordinal of the column that names the entity, which is never left out of a
-// row that is sent. Whether a newer record has landed does not matter: it was sealed, so it lands later, or is accounted for as itself.
+// row that is sent.
 //
 // A column's value in the row comes from the last own record that names it; it is covered when a newer record than that one names it.
-// The row goes as a whole when everything is covered and a record newer than all of its own is there to be named as successor.
-func Supersede(own, later []Said, key int) Verdict {
+// When everything is covered, and a record newer than all of the row's own is there to be named as successor, the row is dropped: the newer
+// ones say it all, now or later. Otherwise single columns are left out only where the newer record is sent: it would be overwritten. One
+// that is not sent yet overwrites by itself, and a row cut down ahead of it could lack what Salesforce requires of a new row.
+func Supersede(own []Said, later []Later, key int) Verdict {
 	mine := make(map[record.Place]bool, len(own))
+	var named record.Bitmap
 	var newest record.Place
 	for i, r := range own {
 		mine[r.At] = true
+		named = named.Or(r.Columns)
 		if i == 0 || newest.Less(r.At) {
 			newest = r.At
 		}
 	}
-	var named, covered record.Bitmap
-	var v Verdict
+	var covered, overwritten record.Bitmap
+	var successor Said
 	found := false
-	for _, r := range own {
-		named = named.Or(r.Columns)
-	}
 	for _, l := range later {
 		if mine[l.At] {
 			continue // the row's own record under another generation
 		}
-		if newest.Less(l.At) && (!found || v.Successor.At.Less(l.At)) {
-			v.Successor, found = l, true
+		if newest.Less(l.At) && (!found || successor.At.Less(l.At)) {
+			successor, found = l.Said, true
 		}
-		// What own records behind this one name is newer than what it names.
-		said := l.Columns
-		for _, r := range own {
-			if l.At.Less(r.At) {
-				said = said.AndNot(r.Columns)
-			}
-		}
+		said := newerThan(l, own)
 		covered = covered.Or(said)
+		if l.Sent {
+			overwritten = overwritten.Or(said)
+		}
 	}
-	reduce := without(covered.And(named), key)
 	if found && covered.Covers(without(named, key)) {
-		v.Drop = true
-		return v
+		return Verdict{Drop: true, Successor: successor}
 	}
-	return Verdict{Reduce: trim(reduce)}
+	return Verdict{Reduce: trim(without(overwritten.And(named), key))}
+}
+
+// newerThan are the columns that l names and no own record behind it names.
+func newerThan(l Later, own []Said) record.Bitmap {
+	said := l.Columns
+	for _, r := range own {
+		if l.At.Less(r.At) {
+			said = said.AndNot(r.Columns)
+		}
+	}
+	return said
 }
 
 func without(b record.Bitmap, n int) record.Bitmap {

@@ -20,29 +20,34 @@ func said(seq uint64, ordinals ...int) Said {
 	return Said{At: record.Place{Seq: seq}, KeyHash: record.Hash{byte(seq)}, Columns: columns(ordinals...)}
 }
 
+func sent(seq uint64, ordinals ...int) Later { return Later{Said: said(seq, ordinals...), Sent: true} }
+
+func waiting(seq uint64, ordinals ...int) Later { return Later{Said: said(seq, ordinals...)} }
+
 // The key column is 0, as in a definition whose first mapping is the external id.
 func TestSupersede(t *testing.T) {
 	tests := []struct {
-		name       string
-		own, later []Said
-		drop       bool
-		successor  uint64
-		reduce     record.Bitmap
+		name      string
+		own       []Said
+		later     []Later
+		drop      bool
+		successor uint64
+		reduce    record.Bitmap
 	}{
 		{name: "nothing newer leaves the row as it is", own: []Said{said(5, 0, 1, 2)}},
-		{name: "a newer record that names all columns drops the row", own: []Said{said(5, 0, 1)}, later: []Said{said(9, 0, 1, 2)}, drop: true, successor: 9},
-		{name: "a newer record that names some columns reduces the row", own: []Said{said(5, 0, 1, 2)}, later: []Said{said(9, 0, 1)}, reduce: columns(1)},
-		{name: "two newer records that together name all drop the row, the newest is named", own: []Said{said(5, 0, 1, 2)}, later: []Said{said(9, 0, 1), said(7, 0, 2)}, drop: true, successor: 9},
-		{name: "a newer record of other columns takes nothing", own: []Said{said(5, 0, 1)}, later: []Said{said(9, 0, 2)}},
-		{name: "a row that names the key alone is dropped by any newer record", own: []Said{said(5, 0)}, later: []Said{said(9, 0, 1)}, drop: true, successor: 9},
-		{name: "a record between two merged ones covers what only the older names", own: []Said{said(5, 0, 1), said(9, 0, 2)}, later: []Said{said(7, 0, 1)}, reduce: columns(1)},
-		{name: "a record between two merged ones covers nothing that the newer names too", own: []Said{said(5, 0, 1), said(9, 0, 1)}, later: []Said{said(7, 0, 1)}},
-		{name: "a row is not dropped by what is older than its newest record", own: []Said{said(5, 0, 1), said(9, 0)}, later: []Said{said(7, 0, 1)}, reduce: columns(1)},
-		{name: "the row's own record is no newer version", own: []Said{said(5, 0, 1), said(9, 0, 1)}, later: []Said{said(9, 0, 1)}},
-		{name: "a newer record without a bit for the key column drops all the same", own: []Said{said(5, 1)}, later: []Said{said(9, 1)}, drop: true, successor: 9},
+		{name: "a newer record that names all columns drops the row", own: []Said{said(5, 0, 1)}, later: []Later{sent(9, 0, 1, 2)}, drop: true, successor: 9},
+		{name: "a newer record that names some columns reduces the row", own: []Said{said(5, 0, 1, 2)}, later: []Later{sent(9, 0, 1)}, reduce: columns(1)},
+		{name: "two newer records that together name all drop the row, the newest is named", own: []Said{said(5, 0, 1, 2)}, later: []Later{sent(9, 0, 1), sent(7, 0, 2)}, drop: true, successor: 9},
+		{name: "a newer record of other columns takes nothing", own: []Said{said(5, 0, 1)}, later: []Later{sent(9, 0, 2)}},
+		{name: "a row that names the key alone is dropped by any newer record", own: []Said{said(5, 0)}, later: []Later{sent(9, 0, 1)}, drop: true, successor: 9},
+		{name: "a record between two merged ones covers what only the older names", own: []Said{said(5, 0, 1), said(9, 0, 2)}, later: []Later{sent(7, 0, 1)}, reduce: columns(1)},
+		{name: "a record between two merged ones covers nothing that the newer names too", own: []Said{said(5, 0, 1), said(9, 0, 1)}, later: []Later{sent(7, 0, 1)}},
+		{name: "a row is not dropped by what is older than its newest record", own: []Said{said(5, 0, 1), said(9, 0)}, later: []Later{sent(7, 0, 1)}, reduce: columns(1)},
+		{name: "the row's own record is no newer version", own: []Said{said(5, 0, 1), said(9, 0, 1)}, later: []Later{sent(9, 0, 1)}},
+		{name: "a newer record without a bit for the key column drops all the same", own: []Said{said(5, 1)}, later: []Later{sent(9, 1)}, drop: true, successor: 9},
 		{
 			name: "places inside one frame are ordered too", own: []Said{{At: record.Place{Seq: 5, Idx: 1}, Columns: columns(0, 1)}},
-			later: []Said{{At: record.Place{Seq: 5, Idx: 2}, Columns: columns(0, 1)}}, drop: true, successor: 5,
+			later: []Later{{Said: Said{At: record.Place{Seq: 5, Idx: 2}, Columns: columns(0, 1)}}}, drop: true, successor: 5,
 		},
 	}
 	for _, tt := range tests {
@@ -56,67 +61,68 @@ func TestSupersede(t *testing.T) {
 	}
 }
 
-// An entity's history is written to an org in stream order; then a row made of some of the records is sent again, as Supersede lets it. The
-// org must end as if each column had been written by the last record that names it, and nothing of the row may be lost.
+// An entity's history is written to an org: what is sent already, then a row made of some of the records as Supersede lets it, then what is
+// sent later. The org must end as if each column had been written by the last record that names it, and nothing may be lost.
 func TestWhatSupersedeLetsThroughNeverChangesTheNewest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const width = 6
 		n := rapid.IntRange(1, 8).Draw(t, "records")
-		var history, own, later []Said
+		var own []Said
+		var later []Later
+		var want [width]uint64
 		for i := range n {
-			b := columns(0)
+			r := Said{At: record.Place{Seq: uint64(i + 1)}, Columns: columns(0)}
 			for c := 1; c < width; c++ {
 				if rapid.Bool().Draw(t, "names") {
-					b.Set(c)
+					r.Columns.Set(c)
+					want[c] = r.At.Seq
 				}
 			}
-			history = append(history, Said{At: record.Place{Seq: uint64(i + 1)}, Columns: b})
-		}
-		for i := range history {
-			if rapid.Bool().Draw(t, "own") {
-				own = append(own, history[i])
+			mine := len(own) == 0 || rapid.Bool().Draw(t, "own")
+			if mine {
+				own = append(own, r)
+			}
+			if len(own) > 1 || !mine { // the index shows the row's own records too
+				later = append(later, Later{Said: r, Sent: !mine && rapid.Bool().Draw(t, "sent")})
 			}
 		}
-		if len(own) == 0 {
-			own = history[:1]
-		}
-		for _, h := range history {
-			if own[0].At.Less(h.At) {
-				later = append(later, h)
-			}
-		}
-		mine := map[record.Place]bool{}
+		isOwn := map[record.Place]bool{}
 		for _, o := range own {
-			mine[o.At] = true
+			isOwn[o.At] = true
 		}
-		want := [width]uint64{}
-		org := [width]uint64{}
-		for _, h := range history {
-			for _, c := range h.Columns.Ordinals() {
-				want[c] = h.At.Seq
-				if !mine[h.At] {
-					org[c] = h.At.Seq // everything but the row has landed
-				}
-			}
-		}
+
 		v := Supersede(own, later, 0)
-		if !v.Drop {
-			for c := 1; c < width; c++ {
-				if v.Reduce.Has(c) {
-					continue
-				}
-				for _, o := range own {
-					if o.Columns.Has(c) {
-						org[c] = o.At.Seq
-					}
-				}
-			}
-		} else if !own[len(own)-1].At.Less(v.Successor.At) {
+		if v.Drop && !own[len(own)-1].At.Less(v.Successor.At) {
 			t.Fatalf("dropped in favour of %v, which is not newer", v.Successor.At)
 		}
+		var org [width]uint64
 		for c := 1; c < width; c++ {
+			var landed []Said // in the order of landing
+			for _, l := range later {
+				if l.Sent {
+					landed = append(landed, l.Said)
+				}
+			}
+			if !v.Drop && !v.Reduce.Has(c) {
+				landed = append(landed, own...)
+			}
+			for _, l := range later {
+				// What is sent later asks for newer versions in its turn.
+				overwrites := !l.Sent && !isOwn[l.At]
+				for _, other := range landed {
+					overwrites = overwrites && !(l.At.Less(other.At) && other.Columns.Has(c))
+				}
+				if overwrites {
+					landed = append(landed, l.Said)
+				}
+			}
+			for _, r := range landed {
+				if r.Columns.Has(c) {
+					org[c] = r.At.Seq
+				}
+			}
 			if org[c] != want[c] {
-				t.Fatalf("column %d ends with record %d, want %d (own %v, drop %v, reduce %v)", c, org[c], want[c], own, v.Drop, v.Reduce.Ordinals())
+				t.Fatalf("column %d ends with record %d, want %d (own %v, later %v, drop %v, reduce %v)", c, org[c], want[c], own, later, v.Drop, v.Reduce.Ordinals())
 			}
 		}
 	})

@@ -14,7 +14,8 @@ import (
 
 const pipelinesWithReplays = `-- name: PipelinesWithReplays :many
 SELECT DISTINCT r.pipeline FROM ops_pub.replays r
-WHERE NOT EXISTS (SELECT FROM extractor.letters_taken t WHERE t.letter_id = r.letter_id)
+WHERE r.taker = 'extractor'
+  AND NOT EXISTS (SELECT FROM extractor.letters_taken t WHERE t.letter_id = r.letter_id)
   AND NOT EXISTS (SELECT FROM retrier_pub.letters_taken t WHERE t.letter_id = r.letter_id)
 ORDER BY 1
 `
@@ -53,17 +54,16 @@ LEFT JOIN extractor.dead d ON d.letter_id = r.letter_id
 LEFT JOIN reconciler_pub.failures f ON f.letter_id = r.letter_id
 LEFT JOIN retrier_pub.dead x ON x.letter_id = r.letter_id
 LEFT JOIN reconciler_pub.failures g ON g.id = x.failure_id
-WHERE r.pipeline = $1 AND (r.stage = 'extract' OR r.revision < $2::integer)
+WHERE r.pipeline = $1 AND r.taker = 'extractor'
   AND NOT EXISTS (SELECT FROM extractor.letters_taken t WHERE t.letter_id = r.letter_id)
   AND NOT EXISTS (SELECT FROM retrier_pub.letters_taken t WHERE t.letter_id = r.letter_id)
   AND (d.letter_id IS NOT NULL OR f.id IS NOT NULL OR g.id IS NOT NULL)
 ORDER BY coalesce(d.seq, f.seq, g.seq, 0), coalesce(d.idx, f.idx, g.idx, 0), r.letter_id
-LIMIT $3
+LIMIT $2
 `
 
 type ReplaysParams struct {
 	Pipeline string
-	Revision int32
 	Most     int32
 }
 
@@ -81,9 +81,9 @@ type ReplaysRow struct {
 }
 
 // Letters that a person ordered to be sent again and that must be mapped again: refused before Salesforce, or decided under an older
-// revision. Whichever service decided it holds the payload.
+// revision than was in force at the order. ops says who takes a letter; whichever service decided it holds the payload.
 func (q *Queries) Replays(ctx context.Context, arg ReplaysParams) ([]ReplaysRow, error) {
-	rows, err := q.db.Query(ctx, replays, arg.Pipeline, arg.Revision, arg.Most)
+	rows, err := q.db.Query(ctx, replays, arg.Pipeline, arg.Most)
 	if err != nil {
 		return nil, err
 	}

@@ -160,7 +160,9 @@ DECLARE
     name text := 'records_' || to_char(first_day, 'YYYY_MM');
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('extractor.ensure_partition'));
-    IF to_regclass('extractor.' || name) IS NULL THEN
+    -- A month that has rows in the default partition already stays there: it is dropped row by row instead of at once.
+    IF to_regclass('extractor.' || name) IS NULL AND NOT EXISTS (
+        SELECT FROM extractor.records_default WHERE accepted_at >= first_day AND accepted_at < first_day + interval '1 month') THEN
         EXECUTE format('CREATE TABLE extractor.%I PARTITION OF extractor.records FOR VALUES FROM (%L) TO (%L)',
             name, first_day, (first_day + interval '1 month')::date);
     END IF;

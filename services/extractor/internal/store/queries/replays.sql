@@ -1,5 +1,5 @@
 -- Letters that a person ordered to be sent again and that must be mapped again: refused before Salesforce, or decided under an older
--- revision. Whichever service decided it holds the payload.
+-- revision than was in force at the order. ops says who takes a letter; whichever service decided it holds the payload.
 -- name: Replays :many
 SELECT r.letter_id, r.stage, (r.generation + 1)::smallint AS generation,
     coalesce(d.run, f.run, g.run, '')::text AS run,
@@ -14,7 +14,7 @@ LEFT JOIN extractor.dead d ON d.letter_id = r.letter_id
 LEFT JOIN reconciler_pub.failures f ON f.letter_id = r.letter_id
 LEFT JOIN retrier_pub.dead x ON x.letter_id = r.letter_id
 LEFT JOIN reconciler_pub.failures g ON g.id = x.failure_id
-WHERE r.pipeline = @pipeline AND (r.stage = 'extract' OR r.revision < @revision::integer)
+WHERE r.pipeline = @pipeline AND r.taker = 'extractor'
   AND NOT EXISTS (SELECT FROM extractor.letters_taken t WHERE t.letter_id = r.letter_id)
   AND NOT EXISTS (SELECT FROM retrier_pub.letters_taken t WHERE t.letter_id = r.letter_id)
   AND (d.letter_id IS NOT NULL OR f.id IS NOT NULL OR g.id IS NOT NULL)
@@ -23,7 +23,8 @@ LIMIT @most;
 
 -- name: PipelinesWithReplays :many
 SELECT DISTINCT r.pipeline FROM ops_pub.replays r
-WHERE NOT EXISTS (SELECT FROM extractor.letters_taken t WHERE t.letter_id = r.letter_id)
+WHERE r.taker = 'extractor'
+  AND NOT EXISTS (SELECT FROM extractor.letters_taken t WHERE t.letter_id = r.letter_id)
   AND NOT EXISTS (SELECT FROM retrier_pub.letters_taken t WHERE t.letter_id = r.letter_id)
 ORDER BY 1;
 

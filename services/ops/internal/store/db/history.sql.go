@@ -13,16 +13,15 @@ import (
 )
 
 const chunkFates = `-- name: ChunkFates :many
-SELECT q.chunk::uuid AS chunk, q.row::integer AS row, x.sealed_at AS fresh_sealed_at, x.kind AS fresh_kind,
-       s.state AS submission_state, s.job_id, s.bound_at, s.submitted_at, s.last_error,
-       w.state AS watch_state, w.job_state, w.finished_at, w.next_look_at,
-       k.state AS work_state, k.last_error AS work_error,
+SELECT q.chunk::uuid AS chunk, q.row::integer AS row,
+       s.state AS submission_state, s.job_id, s.submitted_at, s.last_error, s.waiting_for,
+       w.state AS watch_state, w.job_state, w.finished_at,
+       k.state AS work_state, k.last_error AS work_error, k.reason AS work_reason,
        o.reconciled_at, o.job_id AS outcome_job_id,
        CASE WHEN o.chunk IS NULL OR q.row >= o.rows THEN 0 ELSE get_byte(o.row_states, q.row) END::integer AS row_state,
        CASE WHEN o.chunk IS NULL THEN ''::bytea ELSE substring(o.row_ids FROM q.row * 18 + 1 FOR 18) END::bytea AS row_id,
        (EXISTS (SELECT 1 FROM retrier_pub.taken t WHERE t.chunk = q.chunk))::boolean AS taken
 FROM (SELECT unnest($1::uuid[]) AS chunk, unnest($2::integer[]) AS row) q
-LEFT JOIN extractor_pub.chunks x ON x.chunk = q.chunk
 LEFT JOIN submitter_pub.submissions s ON s.chunk = q.chunk
 LEFT JOIN poller_pub.watches w ON w.chunk = q.chunk
 LEFT JOIN reconciler_pub.work k ON k.chunk = q.chunk
@@ -37,19 +36,17 @@ type ChunkFatesParams struct {
 type ChunkFatesRow struct {
 	Chunk           uuid.UUID
 	Row             int32
-	FreshSealedAt   *time.Time
-	FreshKind       *string
 	SubmissionState *string
 	JobID           *string
-	BoundAt         *time.Time
 	SubmittedAt     *time.Time
 	LastError       *string
+	WaitingFor      *string
 	WatchState      *string
 	JobState        *string
 	FinishedAt      *time.Time
-	NextLookAt      *time.Time
 	WorkState       *string
 	WorkError       *string
+	WorkReason      *string
 	ReconciledAt    *time.Time
 	OutcomeJobID    *string
 	RowState        int32
@@ -70,19 +67,17 @@ func (q *Queries) ChunkFates(ctx context.Context, arg ChunkFatesParams) ([]Chunk
 		if err := rows.Scan(
 			&i.Chunk,
 			&i.Row,
-			&i.FreshSealedAt,
-			&i.FreshKind,
 			&i.SubmissionState,
 			&i.JobID,
-			&i.BoundAt,
 			&i.SubmittedAt,
 			&i.LastError,
+			&i.WaitingFor,
 			&i.WatchState,
 			&i.JobState,
 			&i.FinishedAt,
-			&i.NextLookAt,
 			&i.WorkState,
 			&i.WorkError,
+			&i.WorkReason,
 			&i.ReconciledAt,
 			&i.OutcomeJobID,
 			&i.RowState,

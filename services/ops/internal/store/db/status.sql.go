@@ -63,9 +63,9 @@ func (q *Queries) LettersByState(ctx context.Context) ([]LettersByStateRow, erro
 
 const openChunks = `-- name: OpenChunks :many
 SELECT c.chunk, c.pipeline::text AS pipeline, c.kind::text AS kind, c.sealed_at,
-       s.state AS submission_state, s.job_id, s.last_error AS submission_error, s.next_try_at, s.noted_at, s.submitted_at, s.bound_at,
-       w.state AS watch_state, w.job_state, w.last_error AS watch_error, w.finished_at, w.next_look_at,
-       k.state AS work_state, k.last_error AS work_error, k.noted_at AS work_noted_at, k.next_read_at
+       s.state AS submission_state, s.job_id, s.last_error AS submission_error, s.waiting_for, s.noted_at, s.submitted_at,
+       w.state AS watch_state, w.job_state, w.last_error AS watch_error, w.finished_at,
+       k.state AS work_state, k.last_error AS work_error, k.reason AS work_reason, k.noted_at AS work_noted_at
 FROM (
     SELECT chunk, pipeline, kind, sealed_at FROM extractor_pub.chunks WHERE reconciled_at IS NULL
     UNION ALL SELECT chunk, pipeline, kind, sealed_at FROM retrier_pub.chunks WHERE reconciled_at IS NULL
@@ -86,19 +86,17 @@ type OpenChunksRow struct {
 	SubmissionState *string
 	JobID           *string
 	SubmissionError *string
-	NextTryAt       *time.Time
+	WaitingFor      *string
 	NotedAt         *time.Time
 	SubmittedAt     *time.Time
-	BoundAt         *time.Time
 	WatchState      *string
 	JobState        *string
 	WatchError      *string
 	FinishedAt      *time.Time
-	NextLookAt      *time.Time
 	WorkState       *string
 	WorkError       *string
+	WorkReason      *string
 	WorkNotedAt     *time.Time
-	NextReadAt      *time.Time
 }
 
 // Every chunk without an outcome, with the service that must move it next.
@@ -119,19 +117,17 @@ func (q *Queries) OpenChunks(ctx context.Context, maxItems int32) ([]OpenChunksR
 			&i.SubmissionState,
 			&i.JobID,
 			&i.SubmissionError,
-			&i.NextTryAt,
+			&i.WaitingFor,
 			&i.NotedAt,
 			&i.SubmittedAt,
-			&i.BoundAt,
 			&i.WatchState,
 			&i.JobState,
 			&i.WatchError,
 			&i.FinishedAt,
-			&i.NextLookAt,
 			&i.WorkState,
 			&i.WorkError,
+			&i.WorkReason,
 			&i.WorkNotedAt,
-			&i.NextReadAt,
 		); err != nil {
 			return nil, err
 		}

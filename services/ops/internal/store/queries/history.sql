@@ -31,16 +31,15 @@ ORDER BY r.generation, c.seal_no;
 
 -- How far each of the chunks has come, and what became of one row of it (row_state 0 = no outcome yet).
 -- name: ChunkFates :many
-SELECT q.chunk::uuid AS chunk, q.row::integer AS row, x.sealed_at AS fresh_sealed_at, x.kind AS fresh_kind,
-       s.state AS submission_state, s.job_id, s.bound_at, s.submitted_at, s.last_error,
-       w.state AS watch_state, w.job_state, w.finished_at, w.next_look_at,
-       k.state AS work_state, k.last_error AS work_error,
+SELECT q.chunk::uuid AS chunk, q.row::integer AS row,
+       s.state AS submission_state, s.job_id, s.submitted_at, s.last_error, s.waiting_for,
+       w.state AS watch_state, w.job_state, w.finished_at,
+       k.state AS work_state, k.last_error AS work_error, k.reason AS work_reason,
        o.reconciled_at, o.job_id AS outcome_job_id,
        CASE WHEN o.chunk IS NULL OR q.row >= o.rows THEN 0 ELSE get_byte(o.row_states, q.row) END::integer AS row_state,
        CASE WHEN o.chunk IS NULL THEN ''::bytea ELSE substring(o.row_ids FROM q.row * 18 + 1 FOR 18) END::bytea AS row_id,
        (EXISTS (SELECT 1 FROM retrier_pub.taken t WHERE t.chunk = q.chunk))::boolean AS taken
 FROM (SELECT unnest(@chunks::uuid[]) AS chunk, unnest(@rows::integer[]) AS row) q
-LEFT JOIN extractor_pub.chunks x ON x.chunk = q.chunk
 LEFT JOIN submitter_pub.submissions s ON s.chunk = q.chunk
 LEFT JOIN poller_pub.watches w ON w.chunk = q.chunk
 LEFT JOIN reconciler_pub.work k ON k.chunk = q.chunk

@@ -1,8 +1,8 @@
--- Up to where a pipeline's RECORDS are decided, and the oldest place that a chunk still needs: its payloads are copied into the failures when its
+-- The first message of a pipeline's RECORDS that is not decided in every lane (2147483647 stands for behind the last record of a message), and the oldest place that a chunk still needs: its payloads are copied into the failures when its
 -- outcome is written. -1 = no checkpoint (nothing may go), or no such chunk.
 -- name: PurgeMarks :many
 SELECT d.name AS pipeline,
-       coalesce((SELECT min(c.seq) FROM extractor_pub.checkpoints c WHERE c.pipeline = d.name), -1)::bigint AS lowest_mark,
+       coalesce((SELECT min(CASE c.idx WHEN 2147483647 THEN c.seq + 1 ELSE c.seq END) FROM extractor_pub.checkpoints c WHERE c.pipeline = d.name), -1)::bigint AS undecided,
        coalesce((SELECT min(k.first_seq) FROM extractor_pub.chunks k
         WHERE k.pipeline = d.name AND k.kind = 'fresh'
           AND (NOT EXISTS (SELECT 1 FROM reconciler_pub.outcomes o WHERE o.chunk = k.chunk)

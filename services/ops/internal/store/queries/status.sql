@@ -20,9 +20,9 @@ SELECT pipeline, lane, seq, idx, moved_at FROM extractor_pub.checkpoints ORDER B
 -- Every chunk without an outcome, with the service that must move it next.
 -- name: OpenChunks :many
 SELECT c.chunk, c.pipeline::text AS pipeline, c.kind::text AS kind, c.sealed_at,
-       s.state AS submission_state, s.job_id, s.last_error AS submission_error, s.next_try_at, s.noted_at, s.submitted_at, s.bound_at,
-       w.state AS watch_state, w.job_state, w.last_error AS watch_error, w.finished_at, w.next_look_at,
-       k.state AS work_state, k.last_error AS work_error, k.noted_at AS work_noted_at, k.next_read_at
+       s.state AS submission_state, s.job_id, s.last_error AS submission_error, s.waiting_for, s.noted_at, s.submitted_at,
+       w.state AS watch_state, w.job_state, w.last_error AS watch_error, w.finished_at,
+       k.state AS work_state, k.last_error AS work_error, k.reason AS work_reason, k.noted_at AS work_noted_at
 FROM (
     SELECT chunk, pipeline, kind, sealed_at FROM extractor_pub.chunks WHERE reconciled_at IS NULL
     UNION ALL SELECT chunk, pipeline, kind, sealed_at FROM retrier_pub.chunks WHERE reconciled_at IS NULL

@@ -111,7 +111,12 @@ WITH asked AS (
     SELECT unnest($2::int[]) AS row, unnest($3::uuid[]) AS entity,
            unnest($4::bigint[]) AS seq, unnest($5::int[]) AS idx
 )
-SELECT a.row::int AS row, r.key_hash, r.seq, r.idx, r.columns
+SELECT a.row::int AS row, r.key_hash, r.seq, r.idx, r.columns,
+       (EXISTS (SELECT 1 FROM reconciler_pub.outcomes o
+                WHERE o.chunk = r.chunk AND r.row < length(o.row_states) AND get_byte(o.row_states, r.row) IN (ascii('l'), ascii('m')))
+        OR EXISTS (SELECT 1 FROM retrier_pub.resent s JOIN reconciler_pub.outcomes o ON o.chunk = s.chunk
+                   WHERE s.pipeline = r.pipeline AND s.key_hash = r.key_hash
+                     AND s.row < length(o.row_states) AND get_byte(o.row_states, s.row) IN (ascii('l'), ascii('m'))))::bool AS sent
 FROM asked a JOIN extractor_pub.records r ON r.entity_hash = a.entity
 WHERE r.pipeline = $1 AND r.chunk IS NOT NULL AND (r.seq > a.seq OR (r.seq = a.seq AND r.idx > a.idx))
 `
@@ -130,10 +135,12 @@ type NewerRecordsRow struct {
 	Seq     int64
 	Idx     int32
 	Columns []byte
+	Sent    bool
 }
 
-// Records of the same pipeline and entity that stand later in the stream and were put into a chunk.
-// rows, entities, seqs and idxs are parallel lists.
+// Records of the same pipeline and entity that stand later in the stream and were put into a chunk. rows, entities, seqs and idxs are
+// parallel lists. sent says that the record reached the org, or may have: its row landed or is missing, in its first chunk or in one that
+// it was sent again with. While the lane is held, what has no outcome there has not been sent.
 func (q *Queries) NewerRecords(ctx context.Context, arg NewerRecordsParams) ([]NewerRecordsRow, error) {
 	rows, err := q.db.Query(ctx, newerRecords,
 		arg.Pipeline,
@@ -155,6 +162,7 @@ func (q *Queries) NewerRecords(ctx context.Context, arg NewerRecordsParams) ([]N
 			&i.Seq,
 			&i.Idx,
 			&i.Columns,
+			&i.Sent,
 		); err != nil {
 			return nil, err
 		}

@@ -106,8 +106,9 @@ func (q *Queries) HoldLane(ctx context.Context, arg HoldLaneParams) (int64, erro
 }
 
 const jobIsTooOld = `-- name: JobIsTooOld :one
-SELECT (job_created_at < now() - make_interval(secs => $1::float8))::bool AS too_old
-FROM submitter.submissions WHERE chunk = $2
+SELECT (job_created_at < now() - make_interval(secs => $1::float8)
+        AND uploaded_at < now() - make_interval(secs => least($1::float8, 60)))::bool AS too_old
+FROM submitter.submissions WHERE chunk = $2 AND uploaded_at IS NOT NULL
 `
 
 type JobIsTooOldParams struct {
@@ -115,6 +116,7 @@ type JobIsTooOldParams struct {
 	Chunk         uuid.UUID
 }
 
+// A job grows old by waiting. One whose upload has only just ended is bound however long that took, or a slow upload would be repeated for ever.
 func (q *Queries) JobIsTooOld(ctx context.Context, arg JobIsTooOldParams) (bool, error) {
 	row := q.db.QueryRow(ctx, jobIsTooOld, arg.MaxAgeSeconds, arg.Chunk)
 	var too_old bool

@@ -12,7 +12,9 @@ import (
 const keptAmong = `-- name: KeptAmong :many
 SELECT job_id FROM submitter.submissions
 WHERE job_id = ANY($1::text[])
-  AND (state NOT IN ('claimed', 'created') OR job_created_at > now() - make_interval(secs => $2::float8))
+  AND (state NOT IN ('claimed', 'created') OR lease_until > now()
+       OR job_created_at > now() - make_interval(secs => $2::float8)
+       OR uploaded_at > now() - make_interval(secs => least($2::float8, 60)))
 `
 
 type KeptAmongParams struct {
@@ -20,7 +22,8 @@ type KeptAmongParams struct {
 	MaxAgeSeconds float64
 }
 
-// Which of these jobs a submission still has: bound ones are adopted whatever their age, created ones may be bound until they are too old.
+// Which of these jobs a submission still has: bound ones are adopted whatever their age, created ones may be bound until they are too old, and
+// while somebody works on them.
 func (q *Queries) KeptAmong(ctx context.Context, arg KeptAmongParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, keptAmong, arg.JobIds, arg.MaxAgeSeconds)
 	if err != nil {

@@ -30,12 +30,18 @@ SELECT row, columns FROM submitter.reduced WHERE chunk = sqlc.arg(chunk);
 SELECT ordinal, name FROM extractor_pub.columns WHERE pipeline = sqlc.arg(pipeline);
 
 -- name: NewerRecords :many
--- Records of the same pipeline and entity that stand later in the stream and were put into a chunk.
--- rows, entities, seqs and idxs are parallel lists.
+-- Records of the same pipeline and entity that stand later in the stream and were put into a chunk. rows, entities, seqs and idxs are
+-- parallel lists. sent says that the record reached the org, or may have: its row landed or is missing, in its first chunk or in one that
+-- it was sent again with. While the lane is held, what has no outcome there has not been sent.
 WITH asked AS (
     SELECT unnest(sqlc.arg(rows)::int[]) AS row, unnest(sqlc.arg(entities)::uuid[]) AS entity,
            unnest(sqlc.arg(seqs)::bigint[]) AS seq, unnest(sqlc.arg(idxs)::int[]) AS idx
 )
-SELECT a.row::int AS row, r.key_hash, r.seq, r.idx, r.columns
+SELECT a.row::int AS row, r.key_hash, r.seq, r.idx, r.columns,
+       (EXISTS (SELECT 1 FROM reconciler_pub.outcomes o
+                WHERE o.chunk = r.chunk AND r.row < length(o.row_states) AND get_byte(o.row_states, r.row) IN (ascii('l'), ascii('m')))
+        OR EXISTS (SELECT 1 FROM retrier_pub.resent s JOIN reconciler_pub.outcomes o ON o.chunk = s.chunk
+                   WHERE s.pipeline = r.pipeline AND s.key_hash = r.key_hash
+                     AND s.row < length(o.row_states) AND get_byte(o.row_states, s.row) IN (ascii('l'), ascii('m'))))::bool AS sent
 FROM asked a JOIN extractor_pub.records r ON r.entity_hash = a.entity
 WHERE r.pipeline = sqlc.arg(pipeline) AND r.chunk IS NOT NULL AND (r.seq > a.seq OR (r.seq = a.seq AND r.idx > a.idx));

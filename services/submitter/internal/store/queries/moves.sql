@@ -85,8 +85,10 @@ SET uploaded_at = now(), upload_rows = sqlc.arg(upload_rows), upload_bytes = sql
 WHERE chunk = sqlc.arg(chunk) AND epoch = sqlc.arg(epoch) AND state = 'created' AND job_id = sqlc.arg(job_id) AND ended_at IS NULL;
 
 -- name: JobIsTooOld :one
-SELECT (job_created_at < now() - make_interval(secs => sqlc.arg(max_age_seconds)::float8))::bool AS too_old
-FROM submitter.submissions WHERE chunk = sqlc.arg(chunk);
+-- A job grows old by waiting. One whose upload has only just ended is bound however long that took, or a slow upload would be repeated for ever.
+SELECT (job_created_at < now() - make_interval(secs => sqlc.arg(max_age_seconds)::float8)
+        AND uploaded_at < now() - make_interval(secs => least(sqlc.arg(max_age_seconds)::float8, 60)))::bool AS too_old
+FROM submitter.submissions WHERE chunk = sqlc.arg(chunk) AND uploaded_at IS NOT NULL;
 
 -- name: SaveBound :execrows
 UPDATE submitter.submissions SET state = 'bound', bound_at = now(), tries = 0, last_error = '', waiting_for = ''

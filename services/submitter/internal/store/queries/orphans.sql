@@ -4,10 +4,13 @@
 SELECT DISTINCT org FROM submitter.jobs ORDER BY org;
 
 -- name: KeptAmong :many
--- Which of these jobs a submission still has: bound ones are adopted whatever their age, created ones may be bound until they are too old.
+-- Which of these jobs a submission still has: bound ones are adopted whatever their age, created ones may be bound until they are too old, and
+-- while somebody works on them.
 SELECT job_id FROM submitter.submissions
 WHERE job_id = ANY(sqlc.arg(job_ids)::text[])
-  AND (state NOT IN ('claimed', 'created') OR job_created_at > now() - make_interval(secs => sqlc.arg(max_age_seconds)::float8));
+  AND (state NOT IN ('claimed', 'created') OR lease_until > now()
+       OR job_created_at > now() - make_interval(secs => sqlc.arg(max_age_seconds)::float8)
+       OR uploaded_at > now() - make_interval(secs => least(sqlc.arg(max_age_seconds)::float8, 60)));
 
 -- name: LeaveOrphan :execrows
 UPDATE submitter.jobs SET state = 'abandoned' WHERE job_id = sqlc.arg(job_id) AND state = 'created';

@@ -1,0 +1,61 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Config is what the extractor is told. [DefaultConfig] has every default.
+type Config struct {
+	// DSN is the ledger's address, for the role bulkhead_extractor.
+	DSN string `yaml:"dsn" env:"BULKHEAD_DSN"`
+	// NATSURL is the broker's address.
+	NATSURL string `yaml:"natsUrl" env:"BULKHEAD_NATS"`
+	// Lease is how long a reader's lease holds without being renewed: the longest time that a pipeline is not read after its instance
+	// died. Default 15 s.
+	Lease time.Duration `yaml:"lease" env:"BULKHEAD_LEASE"`
+	// Sweep is how often work is looked for that no fact told of. Default 30 s.
+	Sweep time.Duration `yaml:"sweep" env:"BULKHEAD_SWEEP"`
+	// OpenChunks bounds the fresh chunks of a pipeline that have no outcome: at the bound nothing more is read. Default 64.
+	OpenChunks int `yaml:"openChunks" env:"BULKHEAD_OPEN_CHUNKS"`
+	// Listen is where /healthz, /readyz and /metrics are served; empty = nowhere.
+	Listen string `yaml:"listen" env:"BULKHEAD_LISTEN"`
+	// StopTimeout bounds giving leases back, flushing the outbox and closing. Default 10 s.
+	StopTimeout time.Duration `yaml:"stopTimeout" env:"BULKHEAD_STOP_TIMEOUT"`
+
+	// Now replaces the clock in tests; nil = the real one. Leases go by the database's clock.
+	Now func() time.Time `yaml:"-"`
+}
+
+// DefaultConfig returns the defaults.
+func DefaultConfig() Config {
+	return Config{Lease: 15 * time.Second, Sweep: 30 * time.Second, OpenChunks: 64, StopTimeout: 10 * time.Second}
+}
+
+// Bounds of the configuration.
+const (
+	minLease      = 500 * time.Millisecond // three renewals must fit in it, each a round trip to the ledger
+	maxOpenChunks = 10_000                 // each has its rows in the ledger
+)
+
+// Check refuses a configuration that cannot work, with everything that is wrong with it.
+func (c Config) Check() error {
+	var errs []error
+	if c.DSN == "" {
+		errs = append(errs, errors.New("dsn is missing: the ledger's address, or BULKHEAD_DSN"))
+	}
+	if c.NATSURL == "" {
+		errs = append(errs, errors.New("natsUrl is missing: the broker's address, or BULKHEAD_NATS"))
+	}
+	if c.Lease < minLease {
+		errs = append(errs, fmt.Errorf("lease is %s: at least %s", c.Lease, minLease))
+	}
+	if c.Sweep <= 0 || c.StopTimeout <= 0 {
+		errs = append(errs, fmt.Errorf("sweep (%s) and stopTimeout (%s) must be above zero", c.Sweep, c.StopTimeout))
+	}
+	if c.OpenChunks < 1 || c.OpenChunks > maxOpenChunks {
+		errs = append(errs, fmt.Errorf("openChunks is %d: from 1 to %d", c.OpenChunks, maxOpenChunks))
+	}
+	return errors.Join(errs...)
+}

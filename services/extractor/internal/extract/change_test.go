@@ -1,0 +1,480 @@
+package extract
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"bulkhead/libs/bus"
+	"bulkhead/libs/record"
+	"bulkhead/services/extractor/internal/store"
+)
+
+const (
+	mapWithPhone = defaultMap + "\n  - {from: phone, to: Phone, type: string}"
+	smallChunk   = "chunk: {rows: 5, bytes: 1MB, age: 10s}"
+)
+
+func TestDefinitionChanges(t *testing.T) {
+	t.Parallel()
+	t.Run("what was read is sealed under the old revision, what follows is judged by the new one", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, defaultChunk))
+		r := b.reader("one")
+		b.single("", contact("a", "A"))
+		b.single("", `{"id":"b","phone":"1"}`)
+		for b.unsealed(r) < 2 {
+			_, err := r.Pass(t.Context())
+			b.must(err)
+		}
+		b.apply(2, definition(mapWithPhone, defaultChunk))
+		b.single("", `{"id":"c","phone":"2"}`)
+		b.settle(r)
+		b.wantTally(tally{Rows: 2, Dead: 1})
+		chunks := b.chunks()
+		if len(chunks) != 2 || chunks[0].Revision != 1 || chunks[1].Revision != 2 {
+			t.Fatalf("chunks %+v", chunks)
+		}
+		if diff := cmp.Diff([]string{"a,A,", "c,,,2"}, b.rows()); diff != "" {
+			t.Error(diff)
+		}
+		if n := b.count("SELECT count(*)::int FROM extractor_pub.columns"); n != 4 {
+			t.Errorf("%d columns have ordinals, want 4", n)
+		}
+	})
+
+	t.Run("a reader that died with uneven marks finishes under the revision that routed them", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, smallChunk, "lanes: 2"))
+		b.frame("", contacts(17, "n")...)
+		dying := b.reader("one")
+		for len(b.chunks()) < 2 {
+			_, err := dying.Pass(t.Context())
+			b.must(err)
+		}
+		var high record.Place
+		for _, m := range b.marks() {
+			if high.Less(m) {
+				high = m
+			}
+		}
+		b.apply(2, definition(mapWithPhone, smallChunk, "lanes: 3"))
+		b.frame("", `{"id":"after","phone":"1"}`)
+		r := b.reader("one")
+		for i := 0; !b.decided(2); i++ {
+			if i > 300 {
+				t.Fatal("it does not end")
+			}
+			_, err := r.Pass(t.Context())
+			b.must(err)
+			b.advance(time.Second)
+			b.landed()
+		}
+		b.wantTally(tally{Rows: 18})
+		late := `SELECT count(*)::int FROM extractor.records r JOIN extractor.chunks c USING (chunk) WHERE c.revision = 2 AND (r.seq, r.idx) <= ($1, $2)`
+		if n := b.count(late, int64(high.Seq), int64(high.Idx)); n != 0 {
+			t.Errorf("%d records up to the highest mark, %v, were sealed under the new revision", n, high)
+		}
+		if n := b.count("SELECT sum(records)::int FROM extractor.chunks WHERE revision = 2"); n == 0 {
+			t.Error("the new revision never came into force")
+		}
+	})
+
+	t.Run("another number of lanes waits until nothing of the space can still be sent", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, defaultChunk, "lanes: 2"))
+		r := b.reader("one")
+		b.frame("", contacts(10, "n")...)
+		b.settle(r)
+		b.apply(2, definition(defaultMap, defaultChunk, "lanes: 3"))
+		b.single("", contact("later", "L"))
+		for range 20 {
+			_, err := r.Pass(t.Context())
+			b.must(err)
+			b.advance(11 * time.Second)
+		}
+		if n := b.count("SELECT revision FROM extractor.readers"); n != 1 {
+			t.Fatalf("revision %d is in force while chunks of the space are open", n)
+		}
+		b.landed()
+		b.exec(`INSERT INTO retrier.waiting (failure_id, unit_chunk, unit_row, pipeline, revision, lane, run, key_hash, entity_hash, generation,
+			seq, idx, class, code, attempt, reason, due_at) VALUES (1, $1, 0, 'contacts', 1, 0, '', $1, $1, 0, 1, 0, 'transient', '', 1, '', now())`, uuid.New())
+		for range 5 {
+			_, err := r.Pass(t.Context())
+			b.must(err)
+		}
+		if n := b.count("SELECT revision FROM extractor.readers"); n != 1 {
+			t.Fatalf("revision %d is in force while a record waits to be sent again", n)
+		}
+		b.exec("DELETE FROM retrier.waiting")
+		b.settle(r)
+		b.wantTally(tally{Rows: 11})
+		if n := len(b.marks()); n != 4 {
+			t.Errorf("marks of %d lanes, want 3 and the lane none", n)
+		}
+		b.apply(3, definition(defaultMap, defaultChunk, "lanes: 1"))
+		b.landed()
+		b.single("", contact("last", "L"))
+		b.settle(r)
+		if n := len(b.marks()); n != 2 {
+			t.Errorf("marks of %d lanes, want 1 and the lane none", n)
+		}
+	})
+}
+
+func (b *bench) unsealed(r *Reader) int {
+	if r.held == nil || r.held.engine == nil {
+		return 0
+	}
+	return r.held.engine.Unsealed()
+}
+
+// order orders the replay of every letter, as ops would.
+func order(b *bench) {
+	b.Helper()
+	b.exec(`INSERT INTO ops.letters (letter_id, pipeline, revision, run, key, key_hash, generation, entity, class, code, message, fields,
+			stage, fingerprint, dead_at, state, taker)
+		SELECT letter_id, pipeline, revision, run, key, key_hash, generation, entity, class, code, message, fields,
+			'extract', '', dead_at, 'replaying', 'extractor'
+		FROM extractor.dead ON CONFLICT (letter_id) DO NOTHING`)
+}
+
+func TestReplays(t *testing.T) {
+	t.Parallel()
+	replayer := func(b *bench) *Replayer { return &Replayer{Deps: b.deps("replayer")} }
+
+	t.Run("letters refused before Salesforce are mapped again by the revision in force, same key, next generation", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, defaultChunk))
+		b.single("k1", `{"id":"a","phone":"1"}`)
+		b.single("k2", `{"id":"b","phone":7}`)
+		b.settle(b.reader("one"))
+		b.wantTally(tally{Dead: 2})
+		b.apply(2, definition(mapWithPhone, defaultChunk))
+		b.advance(time.Minute)
+		order(b)
+		n, err := replayer(b).Pass(t.Context())
+		b.must(err)
+		if n != 2 {
+			t.Fatalf("%d letters taken, want 2", n)
+		}
+		if diff := cmp.Diff([]string{"a,,,1"}, b.rows()); diff != "" {
+			t.Error(diff)
+		}
+		c := b.chunks()[0]
+		entry := c.Manifest.GetRows()[0].GetRecords()[0]
+		if c.Kind != record.ChunkReplay || c.Revision != 2 || entry.GetKey() != "k1" || entry.GetGeneration() != 1 || entry.GetSeq() != 1 || entry.GetAttempts() != 0 {
+			t.Errorf("chunk %s of revision %d carries %v", c.Kind, c.Revision, entry)
+		}
+		if id := record.LetterID(testPipeline, "k1", 0); string(entry.GetLetterId()) != string(id[:]) {
+			t.Errorf("the manifest does not name the letter")
+		}
+		if n := b.count("SELECT count(*)::int FROM extractor.dead WHERE generation = 1 AND key = 'k2' AND accepted_at < dead_at"); n != 1 {
+			t.Errorf("%d letters of the next generation, want that of k2", n)
+		}
+		if n := b.count("SELECT count(*)::int FROM extractor_pub.letters_taken"); n != 2 {
+			t.Errorf("%d letters are noted as taken", n)
+		}
+		n, err = replayer(b).Pass(t.Context())
+		b.must(err)
+		if n != 0 {
+			t.Errorf("%d letters taken a second time", n)
+		}
+		b.wantTally(tally{Dead: 2})
+	})
+
+	t.Run("a letter that Salesforce refused under an older revision is mapped again from the reconciler's payload", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, defaultChunk))
+		b.single("k1", contact("a", "A"))
+		b.settle(b.reader("one"))
+		b.apply(2, definition(mapWithPhone, defaultChunk))
+		letter, exhausted := uuid.New(), uuid.New()
+		failure := `INSERT INTO reconciler.failures (chunk, row, record, pipeline, revision, lane, run, key, key_hash, generation, entity, entity_hash, seq, idx,
+			columns, accepted_at, attempt, outcome, class, code, message, fields, sf_id, disposition, letter_id, header, cells, payload, attempts)
+			VALUES ($1, 0, 0, 'contacts', 1, 0, 'r', $2, $1, 0, 'a', $1, 1, 0, '\x01', now(), 1, 'failed', 'data', 'X', '', '{}', '', $3, $4, '{}', '{}', $5, '[]') RETURNING id`
+		var first, second int
+		b.must(b.admin.QueryRow(t.Context(), failure, uuid.New(), "k1", "dead", letter, []byte(contact("a", "A"))).Scan(&first))
+		b.must(b.admin.QueryRow(t.Context(), failure, uuid.New(), "k9", "retry", nil, []byte(contact("z", "Z"))).Scan(&second))
+		b.exec(`INSERT INTO retrier.dead (letter_id, failure_id, pipeline, run, key, key_hash, generation, class, code, message)
+			VALUES ($1, $2, 'contacts', 'r', 'k9', $1, 0, 'transient', '', '')`, exhausted, second)
+		ordered := `INSERT INTO ops.letters (letter_id, pipeline, revision, run, key, key_hash, generation, entity, class, code, message, fields, stage, fingerprint, dead_at, state, taker)
+			VALUES ($1, 'contacts', 1, 'r', $2, $1, 0, '', 'data', 'X', '', '{}', $3, '', now(), 'replaying', $4)`
+		b.exec(ordered, letter, "k1", "reconcile", "extractor")
+		b.exec(ordered, exhausted, "k9", "retry", "extractor")
+		b.exec(ordered, uuid.New(), "k10", "reconcile", "retrier")
+		b.exec(`DELETE FROM extractor.pieces`)
+		n, err := replayer(b).Pass(t.Context())
+		b.must(err)
+		if n != 2 {
+			t.Fatalf("%d letters taken, want the two that are the extractor's", n)
+		}
+		if diff := cmp.Diff([]string{"a,A,,", "z,Z,,"}, slices.Sorted(slices.Values(b.rows()))); diff != "" {
+			t.Error(diff)
+		}
+		for _, row := range b.chunks()[1].Manifest.GetRows() {
+			e := row.GetRecords()[0]
+			want := first
+			if e.GetKey() == "k9" {
+				want = second
+			}
+			if e.GetFailureId() != int64(want) {
+				t.Errorf("entry of %s names failure %d, want %d", e.GetKey(), e.GetFailureId(), want)
+			}
+		}
+	})
+
+	t.Run("a revision with another number of lanes has to be in force before letters are routed by it", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, defaultChunk, "lanes: 2"))
+		r := b.reader("one")
+		b.single("", `{"id":"a","phone":"1"}`)
+		b.single("", contact("b", "B"))
+		b.settle(r)
+		b.apply(2, definition(mapWithPhone, defaultChunk, "lanes: 3"))
+		order(b)
+		n, err := replayer(b).Pass(t.Context())
+		b.must(err)
+		if n != 0 {
+			t.Fatal("a letter was routed to a lane of a numbering that is not in force")
+		}
+		b.landed()
+		b.single("", contact("c", "C"))
+		b.settle(r)
+		n, err = replayer(b).Pass(t.Context())
+		b.must(err)
+		if n != 1 {
+			t.Errorf("%d letters taken once it is in force, want 1", n)
+		}
+	})
+
+	t.Run("two instances at once take each letter once", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, defaultChunk))
+		for i := range 40 {
+			b.single("", fmt.Sprintf(`{"id":"e%d","phone":"1"}`, i))
+		}
+		b.settle(b.reader("one"))
+		b.apply(2, definition(mapWithPhone, defaultChunk))
+		order(b)
+		errs := make(chan error, 4)
+		for range 4 {
+			go func() {
+				_, err := replayer(b).Pass(t.Context())
+				errs <- err
+			}()
+		}
+		for range 4 {
+			b.must(<-errs)
+		}
+		if n := b.count("SELECT sum(records)::int FROM extractor.chunk_runs WHERE kind = 'replay'"); n != 40 {
+			t.Errorf("%d replayed records are in chunks, want 40", n)
+		}
+	})
+}
+
+func TestFreer(t *testing.T) {
+	t.Parallel()
+	t.Run("rows go when the outcome is known and nothing is unresolved", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, defaultChunk, "lanes: 2"))
+		b.frame("", contacts(20, "n")...)
+		b.settle(b.reader("one"))
+		f := &Freer{Deps: b.deps("freer")}
+		n, err := f.Pass(t.Context())
+		b.must(err)
+		if n != 0 {
+			t.Fatalf("%d chunks freed before any outcome", n)
+		}
+		b.landed()
+		held := b.chunks()[0].ID
+		b.exec(`INSERT INTO reconciler.outcome_runs (chunk, pipeline, run, landed, dead, retrying, waiting_for_parent, unresolved, superseded)
+			VALUES ($1, 'contacts', '', 0, 0, 0, 0, 1, 0)`, held)
+		n, err = f.Pass(t.Context())
+		b.must(err)
+		if n != 1 {
+			t.Fatalf("%d chunks freed, want the one without unresolved rows", n)
+		}
+		if n := b.count("SELECT count(*)::int FROM extractor.pieces WHERE chunk <> $1", held); n != 0 {
+			t.Errorf("%d pieces are left", n)
+		}
+		if n := b.count("SELECT count(*)::int FROM extractor.pieces WHERE chunk = $1", held); n == 0 {
+			t.Error("the rows of a chunk with unresolved ones are gone")
+		}
+	})
+}
+
+func TestRepublisher(t *testing.T) {
+	t.Parallel()
+	t.Run("a stream of dead letters that was made again gets the open letters again, and no others", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, defaultChunk))
+		for i := range 5 {
+			b.single("", fmt.Sprintf(`{"id":"e%d","phone":"1"}`, i))
+		}
+		b.settle(b.reader("one"))
+		p := &Republisher{Deps: b.deps("p"), Made: func(ctx context.Context) (time.Time, error) {
+			info, err := bus.Info(ctx, b.conn, bus.StreamDLQ)
+			return info.Incarnation, err
+		}}
+		pass := func() {
+			t.Helper()
+			_, err := p.Pass(t.Context())
+			b.must(err)
+		}
+		pass()
+		b.exec("DELETE FROM extractor.outbox")
+		b.exec(`INSERT INTO ops.letters (letter_id, pipeline, revision, run, key, key_hash, generation, entity, class, code, message, fields, stage, fingerprint, dead_at, state)
+			SELECT letter_id, pipeline, revision, run, key, key_hash, generation, entity, class, code, message, fields, 'extract', '', dead_at,
+				CASE row_number() OVER (ORDER BY seq) WHEN 1 THEN 'discarded' WHEN 2 THEN 'replaying' WHEN 3 THEN 'landed' ELSE 'open' END
+			FROM extractor.dead WHERE entity <> 'e4'`)
+		pass()
+		if n := len(b.letters()); n != 0 {
+			t.Fatalf("%d letters published again into the same stream", n)
+		}
+		b.must(b.conn.JS.DeleteStream(t.Context(), bus.StreamDLQ))
+		pass()
+		b.must(bus.EnsureDLQ(t.Context(), b.conn.JS, bus.Limits{}))
+		pass()
+		pass()
+		if n := len(b.letters()); n != 3 {
+			t.Errorf("%d letters published again, want the open one, the replaying one and the one that ops never saw", n)
+		}
+	})
+}
+
+func TestStreamLoss(t *testing.T) {
+	t.Parallel()
+	stopped := func(b *bench) string {
+		st, _, err := b.store.Status(b.Context(), testPipeline)
+		b.must(err)
+		return st.StoppedCode
+	}
+	pass := func(b *bench, r *Reader) {
+		b.Helper()
+		_, err := r.Pass(b.Context())
+		b.must(err)
+	}
+
+	t.Run("a stream made again stops its pipeline, also for the next reader, until it begins behind what was read", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, defaultChunk))
+		r := b.reader("one")
+		b.frame("", contacts(5, "n")...)
+		b.single("", contact("x", "X"))
+		b.settle(r)
+		stream := bus.RecordsStream(testPipeline)
+		b.must(b.conn.JS.DeleteStream(t.Context(), stream))
+		b.must(bus.EnsureRecords(t.Context(), b.conn.JS, testPipeline, bus.Limits{}))
+		for range 3 {
+			b.single("", contact("lost", "L"))
+		}
+		r = b.freshReader(r)
+		pass(b, r)
+		if stopped(b) != StoppedRecreated {
+			t.Fatalf("stopped by %q, want %s", stopped(b), StoppedRecreated)
+		}
+		b.must(r.Close(t.Context()))
+		r = b.reader("two")
+		for range 3 {
+			pass(b, r)
+		}
+		b.wantTally(tally{Rows: 6})
+		info, err := bus.Info(t.Context(), b.conn, stream)
+		b.must(err)
+		if _, err := Resume(t.Context(), b.store, info, testPipeline); err == nil {
+			t.Fatal("a stream whose sequences run backwards was accepted")
+		}
+		cfg, err := b.conn.JS.Stream(t.Context(), stream)
+		b.must(err)
+		again := cfg.CachedInfo().Config
+		again.FirstSeq = 3
+		b.must(b.conn.JS.DeleteStream(t.Context(), stream))
+		_, err = b.conn.JS.CreateStream(t.Context(), again)
+		b.must(err)
+		info, err = bus.Info(t.Context(), b.conn, stream)
+		b.must(err)
+		_, err = Resume(t.Context(), b.store, info, testPipeline)
+		b.must(err)
+		b.advance(time.Minute)
+		b.single("", contact("new", "N"))
+		b.settle(r)
+		b.wantTally(tally{Rows: 7})
+		if stopped(b) != "" {
+			t.Errorf("still stopped by %q", stopped(b))
+		}
+	})
+
+	t.Run("messages that go before they were read stop the pipeline, and resuming gives up only them", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, defaultChunk))
+		r := b.reader("one")
+		b.single("", contact("a", "A"))
+		b.settle(r)
+		b.must(r.Close(t.Context()))
+		for i := range 4 {
+			b.single("", contact(fmt.Sprintf("n%d", i), "N"))
+		}
+		b.must(bus.PurgeRecords(t.Context(), b.conn.JS, testPipeline, 4))
+		r = b.reader("two")
+		pass(b, r)
+		pass(b, r)
+		if stopped(b) != StoppedShortened {
+			t.Fatalf("stopped by %q, want %s", stopped(b), StoppedShortened)
+		}
+		info, err := bus.Info(t.Context(), b.conn, bus.RecordsStream(testPipeline))
+		b.must(err)
+		_, err = Resume(t.Context(), b.store, info, testPipeline)
+		b.must(err)
+		b.advance(time.Minute)
+		b.settle(r)
+		b.wantTally(tally{Rows: 3})
+		if _, err := Resume(t.Context(), b.store, info, testPipeline); err == nil {
+			t.Error("resumed though nothing is stopped")
+		}
+	})
+
+	t.Run("a purge below the marks is no loss", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, defaultChunk, "lanes: 3"))
+		r := b.reader("one")
+		for i := range 5 {
+			b.single("", contact(fmt.Sprintf("n%d", i), "N"))
+		}
+		b.settle(r)
+		b.must(bus.PurgeRecords(t.Context(), b.conn.JS, testPipeline, 6))
+		b.single("", contact("x", "X"))
+		b.settle(b.freshReader(r))
+		b.wantTally(tally{Rows: 6})
+	})
+
+	t.Run("a stream that is not there yet, or not any more, is waited for", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, defaultChunk))
+		stream := bus.RecordsStream(testPipeline)
+		b.must(b.conn.JS.DeleteStream(t.Context(), stream))
+		r := b.reader("one")
+		for range 3 {
+			if n, err := r.Pass(t.Context()); n != 0 || err != nil {
+				t.Fatalf("%d, %v", n, err)
+			}
+		}
+		b.must(bus.EnsureRecords(t.Context(), b.conn.JS, testPipeline, bus.Limits{}))
+		b.single("", contact("a", "A"))
+		b.settle(r)
+		b.wantTally(tally{Rows: 1})
+	})
+
+	t.Run("a pipeline that is not stopped is not resumed", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, defaultChunk))
+		if _, err := Resume(t.Context(), b.store, bus.StreamInfo{}, "nobody"); err == nil || !isNotStopped(err) {
+			t.Errorf("err = %v, want %v", err, store.ErrNotStopped)
+		}
+	})
+}

@@ -1,0 +1,146 @@
+package extract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"bulkhead/services/extractor/internal/store"
+)
+
+func isNotStopped(err error) bool { return errors.Is(err, store.ErrNotStopped) }
+
+// publishMix publishes records of every fate and says what must become of them.
+func (b *bench) publishMix(rnd *rand.Rand, messages int) tally {
+	b.Helper()
+	var want tally
+	seen := map[string]string{}
+	event := func(key, body string) string {
+		switch had, ok := seen[key]; {
+		case !ok:
+			seen[key] = body
+			want.Rows++
+		case had == body:
+			want.Repeats++
+		default:
+			reused := key + body
+			if _, ok := seen[reused]; ok {
+				want.Repeats++
+			} else {
+				seen[reused] = body
+				want.Dead++
+			}
+		}
+		return fmt.Sprintf(`{"event":%q,%s}`, key, body)
+	}
+	for range messages {
+		var frame []string
+		for range 1 + rnd.IntN(12) {
+			switch rnd.IntN(12) {
+			case 0:
+				frame = append(frame, `{"id":`)
+				want.Dead++
+			case 1:
+				frame = append(frame, `{"id":"no event"}`)
+				want.Dead++
+			default:
+				n := rnd.IntN(150)
+				frame = append(frame, event(fmt.Sprintf("k%d", n), fmt.Sprintf(`"id":"e%d","last":"%d"`, n%40, rnd.IntN(10)/9)))
+			}
+		}
+		b.frame("", frame...)
+	}
+	return want
+}
+
+const keyed = "key: [event]\nunknownMembers: ignore"
+
+func TestReadersThatDie(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprintf("wherever readers die, each record is decided once (seed %d)", seed), func(t *testing.T) {
+			t.Parallel()
+			rnd := rand.New(rand.NewPCG(seed, 7))
+			b := newBench(t, definition(defaultMap, fmt.Sprintf("chunk: {rows: %d, bytes: 1MB, age: 10s}", 5+rnd.IntN(30)), "lanes: 3", keyed))
+			want := b.publishMix(rnd, 60)
+			r := b.reader("one")
+			for i := 0; !b.decided(b.last()); i++ {
+				if i > 3000 {
+					t.Fatalf("it does not end: %v", b.marks())
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				switch rnd.IntN(8) {
+				case 0: // dies without a word
+					r = b.reader("one")
+				case 1: // is cut off in the middle of whatever it does
+					time.AfterFunc(time.Duration(rnd.IntN(3000))*time.Microsecond, cancel)
+				case 2:
+					b.advance(4 * time.Second)
+				}
+				_, _ = r.Pass(ctx)
+				cancel()
+			}
+			b.wantTally(want)
+			if n := b.count("SELECT count(*)::int FROM (SELECT key_hash FROM extractor.records GROUP BY key_hash HAVING count(*) > 1) x"); n != 0 {
+				t.Errorf("%d keys stand in the ledger twice", n)
+			}
+		})
+	}
+}
+
+func TestTwoInstances(t *testing.T) {
+	t.Parallel()
+	t.Run("only the holder of the lease reads, and a late commit of the one before changes nothing", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, defaultChunk))
+		first, second := b.reader("one"), b.reader("two")
+		b.single("", contact("a", "A"))
+		for b.unsealed(first) == 0 {
+			_, err := first.Pass(t.Context())
+			b.must(err)
+		}
+		if n, err := second.Pass(t.Context()); n != 0 || err != nil || second.held != nil {
+			t.Fatalf("a second instance read under another's lease: %d, %v", n, err)
+		}
+		b.exec("UPDATE extractor.readers SET lease_until = '-infinity'")
+		b.settle(second)
+		b.advance(11 * time.Second)
+		if _, err := first.Pass(t.Context()); err != nil || first.held != nil {
+			t.Fatalf("the late one did not notice: %v", err)
+		}
+		b.wantTally(tally{Rows: 1})
+	})
+
+	t.Run("two that run at once, losing the lease to each other, decide each record once", func(t *testing.T) {
+		t.Parallel()
+		rnd := rand.New(rand.NewPCG(3, 3))
+		b := newBench(t, definition(defaultMap, "chunk: {rows: 10, bytes: 1MB, age: 1s}", "lanes: 3", keyed))
+		b.lease = 20 * time.Millisecond
+		want := b.publishMix(rnd, 120)
+		last := b.last()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{}, 2)
+		for _, name := range []string{"one", "two"} {
+			r := b.reader(name)
+			go func() {
+				defer func() { done <- struct{}{} }()
+				for ctx.Err() == nil {
+					_, _ = r.Pass(ctx)
+					b.advance(300 * time.Millisecond)
+				}
+			}()
+		}
+		deadline := time.Now().Add(time.Minute)
+		for !b.decided(last) && time.Now().Before(deadline) {
+			// Whoever holds it may lose it at any moment.
+			b.exec("UPDATE extractor.readers SET lease_until = '-infinity'")
+		}
+		cancel()
+		<-done
+		<-done
+		b.wantTally(want)
+	})
+}

@@ -1,0 +1,79 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"bulkhead/libs/testkit"
+	"bulkhead/services/extractor/internal/store"
+)
+
+func TestPartitions(t *testing.T) {
+	t.Parallel()
+	t.Run("records have a partition for each month, made ahead; a month that began in the default one stays there", func(t *testing.T) {
+		t.Parallel()
+		db := testkit.Database(t)
+		admin, s := db.AdminPool(t), store.New(db.Pool(t, "extractor"))
+		for range 2 {
+			if err := s.EnsurePartitions(t.Context(), time.Date(2027, 1, 31, 12, 0, 0, 0, time.UTC)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		insert := `INSERT INTO extractor.records (pipeline_id, generation, idx, seq, accepted_at, key_hash, content_hash, columns)
+			VALUES (1, 0, 0, 1, $1, gen_random_uuid(), gen_random_uuid(), '')`
+		for _, at := range []string{"2027-01-31 23:59:59Z", "2027-02-28 12:00:00Z", "2027-03-01 00:00:00Z"} {
+			if _, err := admin.Exec(t.Context(), insert, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var january, february, rest int
+		err := admin.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM extractor.records_2027_01)::int,
+			(SELECT count(*) FROM extractor.records_2027_02)::int, (SELECT count(*) FROM extractor.records_default)::int`).Scan(&january, &february, &rest)
+		if err != nil || january != 1 || february != 1 || rest != 1 {
+			t.Fatalf("%d, %d and %d rows: %v", january, february, rest, err)
+		}
+		if err := s.EnsurePartitions(t.Context(), time.Date(2027, 3, 2, 0, 0, 0, 0, time.UTC)); err != nil {
+			t.Errorf("a month that stays in the default partition is an error: %v", err)
+		}
+	})
+}
+
+func TestPipelines(t *testing.T) {
+	t.Parallel()
+	t.Run("numbers of pipelines and ordinals of columns only grow, also when two instances ask at once", func(t *testing.T) {
+		t.Parallel()
+		s := store.New(testkit.Database(t).Pool(t, "extractor"))
+		type answer struct {
+			id       int16
+			ordinals map[string]int
+			err      error
+		}
+		answers := make(chan answer, 8)
+		for i := range 8 {
+			go func() {
+				columns := []string{"Id__c", "A"}
+				if i%2 == 1 {
+					columns = append(columns, "B")
+				}
+				id, ordinals, err := s.Pipeline(t.Context(), "contacts", columns)
+				answers <- answer{id, ordinals, err}
+			}()
+		}
+		seen := map[string]int{}
+		for range 8 {
+			a := <-answers
+			if a.err != nil || a.id != 1 {
+				t.Fatalf("pipeline %d: %v", a.id, a.err)
+			}
+			for name, n := range a.ordinals {
+				if had, ok := seen[name]; ok && had != n {
+					t.Errorf("column %s has ordinals %d and %d", name, had, n)
+				}
+				seen[name] = n
+			}
+		}
+		if len(seen) != 3 {
+			t.Errorf("columns %v", seen)
+		}
+	})
+}

@@ -1,0 +1,305 @@
+// Package app is ops as a program: it opens what the verbs and passes need, serves the API, runs the loops, and stops them in order. Wiring
+// only; what ops decides is in the packages definitions, letters, ledger, streams and api.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"bulkhead/libs/bus"
+	"bulkhead/libs/catalog"
+	"bulkhead/libs/pg"
+	"bulkhead/libs/record"
+	"bulkhead/libs/service"
+	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
+	"bulkhead/services/ops/internal/api"
+	"bulkhead/services/ops/internal/definitions"
+	"bulkhead/services/ops/internal/ledger"
+	"bulkhead/services/ops/internal/letters"
+	"bulkhead/services/ops/internal/store"
+	"bulkhead/services/ops/internal/streams"
+)
+
+const (
+	name = "ops"
+	// stopTimeout bounds everything that is done to stop.
+	stopTimeout = 10 * time.Second
+	// natsRetry is the rest between two tries to reach a broker that is not there yet.
+	natsRetry = 500 * time.Millisecond
+	// readRest is the rest between two reads of the DLQ stream; the read itself waits for messages.
+	readRest = 100 * time.Millisecond
+	// bootstrapBy is who is written down for documents that are shipped with the installation.
+	bootstrapBy = "bootstrap"
+)
+
+// Migrations are those of ops, to be run by the database's owner before New.
+func Migrations() pg.Migrations { return store.Migrations() }
+
+// App is a running or runnable ops.
+type App struct {
+	config  Config
+	env     service.Env
+	stop    service.Lifecycle
+	pool    *pgxpool.Pool
+	conn    *bus.Conn
+	catalog *catalog.Catalog
+	store   *store.Store
+	streams *streams.Streams
+	letters *letters.Index
+	ledger  *ledger.Reader
+	relay   *pg.Relay
+	grpc    *api.Server
+	http    *service.Server
+
+	closing, deleting *service.Bell
+	applied           atomic.Bool // the streams are what they should be
+}
+
+// New opens ops: it waits for a database or broker that is not there yet until ctx ends, applies streams and shipped documents, and listens. Whatever
+// it opened before an error is closed again.
+func New(ctx context.Context, c Config, env service.Env) (_ *App, err error) {
+	if c, err = c.withDefaults(); err != nil {
+		return nil, fmt.Errorf("ops configuration: %w", err)
+	}
+	a := &App{config: c, env: env, closing: service.NewBell(), deleting: service.NewBell()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close(ctx))
+		}
+	}()
+	tokens, err := a.tokens(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.open(ctx); err != nil {
+		return nil, err
+	}
+	asker := newOrgs(a.catalog, c.Now)
+	var describer definitions.Describer
+	if !c.SkipDescribe {
+		describer = asker
+	}
+	applier := definitions.New(a.store, describer, env.Logger, c.Now)
+	if err := a.bootstrap(ctx, applier); err != nil {
+		return nil, err
+	}
+	if _, err := a.applyStreams(ctx); err != nil {
+		env.Logger.WarnContext(ctx, "streams could not be applied yet, it is tried again", "error", err)
+	}
+	a.ledger = ledger.New(ledger.Config{
+		Store: a.store, Broker: ledger.Stream{Conn: a.conn, Now: c.Now}, Orgs: asker, Logger: env.Logger, Now: c.Now,
+	})
+	if err := a.registerMetrics(); err != nil {
+		return nil, err
+	}
+	verbs := api.NewService(api.Config{
+		Store: a.store, Ledger: a.ledger, Letters: a.letters, Definitions: applier, Streams: a.streams, Logger: env.Logger,
+	})
+	return a, a.listen(ctx, verbs, tokens)
+}
+
+// tokens loads who may call, and says so when everybody of this machine may.
+func (a *App) tokens(ctx context.Context) (*api.Tokens, error) {
+	if a.config.TokensFile != "" {
+		return api.LoadTokens(a.config.TokensFile)
+	}
+	for _, address := range []string{a.config.HTTPListen, a.config.GRPCListen} {
+		if err := api.CheckExposure(address, nil); err != nil {
+			return nil, err
+		}
+	}
+	a.env.Logger.WarnContext(ctx, "no tokens file: the API listens on this machine only, and whoever is on it may do everything", "environment_variable", "BULKHEAD_TOKENS_FILE")
+	return nil, nil //nolint:nilnil // no tokens is a setting, not an error
+}
+
+func (a *App) open(ctx context.Context) error {
+	var err error
+	waiting := func(cause error) { a.env.Logger.Warn("waiting for PostgreSQL", "error", cause) }
+	if a.pool, err = pg.WaitReady(ctx, a.config.DSN, pg.Options{AppName: name}, Migrations(), waiting); err != nil {
+		return err
+	}
+	a.stop.Add("database pool", func(context.Context) error { a.pool.Close(); return nil })
+	if a.conn, err = connect(ctx, a.config.NATSURL, a.env); err != nil {
+		return err
+	}
+	a.stop.Add("NATS", func(context.Context) error { a.conn.Close(); return nil })
+	a.catalog = catalog.New(a.pool)
+	a.store = store.New(a.pool)
+	a.streams = streams.New(streams.Config{
+		Store: a.store, Conn: a.conn, Logger: a.env.Logger, Replicas: a.config.Replicas, Horizon: a.config.Horizon, Now: a.config.Now,
+	})
+	a.letters = letters.New(letters.Config{
+		Store: a.store, Conn: a.conn, Owner: uuid.NewString(), Lease: a.config.Lease, Logger: a.env.Logger,
+	})
+	a.stop.Add("DLQ reader", func(ctx context.Context) error { a.letters.Close(ctx); return nil })
+	publish := func(ctx context.Context, m []record.Message) error { return bus.PublishBatch(ctx, a.conn, m) }
+	a.relay = pg.NewRelay(a.pool, store.Schema, publish, pg.RelayOptions{Logger: a.env.Logger})
+	return nil
+}
+
+func (a *App) bootstrap(ctx context.Context, applier *definitions.Applier) error {
+	orgDocs, err := documents(a.config.OrgsDir, a.config.Orgs)
+	if err != nil {
+		return err
+	}
+	pipelines, err := documents(a.config.PipelinesDir, a.config.Definitions)
+	if err != nil {
+		return err
+	}
+	return applier.Bootstrap(ctx, orgDocs, pipelines, bootstrapBy)
+}
+
+func (a *App) listen(ctx context.Context, verbs *api.Service, tokens *api.Tokens) error {
+	var err error
+	if a.grpc, err = api.Serve(ctx, a.config.GRPCListen, verbs, tokens, a.env.Registry, a.env.Logger); err != nil {
+		return err
+	}
+	a.stop.Add("gRPC", a.grpc.Stop)
+	gateway, closeGateway, err := a.grpc.Gateway(context.WithoutCancel(ctx))
+	if err != nil {
+		return err
+	}
+	a.stop.Add("gateway", func(context.Context) error { return closeGateway() })
+	mux := http.NewServeMux()
+	mux.Handle("/v1/", gateway)
+	mux.Handle("/", service.HealthHandler(a.env, a.checks()...))
+	if err := api.CheckExposure(a.config.HTTPListen, tokens); err != nil {
+		return err
+	}
+	if a.http, err = service.Serve(ctx, a.config.HTTPListen, mux); err != nil {
+		return err
+	}
+	a.stop.Add("HTTP", a.http.Stop)
+	return nil
+}
+
+// HTTPAddr is where the HTTP API listens: host:port.
+func (a *App) HTTPAddr() string { return a.http.Addr() }
+
+// GRPCAddr is where the gRPC API listens: host:port.
+func (a *App) GRPCAddr() string { return a.grpc.Addr() }
+
+// Run works until ctx is done, and then stops in order: no new call, what is in hand is finished, connections are closed.
+func (a *App) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		_ = a.relay.Run(ctx) // it returns nil, when ctx is done
+	})
+	var workErr error
+	wg.Go(func() {
+		workErr = bus.Work(ctx, a.conn, bus.Worker{
+			Durable: name, Facts: []string{bus.FactChunkReconciled, bus.FactDefinitionChanged}, Logger: a.env.Logger, Handler: a.note,
+		})
+	})
+	service.RunLoops(ctx, a.env, a.loops()...)
+	wg.Wait()
+	return errors.Join(workErr, a.close(ctx))
+}
+
+// note only wakes: what a fact tells of is found in the views, and the sweep finds what no fact told of.
+func (a *App) note(_ context.Context, e *flowv1.Envelope) error {
+	switch e.GetFact().(type) {
+	case *flowv1.Envelope_ChunkReconciled:
+		a.closing.Ring()
+	case *flowv1.Envelope_DefinitionChanged:
+		a.catalog.Invalidate()
+	}
+	return nil
+}
+
+// Sweep does once, now, everything that the loops do: for tests and for an operator's impatience.
+func (a *App) Sweep(ctx context.Context) error {
+	var errs []error
+	for _, pass := range []func(context.Context) (int, error){
+		a.applyStreams, a.letters.Read, a.letters.Sweep, a.letters.CloseKnown, a.letters.DeleteClosed, a.streams.Purge,
+	} {
+		_, err := pass(ctx)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (a *App) loops() []service.Loop {
+	then := func(bell *service.Bell, pass func(context.Context) (int, error)) func(context.Context) (int, error) {
+		return func(ctx context.Context) (int, error) {
+			n, err := pass(ctx)
+			if n > 0 {
+				bell.Ring()
+			}
+			return n, err
+		}
+	}
+	once := func(pass func(context.Context) (int, error)) func(context.Context) (int, error) {
+		// These look at all there is in one pass: asking again at once would find the same.
+		return func(ctx context.Context) (int, error) { _, err := pass(ctx); return 0, err }
+	}
+	return []service.Loop{
+		{Name: "streams", Every: a.config.Sweep, Pass: a.applyStreams},
+		{Name: "read_letters", Every: readRest, Pass: then(a.closing, a.letters.Read)},
+		{Name: "sweep_letters", Every: a.config.Sweep, Pass: then(a.closing, a.letters.Sweep)},
+		{Name: "close_letters", Every: a.config.Sweep, Wake: a.closing.C(), Pass: then(a.deleting, a.letters.CloseKnown)},
+		{Name: "delete_letters", Every: a.config.Sweep, Wake: a.deleting.C(), Pass: a.letters.DeleteClosed},
+		{Name: "purge", Every: a.config.Sweep, Pass: once(a.streams.Purge)},
+	}
+}
+
+// applyStreams makes the streams what they should be; it never has more to do at once.
+func (a *App) applyStreams(ctx context.Context) (int, error) {
+	err := a.streams.Apply(ctx)
+	if err == nil {
+		a.applied.Store(true)
+	}
+	return 0, err
+}
+
+func (a *App) checks() []service.Check {
+	return []service.Check{
+		{Name: "postgresql", Ask: a.pool.Ping},
+		{Name: "nats", Ask: func(context.Context) error {
+			if !a.conn.NC.IsConnected() {
+				return errors.New("not connected")
+			}
+			return nil
+		}},
+		{Name: "streams", Ask: func(context.Context) error {
+			if !a.applied.Load() {
+				return errors.New("not applied yet")
+			}
+			return nil
+		}},
+	}
+}
+
+// close undoes what New opened, bounded in time whatever became of ctx.
+func (a *App) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	return a.stop.Stop(ctx)
+}
+
+// connect waits for a broker that is not there yet, until ctx ends.
+func connect(ctx context.Context, url string, env service.Env) (*bus.Conn, error) {
+	for said := ""; ; {
+		conn, err := bus.Connect(url, bus.ConnectOptions{Name: name, Logger: env.Logger})
+		if err == nil {
+			return conn, nil
+		}
+		if err.Error() != said {
+			env.Logger.Warn("waiting for NATS", "error", err)
+			said = err.Error()
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w (%w)", err, ctx.Err())
+		case <-time.After(natsRetry):
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package app
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"bulkhead/libs/catalog"
+	"bulkhead/libs/salesforce"
+)
+
+const (
+	// usageFor is how long an answer of an org counts; a status page must not eat the budget that it shows.
+	usageFor = time.Minute
+	// usageTimeout bounds asking one org: a status does not hang on an org that is down.
+	usageTimeout = 5 * time.Second
+)
+
+// dailyRequests is the limit that API usage counts against (REST API Developer Guide, Limits resource).
+const dailyRequests = "DailyApiRequests"
+
+// orgs asks Salesforce on behalf of the verbs.
+type orgs struct {
+	catalog *catalog.Catalog
+	now     func() time.Time
+
+	mu    sync.Mutex
+	known map[string]usage
+}
+
+type usage struct {
+	at          time.Time
+	id          string
+	used, limit int64
+	err         error
+}
+
+func newOrgs(c *catalog.Catalog, now func() time.Time) *orgs {
+	return &orgs{catalog: c, now: now, known: map[string]usage{}}
+}
+
+// Describe asks what an object is like.
+func (o *orgs) Describe(ctx context.Context, org, object string) (salesforce.Describe, error) {
+	client, err := o.catalog.Client(ctx, org)
+	if err != nil {
+		return salesforce.Describe{}, err
+	}
+	return client.Describe(ctx, object)
+}
+
+// Usage is the org's id and API usage, at most a minute old.
+func (o *orgs) Usage(ctx context.Context, org string) (string, int64, int64, error) {
+	o.mu.Lock()
+	u, ok := o.known[org]
+	o.mu.Unlock()
+	if !ok || o.now().Sub(u.at) >= usageFor {
+		u = o.ask(ctx, org)
+		o.mu.Lock()
+		o.known[org] = u
+		o.mu.Unlock()
+	}
+	return u.id, u.used, u.limit, u.err
+}
+
+func (o *orgs) ask(ctx context.Context, org string) usage {
+	ctx, cancel := context.WithTimeout(ctx, usageTimeout)
+	defer cancel()
+	u := usage{at: o.now()}
+	client, err := o.catalog.Client(ctx, org)
+	if err != nil {
+		u.err = err
+		return u
+	}
+	limits, err := client.Limits(ctx)
+	if err != nil {
+		u.err = err
+		return u
+	}
+	if l, ok := limits[dailyRequests]; ok {
+		u.used, u.limit = int64(l.Max-l.Remaining), int64(l.Max)
+	}
+	u.id, u.err = client.OrgID(ctx)
+	return u
+}

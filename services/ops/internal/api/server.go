@@ -1,0 +1,175 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/auth"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/logging"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
+
+	opsv1 "bulkhead/proto/gen/bulkhead/ops/v1"
+)
+
+// callTimeout bounds one call, whatever its caller allows.
+const callTimeout = 60 * time.Second
+
+// Server is the gRPC door.
+type Server struct {
+	grpc     *grpc.Server
+	listener net.Listener
+	done     chan error
+}
+
+// Serve listens for gRPC on address (port 0 = a free one) and answers in the background. tokens may be nil: then the address must be of this machine.
+func Serve(ctx context.Context, address string, service *Service, tokens *Tokens, reg prometheus.Registerer, logger *slog.Logger) (*Server, error) {
+	if err := CheckExposure(address, tokens); err != nil {
+		return nil, err
+	}
+	metrics := grpcprom.NewServerMetrics(grpcprom.WithServerHandlingTimeHistogram())
+	if err := reg.Register(metrics); err != nil {
+		return nil, fmt.Errorf("metrics of the API: %w", err)
+	}
+	panics := recovery.WithRecoveryHandlerContext(func(ctx context.Context, p any) error {
+		logger.ErrorContext(ctx, "call panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		return status.Error(codes.Internal, "ops could not do it: see its log for the cause")
+	})
+	server := grpc.NewServer(
+		grpc.MaxRecvMsgSize(maxBody), grpc.MaxSendMsgSize(maxReply),
+		grpc.ConnectionTimeout(10*time.Second),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: 15 * time.Minute, Time: time.Minute, Timeout: 20 * time.Second}),
+		grpc.ChainUnaryInterceptor(
+			metrics.UnaryServerInterceptor(),
+			logging.UnaryServerInterceptor(logTo(logger), logging.WithLogOnEvents(logging.FinishCall), logging.WithDurationField(logging.DurationToTimeMillisFields)),
+			recovery.UnaryServerInterceptor(panics),
+			bounded,
+			auth.UnaryServerInterceptor(tokens.authenticate),
+			allowed,
+			validate,
+			mapErrors(logger),
+			// Once more below what turns errors into statuses: a panic in a verb must not take its lock or its log line with it.
+			recovery.UnaryServerInterceptor(panics),
+		),
+	)
+	opsv1.RegisterOpsServiceServer(server, service)
+	metrics.InitializeMetrics(server)
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	s := &Server{grpc: server, listener: listener, done: make(chan error, 1)}
+	go func() { s.done <- server.Serve(listener) }()
+	return s, nil
+}
+
+// Addr is where it listens: host:port.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// Stop lets open calls finish until the deadline of ctx, then cuts them.
+func (s *Server) Stop(ctx context.Context) error {
+	stopped := make(chan struct{})
+	go func() {
+		s.grpc.GracefulStop()
+		close(stopped)
+	}()
+	select {
+	case <-stopped:
+	case <-ctx.Done():
+		s.grpc.Stop()
+		<-stopped
+	}
+	if err := <-s.done; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return err
+	}
+	return nil
+}
+
+func bounded(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return handler(ctx, request)
+}
+
+func allowed(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	if err := authorize(ctx, info.FullMethod); err != nil {
+		return nil, err
+	}
+	return handler(ctx, request)
+}
+
+// logTo writes one line per call, at its end: reads at debug, refusals and changes at their level.
+func logTo(logger *slog.Logger) logging.Logger {
+	return logging.LoggerFunc(func(ctx context.Context, level logging.Level, msg string, fields ...any) {
+		keys := make([]any, len(fields))
+		for i, f := range fields {
+			if name, ok := f.(string); ok && i%2 == 0 {
+				f = strings.ReplaceAll(name, ".", "_")
+			}
+			keys[i] = f
+		}
+		if level == logging.LevelInfo {
+			level = logging.LevelDebug
+		}
+		logger.Log(ctx, slog.Level(level), msg, keys...)
+	})
+}
+
+// Gateway is the HTTP door: a handler for /v1/, and what closes its connection.
+func (s *Server) Gateway(ctx context.Context) (http.Handler, func() error, error) {
+	conn, err := grpc.NewClient("passthrough:///"+loopback(s.listener.Addr()),
+		grpc.WithTransportCredentials(insecure.NewCredentials()), // to this very process, over the loopback interface
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReply), grpc.MaxCallSendMsgSize(maxBody)))
+	if err != nil {
+		return nil, nil, fmt.Errorf("gateway: %w", err)
+	}
+	mux := runtime.NewServeMux(
+		runtime.WithMarshalerOption(runtime.MIMEWildcard, Marshaler{}),
+		runtime.WithIncomingHeaderMatcher(func(name string) (string, bool) { return "", false }),
+		runtime.WithErrorHandler(httpError),
+	)
+	if err := opsv1.RegisterOpsServiceHandler(ctx, mux, conn); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("gateway: %w", err), conn.Close())
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		mux.ServeHTTP(w, r)
+	}), conn.Close, nil
+}
+
+// httpError keeps to HTTP's codes where scripts look at them: what policy refuses is 409, not the 400 of what cannot be understood.
+func httpError(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
+	if status.Code(err) == codes.FailedPrecondition {
+		err = &runtime.HTTPStatusError{HTTPStatus: http.StatusConflict, Err: err}
+	}
+	runtime.DefaultHTTPErrorHandler(ctx, mux, m, w, r, err)
+}
+
+// loopback is the address by which this process reaches its own listener.
+func loopback(a net.Addr) string {
+	host, port, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return a.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}

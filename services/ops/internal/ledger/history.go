@@ -1,0 +1,230 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"bulkhead/libs/bus"
+	"bulkhead/libs/pipeline"
+	"bulkhead/libs/record"
+	"bulkhead/libs/rowfile"
+	opsv1 "bulkhead/proto/gen/bulkhead/ops/v1"
+	"bulkhead/services/ops/internal/store/db"
+)
+
+// maxKeys bounds the records of one entity in an answer; the oldest come first.
+const maxKeys = 100
+
+// Question asks for a record by key, or for all records of an entity; Pipeline "" asks in every pipeline.
+type Question struct {
+	Pipeline, Key, Entity string
+}
+
+// History answers a question; no records is no error.
+func (r *Reader) History(ctx context.Context, q Question) ([]*opsv1.RecordHistory, error) {
+	current, err := r.store.Current(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the definitions: %w", err)
+	}
+	var out []*opsv1.RecordHistory
+	for _, d := range current {
+		if q.Pipeline != "" && q.Pipeline != d.Name {
+			continue
+		}
+		found, err := r.historiesIn(ctx, d.Name, d.YAML, q)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+	}
+	return out, nil
+}
+
+func (r *Reader) historiesIn(ctx context.Context, name, yaml string, q Question) ([]*opsv1.RecordHistory, error) {
+	if q.Key != "" {
+		h, err := r.historyOf(ctx, name, q.Key, record.HashKey(name, q.Key))
+		if err != nil || h == nil {
+			return nil, err
+		}
+		return []*opsv1.RecordHistory{h}, nil
+	}
+	definition, _, err := pipeline.ParseDefinition([]byte(yaml))
+	if err != nil {
+		return nil, fmt.Errorf("definition %s: %w", name, err)
+	}
+	entity := uuid.UUID(definition.EntityHash(record.FoldKey(q.Entity)))
+	keys, err := r.store.Read().EntityKeys(ctx, db.EntityKeysParams{
+		Pipeline: name, EntityHash: uuid.NullUUID{UUID: entity, Valid: true}, MaxKeys: maxKeys,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for the entity's records: %w", err)
+	}
+	var out []*opsv1.RecordHistory
+	for _, k := range keys {
+		key, err := r.keyText(ctx, name, k.KeyHash, k.Chunk, k.Row)
+		if err != nil {
+			return nil, err
+		}
+		h, err := r.historyOf(ctx, name, key, k.KeyHash)
+		if err != nil {
+			return nil, err
+		}
+		if h != nil {
+			out = append(out, h)
+		}
+	}
+	return out, nil
+}
+
+// keyText is the key behind a hash: from the manifest of its chunk, or from its refusal. "" when neither names it.
+func (r *Reader) keyText(ctx context.Context, name string, hash uuid.UUID, chunk uuid.NullUUID, row *int32) (string, error) {
+	if chunk.Valid && row != nil {
+		packed, err := r.store.Read().ChunkManifest(ctx, chunk.UUID)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return "", fmt.Errorf("read the manifest of chunk %s: %w", chunk.UUID, err)
+		}
+		if err == nil {
+			manifest, err := rowfile.DecodeManifest(packed)
+			if err != nil {
+				return "", fmt.Errorf("chunk %s: %w", chunk.UUID, err)
+			}
+			if int(*row) < len(manifest.GetRows()) {
+				for _, e := range manifest.GetRows()[*row].GetRecords() {
+					if slices.Equal(e.GetKeyHash(), hash[:]) {
+						return e.GetKey(), nil
+					}
+				}
+			}
+		}
+	}
+	refusals, err := r.store.Read().KeyRefusals(ctx, db.KeyRefusalsParams{Pipeline: name, KeyHash: hash})
+	if err != nil {
+		return "", fmt.Errorf("read refusals: %w", err)
+	}
+	if len(refusals) > 0 {
+		return refusals[0].Key, nil
+	}
+	return "", nil
+}
+
+// facts are all that the ledger knows of one key.
+type facts struct {
+	pipeline, key string
+	rows          []db.RecordRowsRow
+	refusals      []db.KeyRefusalsRow
+	resends       []db.KeyResendsRow
+	fates         map[chunkRow]db.ChunkFatesRow
+	failures      []db.KeyFailuresRow
+	waiting       []db.KeyWaitingRow
+	exhausted     []db.KeyExhaustedRow
+	letters       []db.KeyLettersRow
+	superseded    []db.KeySupersededRow
+	successor     string
+}
+
+type chunkRow struct {
+	chunk uuid.UUID
+	row   int32
+}
+
+func (r *Reader) historyOf(ctx context.Context, name, key string, hash record.Hash) (*opsv1.RecordHistory, error) {
+	f, err := r.collect(ctx, name, key, hash)
+	if err != nil {
+		return nil, err
+	}
+	if len(f.rows)+len(f.refusals)+len(f.failures)+len(f.letters) == 0 {
+		return nil, nil //nolint:nilnil // a key that is not known is an answer, not an error
+	}
+	now := f.standing()
+	h := &opsv1.RecordHistory{
+		Pipeline: name, Key: key, State: string(now.state), Generation: int32(now.generation), SalesforceId: now.salesforceID,
+		Events: f.events(), Successor: f.successor, LetterId: now.letterID, NextRetryAt: stampOrNil(now.nextRetry), Why: now.why,
+	}
+	if place, at, ok := f.origin(); ok {
+		h.Origin = &opsv1.Origin{Stream: bus.RecordsStream(name), Sequence: int64(place.Seq), Index: int32(place.Idx)}
+		h.AcceptedAt = timestamppb.New(at)
+	}
+	return h, nil
+}
+
+func (r *Reader) collect(ctx context.Context, name, key string, hash record.Hash) (*facts, error) {
+	q, id := r.store.Read(), uuid.UUID(hash)
+	f := &facts{pipeline: name, key: key, fates: map[chunkRow]db.ChunkFatesRow{}}
+	var errs [8]error
+	f.rows, errs[0] = q.RecordRows(ctx, db.RecordRowsParams{Pipeline: name, KeyHash: id})
+	f.refusals, errs[1] = q.KeyRefusals(ctx, db.KeyRefusalsParams{Pipeline: name, KeyHash: id})
+	f.resends, errs[2] = q.KeyResends(ctx, db.KeyResendsParams{Pipeline: name, KeyHash: id})
+	f.failures, errs[3] = q.KeyFailures(ctx, db.KeyFailuresParams{Pipeline: name, KeyHash: id})
+	f.waiting, errs[4] = q.KeyWaiting(ctx, db.KeyWaitingParams{Pipeline: name, KeyHash: id})
+	f.exhausted, errs[5] = q.KeyExhausted(ctx, db.KeyExhaustedParams{Pipeline: name, KeyHash: id})
+	f.letters, errs[6] = q.KeyLetters(ctx, db.KeyLettersParams{Pipeline: name, KeyHash: id})
+	f.superseded, errs[7] = q.KeySuperseded(ctx, db.KeySupersededParams{Pipeline: name, KeyHash: id})
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, fmt.Errorf("read the history of %s in %s: %w", key, name, err)
+	}
+	var (
+		chunks []uuid.UUID
+		rows   []int32
+	)
+	for _, s := range f.sendings() {
+		chunks, rows = append(chunks, s.at.chunk), append(rows, s.at.row)
+	}
+	fates, err := q.ChunkFates(ctx, db.ChunkFatesParams{Chunks: chunks, Rows: rows})
+	if err != nil {
+		return nil, fmt.Errorf("read what became of the chunks: %w", err)
+	}
+	for _, fate := range fates {
+		f.fates[chunkRow{fate.Chunk, fate.Row}] = fate
+	}
+	if n := len(f.superseded); n > 0 {
+		if f.successor, err = r.successorOf(ctx, name, f.superseded[n-1]); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// successorOf names the record that covers this one: by its key where that can be found, else by its place.
+func (r *Reader) successorOf(ctx context.Context, name string, s db.KeySupersededRow) (string, error) {
+	place := record.PlaceKey(record.Place{Seq: uint64(s.SuccessorSeq), Idx: uint32(s.SuccessorIdx)})
+	at, err := r.store.Read().RecordAtPlace(ctx, db.RecordAtPlaceParams{Pipeline: name, KeyHash: s.SuccessorKeyHash})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return place, nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("look for the successor: %w", err)
+	}
+	key, err := r.keyText(ctx, name, s.SuccessorKeyHash, at.Chunk, at.Row)
+	if err != nil || key == "" {
+		return place, err
+	}
+	return key, nil
+}
+
+// sending is one row of one chunk that carried the record.
+type sending struct {
+	generation int
+	at         chunkRow
+	resend     *db.KeyResendsRow
+}
+
+// sendings are the chunks that carried the record, in the order of generation and of sealing.
+func (f *facts) sendings() []sending {
+	var out []sending
+	for _, r := range f.rows {
+		if r.Chunk.Valid && r.Row != nil {
+			out = append(out, sending{generation: int(r.Generation), at: chunkRow{r.Chunk.UUID, *r.Row}})
+		}
+	}
+	for i, r := range f.resends {
+		out = append(out, sending{generation: int(r.Generation), at: chunkRow{r.Chunk, r.Row}, resend: &f.resends[i]})
+	}
+	slices.SortStableFunc(out, func(a, b sending) int { return a.generation - b.generation })
+	return out
+}

@@ -1,0 +1,213 @@
+package ledger_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	opsv1 "bulkhead/proto/gen/bulkhead/ops/v1"
+	"bulkhead/services/ops/internal/fixture"
+	"bulkhead/services/ops/internal/ledger"
+)
+
+func (b *bundle) submission(chunk uuid.UUID, state, job string) {
+	b.Exec(`INSERT INTO submitter.submissions (chunk, pipeline, revision, kind, org, space, lane, seal_no, state, job_id, last_error, noted_at, submitted_at)
+		VALUES ($1, 'contacts', 1, 'fresh', 'main', $2, 0, 1, $3, $4, '', $5, CASE WHEN $3 = 'submitted' THEN $5::timestamptz END)`, chunk, fixture.Space, state, job, fixture.Noon.Add(time.Second))
+}
+
+func (b *bundle) watch(chunk uuid.UUID, state, job string) {
+	b.Exec(`INSERT INTO poller.watches (chunk, pipeline, org, job_id, rows, state, submitted_at, next_look_at, job_state, finished_at)
+		VALUES ($1, 'contacts', 'main', $2, 1, $3, $4, $4, 'InProgress', CASE WHEN $3 <> 'watching' THEN $4::timestamptz END)`, chunk, job, state, fixture.Noon.Add(2*time.Second))
+}
+
+func TestOpenItems(t *testing.T) {
+	find := func(t *testing.T, b *bundle, id string) *opsv1.OpenItem {
+		t.Helper()
+		status, err := b.reader.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range status.GetOpenItems() {
+			if item.GetId() == id {
+				return item
+			}
+		}
+		t.Fatalf("no open item %s in %v", id, status.GetOpenItems())
+		return nil
+	}
+	for _, c := range []struct {
+		name, owner, state string
+		prepare            func(*bundle, uuid.UUID)
+	}{
+		{"a sealed chunk is the submitter's to note", "submitter", "sealed", func(*bundle, uuid.UUID) {}},
+		{"a claimed submission is the submitter's", "submitter", "claimed", func(b *bundle, c uuid.UUID) { b.submission(c, "claimed", "") }},
+		{"a bound submission is the submitter's", "submitter", "bound", func(b *bundle, c uuid.UUID) { b.submission(c, "bound", "750a") }},
+		{"a submitted one is the poller's to watch", "poller", "submitted", func(b *bundle, c uuid.UUID) { b.submission(c, "submitted", "750a") }},
+		{"a watched job is the poller's", "poller", "watching", func(b *bundle, c uuid.UUID) {
+			b.submission(c, "submitted", "750a")
+			b.watch(c, "watching", "750a")
+		}},
+		{"an ended job is the reconciler's", "reconciler", "finished", func(b *bundle, c uuid.UUID) {
+			b.submission(c, "submitted", "750a")
+			b.watch(c, "finished", "750a")
+		}},
+		{"a job whose files are read is the reconciler's", "reconciler", "reading", func(b *bundle, c uuid.UUID) {
+			b.submission(c, "submitted", "750a")
+			b.watch(c, "finished", "750a")
+			b.Exec(`INSERT INTO reconciler.work (chunk, pipeline, org, job_id, job_state, state) VALUES ($1, 'contacts', 'main', '750a', 'JobComplete', 'reading')`, c)
+		}},
+		{"a quarantined one waits for a person", "a person", "quarantined", func(b *bundle, c uuid.UUID) {
+			b.Exec(`INSERT INTO reconciler.work (chunk, pipeline, org, job_id, job_state, state, last_error) VALUES ($1, 'contacts', 'main', '750a', 'JobComplete', 'quarantined', 'foreign rows')`, c)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := setup(t)
+			chunk := b.Chunk("c", "", "a")
+			c.prepare(b, chunk)
+			item := find(t, b, chunk.String())
+			if item.GetOwner() != c.owner || item.GetState() != c.state || item.GetNote() == "" || item.GetSince() == nil {
+				t.Errorf("item %v, want owner %s, state %s", item, c.owner, c.state)
+			}
+		})
+	}
+	t.Run("failures not taken, waiting records and letters name the retrier and the person", func(t *testing.T) {
+		b := setup(t)
+		untaken := b.Chunk("c1", "", "a")
+		b.Outcome(untaken, "", "f", fixture.Transfers{Retrying: 1})
+		waiting := b.Chunk("c2", "", "b")
+		b.Outcome(waiting, "", "f", fixture.Transfers{WaitingForParent: 1})
+		b.Wait(waiting, b.Fail(waiting, fixture.Failure{Key: "b", Class: "reference", Code: "X", Disposition: "retry"}), "b", "", "reference", 0)
+		b.Refuse("x", "", "NOT_JSON", 0)
+		b.sweepLetters(t)
+		if item := find(t, b, untaken.String()); item.GetOwner() != "retrier" {
+			t.Errorf("%v", item)
+		}
+		if item := find(t, b, "contacts/reference"); item.GetOwner() != "retrier" || item.GetState() != "waiting_for_parent" {
+			t.Errorf("%v", item)
+		}
+		if item := find(t, b, "contacts/data"); item.GetOwner() != "a person" || item.GetState() != "open" {
+			t.Errorf("%v", item)
+		}
+		status, err := b.reader.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := status.GetPipelines()[0]
+		if p.GetPartialChunks() != 2 || !p.GetNextRetryAt().AsTime().Equal(fixture.Noon.Add(10*time.Minute)) || p.GetOpenChunks() != 0 {
+			t.Errorf("%v", p)
+		}
+	})
+	t.Run("pauses and stopped readers wait for a person, and stand with their pipeline", func(t *testing.T) {
+		b := setup(t)
+		b.Exec(`INSERT INTO reconciler.pauses (id, pipeline, class, code, message) VALUES ($1, 'contacts', 'permission', 'X', 'no rights')`, fixture.ID("p"))
+		b.Exec(`INSERT INTO extractor.readers (pipeline, stopped_code, stopped_message) VALUES ('contacts', 'RECORDS_MADE_AGAIN', 'look')`)
+		b.Exec(`INSERT INTO extractor.checkpoints (pipeline, lane, seq, idx) VALUES ('contacts', -1, 4, 0), ('contacts', 0, 5, 2147483647)`)
+		if item := find(t, b, fixture.ID("p").String()); item.GetOwner() != "a person" || item.GetKind() != "pause" {
+			t.Errorf("%v", item)
+		}
+		status, err := b.reader.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := status.GetPipelines()[0]
+		if p.GetStopped() != "RECORDS_MADE_AGAIN: look" || len(p.GetPauses()) != 1 || len(p.GetCheckpoints()) != 2 || p.GetCheckpoints()[1].GetSeq() != 5 {
+			t.Errorf("%v", p)
+		}
+	})
+}
+
+func TestHistory(t *testing.T) {
+	ask := func(t *testing.T, b *bundle, key string) *opsv1.RecordHistory {
+		t.Helper()
+		found, err := b.reader.History(t.Context(), ledger.Question{Key: key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(found) != 1 {
+			t.Fatalf("%d records", len(found))
+		}
+		return found[0]
+	}
+	t.Run("follows a record from its first failure over a resend to its landing, with every attempt", func(t *testing.T) {
+		b := setup(t)
+		first := b.Chunk("c1", "", "a")
+		if h := ask(t, b, "a"); h.GetState() != "in_flight" || h.GetWhy() == "" {
+			t.Errorf("sealed: %v", h)
+		}
+		b.Outcome(first, "", "f", fixture.Transfers{Retrying: 1})
+		id := b.Fail(first, fixture.Failure{Key: "a", Class: "contention", Code: "UNABLE_TO_LOCK_ROW", Text: "locked", Disposition: "retry"})
+		if h := ask(t, b, "a"); h.GetState() != "retrying" {
+			t.Errorf("failed: %v", h)
+		}
+		b.Wait(first, id, "a", "", "contention", 0)
+		if h := ask(t, b, "a"); h.GetState() != "retrying" || !h.GetNextRetryAt().AsTime().Equal(fixture.Noon.Add(10*time.Minute)) {
+			t.Errorf("waiting: %v", h)
+		}
+		second := b.Resend("c2", "", 0, "a")
+		if h := ask(t, b, "a"); h.GetState() != "in_flight" {
+			t.Errorf("sent again: %v", h)
+		}
+		b.Outcome(second, "", "l", fixture.Transfers{Landed: 1})
+		h := ask(t, b, "a")
+		if h.GetState() != "landed" || h.GetSalesforceId() != "003xx00000000AAAAA" {
+			t.Errorf("landed: %v", h)
+		}
+		var whats []string
+		for _, e := range h.GetEvents() {
+			whats = append(whats, e.GetService()+": "+e.GetWhat())
+		}
+		want := []string{"extractor: accepted and sealed into a chunk", "retrier: sealed into a resend", "reconciler: row failed, try 1", "reconciler: landed"}
+		if len(whats) != len(want) {
+			t.Fatalf("events %q, want %q", whats, want)
+		}
+		for i := range want {
+			if whats[i] != want[i] {
+				t.Errorf("event %d is %q, want %q", i, whats[i], want[i])
+			}
+		}
+	})
+	t.Run("a dead record names its letter and what to do, then who discarded it", func(t *testing.T) {
+		b := setup(t)
+		b.Refuse("x", "", "NOT_JSON", 0)
+		h := ask(t, b, "x")
+		if h.GetState() != "dead" || h.GetLetterId() != fixture.LetterID("x", 0).String() {
+			t.Errorf("%v", h)
+		}
+		b.sweepLetters(t)
+		b.Exec(`INSERT INTO ops.actions (id, idempotency_key, kind, request_digest, reason, by, letters, skipped) VALUES ($1, 'k', 'discard', '', 'test data', 'kim', 1, 0)`, fixture.ID("a"))
+		b.Exec(`UPDATE ops.letters SET state = 'discarded', action_id = $1`, fixture.ID("a"))
+		if h := ask(t, b, "x"); h.GetState() != "discarded" || h.GetWhy() != "kim discarded it: test data." {
+			t.Errorf("%v", h)
+		}
+	})
+	t.Run("a superseded record names its successor by key", func(t *testing.T) {
+		b := setup(t)
+		chunk := b.Chunk("c1", "", "old")
+		b.Chunk("c2", "", "new")
+		b.Exec(`INSERT INTO submitter.superseded (chunk, row, record, pipeline, run, key_hash, generation, successor_key_hash, successor_seq, successor_idx)
+			VALUES ($1, 0, 0, 'contacts', '', $2, 0, $3, 2, 0)`, chunk, fixture.KeyHash("old"), fixture.KeyHash("new"))
+		b.Outcome(chunk, "", "s", fixture.Transfers{Superseded: 1})
+		if h := ask(t, b, "old"); h.GetState() != "superseded" || h.GetSuccessor() != "new" {
+			t.Errorf("%v", h)
+		}
+	})
+	t.Run("an entity's records are found by its value, whatever its case, with their keys", func(t *testing.T) {
+		b := setup(t)
+		b.Chunk("c1", "", "Ann")
+		found, err := b.reader.History(t.Context(), ledger.Question{Entity: "ANN", Pipeline: "contacts"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(found) != 1 || found[0].GetKey() != "Ann" {
+			t.Errorf("%v", found)
+		}
+	})
+	t.Run("an unknown key is no record", func(t *testing.T) {
+		b := setup(t)
+		found, err := b.reader.History(t.Context(), ledger.Question{Key: "nobody"})
+		if len(found) != 0 || err != nil {
+			t.Errorf("%v, %v", found, err)
+		}
+	})
+}

@@ -1,0 +1,179 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"bulkhead/libs/bus"
+	"bulkhead/libs/fault"
+	"bulkhead/libs/pipeline"
+	"bulkhead/services/ops/internal/store"
+)
+
+const pointPurge = "ops.streams.before_purge"
+
+// Config is what the passes need. Store, Conn and Logger are required.
+type Config struct {
+	Store  *store.Store
+	Conn   *bus.Conn
+	Logger *slog.Logger
+	// Replicas of every stream: 1 on one machine, 3 in a cluster; 0 = 1.
+	Replicas int
+	// FlowBytes and DLQBytes bound these streams; 0 = the defaults of package bus.
+	FlowBytes, DLQBytes int64
+	// Horizon is how long decided records stay for reading again after a restore; 0 = they go at once.
+	Horizon time.Duration
+	// Now is the clock that the horizon is measured by.
+	Now func() time.Time
+}
+
+// Streams applies and purges. Its passes may run at once.
+type Streams struct {
+	c Config
+
+	mu       sync.Mutex
+	horizons map[string]time.Duration
+}
+
+// New makes the passes.
+func New(c Config) *Streams {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Streams{c: c, horizons: map[string]time.Duration{}}
+}
+
+// Apply makes every stream what it should be, those of all current definitions included.
+func (s *Streams) Apply(ctx context.Context) error {
+	errs := []error{
+		bus.EnsureFlow(ctx, s.c.Conn.JS, bus.Limits{MaxBytes: s.c.FlowBytes, Replicas: s.c.Replicas}),
+		bus.EnsureDLQ(ctx, s.c.Conn.JS, bus.Limits{MaxBytes: s.c.DLQBytes, Replicas: s.c.Replicas}),
+	}
+	current, err := s.c.Store.Current(ctx)
+	if err != nil {
+		return errors.Join(append(errs, fmt.Errorf("read the definitions: %w", err))...)
+	}
+	for _, d := range current {
+		definition, _, err := pipeline.ParseDefinition([]byte(d.YAML))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("definition %s, revision %d: %w", d.Name, d.Revision, err))
+			continue
+		}
+		errs = append(errs, s.ApplyRecords(ctx, d.Name, definition.Backlog))
+	}
+	return errors.Join(errs...)
+}
+
+// ApplyRecords makes one pipeline's stream what it should be; backlog is its max_bytes.
+func (s *Streams) ApplyRecords(ctx context.Context, name string, backlog int64) error {
+	return bus.EnsureRecords(ctx, s.c.Conn.JS, name, bus.Limits{MaxBytes: backlog, Replicas: s.c.Replicas})
+}
+
+// Purge lets go what nobody needs any more, in every pipeline, and says from how many something went.
+func (s *Streams) Purge(ctx context.Context) (int, error) {
+	marks, err := s.c.Store.Read().PurgeMarks(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("read how far records are decided: %w", err)
+	}
+	var (
+		purged int
+		errs   []error
+	)
+	for _, m := range marks {
+		// A reader that stopped with an alarm rests on a stream that is not the one it read: nothing of it is touched.
+		if m.Undecided < 0 || m.StoppedCode != "" || m.Incarnation == nil {
+			continue
+		}
+		ok, err := s.purge(ctx, m.Pipeline, uint64(m.Undecided), uint64(max(m.OldestNeeded, 0)), *m.Incarnation)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("purge records of %s: %w", m.Pipeline, err))
+		}
+		if ok {
+			purged++
+		}
+	}
+	return purged, errors.Join(errs...)
+}
+
+func (s *Streams) purge(ctx context.Context, name string, undecided, oldest uint64, incarnation time.Time) (bool, error) {
+	stream := bus.RecordsStream(name)
+	info, err := bus.Info(ctx, s.c.Conn, stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if !info.Incarnation.UTC().Truncate(time.Microsecond).Equal(incarnation.UTC().Truncate(time.Microsecond)) {
+		return false, nil // made again and not noticed by its reader yet: the marks are not of this stream
+	}
+	keep := Decide(State{
+		First: info.First, Last: info.Last, Messages: info.Messages, Bytes: info.Bytes, MaxBytes: info.MaxBytes,
+		Undecided: undecided, OldestNeeded: oldest,
+	})
+	from, err := s.beyondHorizon(ctx, stream, info.First, keep.Needed)
+	if err != nil {
+		return false, err
+	}
+	from = max(from, keep.Room)
+	if from <= info.First {
+		return false, s.measure(ctx, name, stream, info.First, keep.Needed)
+	}
+	if err := fault.Point(ctx, pointPurge); err != nil {
+		return false, err
+	}
+	if err := bus.PurgeRecords(ctx, s.c.Conn.JS, name, from); err != nil {
+		return false, err
+	}
+	s.c.Logger.DebugContext(ctx, "decided records let go", "pipeline", name, "messages", from-info.First, "first", from)
+	return true, s.measure(ctx, name, stream, from, keep.Needed)
+}
+
+// beyondHorizon is the first sequence that is not older than the horizon, at most needed.
+func (s *Streams) beyondHorizon(ctx context.Context, stream string, first, needed uint64) (uint64, error) {
+	if s.c.Horizon <= 0 {
+		return needed, nil
+	}
+	return search(first, needed, s.c.Now().Add(-s.c.Horizon), func(seq uint64) (time.Time, bool, error) {
+		m, err := bus.GetMessage(ctx, s.c.Conn, stream, seq)
+		if errors.Is(err, bus.ErrNoMessage) {
+			return time.Time{}, false, nil
+		}
+		return m.Time, err == nil, err
+	})
+}
+
+// measure notes how much time the decided part that is kept spans: what a restore from a backup can read again.
+func (s *Streams) measure(ctx context.Context, name, stream string, first, needed uint64) error {
+	span := time.Duration(0)
+	if first < needed {
+		m, err := bus.GetMessage(ctx, s.c.Conn, stream, first)
+		switch {
+		case err == nil:
+			span = max(s.c.Now().Sub(m.Time), 0)
+		case !errors.Is(err, bus.ErrNoMessage):
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.horizons[name] = span
+	return nil
+}
+
+// Horizons is how far back each pipeline's decided records can be read again, as the last purge left it.
+func (s *Streams) Horizons() map[string]time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make(map[string]time.Duration, len(s.horizons))
+	for name, span := range s.horizons {
+		out[name] = span
+	}
+	return out
+}

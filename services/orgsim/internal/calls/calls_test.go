@@ -1,0 +1,75 @@
+package calls_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"bulkhead/services/orgsim/internal/calls"
+)
+
+func TestTheLog(t *testing.T) {
+	t.Run("numbers calls from one and completes them in place", func(t *testing.T) {
+		var l calls.Log
+		a, b := l.Begin(calls.Call{Endpoint: "create"}), l.Begin(calls.Call{Endpoint: "close"})
+		l.End(a, func(c *calls.Call) { c.Status = 200 })
+		got := l.List(calls.Filter{})
+		if a != 1 || b != 2 || len(got) != 2 || got[0].Status != 200 || !got[0].Done || got[1].Done {
+			t.Errorf("got %+v", got)
+		}
+		if got := l.List(calls.Filter{Done: true}); len(got) != 1 || got[0].N != 1 {
+			t.Errorf("done: %+v", got)
+		}
+		if got := l.List(calls.Filter{Since: 1}); len(got) != 1 || got[0].N != 2 {
+			t.Errorf("since: %+v", got)
+		}
+		if got := l.List(calls.Filter{Endpoint: "close", Limit: 1}); len(got) != 1 || got[0].N != 2 {
+			t.Errorf("endpoint: %+v", got)
+		}
+	})
+	t.Run("a reset goes on numbering, so a late end hits nobody", func(t *testing.T) {
+		var l calls.Log
+		old := l.Begin(calls.Call{})
+		l.Reset()
+		if n := l.Begin(calls.Call{}); n != old+1 {
+			t.Errorf("got number %d", n)
+		}
+		l.End(old, func(c *calls.Call) { c.Status = 500 })
+		if got := l.List(calls.Filter{}); len(got) != 1 || got[0].Done {
+			t.Errorf("got %+v", got)
+		}
+	})
+	t.Run("keeps the newest and says how many are lost", func(t *testing.T) {
+		var l calls.Log
+		for range calls.Keep + calls.Keep/10 + 1 {
+			l.Begin(calls.Call{})
+		}
+		if got := l.Lost(); got != calls.Keep/10 {
+			t.Errorf("%d are lost", got)
+		}
+		got := l.List(calls.Filter{Since: calls.Keep})
+		if got[0].N != calls.Keep+1 {
+			t.Errorf("first is %d", got[0].N)
+		}
+	})
+	t.Run("wakes who waits, and lets go when the time is up", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var l calls.Log
+			got := make(chan []calls.Call)
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() { got <- l.Await(ctx, calls.Filter{Endpoint: "close"}) }()
+			l.Begin(calls.Call{Endpoint: "create"})
+			synctest.Wait()
+			l.Begin(calls.Call{Endpoint: "close"})
+			if list := <-got; len(list) != 1 || list[0].N != 2 {
+				t.Errorf("got %+v", list)
+			}
+			go func() { got <- l.Await(ctx, calls.Filter{Endpoint: "abort"}) }()
+			synctest.Wait()
+			cancel()
+			if list := <-got; len(list) != 0 {
+				t.Errorf("got %+v", list)
+			}
+		})
+	})
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestTheCommandServesUntilItIsTold(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("hush\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	out, in := io.Pipe()
+	code := make(chan int, 1)
+	var stderr bytes.Buffer
+	go func() {
+		code <- run(ctx, []string{"--listen", "127.0.0.1:0", "--client-id", "me", "--client-secret-file", secret, "--org-seed", "3"}, in, &stderr)
+	}()
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ready map[string]string
+	if err := json.Unmarshal(line, &ready); err != nil || ready["endpoint"] != "simulator" {
+		t.Fatalf("got %s, %v", line, err)
+	}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {"me"}, "client_secret": {"hush"}}
+	res, err := http.PostForm(ready["url"]+"/services/oauth2/token", form)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("got %v, %v", res, err)
+	}
+	_ = res.Body.Close()
+	cancel()
+	if got := <-code; got != 0 {
+		t.Errorf("exit code %d: %s", got, stderr.String())
+	}
+	if strings.Contains(stderr.String()+string(line), "hush") {
+		t.Error("the secret was printed")
+	}
+}
+
+func TestWrongUseIsExitCode2(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		does string
+		args []string
+		code int
+		part string
+	}{
+		{"an unknown flag", []string{"--nope"}, 2, "nope"},
+		{"an argument", []string{"serve"}, 2, "serve"},
+		{"a secret file that is not there", []string{"--client-secret-file", empty + ".none"}, 2, "client-secret-file"},
+		{"an empty secret file", []string{"--client-secret-file", empty}, 2, "is empty"},
+		{"a model that is not there", []string{"--model", empty + ".none"}, 2, "no such file"},
+		{"a bad address", []string{"--listen", "nowhere"}, 2, "nowhere"},
+		{"help is no error", []string{"--help"}, 0, "-listen"},
+	} {
+		t.Run(tc.does, func(t *testing.T) {
+			var stderr bytes.Buffer
+			if got := run(t.Context(), tc.args, io.Discard, &stderr); got != tc.code || !strings.Contains(stderr.String(), tc.part) {
+				t.Errorf("exit code %d: %s", got, stderr.String())
+			}
+		})
+	}
+}

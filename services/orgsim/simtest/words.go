@@ -1,0 +1,65 @@
+package simtest
+
+import (
+	"bulkhead/services/orgsim/internal/bulk"
+	"bulkhead/services/orgsim/internal/calls"
+	"bulkhead/services/orgsim/internal/fault"
+	"bulkhead/services/orgsim/internal/org"
+	"bulkhead/services/orgsim/internal/settings"
+)
+
+// The control API's words, for callers.
+type (
+	Fault    = fault.Rule     // a fault rule; see package fault for every member
+	Match    = fault.Match    // what a fault applies to
+	Where    = fault.Where    // which rows a fault applies to
+	Effect   = fault.Effect   // what a fault does
+	Endpoint = fault.Endpoint // a sort of request
+	Call     = calls.Call     // a request that the org was sent
+	Job      = bulk.View      // a job as the org knows it
+	Row      = bulk.RowView   // the truth about one uploaded row
+	Record   = org.Record     // a row of the org with its history
+	Count    = org.Count      // the rows of an object
+	Duration = settings.Duration
+)
+
+// Endpoints, for faults and for choosing calls.
+const (
+	Token       = fault.Token
+	Limits      = fault.Limits
+	Describe    = fault.Describe
+	Query       = fault.Query
+	Create      = fault.Create
+	Upload      = fault.Upload
+	Close       = fault.Close
+	Abort       = fault.Abort
+	Info        = fault.Info
+	List        = fault.List
+	Remove      = fault.Remove
+	Successful  = fault.Successful
+	FailedRows  = fault.FailedRows
+	Unprocessed = fault.Unprocessed
+)
+
+// Kinds of effect; package fault says what each does.
+const (
+	Status      = fault.Status
+	Latency     = fault.Latency
+	DropBefore  = fault.DropBefore
+	DropMid     = fault.DropMid
+	DropAfter   = fault.DropAfter
+	HalfReply   = fault.HalfReply
+	Truncate    = fault.Truncate
+	Slow        = fault.Slow
+	RowError    = fault.RowError
+	JobStall    = fault.JobStall
+	JobAbort    = fault.JobAbort
+	JobFail     = fault.JobFail
+	JobVanish   = fault.JobVanish
+	LoseRows    = fault.LoseRows
+	DoubleRows  = fault.DoubleRows
+	ForeignRows = fault.ForeignRows
+)
+
+// LockError is the error text of a row that met a lock; a retry heals it.
+const LockError = "UNABLE_TO_LOCK_ROW:unable to obtain exclusive access to this record or 1 records: 001000000000001:--"

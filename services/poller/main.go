@@ -1,0 +1,31 @@
+// Command poller watches submitted jobs until Salesforce says that they have ended. `poller migrate` makes its schema current.
+package main
+
+import (
+	"context"
+	"os"
+
+	"bulkhead/libs/pg"
+	"bulkhead/libs/service"
+	"bulkhead/services/poller/app"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	var config app.Config
+	return service.Main(service.Program{
+		Name:   "poller",
+		Config: &config,
+		Migrate: func(ctx context.Context, adminDSN string) error {
+			return pg.Migrate(ctx, adminDSN, app.Migrations())
+		},
+		Run: func(ctx context.Context, env service.Env) error {
+			a, err := app.New(ctx, config, env)
+			if err != nil {
+				return err
+			}
+			return a.Run(ctx)
+		},
+	})
+}

@@ -1,0 +1,73 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"bulkhead/libs/record"
+)
+
+// Config is the reconciler's configuration. The zero value lacks only DSN and NATSURL; every other field has a default.
+type Config struct {
+	// DSN is the PostgreSQL connection string, as the role bulkhead_reconciler.
+	DSN string `yaml:"dsn" env:"BULKHEAD_DSN"`
+	// NATSURL is where NATS answers.
+	NATSURL string `yaml:"natsUrl" env:"BULKHEAD_NATS"`
+	// Listen is the address of /healthz, /readyz and /metrics; "" = none.
+	Listen string `yaml:"listen" env:"BULKHEAD_LISTEN"`
+	// ShortWaits (`waits: short`) makes each wait at most 2 s. For demos and tests, never a default: a real org needs longer.
+	ShortWaits bool `yaml:"shortWaits" env:"BULKHEAD_SHORT_WAITS"`
+	// ShortRetries makes each wait after a failed call at most 1 s. For demos and tests, too.
+	ShortRetries bool `yaml:"shortRetries" env:"BULKHEAD_SHORT_RETRIES"`
+	// Lease is how long a claim on a chunk lasts without renewal, and so how long its work rests after a crash; default 15 s.
+	Lease time.Duration `yaml:"lease" env:"BULKHEAD_LEASE"`
+	// Sweep is how often the views of others are looked at without being told of; default 30 s.
+	Sweep time.Duration `yaml:"sweep" env:"BULKHEAD_SWEEP"`
+	// Concurrency is how many chunks are read at once; default 4. Each takes memory for its rows' keys and failures.
+	Concurrency int `yaml:"concurrency" env:"BULKHEAD_RECONCILER_CONCURRENCY"`
+
+	// Waits are the waits in detail; zero = the defaults, or the short ones with ShortWaits.
+	Waits record.Waits `yaml:"-"`
+	// Now and Random replace the clock and the jitter in tests; nil = the real ones.
+	Now    func() time.Time `yaml:"-"`
+	Random func() float64   `yaml:"-"`
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Lease == 0 {
+		c.Lease = 15 * time.Second
+	}
+	if c.Sweep == 0 {
+		c.Sweep = 30 * time.Second
+	}
+	if c.Waits == (record.Waits{}) {
+		c.Waits = record.DefaultWaits()
+		if c.ShortWaits {
+			c.Waits = record.ShortWaits()
+		}
+	}
+	switch {
+	case c.DSN == "":
+		return c, errors.New("dsn is missing: the ledger's address, or BULKHEAD_DSN")
+	case c.NATSURL == "":
+		return c, errors.New("natsUrl is missing: the broker's address, or BULKHEAD_NATS")
+	case c.Sweep < 0:
+		return c, fmt.Errorf("sweep (%s) must not be negative", c.Sweep)
+	case c.Concurrency < 0 || c.Concurrency > maxConcurrency:
+		return c, fmt.Errorf("concurrency (%d) must be between 1 and %d (0 means the default)", c.Concurrency, maxConcurrency)
+	case c.Lease < minLease:
+		return c, fmt.Errorf("lease (%s) must be at least %s: it is renewed at a third of it", c.Lease, minLease)
+	}
+	return c, c.Waits.Check()
+}
+
+// maxConcurrency keeps one instance's connections far below what PostgreSQL allows.
+const maxConcurrency = 32
+
+// minLease is the shortest lease that a slow commit does not outlast.
+const minLease = time.Second
+
+// poolSize gives each chunk in hand two connections, since its rows are read while its transaction is open, and leaves room for the relay and
+// the sweeps. With fewer, all of them could hold one and wait for the other.
+func (c Config) poolSize() int32 { return int32(2*max(c.Concurrency, 4) + 8) }

@@ -1,0 +1,106 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"bulkhead/libs/pg"
+	"bulkhead/libs/record"
+	"bulkhead/libs/salesforce"
+	"bulkhead/services/reconciler/internal/account"
+	"bulkhead/services/reconciler/internal/store"
+)
+
+const (
+	// maxMalformed is how many reads in a row may be malformed before a person is asked: a proxy that rewrites files does not cure itself.
+	maxMalformed = 5
+	// goneReads is how many answers 404 in a row it takes, over gone.wait, to believe them.
+	goneReads = 3
+	// maxErrorText bounds what is stored of an error.
+	maxErrorText = 2000
+)
+
+// brokeOff stores why a read broke off and what follows: another try, a job that is gone, or a quarantine.
+func (r *Reconciler) brokeOff(ctx context.Context, t *task, cause error) error {
+	r.metrics.reads.WithLabelValues("broke_off").Inc()
+	text := clip(cause.Error(), maxErrorText)
+	now := r.cfg.Now()
+	if errors.Is(cause, account.ErrChunk) {
+		return beaten(r.quarantine(ctx, t, "CHUNK_UNMATCHABLE", text))
+	}
+	b := store.Broken{Errors: int(t.work.Errors) + 1, LastError: text}
+	hint, _ := salesforce.RetryAfterHint(cause)
+	b.NextReadAt = now.Add(r.backoff(b.Errors, hint))
+	switch {
+	case salesforce.IsNotFound(cause):
+		b.NotFound = int(t.work.NotFound) + 1
+		b.FirstNotFoundAt = t.work.FirstNotFoundAt
+		if b.FirstNotFoundAt == nil {
+			b.FirstNotFoundAt = &now
+		}
+		due := b.FirstNotFoundAt.Add(r.cfg.Waits.Gone)
+		if b.NotFound >= goneReads && !now.Before(due) {
+			t.log.WarnContext(ctx, "Salesforce does not know the job any more: its results are lost, all rows count as missing", "not_found", b.NotFound)
+			return beaten(r.cfg.Store.Gone(ctx, t.claim, now, text))
+		}
+		b.NextReadAt = now.Add(r.cfg.Waits.Gone / (goneReads - 1))
+		if b.NotFound >= goneReads-1 && due.After(now) {
+			b.NextReadAt = due
+		}
+	case errors.Is(cause, salesforce.ErrMalformed):
+		if b.Malformed = int(t.work.Malformed) + 1; b.Malformed >= maxMalformed {
+			return beaten(r.quarantine(ctx, t, "RESULTS_MALFORMED", text))
+		}
+	}
+	if text != t.work.LastError {
+		t.log.WarnContext(ctx, "the result files could not be read", "error", text, "errors", b.Errors, "next_read_at", b.NextReadAt)
+	}
+	return beaten(r.cfg.Store.BrokeOff(ctx, t.claim, b))
+}
+
+// beaten makes nothing of a move that somebody else was first with: what was found here was found there as well.
+func beaten(err error) error {
+	if errors.Is(err, pg.ErrLost) {
+		return nil
+	}
+	return err
+}
+
+// quarantine decides nothing, pauses the pipeline and raises the alarm.
+func (r *Reconciler) quarantine(ctx context.Context, t *task, code, reason string) error {
+	pause := store.Pause{
+		ID: uuid.New(), Pipeline: t.work.Pipeline, Class: string(record.ClassUnclassified), Code: code,
+		Message: clip("chunk "+t.work.Chunk.String()+", job "+t.work.JobID+": "+reason+". Nothing of the chunk is decided; when the cause is gone, "+
+			"resume the pipeline and the files are read again.", maxErrorText),
+	}
+	if err := r.cfg.Store.Quarantine(ctx, t.claim, clip(reason, maxErrorText), pause); err != nil {
+		return err
+	}
+	r.metrics.quarantines.Inc()
+	t.log.ErrorContext(ctx, "chunk quarantined, pipeline paused", "code", code, "reason", reason, "pause_id", pause.ID)
+	return nil
+}
+
+// backoff is how long to wait after so many errors in a row, from half to all of the doubled base.
+func (r *Reconciler) backoff(errs int, hint time.Duration) time.Duration {
+	wait := min(time.Duration(float64(r.cfg.BackoffBase)*math.Pow(2, float64(min(max(errs-1, 0), 32)))), r.cfg.BackoffMax)
+	return max(time.Duration(float64(wait)*(0.5+r.cfg.Random()/2)), hint)
+}
+
+// clip makes a foreign text storable (valid UTF-8 without zero bytes, which PostgreSQL refuses) and cuts it to n bytes.
+func clip(s string, n int) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}

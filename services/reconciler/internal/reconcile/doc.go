@@ -1,0 +1,19 @@
+// Package reconcile accounts for every row of every chunk whose job has ended: it reads the result files, decides by rule 8 of the design
+// (package account), and writes the one outcome row of the chunk together with everything that follows from it.
+//
+// What always holds:
+//   - A chunk has at most one outcome row, and it is written only when nothing of the chunk can land any more. Its row, the
+//     transfers, the failures with payload, the dead letters, the pauses and the fact chunk_reconciled commit together or not at all.
+//   - Reading changes nothing at Salesforce. A crash, an error or two reconcilers at once cost a download and no more: the files are
+//     read again from their start, and nothing is ever sent again from here.
+//   - A download counts only when it ended where a record ends; one that broke off leaves nothing but an error and a time to try again.
+//   - Files that contradict what was sent decide nothing: the chunk is quarantined and its pipeline paused until a person lifts that pause,
+//     after which the files are read again.
+//   - A record that did not land keeps its row as sent, its payload as published, and every try so far.
+//   - Memory is bounded by the rows of a chunk, not by the size of the files: a key, an outcome and an id per row, and the errors of the
+//     refused ones. Failures are written in batches, the payloads fetched batch by batch.
+//
+// What it leaves to others: watching jobs (poller), when to send again (retrier), what becomes of a dead letter (ops).
+//
+// Start reading at [Reconciler.Pass].
+package reconcile

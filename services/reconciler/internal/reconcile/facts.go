@@ -1,0 +1,41 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"bulkhead/libs/bus"
+	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
+)
+
+// Facts are the facts that the reconciler consumes.
+func Facts() []string { return []string{bus.FactJobFinished, bus.FactChunkAnswered} }
+
+// Handler notes what a fact speaks of. A fact is a hint: what is noted comes from the views, so that one that is late, doubled or wrong
+// does no harm. wake is called when there is something new to read.
+func (r *Reconciler) Handler(wake func()) bus.Handler {
+	return func(ctx context.Context, e *flowv1.Envelope) error {
+		text := ""
+		switch fact := e.GetFact().(type) {
+		case *flowv1.Envelope_JobFinished:
+			text = fact.JobFinished.GetChunk()
+		case *flowv1.Envelope_ChunkAnswered:
+			text = fact.ChunkAnswered.GetChunk()
+		default:
+			return nil
+		}
+		id, err := uuid.Parse(text)
+		if err != nil {
+			r.cfg.Logger.ErrorContext(ctx, "fact that names no chunk, left to the sweep", "fact", bus.FactOf(e),
+				"error", fmt.Errorf("chunk %q: %w", clip(text, 80), err))
+			return nil
+		}
+		n, err := r.Note(ctx, uuid.NullUUID{UUID: id, Valid: true})
+		if n > 0 {
+			wake()
+		}
+		return err
+	}
+}

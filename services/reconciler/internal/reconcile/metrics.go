@@ -1,0 +1,61 @@
+package reconcile
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"bulkhead/libs/record"
+	"bulkhead/services/reconciler/internal/account"
+)
+
+// metrics of the reconciler. Labels come from closed sets.
+type metrics struct {
+	reads        *prometheus.CounterVec
+	rows         *prometheus.CounterVec
+	failures     *prometheus.CounterVec
+	chunks       prometheus.Counter
+	quarantines  prometheus.Counter
+	pauses       prometheus.Counter
+	lostPayloads prometheus.Counter
+	reading      prometheus.Gauge
+	quarantined  prometheus.Gauge
+}
+
+func newMetrics(r prometheus.Registerer) metrics {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: "bulkhead_reconciler_" + name, Help: help})
+	}
+	vector := func(name, help, label string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bulkhead_reconciler_" + name, Help: help}, []string{label})
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Name: "bulkhead_reconciler_" + name, Help: help})
+	}
+	m := metrics{
+		reads:        vector("reads_total", "Reads of a job's result files, by result: complete, broke_off.", "result"),
+		rows:         vector("rows_total", "Rows of reconciled chunks, by outcome.", "outcome"),
+		failures:     vector("failed_rows_total", "Rows that Salesforce refused, by class.", "class"),
+		chunks:       counter("chunks_reconciled_total", "Chunks whose outcome was written."),
+		quarantines:  counter("quarantines_total", "Chunks whose result files contradicted what was sent."),
+		pauses:       counter("pauses_total", "Pauses of pipelines that submissions caused."),
+		lostPayloads: counter("lost_payloads_total", "Records that failed and whose payload is not in RECORDS any more."),
+		reading:      gauge("chunks_reading", "Chunks with a job that has ended and without an outcome."),
+		quarantined:  gauge("chunks_quarantined", "Chunks that wait for a person."),
+	}
+	if r != nil {
+		r.MustRegister(m.reads, m.rows, m.failures, m.chunks, m.quarantines, m.pauses, m.lostPayloads, m.reading, m.quarantined)
+	}
+	return m
+}
+
+func (m metrics) count(o *account.Outcome) {
+	m.chunks.Inc()
+	for outcome, n := range map[record.Outcome]int{
+		record.OutcomeLanded: o.Landed, record.OutcomeFailed: o.Failed, record.OutcomeUnprocessed: o.Unprocessed,
+		record.OutcomeMissing: o.Missing, record.OutcomeSuperseded: o.Superseded,
+	} {
+		m.rows.WithLabelValues(string(outcome)).Add(float64(n))
+	}
+	for _, f := range o.Failures {
+		m.failures.WithLabelValues(string(f.Class)).Inc()
+	}
+}

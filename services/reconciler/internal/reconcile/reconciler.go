@@ -1,0 +1,236 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"bulkhead/libs/bus"
+	"bulkhead/libs/pg"
+	"bulkhead/libs/record"
+	"bulkhead/libs/salesforce"
+	"bulkhead/services/reconciler/internal/account"
+	"bulkhead/services/reconciler/internal/store"
+	"bulkhead/services/reconciler/internal/store/db"
+)
+
+// Org is what is needed of an org's client.
+type Org interface {
+	// Results starts reading one result file of a job.
+	Results(ctx context.Context, jobID string, kind salesforce.ResultKind) (*salesforce.ResultReader, error)
+	// OrgID proves that the credentials lead to the right org.
+	OrgID(ctx context.Context) (string, error)
+}
+
+// Streams is what is needed of the broker: RECORDS by direct get, and what it says of a stream.
+type Streams interface {
+	// Info describes a stream; an error that wraps jetstream.ErrStreamNotFound when there is none.
+	Info(ctx context.Context, stream string) (bus.StreamInfo, error)
+	// GetMany reads stored messages; what is not in the answer is not in the stream.
+	GetMany(ctx context.Context, stream string, seqs []uint64) (map[uint64]bus.Msg, error)
+}
+
+// Config is what a reconciler needs. Every field without a default must be set.
+type Config struct {
+	Store   *store.Store
+	Streams Streams
+	// Org returns the client of an org by its name.
+	Org func(ctx context.Context, name string) (Org, error)
+	// Owner names this instance; unique among all that ever ran.
+	Owner string
+	// Lease is how long a claim lasts without renewal. Default 15 s.
+	Lease time.Duration
+	// Waits are the settings missing.wait, settle.wait and gone.wait. Default [record.DefaultWaits].
+	Waits record.Waits
+	// Backoff bounds the waits after reads that broke off. Default 1 s to 30 s.
+	BackoffBase, BackoffMax time.Duration
+	// ReadTimeout bounds one read of all files of a job. Default 1 h: a file may take Salesforce's slowest line its time, and the client
+	// ends what stands still far earlier.
+	ReadTimeout time.Duration
+	// Batch is how many chunks one pass claims and reads at once. Default 4.
+	Batch int
+	// Now and Random are the clock and the jitter in [0,1). Default time.Now and math/rand.
+	Now    func() time.Time
+	Random func() float64
+	// Logger is where work is told. Registerer takes the metrics. Both may be nil.
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+// Reconciler accounts for chunks. Any number of them, in any number of processes, may run at once.
+type Reconciler struct {
+	cfg     Config
+	metrics metrics
+}
+
+// New returns a reconciler, with defaults filled in.
+func New(cfg Config) *Reconciler {
+	setDefault(&cfg.Lease, 15*time.Second)
+	setDefault(&cfg.Waits, record.DefaultWaits())
+	setDefault(&cfg.BackoffBase, time.Second)
+	setDefault(&cfg.BackoffMax, 30*time.Second)
+	setDefault(&cfg.ReadTimeout, time.Hour)
+	setDefault(&cfg.Batch, 4)
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Random == nil {
+		cfg.Random = rand.Float64
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Reconciler{cfg: cfg, metrics: newMetrics(cfg.Registerer)}
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Note takes up chunks that are to be reconciled: with a chunk only that one, else all. It returns how many are new.
+func (r *Reconciler) Note(ctx context.Context, chunk uuid.NullUUID) (int, error) {
+	return r.cfg.Store.Note(ctx, chunk, r.cfg.Now())
+}
+
+// Lifted takes up quarantined chunks again whose pause a person has lifted.
+func (r *Reconciler) Lifted(ctx context.Context) (int, error) {
+	n, err := r.cfg.Store.LiftQuarantined(ctx, r.cfg.Now())
+	if n > 0 {
+		r.cfg.Logger.InfoContext(ctx, "quarantine was lifted, the files are read again", "chunks", n)
+	}
+	return n, err
+}
+
+// NextDue is how long until there is something to read; false when there is nothing.
+func (r *Reconciler) NextDue(ctx context.Context) (time.Duration, bool, error) {
+	q, err := r.cfg.Store.NextDue(ctx, r.cfg.Now())
+	if err != nil {
+		return 0, false, err
+	}
+	r.metrics.reading.Set(float64(q.Reading))
+	r.metrics.quarantined.Set(float64(q.Quarantined))
+	return q.Wait, q.Reading > 0, nil
+}
+
+// Pass claims the chunks that are due, reads the files of each once, and stores what follows. It returns how many it worked on. What goes wrong
+// with one chunk is stored with it, not returned; what is returned is an error of the ledger.
+func (r *Reconciler) Pass(ctx context.Context) (int, error) {
+	works, err := r.cfg.Store.ClaimDue(ctx, r.cfg.Owner, r.cfg.Now(), r.cfg.Lease, r.cfg.Batch)
+	if err != nil {
+		return 0, err
+	}
+	errs := make([]error, len(works))
+	var all sync.WaitGroup
+	for i, w := range works {
+		all.Go(func() { errs[i] = r.work(ctx, w) })
+	}
+	all.Wait()
+	return len(works), errors.Join(errs...)
+}
+
+// task is one claimed chunk in hand.
+type task struct {
+	work  db.ReconcilerWork
+	claim store.Claim
+	job   account.Job
+	log   *slog.Logger
+}
+
+func (r *Reconciler) work(ctx context.Context, row db.ReconcilerWork) error {
+	t := &task{
+		work: row, claim: store.Claim{Chunk: row.Chunk, Epoch: row.Epoch, Owner: row.Owner},
+		job: account.Job{State: row.JobState, Processed: row.Processed, Failed: row.Failed, ErrorMessage: row.ErrorMessage},
+		log: r.cfg.Logger.With("chunk", row.Chunk, "pipeline", row.Pipeline, "org", row.Org, "job_id", row.JobID, "job_state", row.JobState),
+	}
+	held, release := r.hold(ctx, t.claim)
+	err := r.settleOrWait(held, t)
+	lost := context.Cause(held)
+	release()
+	switch {
+	case errors.Is(err, pg.ErrLost):
+		t.log.DebugContext(ctx, "somebody else works on the chunk")
+		return nil
+	case err != nil && (ctx.Err() != nil || lost != nil):
+		// Stopping, or the lease ran out: what was found is not stored. Handing back fails when the claim is lost, rightly.
+		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.cfg.Lease/3)
+		defer cancel()
+		if err := r.cfg.Store.Release(back, t.claim); err != nil && !errors.Is(err, pg.ErrLost) {
+			return err
+		}
+		return nil
+	case err != nil:
+		return r.brokeOff(ctx, t, err)
+	}
+	return nil
+}
+
+// settleOrWait reads a chunk's files and goes as far as rule 8 allows. An error means that the read broke off.
+func (r *Reconciler) settleOrWait(ctx context.Context, t *task) error {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.ReadTimeout)
+	defer cancel()
+	c, err := r.load(ctx, t.work.Chunk)
+	if err != nil {
+		return err
+	}
+	t.job.CloseRefused = c.CloseRefused != ""
+	x, err := r.index(ctx, c, t.job)
+	if err != nil {
+		return err
+	}
+	if !t.job.HasFiles() {
+		return r.settle(ctx, t, c, account.NewReading(x), "there are no files: "+t.job.State)
+	}
+	org, err := r.cfg.Org(ctx, t.work.Org)
+	if err != nil {
+		return fmt.Errorf("org %s: %w", t.work.Org, err)
+	}
+	reading, err := r.download(ctx, org, t.work.JobID, t.job, c, x)
+	if err != nil {
+		if salesforce.IsNotFound(err) {
+			// In another org no job of ours is known: before a 404 counts, the org must prove to be the one that it was.
+			if _, orgErr := org.OrgID(ctx); orgErr != nil {
+				return fmt.Errorf("job is not found, and the org could not be checked: %w", orgErr)
+			}
+		}
+		return err
+	}
+	r.metrics.reads.WithLabelValues("complete").Inc()
+	if n := reading.BadIDs(); n > 0 {
+		t.log.WarnContext(ctx, "rows of the success file have no valid id, they do not count as landed", "rows", n)
+	}
+
+	past := account.Past{Reads: int(t.work.Reads)}
+	if digest, ok := account.DigestOf(t.work.LastDigest); ok && t.work.FirstReadAt != nil && t.work.LastReadAt != nil {
+		past.FirstReadAt, past.LastAt, past.LastDigest = *t.work.FirstReadAt, *t.work.LastReadAt, digest
+	} else {
+		past.Reads = 0
+	}
+	now := r.cfg.Now()
+	summary := reading.Summary()
+	verdict := account.Decide(t.job, summary, past, r.cfg.Waits, now)
+	switch verdict.Step {
+	case account.StepQuarantine:
+		return r.quarantine(ctx, t, "FOREIGN_ROWS", verdict.Reason)
+	case account.StepAgain:
+		if past.Reads == 0 {
+			past.FirstReadAt = now
+		}
+		t.log.InfoContext(ctx, "the result files decide nothing yet", "reason", verdict.Reason, "reads", past.Reads+1, "next_read_at", verdict.At,
+			"landed", summary.Landed, "failed", summary.Failed, "unprocessed", summary.Unprocessed, "sent", summary.Sent, "odd", summary.Odd)
+		return r.cfg.Store.ReadAgain(ctx, t.claim, store.Again{
+			Reads: past.Reads + 1, FirstReadAt: past.FirstReadAt, ReadAt: now, NextReadAt: verdict.At,
+			Digest: summary.Digest.Bytes(), Reason: verdict.Reason,
+		})
+	}
+	return r.settle(ctx, t, c, reading, verdict.Reason)
+}

@@ -1,0 +1,259 @@
+package retry
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"bulkhead/libs/bus"
+	"bulkhead/libs/pipeline"
+	"bulkhead/libs/record"
+	"bulkhead/libs/testkit"
+	"bulkhead/services/retrier/internal/store"
+)
+
+// ledger is a database in which the other services' rows are written by the test.
+type ledger struct {
+	t     *testing.T
+	admin *pgxpool.Pool
+	store *store.Store
+	defs  fakeDefinitions
+	dlq   *fakeStreams
+	clock *clock
+}
+
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+type fakeDefinitions map[string]*pipeline.Definition
+
+func (f fakeDefinitions) Definition(_ context.Context, name string, revision int) (*pipeline.Definition, error) {
+	d, ok := f[fmt.Sprintf("%s/%d", name, revision)]
+	if !ok {
+		return nil, fmt.Errorf("no revision %d of %s", revision, name)
+	}
+	return d, nil
+}
+
+type fakeStreams struct{ made time.Time }
+
+func (f *fakeStreams) Info(context.Context, string) (bus.StreamInfo, error) {
+	return bus.StreamInfo{Incarnation: f.made}, nil
+}
+
+const contactsYAML = `apiVersion: bulkhead/v1
+kind: Pipeline
+name: contacts
+org: main
+object: Contact
+operation: upsert
+externalId: External_Id__c
+map:
+  - {from: id, to: External_Id__c, type: string, required: true}
+  - {from: email, to: Email, type: string}
+  - {from: phone, to: Phone, type: string}
+lanes: 2
+chunk: {rows: %d, bytes: 50MB, age: 10s}
+retry: {preset: default}
+`
+
+func definition(t *testing.T, revision, rows int) *pipeline.Definition {
+	t.Helper()
+	d, _, err := pipeline.ParseDefinition(fmt.Appendf(nil, contactsYAML, rows))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Revision = revision
+	return d
+}
+
+func newLedger(t *testing.T) *ledger {
+	t.Helper()
+	db := testkit.Database(t)
+	l := &ledger{
+		t: t, admin: db.AdminPool(t), store: store.New(db.Pool(t, "retrier")),
+		defs:  fakeDefinitions{"contacts/1": definition(t, 1, 1000), "contacts/2": definition(t, 2, 1000)},
+		dlq:   &fakeStreams{made: noon},
+		clock: &clock{now: noon},
+	}
+	l.exec(`INSERT INTO extractor.pipelines (name) VALUES ('contacts')`)
+	for i, column := range []string{"External_Id__c", "Email", "Phone"} {
+		l.exec(`INSERT INTO extractor.columns (pipeline_id, ordinal, name) SELECT id, $1, $2 FROM extractor.pipelines`, i, column)
+	}
+	return l
+}
+
+// passes are those of one instance, with a jitter that is always half.
+func (l *ledger) passes() *Passes {
+	return New(Config{
+		Store: l.store, Definitions: l.defs, Streams: l.dlq, Logger: testkit.Logger(l.t), Now: l.clock.Now,
+		Random: func() float64 { return 0.5 }, Gather: time.Millisecond,
+	})
+}
+
+func (l *ledger) exec(sql string, args ...any) {
+	l.t.Helper()
+	if _, err := l.admin.Exec(l.t.Context(), sql, args...); err != nil {
+		l.t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+func (l *ledger) count(sql string, args ...any) int {
+	l.t.Helper()
+	var n int
+	if err := l.admin.QueryRow(l.t.Context(), sql, args...).Scan(&n); err != nil {
+		l.t.Fatalf("%s: %v", sql, err)
+	}
+	return n
+}
+
+// failing is one failed record of a chunk.
+type failing struct {
+	row, record   int
+	key, entity   string
+	seq           int
+	class, code   string
+	outcome       string // default failed
+	attempt       int    // default 1
+	generation    int
+	disposition   string // default retry
+	revision      int    // default 1
+	lane          int
+	columns       []int // default all
+	run           string
+}
+
+// reconciled writes the outcome of a chunk with these failures, as the reconciler does. It returns their ids, in order.
+func (l *ledger) reconciled(chunk uuid.UUID, failures ...failing) []int64 {
+	l.t.Helper()
+	seen := map[int]bool{}
+	for _, f := range failures {
+		seen[f.row] = true
+	}
+	l.exec(`INSERT INTO reconciler.outcomes (chunk, pipeline, org, job_id, job_state, rows, landed, failed, unprocessed, missing, superseded, row_states, row_ids, created_rows, standing)
+		VALUES ($1, 'contacts', 'main', $2, 'JobComplete', $3, 0, $3, 0, 0, 0, $4, $5, 0, 'works')`,
+		chunk, "750"+chunk.String()[:12], len(seen), bytes.Repeat([]byte("f"), len(seen)), make([]byte, 18*len(seen)))
+	runs := map[string][3]int{}
+	var ids []int64
+	for _, f := range failures {
+		if f.outcome == "" {
+			f.outcome = "failed"
+		}
+		if f.attempt == 0 {
+			f.attempt = 1
+		}
+		if f.disposition == "" {
+			f.disposition = "retry"
+		}
+		if f.revision == 0 {
+			f.revision = 1
+		}
+		if f.columns == nil {
+			f.columns = []int{0, 1, 2}
+		}
+		var bits record.Bitmap
+		for _, n := range f.columns {
+			bits.Set(n)
+		}
+		n := runs[f.run]
+		switch {
+		case f.disposition == "dead":
+			n[2]++
+		case f.class == "reference":
+			n[1]++
+		default:
+			n[0]++
+		}
+		runs[f.run] = n
+		var letter any
+		if f.disposition == "dead" {
+			letter = uuid.UUID(record.LetterID("contacts", f.key, f.generation))
+		}
+		var id int64
+		err := l.admin.QueryRow(l.t.Context(), `INSERT INTO reconciler.failures
+			(chunk, row, record, pipeline, revision, lane, run, key, key_hash, generation, entity, entity_hash, seq, idx, columns, accepted_at,
+			 attempt, outcome, class, code, message, fields, sf_id, disposition, letter_id, header, cells, payload, attempts)
+			VALUES ($1, $2, $3, 'contacts', $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, now(),
+			 $14, $15, $16, $17, 'it failed', '{Email}', '', $18, $19, '{External_Id__c,Email,Phone}', $20, $21, $22) RETURNING id`,
+			chunk, f.row, f.record, f.revision, f.lane, f.run, f.key, uuid.UUID(record.HashKey("contacts", f.key)), f.generation, f.entity,
+			uuid.UUID(record.HashEntity("main/Contact/External_Id__c", f.entity)), f.seq, []byte(bits), f.attempt, f.outcome, f.class, f.code, f.disposition, letter,
+			[]string{f.entity, f.entity + "@x.example", "555"}, []byte(`{"id":"`+f.entity+`"}`),
+			fmt.Sprintf(`[{"n":%d,"chunk":"%s","job_id":"750000000000001","at":"2026-03-01T11:00:00Z","class":"%s","code":"%s","message":"it failed"}]`, f.attempt, chunk, f.class, f.code),
+		).Scan(&id)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	for run, n := range runs {
+		l.exec(`INSERT INTO reconciler.outcome_runs (chunk, pipeline, run, landed, dead, retrying, waiting_for_parent, unresolved, superseded)
+			VALUES ($1, 'contacts', $2, 0, $3, $4, $5, 0, 0)`, chunk, run, n[2], n[0], n[1])
+	}
+	return ids
+}
+
+// ended writes the outcome of a resend chunk: everything landed.
+func (l *ledger) ended(chunk uuid.UUID) {
+	l.t.Helper()
+	l.exec(`INSERT INTO reconciler.outcomes (chunk, pipeline, org, job_id, job_state, rows, landed, failed, unprocessed, missing, superseded, row_states, row_ids, created_rows, standing)
+		SELECT chunk, pipeline, org, '750', 'JobComplete', rows, rows, 0, 0, 0, 0, convert_to(repeat('l', rows), 'UTF8'),
+		       convert_to(repeat('x', 18 * rows), 'UTF8'), 0, 'works' FROM retrier.chunks WHERE chunk = $1`, chunk)
+}
+
+// ordered writes a letter that ops was told to replay, taken by the retrier.
+func (l *ledger) ordered(key string, generation int, stage, state, taker string) uuid.UUID {
+	l.t.Helper()
+	id := uuid.UUID(record.LetterID("contacts", key, generation))
+	l.exec(`INSERT INTO ops.letters (letter_id, pipeline, revision, run, key, key_hash, generation, entity, class, code, message, fields, stage, fingerprint, dead_at, state, taker)
+		VALUES ($1, 'contacts', 1, '', $2, $3, $4, 'e', 'data', 'X', 'm', '{}', $5, 'f', now(), $6, $7)`,
+		id, key, uuid.UUID(record.HashKey("contacts", key)), generation, stage, state, taker)
+	return id
+}
+
+func (l *ledger) openChunk() uuid.UUID {
+	l.t.Helper()
+	var id uuid.UUID
+	if err := l.admin.QueryRow(l.t.Context(), `SELECT chunk FROM retrier.chunks WHERE reconciled_at IS NULL ORDER BY seal_no LIMIT 1`).Scan(&id); err != nil {
+		l.t.Fatalf("no open resend chunk: %v", err)
+	}
+	return id
+}
+
+// keysOf are the keys in a chunk, row by row.
+func (l *ledger) keysOf(chunk uuid.UUID) []string {
+	l.t.Helper()
+	rows, err := l.admin.Query(l.t.Context(), `SELECT f.key FROM retrier.resent r JOIN reconciler.failures f ON f.id = r.failure_id WHERE r.chunk = $1 ORDER BY r.row, r.record`, chunk)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer rows.Close()
+	var out []string
+	for rows.Next() {
+		var key string
+		if err := rows.Scan(&key); err != nil {
+			l.t.Fatal(err)
+		}
+		out = append(out, key)
+	}
+	return out
+}

@@ -1,0 +1,131 @@
+package submit
+
+// The rest of the model: what the org does by itself, and what poller and reconciler conclude.
+
+// land is the job's rows reaching the org.
+func (w *world) land(j int) {
+	w.jobs[j].landed = true
+	w.applied++
+	switch {
+	case w.applied > 1:
+		w.harm = hDuplicate
+	case w.outcome != oNone:
+		w.harm = hLate
+	}
+}
+
+// org is what happens there by itself, and what other people do to the job.
+func (m *model) org(w *world) {
+	for j := 1; j < len(w.jobs); j++ {
+		job := w.jobs[j]
+		move := func(f func(*world)) {
+			t := *w
+			f(&t)
+			m.emit(t)
+		}
+		if job.st == jQueued {
+			move(func(t *world) { t.land(j); t.jobs[j].st = jDone })
+		}
+		if job.running {
+			move(func(t *world) { t.jobs[j].running = false; t.land(j) })
+			move(func(t *world) { t.jobs[j].running = false })
+		}
+		if job.late {
+			move(func(t *world) {
+				t.jobs[j].late = false
+				if t.jobs[j].st == jOpen && !t.jobs[j].bad && t.jobs[j].data != dSpoilt {
+					t.closed(uint8(j))
+				}
+			})
+		}
+		if w.others >= m.b.others {
+			continue
+		}
+		switch job.st {
+		case jQueued:
+			move(func(t *world) { t.others++; t.jobs[j].st = jFailed })
+			move(func(t *world) { t.others++; t.jobs[j].aborted() })
+		case jOpen:
+			move(func(t *world) { t.others++; t.jobs[j].st = jGone })
+			move(func(t *world) { t.others++; t.jobs[j].st = jAborted })
+		case jDone, jFailed, jAborted:
+			if !job.running {
+				move(func(t *world) { t.others++; t.jobs[j].st = jGone })
+			}
+		}
+	}
+}
+
+// confirmations is how many 404s in a row the poller wants before a job counts as gone.
+const confirmations = 3
+
+func (m *model) poller(w *world) {
+	if w.stage != lSubmitted || w.watch > wOpen || w.outcome != oNone {
+		return
+	}
+	see := func(watch uint8) {
+		t := *w
+		t.watch, t.notFound = watch, 0
+		m.emit(t)
+	}
+	missed := func(t world) {
+		t.notFound++
+		if t.notFound >= confirmations || m.r.goneAtOnce {
+			t.watch, t.notFound = wGone, 0
+		}
+		m.emit(t)
+	}
+	if w.wrongs < m.b.wrongs {
+		t := *w
+		t.wrongs++
+		missed(t)
+	}
+	switch w.jobs[w.job].st {
+	case jOpen:
+		see(wOpen)
+	case jQueued:
+		if m.r.timerEnds {
+			see(wGone)
+		}
+		if w.watch == wOpen || w.notFound > 0 {
+			see(wNone)
+		}
+	case jDone:
+		see(wDone)
+	case jFailed:
+		see(wFailed)
+	case jAborted:
+		see(wAborted)
+	case jGone:
+		missed(*w)
+	}
+}
+
+func (m *model) reconciler(w *world) {
+	if w.outcome != oNone || w.watch < wDone {
+		return
+	}
+	job := w.jobs[w.job]
+	t := *w
+	switch {
+	case w.watch == wGone || job.st == jGone:
+		t.outcome = oMissing
+	case w.watch == wDone:
+		t.outcome = oLanded
+	case job.running && !m.r.readOnce:
+		return // the two reads differ until it has settled
+	case job.landed:
+		t.outcome = oLanded
+	default:
+		t.outcome = oUnprocessed
+	}
+	switch {
+	case t.outcome == oLanded && w.applied == 0:
+		t.harm = hFalseDone
+	case t.outcome == oUnprocessed && w.applied > 0:
+		t.harm = hFalseUndone
+	case t.outcome == oUnprocessed && job.ours && !w.refused:
+		t.harm = hUnexplained
+	}
+	m.emit(t)
+}

@@ -1,0 +1,112 @@
+package submit
+
+import "testing"
+
+// Every action with every event: what is not in the table stops the worker, which is always safe.
+func TestEachActionGoesOnWithTheEventsItCanHave(t *testing.T) {
+	type row = map[Kind]Action
+	table := map[Action]row{
+		TakeLane:      {Done: Check, Waiting: Park},
+		Check:         {Done: Create, Covered: Stop, Unsure: Park},
+		Create:        {Done: SaveCreated, Unsure: Park, Refused: Park},
+		SaveCreated:   {Done: Upload},
+		Upload:        {Done: SaveUploaded, Unsure: Park, Refused: Park},
+		SaveUploaded:  {Done: Bind},
+		Bind:          {Done: Announce, Waiting: Park, TooOld: Create},
+		Announce:      {Done: Close, Unsure: Park},
+		Close:         {Done: SaveSubmitted, Unsure: Look, Refused: Look},
+		Look:          {SeenOpen: Announce, SeenPast: SaveSubmitted, SeenNothing: SaveSubmitted, Unsure: Park},
+		SaveRefused:   {Done: Abort},
+		Abort:         {Done: SaveSubmitted, Unsure: Look, Refused: Look},
+		SaveSubmitted: {Done: Stop},
+		Park:          {},
+		Stop:          {},
+	}
+	for action := TakeLane; action <= Stop; action++ {
+		for kind := Broken; kind <= SeenNothing; kind++ {
+			want, ok := table[action][kind]
+			if !ok {
+				want = Stop
+			}
+			got := Step(State[string]{Do: action, Job: "j"}, Event[string]{Kind: kind, Job: "new"})
+			if got.Do != want {
+				t.Errorf("%s came %s: goes on with %s, want %s", action, kind, got.Do, want)
+			}
+		}
+	}
+}
+
+func TestAClaimGoesOnFromWhatIsStored(t *testing.T) {
+	tests := []struct {
+		name   string
+		stored Stored[string]
+		want   Action
+	}{
+		{"a fresh chunk is created at once", Stored[string]{Stage: StageClaimed, Fresh: true}, Create},
+		{"a resend takes its lane first", Stored[string]{Stage: StageClaimed}, TakeLane},
+		{"a resend that was checked holds its lane", Stored[string]{Stage: StageClaimed, Checked: true}, Create},
+		{"a job without a stored upload is left behind", Stored[string]{Stage: StageCreated, Job: "j", Fresh: true}, Create},
+		{"a job with its upload goes to the bind", Stored[string]{Stage: StageCreated, Job: "j", Uploaded: true}, Bind},
+		{"a bound job is adopted", Stored[string]{Stage: StageBound, Job: "j", Uploaded: true}, Look},
+		{"what is handed over is left alone", Stored[string]{Stage: StageSubmitted, Job: "j"}, Stop},
+		{"what has ended is left alone", Stored[string]{Stage: StageReconciled, Job: "j"}, Stop},
+		{"what sent nothing is left alone", Stored[string]{Stage: StageNothingSent}, Stop},
+		{"what this service never writes is left alone", Stored[string]{Stage: StageSent}, Stop},
+		{"a stage that nobody knows is left alone", Stored[string]{Stage: "?"}, Stop},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := Step(State[string]{}, Event[string]{Kind: Claimed, Stored: tt.stored})
+			if got.Do != tt.want || got.Job != tt.stored.Job && got.Do != Stop && got.Do != Create {
+				t.Errorf("goes on with %s of job %q, want %s", got.Do, got.Job, tt.want)
+			}
+		})
+	}
+	for kind := Broken; kind <= SeenNothing; kind++ {
+		if kind == Claimed {
+			continue
+		}
+		if got := Step(State[string]{}, Event[string]{Kind: kind}); got.Do != Stop {
+			t.Errorf("without a claim %s goes on with %s", kind, got.Do)
+		}
+	}
+}
+
+func TestAnOpenJobIsClosedAgainOrAborted(t *testing.T) {
+	tests := []struct {
+		name string
+		s    State[string]
+		want Action
+	}{
+		{"an adopted job is announced before it is closed", State[string]{}, Announce},
+		{"an announced one is closed", State[string]{Announced: true}, Close},
+		{"one whose close was tried waits", State[string]{Announced: true, CloseTried: true}, Park},
+		{"a refusal is stored first", State[string]{Announced: true, CloseTried: true, Refused: true}, SaveRefused},
+		{"a stored refusal leads to the abort", State[string]{Refused: true, RefusedSaved: true}, Abort},
+		{"an abort that was tried waits", State[string]{Refused: true, RefusedSaved: true, AbortTried: true}, Park},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.s.Do, tt.s.Job = Look, "j"
+			if got := Step(tt.s, Event[string]{Kind: SeenOpen}); got.Do != tt.want || got.Job != "j" {
+				t.Errorf("goes on with %s of job %q, want %s of j", got.Do, got.Job, tt.want)
+			}
+		})
+	}
+}
+
+func TestWordsAreKnownForEveryActionAndKind(t *testing.T) {
+	seen := map[string]bool{}
+	for a := Claim; a <= Stop; a++ {
+		seen[a.String()] = true
+	}
+	for k := Broken; k <= SeenNothing; k++ {
+		seen[k.String()] = true
+	}
+	if len(seen) != int(Stop)+int(SeenNothing)+2 || seen["unknown"] {
+		t.Errorf("words are missing or doubled: %v", seen)
+	}
+	if Action(99).String() != "unknown" || Kind(99).String() != "unknown" {
+		t.Error("what has no word is not called unknown")
+	}
+}
