@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,10 +75,10 @@ func TestLoopBounds(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
-			bell, calls := NewBell(), 0
+			bell := NewBell()
+			var calls atomic.Int32
 			go RunLoops(ctx, quiet(), Loop{Name: "l", Every: time.Hour, Wake: bell.C(), Pass: func(context.Context) (int, error) {
-				calls++
-				if calls == 1 {
+				if calls.Add(1) == 1 {
 					return 0, errors.New("no")
 				}
 				return 0, nil
@@ -87,13 +88,13 @@ func TestLoopBounds(t *testing.T) {
 				bell.Ring()
 				synctest.Wait()
 			}
-			if calls != 1 {
-				t.Errorf("called %d times while it should rest", calls)
+			if n := calls.Load(); n != 1 {
+				t.Errorf("called %d times while it should rest", n)
 			}
 			time.Sleep(time.Second)
 			synctest.Wait()
-			if calls != 3 {
-				t.Errorf("called %d times, want the repeat and one for the bell", calls)
+			if n := calls.Load(); n != 3 {
+				t.Errorf("called %d times, want the repeat and one for the bell", n)
 			}
 			cancel()
 			synctest.Wait()
@@ -105,16 +106,16 @@ func TestLoopBounds(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			var log bytes.Buffer
 			env := Env{Logger: slog.New(slog.NewTextHandler(&log, nil)), Registry: prometheus.NewRegistry()}
-			failing := true
+			var healed atomic.Bool
 			go RunLoops(ctx, env, Loop{Name: "l", Every: time.Hour, Pass: func(context.Context) (int, error) {
-				if failing {
-					return 0, errors.New("no")
+				if healed.Load() {
+					return 0, nil
 				}
-				return 0, nil
+				return 0, errors.New("no")
 			}})
 			time.Sleep(sayAgain + time.Minute)
 			synctest.Wait()
-			failing = false
+			healed.Store(true)
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			if failed, again := strings.Count(log.String(), "pass failed"), strings.Count(log.String(), "pass works again"); failed != 2 || again != 1 {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,19 +22,17 @@ func TestLoop(t *testing.T) {
 	t.Run("calls the pass again at once while it finds work, then rests", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
-			calls, left := 0, 3
+			var calls atomic.Int32
 			go RunLoops(ctx, quiet(), Loop{Name: "l", Every: time.Minute, Pass: func(context.Context) (int, error) {
-				calls++
-				left--
-				return max(left, 0), nil
+				return max(3-int(calls.Add(1)), 0), nil
 			}})
 			synctest.Wait()
-			if calls != 3 {
-				t.Errorf("called %d times before the rest, want 3", calls)
+			if n := calls.Load(); n != 3 {
+				t.Errorf("called %d times before the rest, want 3", n)
 			}
 			time.Sleep(2 * time.Minute)
 			synctest.Wait()
-			if calls < 4 {
+			if calls.Load() < 4 {
 				t.Errorf("not called after the rest")
 			}
 			cancel()
@@ -43,13 +42,14 @@ func TestLoop(t *testing.T) {
 	t.Run("a bell ends the rest", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
-			bell, calls := NewBell(), 0
-			go RunLoops(ctx, quiet(), Loop{Name: "l", Every: time.Hour, Wake: bell.C(), Pass: func(context.Context) (int, error) { calls++; return 0, nil }})
+			bell := NewBell()
+			var calls atomic.Int32
+			go RunLoops(ctx, quiet(), Loop{Name: "l", Every: time.Hour, Wake: bell.C(), Pass: func(context.Context) (int, error) { calls.Add(1); return 0, nil }})
 			synctest.Wait()
 			bell.Ring()
 			synctest.Wait()
-			if calls != 2 {
-				t.Errorf("called %d times, want 2: at the start and for the bell", calls)
+			if n := calls.Load(); n != 2 {
+				t.Errorf("called %d times, want 2: at the start and for the bell", n)
 			}
 			cancel()
 			synctest.Wait()
@@ -58,18 +58,17 @@ func TestLoop(t *testing.T) {
 	t.Run("survives errors and panics, and rests longer each time", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
-			calls := 0
+			var calls atomic.Int32
 			go RunLoops(ctx, quiet(), Loop{Name: "l", Every: time.Hour, Pass: func(context.Context) (int, error) {
-				calls++
-				if calls%2 == 0 {
+				if calls.Add(1)%2 == 0 {
 					panic("boom")
 				}
 				return 0, errors.New("no")
 			}})
 			time.Sleep(time.Hour)
 			synctest.Wait()
-			if calls < 300 || calls > 900 {
-				t.Errorf("called %d times in an hour: a rest between 5 and 10 s after each failure gives 360 to 720", calls)
+			if n := calls.Load(); n < 300 || n > 900 {
+				t.Errorf("called %d times in an hour: a rest between 5 and 10 s after each failure gives 360 to 720", n)
 			}
 			cancel()
 			synctest.Wait()

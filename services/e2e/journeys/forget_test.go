@@ -32,9 +32,10 @@ func TestStreamsThatAreDeletedInMidRunDelayWorkAndLoseNothing(t *testing.T) {
 	s.org.set(t, map[string]any{"rows_per_second": 1000}) // so that a job can be met while it runs
 	drop := func(stream string) {
 		t.Helper()
-		if err := c.js.DeleteStream(t.Context(), stream); err != nil {
-			t.Fatal(err)
-		}
+		eventually(t, stream+" stands, and is deleted", func(ctx context.Context) (bool, error) {
+			err := c.js.DeleteStream(ctx, stream)
+			return err == nil, err
+		})
 	}
 
 	c.publish(t, "contacts", messagesOf(keys[:half], contact)...)

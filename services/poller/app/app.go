@@ -1,5 +1,5 @@
-// Package app is the poller as a program: it opens what the passes need, runs them, and stops them in order. Wiring only; when a job is looked at and what a look means is decided
-// in package poll.
+// Package app is the poller as a program: it opens what the passes need, runs them, and stops them in order. Wiring only; when a job is looked at and what a look means is
+// decided in package poll.
 package app
 
 import (

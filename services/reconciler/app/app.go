@@ -1,5 +1,5 @@
-// Package app is the reconciler as a program: it opens what the passes need, runs them, and stops them in order. Wiring only; what became of a row and what follows is decided
-// in package reconcile.
+// Package app is the reconciler as a program: it opens what the passes need, runs them, and stops them in order. Wiring only; what became of a row and what follows is
+// decided in package reconcile.
 package app
 
 import (

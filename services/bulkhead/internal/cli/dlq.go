@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"sort"
 	"strings"
 
@@ -73,7 +74,7 @@ With --json: {"groups": [...], "dead_letters": [...], "total": n, "next_page_tok
 			if err != nil {
 				return err
 			}
-			groups, _, err := c.DeadLetterGroups(cmd.Context(), &opsv1.ListDeadLetterGroupsRequest{Pipeline: f.pipeline, Class: f.class, Code: f.code, Run: f.run})
+			groups, rawGroups, err := c.DeadLetterGroups(cmd.Context(), &opsv1.ListDeadLetterGroupsRequest{Pipeline: f.pipeline, Class: f.class, Code: f.code, Run: f.run})
 			if err != nil {
 				return err
 			}
@@ -83,16 +84,12 @@ With --json: {"groups": [...], "dead_letters": [...], "total": n, "next_page_tok
 			if err != nil {
 				return err
 			}
-			shown := groups.GetGroups()[:0:0]
-			if state == "" || state == "open" {
-				for _, gr := range groups.GetGroups() {
-					if f.group == "" || gr.GetGroup() == f.group {
-						shown = append(shown, gr)
-					}
-				}
+			wanted := func(group string) bool { // groups are of open letters
+				return (state == "" || state == "open") && (f.group == "" || group == f.group)
 			}
+			shown := slices.DeleteFunc(groups.GetGroups(), func(gr *opsv1.DeadLetterGroup) bool { return !wanted(gr.GetGroup()) })
 			if g.json {
-				if err := printList(g, shown, raw); err != nil {
+				if err := printList(g, rawGroups, wanted, raw); err != nil {
 					return err
 				}
 			} else {
@@ -112,26 +109,36 @@ With --json: {"groups": [...], "dead_letters": [...], "total": n, "next_page_tok
 	return cmd
 }
 
-// printList writes ops' own page with the groups in front, so that numbers and names stay as ops wrote them.
-func printList(g *globals, groups []*opsv1.DeadLetterGroup, raw []byte) error {
-	var page map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &page); err != nil {
-		return fmt.Errorf("page of dead letters: %w", err)
+// printList writes ops' own page with ops' own groups in front, so that numbers and names stay as ops wrote them.
+func printList(g *globals, rawGroups []byte, wanted func(group string) bool, rawPage []byte) error {
+	var all struct {
+		Groups []json.RawMessage `json:"groups"`
 	}
-	gs := []json.RawMessage{}
-	for _, gr := range groups {
-		b, err := compactJSON(gr)
-		if err != nil {
-			return err
+	if err := json.Unmarshal(rawGroups, &all); err != nil {
+		return fmt.Errorf("groups of dead letters: %w", err)
+	}
+	shown := []json.RawMessage{}
+	for _, raw := range all.Groups {
+		var gr struct {
+			Group string `json:"group"`
 		}
-		gs = append(gs, b)
+		if err := json.Unmarshal(raw, &gr); err != nil {
+			return fmt.Errorf("groups of dead letters: %w", err)
+		}
+		if wanted(gr.Group) {
+			shown = append(shown, raw)
+		}
+	}
+	var page map[string]json.RawMessage
+	if err := json.Unmarshal(rawPage, &page); err != nil {
+		return fmt.Errorf("page of dead letters: %w", err)
 	}
 	b, err := json.Marshal(struct {
 		Groups []json.RawMessage `json:"groups"`
 		DLs    json.RawMessage   `json:"dead_letters"`
 		Total  json.RawMessage   `json:"total"`
 		Next   json.RawMessage   `json:"next_page_token"`
-	}{gs, page["dead_letters"], page["total"], page["next_page_token"]})
+	}{shown, page["dead_letters"], page["total"], page["next_page_token"]})
 	if err != nil {
 		return fmt.Errorf("page of dead letters: %w", err)
 	}

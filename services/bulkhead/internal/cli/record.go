@@ -4,8 +4,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
 
 	opsv1 "bulkhead/proto/gen/bulkhead/ops/v1"
 )
@@ -107,13 +105,4 @@ func printRecord(g *globals, r *opsv1.RecordHistory) {
 		fmt.Fprintln(w)
 		table(w, "AT|SERVICE|WHAT|JOB|CLASS|CODE|MESSAGE", rows)
 	}
-}
-
-// compactJSON writes one message the way ops does, for the parts of a reply that a command puts together anew.
-func compactJSON(m proto.Message) ([]byte, error) {
-	b, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(m)
-	if err != nil {
-		return nil, fmt.Errorf("reply of ops: %w", err)
-	}
-	return b, nil
 }

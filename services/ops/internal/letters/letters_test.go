@@ -56,7 +56,7 @@ func (b *bundle) makeDLQ() {
 
 func (b *bundle) index(owner string) *letters.Index {
 	b.t.Helper()
-	x := letters.New(letters.Config{Store: b.store, Conn: b.conn, Owner: owner, Lease: 15 * time.Second, Logger: testkit.Logger(b.t)})
+	x := letters.New(letters.Config{Store: b.store, Conn: b.conn, Owner: owner, Lease: 15 * time.Second, Wait: 50 * time.Millisecond, Logger: testkit.Logger(b.t)})
 	b.t.Cleanup(func() { x.Close(context.Background()) })
 	return x
 }

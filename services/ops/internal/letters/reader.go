@@ -27,18 +27,20 @@ const pointFetched = "ops.letters.after_fetch"
 const (
 	fetchMessages = 500
 	fetchBytes    = 8 << 20
-	// fetchWait is far below any lease.
-	fetchWait = 2 * time.Second
+	// defaultWait is far below any lease.
+	defaultWait = 2 * time.Second
 )
 
-// Config is what the passes need; every field is required but Logger.
+// Config is what the passes need; Store, Conn, Owner and Lease are required.
 type Config struct {
 	Store *store.Store
 	Conn  *bus.Conn
 	// Owner names this instance among those that share the reader's lease.
 	Owner string
 	// Lease is how long the reader belongs to an instance that says nothing more.
-	Lease  time.Duration
+	Lease time.Duration
+	// Wait is how long a read waits for a message; far below Lease. Default 2 s.
+	Wait   time.Duration
 	Logger *slog.Logger
 }
 
@@ -48,6 +50,7 @@ type Index struct {
 	conn   *bus.Conn
 	owner  string
 	lease  time.Duration
+	wait   time.Duration
 	logger *slog.Logger
 
 	mu        sync.Mutex // guards what follows: one reads at a time
@@ -62,11 +65,14 @@ func New(c Config) *Index {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Index{store: c.Store, conn: c.Conn, owner: c.Owner, lease: c.Lease, logger: c.Logger}
+	if c.Wait <= 0 {
+		c.Wait = defaultWait
+	}
+	return &Index{store: c.Store, conn: c.Conn, owner: c.Owner, lease: c.Lease, wait: c.Wait, logger: c.Logger}
 }
 
 // Read notes the next letters of the DLQ stream, and says how many messages it went past. Another instance that holds the lease makes it 0. It
-// waits up to a second for a message.
+// waits a moment for a message.
 func (x *Index) Read(ctx context.Context) (int, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -99,7 +105,7 @@ func (x *Index) read(ctx context.Context) (int, error) {
 			return 0, err
 		}
 	}
-	messages, err := x.reader.Fetch(ctx, fetchMessages, fetchBytes, fetchWait)
+	messages, err := x.reader.Fetch(ctx, fetchMessages, fetchBytes, x.wait)
 	if err != nil {
 		return 0, x.restart(ctx, place, err)
 	}

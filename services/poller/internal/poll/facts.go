@@ -2,7 +2,6 @@ package poll
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/google/uuid"
 
@@ -19,9 +18,8 @@ func (p *Poller) Handler(wake func()) bus.Handler {
 	return func(ctx context.Context, e *flowv1.Envelope) error {
 		switch fact := e.GetFact().(type) {
 		case *flowv1.Envelope_JobSubmitted:
-			chunk, err := chunkOf(fact.JobSubmitted.GetChunk())
-			if err != nil {
-				p.cfg.Logger.ErrorContext(ctx, "fact that names no chunk, left to the sweep", "fact", bus.FactJobSubmitted, "error", err)
+			chunk, ok := p.chunkOf(ctx, e, fact.JobSubmitted.GetChunk())
+			if !ok {
 				return nil
 			}
 			n, err := p.Note(ctx, chunk)
@@ -30,22 +28,22 @@ func (p *Poller) Handler(wake func()) bus.Handler {
 			}
 			return err
 		case *flowv1.Envelope_ChunkReconciled:
-			chunk, err := chunkOf(fact.ChunkReconciled.GetChunk())
-			if err != nil {
-				p.cfg.Logger.ErrorContext(ctx, "fact that names no chunk, left to the sweep", "fact", bus.FactChunkReconciled, "error", err)
+			chunk, ok := p.chunkOf(ctx, e, fact.ChunkReconciled.GetChunk())
+			if !ok {
 				return nil
 			}
-			_, err = p.Settled(ctx, chunk)
+			_, err := p.Settled(ctx, chunk)
 			return err
 		}
 		return nil
 	}
 }
 
-func chunkOf(text string) (uuid.NullUUID, error) {
+// chunkOf reads the chunk that a fact names; what names none is told and dropped: the sweep finds the work that it spoke of.
+func (p *Poller) chunkOf(ctx context.Context, e *flowv1.Envelope, text string) (uuid.NullUUID, bool) {
 	id, err := uuid.Parse(text)
 	if err != nil {
-		return uuid.NullUUID{}, fmt.Errorf("chunk %q: %w", clip(text, maxWord), err)
+		p.cfg.Logger.ErrorContext(ctx, "fact that names no chunk, left to the sweep", "fact", bus.FactOf(e), "chunk", clip(text, maxWord), "error", err)
 	}
-	return uuid.NullUUID{UUID: id, Valid: true}, nil
+	return uuid.NullUUID{UUID: id, Valid: true}, err == nil
 }

@@ -17,8 +17,7 @@ import (
 // TestFaults fails once at every place that a run passes, and checks that the watch ends as it does without faults, with one fact. An error at a
 // place is what a crash there leaves to whoever comes next, except that the claim is still held: the test takes it away as a lease that
 // runs out does.
-//
-//nolint:paralleltest // fault rules are the process's
+// It cannot be parallel: fault rules are the process's.
 func TestFaults(t *testing.T) {
 	run := func(t *testing.T, rules string) []string {
 		b := setup(t)

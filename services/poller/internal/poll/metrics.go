@@ -8,6 +8,7 @@ type metrics struct {
 	ended       *prometheus.CounterVec
 	stalls      prometheus.Counter
 	watching    prometheus.Gauge
+	oldest      prometheus.Gauge
 	looksPerJob prometheus.Histogram
 }
 
@@ -25,13 +26,16 @@ func newMetrics(r prometheus.Registerer) metrics {
 		watching: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "bulkhead_poller_jobs_watching", Help: "Jobs watched by all pollers.",
 		}),
+		oldest: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "bulkhead_poller_oldest_job_seconds", Help: "Age of the oldest watched job since its submission.",
+		}),
 		looksPerJob: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "bulkhead_poller_looks_per_job", Help: "Answered looks that a job took until it ended.",
 			Buckets: []float64{1, 2, 3, 5, 8, 13, 21, 34, 55, 89},
 		}),
 	}
 	if r != nil {
-		r.MustRegister(m.looks, m.ended, m.stalls, m.watching, m.looksPerJob)
+		r.MustRegister(m.looks, m.ended, m.stalls, m.watching, m.oldest, m.looksPerJob)
 	}
 	return m
 }

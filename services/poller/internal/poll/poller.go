@@ -118,13 +118,7 @@ func (p *Poller) look(ctx context.Context, row db.PollerWatch) error {
 	lost := context.Cause(held)
 	release()
 	if ctx.Err() != nil || lost != nil {
-		// Stopping, or somebody else looks by now: what was seen says nothing. Handing back fails when the claim is lost, rightly.
-		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.Lease/3)
-		defer cancel()
-		if err := p.store.Release(back, claim); err != nil && !errors.Is(err, pg.ErrLost) {
-			return err
-		}
-		return nil
+		return p.handBack(ctx, claim)
 	}
 
 	before := watchOf(row)
@@ -138,6 +132,17 @@ func (p *Poller) look(ctx context.Context, row db.PollerWatch) error {
 		return err
 	}
 	p.tell(ctx, log, before, seen, v)
+	return nil
+}
+
+// handBack gives up a claim when this instance stops, or when its lease ran out: what was seen says nothing then. It fails when the claim is
+// lost already, rightly.
+func (p *Poller) handBack(ctx context.Context, c store.Claim) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.Lease/3)
+	defer cancel()
+	if err := p.store.Release(ctx, c); err != nil && !errors.Is(err, pg.ErrLost) {
+		return err
+	}
 	return nil
 }
 
@@ -252,10 +257,11 @@ func (p *Poller) Settled(ctx context.Context, chunk uuid.NullUUID) (int, error) 
 
 // NextDue is how long until there is something to look at; false when nothing is watched.
 func (p *Poller) NextDue(ctx context.Context) (time.Duration, bool, error) {
-	wait, watching, err := p.store.NextDue(ctx, p.cfg.Now())
+	q, err := p.store.NextDue(ctx, p.cfg.Now())
 	if err != nil {
 		return 0, false, err
 	}
-	p.metrics.watching.Set(float64(watching))
-	return wait, watching > 0, nil
+	p.metrics.watching.Set(float64(q.Watching))
+	p.metrics.oldest.Set(q.Oldest.Seconds())
+	return q.Wait, q.Watching > 0, nil
 }

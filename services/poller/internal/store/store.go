@@ -194,17 +194,32 @@ func (s *Store) move(ctx context.Context, label string, c Claim, update func(*db
 	return nil
 }
 
-// NextDue is how long until a watch can be claimed, and how many are watched; wait is negative when none is.
-func (s *Store) NextDue(ctx context.Context, now time.Time) (wait time.Duration, watching int, err error) {
+// Queue is what there is to look at.
+type Queue struct {
+	// Wait is how long until a watch can be claimed; negative = there is none.
+	Wait time.Duration
+	// Watching counts the watched jobs.
+	Watching int
+	// Oldest is how long ago the first of them was submitted; 0 = there is none.
+	Oldest time.Duration
+}
+
+// maxAgeSeconds is beyond any age and keeps one from overflowing.
+const maxAgeSeconds = 1e9
+
+// NextDue looks at the queue.
+func (s *Store) NextDue(ctx context.Context, now time.Time) (Queue, error) {
 	row, err := db.New(s.pool).NextDue(ctx, now)
 	if err != nil {
-		return 0, 0, fmt.Errorf("read the next due watch: %w", err)
+		return Queue{}, fmt.Errorf("read the next due watch: %w", err)
 	}
-	if row.Watching == 0 {
-		return -1, 0, nil
+	q := Queue{Wait: -1, Watching: int(row.Watching)}
+	if row.Watching > 0 {
+		q.Oldest = time.Duration(min(max(row.OldestSeconds, 0), maxAgeSeconds) * float64(time.Second))
+		// A day is beyond every sweep, and keeps a far date from overflowing.
+		q.Wait = time.Duration(min(max(row.Seconds, 0), 86_400) * float64(time.Second))
 	}
-	// A day is beyond every sweep, and keeps a far date from overflowing.
-	return time.Duration(min(max(row.Seconds, 0), 86_400) * float64(time.Second)), int(row.Watching), nil
+	return q, nil
 }
 
 // MarkReconciled notes that outcomes exist, so that their watches are no open work for anybody; with a chunk only that one's.

@@ -189,7 +189,7 @@ func parseFailure(id, text string) Failure {
 
 // clipMessage keeps a long text's start, its length and its hash, so that equal ones are seen to be equal.
 func clipMessage(s string) string {
-	clean := clipText(s, maxMessage)
+	clean := strings.Clone(clipText(s, maxMessage)) // s is a part of its whole row, which would stay in memory
 	if len(s) <= maxMessage {
 		return clean
 	}

@@ -24,6 +24,7 @@ const (
 	goneReads = 3
 	// maxErrorText bounds what is stored of an error.
 	maxErrorText = 2000
+	maxWord      = 80
 )
 
 // brokeOff stores why a read broke off and what follows: another try, a job that is gone, or a quarantine.

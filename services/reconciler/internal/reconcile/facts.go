@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/google/uuid"
 
@@ -26,16 +25,23 @@ func (r *Reconciler) Handler(wake func()) bus.Handler {
 		default:
 			return nil
 		}
-		id, err := uuid.Parse(text)
-		if err != nil {
-			r.cfg.Logger.ErrorContext(ctx, "fact that names no chunk, left to the sweep", "fact", bus.FactOf(e),
-				"error", fmt.Errorf("chunk %q: %w", clip(text, 80), err))
+		chunk, ok := r.chunkOf(ctx, e, text)
+		if !ok {
 			return nil
 		}
-		n, err := r.Note(ctx, uuid.NullUUID{UUID: id, Valid: true})
+		n, err := r.Note(ctx, chunk)
 		if n > 0 {
 			wake()
 		}
 		return err
 	}
+}
+
+// chunkOf reads the chunk that a fact names; what names none is told and dropped: the sweep finds the work that it spoke of.
+func (r *Reconciler) chunkOf(ctx context.Context, e *flowv1.Envelope, text string) (uuid.NullUUID, bool) {
+	id, err := uuid.Parse(text)
+	if err != nil {
+		r.cfg.Logger.ErrorContext(ctx, "fact that names no chunk, left to the sweep", "fact", bus.FactOf(e), "chunk", clip(text, maxWord), "error", err)
+	}
+	return uuid.NullUUID{UUID: id, Valid: true}, err == nil
 }

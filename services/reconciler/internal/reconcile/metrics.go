@@ -18,6 +18,7 @@ type metrics struct {
 	lostPayloads prometheus.Counter
 	reading      prometheus.Gauge
 	quarantined  prometheus.Gauge
+	oldest       prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) metrics {
@@ -40,9 +41,10 @@ func newMetrics(r prometheus.Registerer) metrics {
 		lostPayloads: counter("lost_payloads_total", "Records that failed and whose payload is not in RECORDS any more."),
 		reading:      gauge("chunks_reading", "Chunks with a job that has ended and without an outcome."),
 		quarantined:  gauge("chunks_quarantined", "Chunks that wait for a person."),
+		oldest:       gauge("oldest_chunk_seconds", "Age of the oldest chunk without an outcome; Salesforce keeps results for seven days."),
 	}
 	if r != nil {
-		r.MustRegister(m.reads, m.rows, m.failures, m.chunks, m.quarantines, m.pauses, m.lostPayloads, m.reading, m.quarantined)
+		r.MustRegister(m.reads, m.rows, m.failures, m.chunks, m.quarantines, m.pauses, m.lostPayloads, m.reading, m.quarantined, m.oldest)
 	}
 	return m
 }

@@ -119,6 +119,7 @@ func (r *Reconciler) NextDue(ctx context.Context) (time.Duration, bool, error) {
 	}
 	r.metrics.reading.Set(float64(q.Reading))
 	r.metrics.quarantined.Set(float64(q.Quarantined))
+	r.metrics.oldest.Set(q.Oldest.Seconds())
 	return q.Wait, q.Reading > 0, nil
 }
 
@@ -157,21 +158,23 @@ func (r *Reconciler) work(ctx context.Context, row db.ReconcilerWork) error {
 	lost := context.Cause(held)
 	release()
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, pg.ErrLost):
 		t.log.DebugContext(ctx, "somebody else works on the chunk")
 		return nil
-	case err != nil && (ctx.Err() != nil || lost != nil):
-		// Stopping, or the lease ran out: what was found is not stored. Handing back fails when the claim is lost, rightly.
-		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.cfg.Lease/3)
-		defer cancel()
-		if err := r.cfg.Store.Release(back, t.claim); err != nil && !errors.Is(err, pg.ErrLost) {
-			return err
-		}
-		return nil
-	case err != nil:
-		return r.brokeOff(ctx, t, err)
+	case ctx.Err() != nil || lost != nil:
+		return r.handBack(ctx, t.claim)
 	}
-	return nil
+	return r.brokeOff(ctx, t, err)
+}
+
+// handBack gives up a claim when this instance stops, or when its lease ran out: what was found is not stored. It fails when the claim is lost
+// already, rightly.
+func (r *Reconciler) handBack(ctx context.Context, c store.Claim) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.cfg.Lease/3)
+	defer cancel()
+	return beaten(r.cfg.Store.Release(ctx, c))
 }
 
 // settleOrWait reads a chunk's files and goes as far as rule 8 allows. An error means that the read broke off.

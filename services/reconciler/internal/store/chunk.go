@@ -96,7 +96,7 @@ func (s *Store) Reduced(ctx context.Context, chunk uuid.UUID, pipeline string) (
 func (s *Store) Incarnation(ctx context.Context, pipeline string) (*time.Time, error) {
 	at, err := db.New(s.pool).ReaderIncarnation(ctx, pipeline)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil //nolint:nilnil // no reader is not an error: nothing is known
+		return nil, nil // no reader is not an error: nothing is known
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the incarnation of the records of pipeline %s: %w", pipeline, err)

@@ -177,7 +177,12 @@ type Queue struct {
 	Wait time.Duration
 	// Reading and Quarantined count the works in these states.
 	Reading, Quarantined int
+	// Oldest is how long ago the first of those in reading was noted; 0 = there is none.
+	Oldest time.Duration
 }
+
+// maxAgeSeconds is beyond any age and keeps one from overflowing.
+const maxAgeSeconds = 1e9
 
 // NextDue looks at the queue.
 func (s *Store) NextDue(ctx context.Context, now time.Time) (Queue, error) {
@@ -187,6 +192,7 @@ func (s *Store) NextDue(ctx context.Context, now time.Time) (Queue, error) {
 	}
 	q := Queue{Wait: -1, Reading: int(row.Reading), Quarantined: int(row.Quarantined)}
 	if row.Reading > 0 {
+		q.Oldest = time.Duration(min(row.OldestSeconds, maxAgeSeconds) * float64(time.Second))
 		// A day is beyond every sweep, and keeps a far date from overflowing.
 		q.Wait = time.Duration(min(max(row.Seconds, 0), 86_400) * float64(time.Second))
 	}

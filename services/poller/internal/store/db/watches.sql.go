@@ -101,20 +101,22 @@ const nextDue = `-- name: NextDue :one
 SELECT coalesce(min(GREATEST(
            extract(epoch FROM next_look_at - $1::timestamptz),
            CASE WHEN lease_until > now() THEN extract(epoch FROM lease_until - now()) ELSE 0 END)), -1)::double precision AS seconds,
-       count(*)::bigint AS watching
+       count(*)::bigint AS watching,
+       coalesce(extract(epoch FROM now() - min(submitted_at)), 0)::double precision AS oldest_seconds
 FROM poller.watches WHERE state = 'watching'
 `
 
 type NextDueRow struct {
-	Seconds  float64
-	Watching int64
+	Seconds       float64
+	Watching      int64
+	OldestSeconds float64
 }
 
 // Seconds until a watch can be claimed, at least 0: when it is due, and not before a claim on it has run out. -1 = nothing is watched.
 func (q *Queries) NextDue(ctx context.Context, clock time.Time) (NextDueRow, error) {
 	row := q.db.QueryRow(ctx, nextDue, clock)
 	var i NextDueRow
-	err := row.Scan(&i.Seconds, &i.Watching)
+	err := row.Scan(&i.Seconds, &i.Watching, &i.OldestSeconds)
 	return i, err
 }
 

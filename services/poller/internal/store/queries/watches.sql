@@ -52,7 +52,8 @@ WHERE chunk = @chunk AND epoch = @epoch AND owner = @owner AND state = 'watching
 SELECT coalesce(min(GREATEST(
            extract(epoch FROM next_look_at - @clock::timestamptz),
            CASE WHEN lease_until > now() THEN extract(epoch FROM lease_until - now()) ELSE 0 END)), -1)::double precision AS seconds,
-       count(*)::bigint AS watching
+       count(*)::bigint AS watching,
+       coalesce(extract(epoch FROM now() - min(submitted_at)), 0)::double precision AS oldest_seconds
 FROM poller.watches WHERE state = 'watching';
 
 -- name: MarkReconciled :execrows

@@ -172,21 +172,28 @@ SELECT coalesce(min(GREATEST(
            extract(epoch FROM next_read_at - $1::timestamptz),
            CASE WHEN lease_until > now() THEN extract(epoch FROM lease_until - now()) ELSE 0 END)), -1)::double precision AS seconds,
        count(*)::bigint AS reading,
+       coalesce(extract(epoch FROM now() - min(noted_at)), 0)::double precision AS oldest_seconds,
        (SELECT count(*) FROM reconciler.work q WHERE q.state = 'quarantined')::bigint AS quarantined
 FROM reconciler.work WHERE state = 'reading'
 `
 
 type NextDueRow struct {
-	Seconds     float64
-	Reading     int64
-	Quarantined int64
+	Seconds       float64
+	Reading       int64
+	OldestSeconds float64
+	Quarantined   int64
 }
 
 // Seconds until a work can be claimed, at least 0: when it is due, and not before a claim on it has run out. -1 = there is none.
 func (q *Queries) NextDue(ctx context.Context, clock time.Time) (NextDueRow, error) {
 	row := q.db.QueryRow(ctx, nextDue, clock)
 	var i NextDueRow
-	err := row.Scan(&i.Seconds, &i.Reading, &i.Quarantined)
+	err := row.Scan(
+		&i.Seconds,
+		&i.Reading,
+		&i.OldestSeconds,
+		&i.Quarantined,
+	)
 	return i, err
 }
 

@@ -83,5 +83,6 @@ SELECT coalesce(min(GREATEST(
            extract(epoch FROM next_read_at - @clock::timestamptz),
            CASE WHEN lease_until > now() THEN extract(epoch FROM lease_until - now()) ELSE 0 END)), -1)::double precision AS seconds,
        count(*)::bigint AS reading,
+       coalesce(extract(epoch FROM now() - min(noted_at)), 0)::double precision AS oldest_seconds,
        (SELECT count(*) FROM reconciler.work q WHERE q.state = 'quarantined')::bigint AS quarantined
 FROM reconciler.work WHERE state = 'reading';
