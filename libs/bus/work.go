@@ -100,20 +100,26 @@ func Work(ctx context.Context, conn *Conn, w Worker) error {
 	s := &shift{worker: w, logger: logger.With("consumer", w.Durable), said: map[string]string{}}
 	wait := workRetry
 	for ctx.Err() == nil {
-		_, err := openWorker(ctx, conn.JS, w.Durable, w.Facts)
-		if err == nil {
-			s.say("open", nil)
+		worked, err := s.turn(ctx, conn)
+		if worked {
 			wait = workRetry
-			err = s.pull(ctx, conn)
 		}
-		if ctx.Err() != nil {
-			break
+		if ctx.Err() == nil {
+			s.say("open", err)
+			pause(ctx, wait)
+			wait = min(wait*2, workRetryMax)
 		}
-		s.say("open", err)
-		pause(ctx, wait)
-		wait = min(wait*2, workRetryMax)
 	}
 	return nil
+}
+
+// turn opens the consumer and pulls from it until that fails; worked says that it was opened.
+func (s *shift) turn(ctx context.Context, conn *Conn) (worked bool, err error) {
+	if _, err := openWorker(ctx, conn.JS, s.worker.Durable, s.worker.Facts); err != nil {
+		return false, err
+	}
+	s.say("open", nil)
+	return true, s.pull(ctx, conn)
 }
 
 // shift is one run of [Work].

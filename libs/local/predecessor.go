@@ -56,11 +56,10 @@ func readPostmasterPID(dataDir string) (int, error) {
 		return 0, fmt.Errorf("read the pid file of PostgreSQL: %w", err)
 	}
 	first, _, _ := strings.Cut(string(data), "\n")
-	pid, err := strconv.Atoi(strings.TrimSpace(first))
-	if err != nil || pid <= 1 {
-		return 0, nil // cut off by a crash: no process can be named by it
+	if pid, notNumber := strconv.Atoi(strings.TrimSpace(first)); notNumber == nil && pid > 1 {
+		return pid, nil
 	}
-	return pid, nil
+	return 0, nil // cut off by a crash: no process can be named by it
 }
 
 // stopProcess ends a postmaster: fast shutdown, then immediate, then by force.

@@ -46,9 +46,3 @@ func serversOf(dataDir string) []int {
 	}
 	return pids
 }
-
-// isAlive says whether a process of that number exists.
-func isAlive(pid int) bool {
-	_, err := os.Stat(filepath.Join("/proc", strconv.Itoa(pid)))
-	return err == nil
-}

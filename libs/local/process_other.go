@@ -4,11 +4,9 @@ package local
 
 import (
 	"context"
-	"errors"
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -22,9 +20,3 @@ func isServerOf(pid int, dataDir string) bool {
 
 // serversOf finds nothing here: backends do not show their directory. A start over them is tried again instead.
 func serversOf(string) []int { return nil }
-
-// isAlive says whether a process of that number exists.
-func isAlive(pid int) bool {
-	err := syscall.Kill(pid, 0)
-	return err == nil || errors.Is(err, syscall.EPERM)
-}

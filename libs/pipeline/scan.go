@@ -311,10 +311,9 @@ func (s *scanner) keep(w *want, k kind, v value) {
 		return
 	}
 	for _, child := range w.children {
-		switch {
-		case k == kindNull:
+		if k == kindNull {
 			s.keep(child, k, v)
-		default:
+		} else {
 			s.keep(child, kindArray, value{kind: kindArray})
 		}
 	}

@@ -30,7 +30,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 			writeError(w, 400, "INVALIDJOBSTATE", "InvalidJobState : Aborting already Completed Job not allowed")
 		}, verdict{definite: true, class: record.ClassUnclassified}},
 		{"a second upload is definite", func(w http.ResponseWriter) {
-			writeError(w, 400, "BULK_API_ERROR", "Found multipe contents for job: <750000000000001>")
+			writeError(w, 400, "BULK_API_ERROR", "Found multipe contents for job: <750000000000001>") //nolint:misspell // Salesforce writes it so
 		}, verdict{definite: true, class: record.ClassUnclassified}},
 		{"a missing job is not found", func(w http.ResponseWriter) {
 			writeError(w, 404, "NOT_FOUND", "The requested resource does not exist")

@@ -62,7 +62,7 @@ func TestUpload(t *testing.T) {
 	for name, answer := range map[string]func(http.ResponseWriter, *http.Request){
 		"a busy server": func(w http.ResponseWriter, _ *http.Request) { writePage(w, http.StatusServiceUnavailable) },
 		"a refusal": func(w http.ResponseWriter, _ *http.Request) {
-			writeError(w, 400, "BULK_API_ERROR", "Found multipe contents")
+			writeError(w, 400, "BULK_API_ERROR", "Found multipe contents") //nolint:misspell // Salesforce writes it so
 		},
 		"a cut connection": func(_ http.ResponseWriter, _ *http.Request) { cutConnection() },
 		"a lost reply":     func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body); cutConnection() },

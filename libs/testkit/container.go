@@ -60,4 +60,4 @@ func startContainer(ctx context.Context) (string, error) {
 }
 
 // keepOpen holds the container's input open: collected as garbage it would be closed.
-var keepOpen any
+var keepOpen any //nolint:unused // holding it is its use

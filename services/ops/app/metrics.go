@@ -16,12 +16,14 @@ const scrapeTimeout = 10 * time.Second
 
 // balanceCollector reads the balance when it is scraped: the same statement as the API's, never a copy.
 type balanceCollector struct {
-	app                                        *App
+	app                                         *App
 	records, accepted, repeats, addsUp, horizon *prometheus.Desc
 }
 
 func (a *App) registerMetrics() error {
-	desc := func(metric, help string, labels ...string) *prometheus.Desc { return prometheus.NewDesc(metric, help, labels, nil) }
+	desc := func(metric, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(metric, help, labels, nil)
+	}
 	c := &balanceCollector{
 		app:      a,
 		records:  desc("bulkhead_records", "Accepted records by pipeline and state, the terms of the balance.", "pipeline", "state"),

@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -49,7 +50,12 @@ func (Marshaler) Unmarshal(data []byte, v any) error {
 	if !ok {
 		return json.Unmarshal(data, v)
 	}
-	return protojson.Unmarshal(data, m)
+	if err := protojson.Unmarshal(data, m); err != nil {
+		// The library varies its white space on purpose; ours is to be relied on.
+		text := strings.ReplaceAll(err.Error(), "\u00a0", " ")
+		return fmt.Errorf("request body: %s", strings.TrimPrefix(text, "proto: "))
+	}
+	return nil
 }
 
 // NewDecoder reads one message from r, at most maxBody bytes.

@@ -152,7 +152,10 @@ func (f *facts) failed(s standing, x db.KeyFailuresRow) standing {
 func (f *facts) dead(s standing, tries int, code, message string) standing {
 	s.state = record.StateDead
 	after := "before it reached Salesforce"
-	if tries > 0 {
+	switch {
+	case tries == 1:
+		after = "after 1 try"
+	case tries > 1:
 		after = fmt.Sprintf("after %d counted tries", tries)
 	}
 	s.why = fmt.Sprintf("Dead %s: %s: %s.", after, code, strings.TrimSuffix(message, "."))

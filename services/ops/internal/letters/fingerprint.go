@@ -15,18 +15,26 @@ const maxTemplate = 400
 // hole stands where a value was cut out of a message.
 const hole = "…"
 
-// What differs between records of one cause, in the order in which it is cut out. Quoted texts first: whatever they hold is a value.
-var variables = []*regexp.Regexp{
-	regexp.MustCompile(`"[^"]*"`),
-	regexp.MustCompile("`[^`]*`"),
+// variable is a text that differs between records of one cause.
+type variable struct {
+	pattern *regexp.Regexp
+	with    string
+}
+
+// The variables, in the order in which they are cut out. First messages of Salesforce whose value stands bare and can be any text, then quoted
+// texts (whatever they hold is a value), then what looks like an id, an address or a number.
+var variables = []variable{
+	{regexp.MustCompile(`(invalid email address: ).*`), "${1}" + hole},
+	{regexp.MustCompile(`(bad value for restricted picklist field: ).*`), "${1}" + hole},
+	{regexp.MustCompile(`(Foreign key external ID: ).*?( not found)`), "${1}" + hole + "${2}"},
+	{regexp.MustCompile(`"[^"]*"`), hole},
+	{regexp.MustCompile("`[^`]*`"), hole},
 	// An apostrophe inside a word (can't) opens no quotation.
-	regexp.MustCompile(`(^|[\s(:=,\[])'[^']*'`),
-	regexp.MustCompile(`https?://\S+`),
-	regexp.MustCompile(`[^\s,;:<>()\[\]"']+@[^\s,;:<>()\[\]"']+`),
-	// UUIDs and Salesforce ids (15 or 18 letters and digits with a digit among them; the key prefix begins most of them with one).
-	regexp.MustCompile(`\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b`),
-	regexp.MustCompile(`\b[0-9][0-9A-Za-z]{14}(?:[0-9A-Za-z]{3})?\b`),
-	regexp.MustCompile(`\b[0-9A-Za-z]*[0-9][0-9A-Za-z]{0,200}\b`),
+	{regexp.MustCompile(`(^|[\s(:=,\[])'[^']*'`), "${1}" + hole},
+	{regexp.MustCompile(`https?://\S+`), hole},
+	{regexp.MustCompile(`[^\s,;:<>()\[\]"']*@[^\s,;:<>()\[\]"']*`), hole},
+	// Ids, numbers, dates, keys: a word with a digit in it.
+	{regexp.MustCompile(`[^\s,;:<>()\[\]"'` + "`" + `]*[0-9][^\s,;:<>()\[\]"'` + "`" + `]*`), hole},
 }
 
 var (
@@ -45,7 +53,7 @@ func Template(message string) string {
 		}
 	}
 	for _, v := range variables {
-		s = v.ReplaceAllString(s, "${1}"+hole)
+		s = v.pattern.ReplaceAllString(s, v.with)
 	}
 	s = strings.TrimSpace(spaces.ReplaceAllString(s, " "))
 	s = holes.ReplaceAllString(s, hole)

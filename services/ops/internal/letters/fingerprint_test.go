@@ -12,6 +12,10 @@ func TestTemplate(t *testing.T) {
 	for _, c := range []struct{ name, message, want string }{
 		{"cuts out quoted values", `Email: invalid email address: "a b@x"`, "Email: invalid email address: …"},
 		{"cuts out unquoted addresses", "invalid email address: not@an@address", "invalid email address: …"},
+		{"cuts out an address that is none", "Email: invalid email address: nobody at home", "Email: invalid email address: …"},
+		{"cuts out keys of parents", "Foreign key external ID: acme west not found for field External_Id__c in entity Account", "Foreign key external ID: … not found for field External_Id__c in entity Account"},
+		{"cuts out half an address", "b@ is no address", "… is no address"},
+		{"cuts out keys with digits", "row acc-77/x failed", "row … failed"},
 		{"cuts out Salesforce ids", "duplicate value found: Loyalty_Number__c duplicates value on record with id: 003xx000004TmiAAAS", "duplicate value found: Loyalty_Number__c duplicates value on record with id: …"},
 		{"cuts out 15 digit ids", "id: 0015f00000Abc12", "id: …"},
 		{"cuts out numbers", "value too long: 81 of 80", "value too long: … of …"},

@@ -53,7 +53,7 @@ type Index struct {
 	wait   time.Duration
 	logger *slog.Logger
 
-	mu        sync.Mutex // guards what follows: one reads at a time
+	mu        sync.Mutex  // guards what follows: one reads at a time
 	reader    *bus.Reader // nil = to be opened
 	place     store.Checkpoint
 	claimedAt time.Time

@@ -160,9 +160,9 @@ func (s *Store) Orgs(ctx context.Context) (map[string]string, error) {
 
 // Pause is a pause that holds.
 type Pause struct {
-	ID                                     uuid.UUID
+	ID                                      uuid.UUID
 	Service, Pipeline, Class, Code, Message string
-	Since                                  time.Time
+	Since                                   time.Time
 }
 
 // Pauses are the pauses that hold, the oldest first.

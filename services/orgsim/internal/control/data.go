@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -86,8 +87,8 @@ func (a *API) records(r *http.Request, w http.ResponseWriter) error {
 			}
 		})
 		for i := range page {
-			if enc.Encode(&page[i]) != nil {
-				return nil // the caller went away
+			if err := enc.Encode(&page[i]); err != nil {
+				return fmt.Errorf("rows of %s: %w", o.Name, err) // the caller went away
 			}
 		}
 		sent += int64(len(page))

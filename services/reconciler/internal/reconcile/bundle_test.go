@@ -546,6 +546,5 @@ func (b *bundle) connect() {
 }
 
 // noChunk asks for all chunks.
-var noChunk = uuid.NullUUID{}
 
 func id18(id string) (string, error) { return salesforce.ID18(id) }

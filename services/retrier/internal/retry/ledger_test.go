@@ -129,18 +129,18 @@ func (l *ledger) count(sql string, args ...any) int {
 
 // failing is one failed record of a chunk.
 type failing struct {
-	row, record   int
-	key, entity   string
-	seq           int
-	class, code   string
-	outcome       string // default failed
-	attempt       int    // default 1
-	generation    int
-	disposition   string // default retry
-	revision      int    // default 1
-	lane          int
-	columns       []int // default all
-	run           string
+	row, record int
+	key, entity string
+	seq         int
+	class, code string
+	outcome     string // default failed
+	attempt     int    // default 1
+	generation  int
+	disposition string // default retry
+	revision    int    // default 1
+	lane        int
+	columns     []int // default all
+	run         string
 }
 
 // reconciled writes the outcome of a chunk with these failures, as the reconciler does. It returns their ids, in order.

@@ -40,8 +40,8 @@ func letterOf(b store.Body, class, code string, deadAt time.Time) (record.Messag
 	})
 }
 
-// Republish publishes every open letter of the retrier again when the DLQ stream is another one than it was: its letters were lost
-// with the old stream, the ledger still has them. It says how many it enqueued.
+// Republish publishes every open letter of the retrier again when the DLQ stream is another one than it was, or the first one seen: letters
+// were lost with the old stream, the ledger still has them. It says how many it enqueued.
 func (p *Passes) Republish(ctx context.Context) (int, error) {
 	info, err := p.streams.Info(ctx, bus.StreamDLQ)
 	if err != nil {
@@ -52,13 +52,7 @@ func (p *Passes) Republish(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read the known DLQ stream: %w", err)
 	}
-	if !known {
-		if err := p.store.NoteDLQ(ctx, is); err != nil && !errors.Is(err, pg.ErrLost) {
-			return 0, fmt.Errorf("note the DLQ stream: %w", err)
-		}
-		return 0, nil
-	}
-	if was.Equal(is) {
+	if known && was.Equal(is) {
 		return 0, nil
 	}
 	n, err := p.republishAll(ctx)
@@ -66,10 +60,16 @@ func (p *Passes) Republish(ctx context.Context) (int, error) {
 		return n, err
 	}
 	// Last, so that a crash in between publishes again: a letter that stands twice does no harm, a missing one does.
-	if err := p.store.MoveDLQ(ctx, was, is); err != nil && !errors.Is(err, pg.ErrLost) {
-		return n, fmt.Errorf("note the new DLQ stream: %w", err)
+	note := func() error { return p.store.MoveDLQ(ctx, was, is) }
+	if !known {
+		note = func() error { return p.store.NoteDLQ(ctx, is) }
 	}
-	p.logger.WarnContext(ctx, "DLQ stream was made again, open letters published again", "letters", n, "made_at", is)
+	if err := note(); err != nil && !errors.Is(err, pg.ErrLost) {
+		return n, fmt.Errorf("note the DLQ stream: %w", err)
+	}
+	if n > 0 {
+		p.logger.WarnContext(ctx, "DLQ stream is another one, open letters published again", "letters", n, "made_at", is)
+	}
 	return n, nil
 }
 

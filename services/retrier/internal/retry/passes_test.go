@@ -405,6 +405,11 @@ func TestRepublish(t *testing.T) {
 			failing{row: 0, key: "unknown", entity: "a", seq: 1, class: "transient", code: "X", attempt: 8},
 			failing{row: 1, key: "open", entity: "b", seq: 2, class: "transient", code: "X", attempt: 8},
 			failing{row: 2, key: "landed", entity: "c", seq: 3, class: "transient", code: "X", attempt: 8})
+		for range 2 {
+			if n, err := l.passes().Republish(t.Context()); n != 0 || err != nil {
+				t.Fatalf("%d letters of nobody: %v", n, err)
+			}
+		}
 		if _, err := l.passes().TakeOpen(t.Context()); err != nil {
 			t.Fatal(err)
 		}

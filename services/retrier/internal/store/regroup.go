@@ -36,13 +36,13 @@ type FailureRow struct {
 
 // Chunk is a resend chunk about to be sealed.
 type Chunk struct {
-	ID                                           uuid.UUID
-	Pipeline                                     string
-	Revision                                     int
+	ID                                             uuid.UUID
+	Pipeline                                       string
+	Revision                                       int
 	Org, Object, Operation, ExternalIDField, Space string
-	Lane                                         int
-	Header                                       []string
-	Rows, Records                                int
+	Lane                                           int
+	Header                                         []string
+	Rows, Records                                  int
 	// Bytes counts the raw CSV with its header.
 	Bytes    int64
 	Manifest []byte

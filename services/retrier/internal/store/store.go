@@ -56,17 +56,17 @@ type Waiting struct {
 	UnitChunk uuid.UUID
 	UnitRow   int
 	// LetterID is the letter that a replay sends again; nil for a retry.
-	LetterID              *uuid.UUID
-	Pipeline              string
-	Revision, Lane        int
-	Run                   string
-	KeyHash, EntityHash   record.Hash
-	Generation            int
-	Place                 record.Place
-	Class, Code           string
-	Attempt               int
-	Reason                string
-	Due, Since            time.Time
+	LetterID            *uuid.UUID
+	Pipeline            string
+	Revision, Lane      int
+	Run                 string
+	KeyHash, EntityHash record.Hash
+	Generation          int
+	Place               record.Place
+	Class, Code         string
+	Attempt             int
+	Reason              string
+	Due, Since          time.Time
 }
 
 func insertWaiting(ctx context.Context, q *db.Queries, waiting []Waiting) error {

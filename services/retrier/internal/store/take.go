@@ -32,21 +32,21 @@ type Failure struct {
 
 // Body is everything that the ledger holds on a failure: what a dead letter says.
 type Body struct {
-	ID                            int64
-	Chunk                         uuid.UUID
-	Row, Record                   int
-	Pipeline                      string
-	Revision                      int
-	Run, Key                      string
-	KeyHash                       record.Hash
-	Generation                    int
-	Entity                        string
-	Place                         record.Place
-	AcceptedAt                    time.Time
-	Outcome                       record.Outcome
-	Class, Code, Message          string
-	Fields, Header, Cells         []string
-	Payload, Attempts             []byte
+	ID                    int64
+	Chunk                 uuid.UUID
+	Row, Record           int
+	Pipeline              string
+	Revision              int
+	Run, Key              string
+	KeyHash               record.Hash
+	Generation            int
+	Entity                string
+	Place                 record.Place
+	AcceptedAt            time.Time
+	Outcome               record.Outcome
+	Class, Code, Message  string
+	Fields, Header, Cells []string
+	Payload, Attempts     []byte
 }
 
 // Dead is one record whose tries are used up.

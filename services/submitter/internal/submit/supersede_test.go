@@ -22,7 +22,6 @@ func said(seq uint64, ordinals ...int) Said {
 
 func sent(seq uint64, ordinals ...int) Later { return Later{Said: said(seq, ordinals...), Sent: true} }
 
-func waiting(seq uint64, ordinals ...int) Later { return Later{Said: said(seq, ordinals...)} }
 
 // The key column is 0, as in a definition whose first mapping is the external id.
 func TestSupersede(t *testing.T) {
@@ -110,7 +109,7 @@ func TestWhatSupersedeLetsThroughNeverChangesTheNewest(t *testing.T) {
 				// What is sent later asks for newer versions in its turn.
 				overwrites := !l.Sent && !isOwn[l.At]
 				for _, other := range landed {
-					overwrites = overwrites && !(l.At.Less(other.At) && other.Columns.Has(c))
+					overwrites = overwrites && (!l.At.Less(other.At) || !other.Columns.Has(c))
 				}
 				if overwrites {
 					landed = append(landed, l.Said)
