@@ -68,6 +68,17 @@ func Migrate(ctx context.Context, adminDSN string, m Migrations) error {
 }
 
 // up runs goose on connections of its own; the caller holds the advisory lock.
+// Install is what `<service> migrate` does: Migrate, and then the password of the service's role unless it is empty.
+func Install(ctx context.Context, adminDSN, rolePassword string, m Migrations) error {
+	if err := Migrate(ctx, adminDSN, m); err != nil {
+		return err
+	}
+	if rolePassword == "" {
+		return nil
+	}
+	return SetPassword(ctx, adminDSN, RoleOf(m.Service), rolePassword)
+}
+
 func up(ctx context.Context, config *pgx.ConnConfig, service string, files fs.FS, newest int64) error {
 	db := stdlib.OpenDB(*config)
 	defer func() { _ = db.Close() }()

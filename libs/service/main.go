@@ -17,18 +17,18 @@ type Program struct {
 	Name string
 	// Config is a pointer to the service's configuration with its defaults in it.
 	Config any
-	// Migrate brings the service's schema up to date as an administrator; nil = the service has none.
-	Migrate func(ctx context.Context, adminDSN string) error
+	// Migrate brings the service's role and schema up to date as an administrator, and sets the role's password unless it is
+	// empty; nil = the service has none.
+	Migrate func(ctx context.Context, adminDSN, rolePassword string) error
 	// Run serves until ctx ends.
 	Run func(ctx context.Context, env Env) error
 }
 
 // Exit codes of a service's process.
 const (
-	exitDone    = 0
-	exitFailed  = 1
-	exitUsage   = 2
-	adminDSNEnv = "BULKHEAD_ADMIN_DSN"
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
 )
 
 // Main runs a program with the process's own arguments and signals.
@@ -50,7 +50,8 @@ func (p Program) run(ctx context.Context, args []string, errOut io.Writer) int {
 	flags.Usage = func() {
 		fmt.Fprintf(errOut, "usage: %s [--config FILE]            run until SIGTERM\n", p.Name)
 		if p.Migrate != nil {
-			fmt.Fprintf(errOut, "       %s migrate                     make role and schema current, as the administrator of %s\n", p.Name, adminDSNEnv)
+			fmt.Fprintf(errOut, "       %s migrate                     make role and schema current, as the administrator that BULKHEAD_ADMIN_DSN names;\n"+
+				"                                     BULKHEAD_ROLE_PASSWORD becomes the role's password (each also as ..._FILE)\n", p.Name)
 		}
 		flags.PrintDefaults()
 	}
@@ -86,13 +87,23 @@ func (p Program) run(ctx context.Context, args []string, errOut io.Writer) int {
 	return exitDone
 }
 
+// migrateConfig is what `migrate` is told, by environment or file only: both are secrets.
+type migrateConfig struct {
+	AdminDSN     string `env:"BULKHEAD_ADMIN_DSN"`
+	RolePassword string `env:"BULKHEAD_ROLE_PASSWORD"`
+}
+
 func (p Program) migrate(ctx context.Context, env Env) int {
-	dsn := os.Getenv(adminDSNEnv)
-	if dsn == "" {
-		env.Logger.Error("migrate needs the administrator's connection string", "environment_variable", adminDSNEnv)
+	var c migrateConfig
+	if err := LoadConfig("", &c); err != nil {
+		env.Logger.Error("migrate", "error", err)
 		return exitUsage
 	}
-	if err := p.Migrate(ctx, dsn); err != nil {
+	if c.AdminDSN == "" {
+		env.Logger.Error("migrate needs the administrator's connection string", "environment_variable", "BULKHEAD_ADMIN_DSN")
+		return exitUsage
+	}
+	if err := p.Migrate(ctx, c.AdminDSN, c.RolePassword); err != nil {
 		env.Logger.Error("migrate", "error", err)
 		return exitFailed
 	}

@@ -1,4 +1,4 @@
-// The orgsim command serves the simulated Salesforce org until it is told to end by SIGTERM or Ctrl-C.
+// Command orgsim serves the simulated Salesforce org until it is told to end by SIGTERM or Ctrl-C.
 //
 // It prints one JSON line with its URL when it is ready. What the org can do stands in the comments of its packages:
 // app (how it is put together), internal/rest (its API), internal/control (the control API under /sim/).

@@ -17,8 +17,8 @@ func run() int {
 	return service.Main(service.Program{
 		Name:   "reconciler",
 		Config: &config,
-		Migrate: func(ctx context.Context, adminDSN string) error {
-			return pg.Migrate(ctx, adminDSN, app.Migrations())
+		Migrate: func(ctx context.Context, adminDSN, rolePassword string) error {
+			return pg.Install(ctx, adminDSN, rolePassword, app.Migrations())
 		},
 		Run: func(ctx context.Context, env service.Env) error {
 			a, err := app.New(ctx, config, env)

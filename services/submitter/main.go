@@ -15,8 +15,8 @@ func main() {
 	os.Exit(service.Main(service.Program{
 		Name:   app.Name,
 		Config: &cfg,
-		Migrate: func(ctx context.Context, adminDSN string) error {
-			return pg.Migrate(ctx, adminDSN, app.Migrations())
+		Migrate: func(ctx context.Context, adminDSN, rolePassword string) error {
+			return pg.Install(ctx, adminDSN, rolePassword, app.Migrations())
 		},
 		Run: func(ctx context.Context, env service.Env) error {
 			a, err := app.New(ctx, cfg, env)

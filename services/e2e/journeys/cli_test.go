@@ -167,7 +167,7 @@ func TestTheCommandLineAgainstARunningStack(t *testing.T) {
 			t.Errorf("first %v, again %v", first, again)
 		}
 		b.wants(t, 4, "dlq", "replay", id, "--reason", "with another key") // it is not open any more
-		b.wants(t, 5, "dlq", "replay", id, "--reason", "another request under the same key", "--idempotency-key", "once", "--by", "somebody else")
+		b.wants(t, 5, "dlq", "replay", letters["evt-"+dead[1]].ID, "--reason", "another request under the same key", "--idempotency-key", "once")
 		s.settle(t, "", 12)
 		eventually(t, "it has landed", func(ctx context.Context) (bool, error) {
 			got, err := readBalance(ctx, s.ops, "")
@@ -249,6 +249,10 @@ func TestTheCommandLineAgainstARunningStack(t *testing.T) {
 		s.org.heal(t, rule)
 		b.wants(t, 0, "pipelines", "resume", "contacts", "--reason", "storage was extended")
 		eventually(t, "they have landed", func(ctx context.Context) (bool, error) {
+			// The other lane's job may still have been under way when the first pause was lifted, and states one of its own.
+			if r := b.run(t, "pipelines", "resume", "contacts", "--reason", "storage was extended"); r.code != 0 && r.code != 4 {
+				t.Fatalf("exit code %d: %s", r.code, r.stderr)
+			}
 			got, err := readBalance(ctx, s.ops, "")
 			return got.Balance == balance{Accepted: 16, Landed: 15, Discarded: 1}, err
 		})

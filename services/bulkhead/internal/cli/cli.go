@@ -85,9 +85,7 @@ Exit codes:  0 done, nothing needs a person     1 failed, or a balance that does
 	root.PersistentFlags().Lookup("token-file").DefValue = ""
 	root.PersistentFlags().BoolVar(&g.json, "json", false, "print one JSON object instead of text")
 	root.AddCommand(newStatus(g), newDLQ(g), newRecord(g), newPipelines(g), newDev(g), newDemo(g), newSim(g))
-	for _, c := range root.Commands() {
-		wrapArgs(c)
-	}
+	wrapArgs(root)
 	return root
 }
 

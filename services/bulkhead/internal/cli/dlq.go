@@ -28,7 +28,7 @@ func (f *letterFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.pipeline, "pipeline", "", "only letters of this pipeline")
 	cmd.Flags().StringVar(&f.class, "class", "", "only letters of this class (data, duplicate, reference, …)")
 	cmd.Flags().StringVar(&f.code, "code", "", "only letters with this code (REQUIRED_FIELD_MISSING, …)")
-	cmd.Flags().StringVar(&f.group, "group", "", "only letters of this group, as `dlq ls` names it")
+	cmd.Flags().StringVar(&f.group, "group", "", "only letters of this `group`, as bulkhead dlq ls names it")
 	cmd.Flags().StringVar(&f.run, "run", "", "only letters of this run")
 }
 
@@ -277,6 +277,7 @@ func (d *decision) flags(cmd *cobra.Command) {
 	cmd.Flags().Lookup("by").DefValue = "the operating system's user"
 	cmd.Flags().StringVar(&d.idempotencyKey, "idempotency-key", "", "the same key again does nothing and returns the first answer; default a new one")
 	cmd.Flags().Int64Var(&d.expect, "expect", -1, "how many letters the filter must match now; another number is refused")
+	cmd.Flags().Lookup("expect").DefValue = "0" // no number is not shown as one
 	cmd.Flags().BoolVarP(&d.yes, "yes", "y", false, "do not ask")
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -321,6 +322,35 @@ func TestReader(t *testing.T) {
 		}
 		if n := b.messages(); n != 4 {
 			t.Errorf("%d messages in the stream", n)
+		}
+	})
+	t.Run("goes past messages that claim to be letters and cannot be", func(t *testing.T) {
+		b := setup(t).withBroker()
+		long := strings.Repeat("x", 3000)
+		for _, l := range []bus.DeadLetter{
+			{Key: "k1", Code: long},
+			{Key: "k2", Code: "nul\x00"},
+			{Key: "k3", Generation: 70000},
+			{Key: "k4", Generation: -1},
+			{Key: "k5", Revision: 1 << 40},
+			{Key: "k6", Fields: []string{long}},
+			{Key: "nul\x00key" + long, Code: "X", Message: "a\x00b\xff" + long, Entity: "\x00"}, // odd, and a letter
+		} {
+			l.ID, l.Pipeline, l.Class, l.Stage = fixture.LetterID(l.Key, l.Generation).String(), "contacts", "data", "reconcile"
+			body, err := l.MarshalJSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := bus.Publish(t.Context(), b.conn, bus.Message{Subject: "dlq.contacts.data", Body: body}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.publish("good", 0)
+		if n := b.read(b.index("one")); n != 8 {
+			t.Errorf("%d messages read", n)
+		}
+		if n := b.Count(`SELECT count(*) FROM ops.letters`); n != 2 {
+			t.Errorf("%d letters", n)
 		}
 	})
 	t.Run("one instance reads at a time, and another goes on where it stopped", func(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
+	"strings"
 	"sync"
 	"time"
 
@@ -220,11 +222,40 @@ func noteOf(m bus.Msg) (store.Letter, error) {
 	if want := uuid.UUID(record.LetterID(l.Pipeline, l.Key, l.Generation)); id != want {
 		return store.Letter{}, fmt.Errorf("id %s is not that of its pipeline, key and generation (%s)", id, want)
 	}
+	if err := checkBounds(l); err != nil {
+		return store.Letter{}, err
+	}
 	return newLetter(store.Letter{
-		ID: id, Pipeline: l.Pipeline, Revision: l.Revision, Run: l.Run, Key: l.Key, KeyHash: record.HashKey(l.Pipeline, l.Key),
-		Generation: l.Generation, Entity: l.Entity, Class: l.Class, Code: l.Code, Message: l.Message, Fields: l.Fields, Stage: l.Stage, DeadAt: l.DeadAt,
+		ID: id, Pipeline: l.Pipeline, Revision: l.Revision, Run: l.Run, Key: plain(l.Key), KeyHash: record.HashKey(l.Pipeline, l.Key),
+		Generation: l.Generation, Entity: plain(l.Entity), Class: l.Class, Code: l.Code, Message: plain(l.Message), Fields: l.Fields,
+		Stage: l.Stage, DeadAt: l.DeadAt,
 	}), nil
 }
+
+// Bounds of what the index stores; everything that Bulkhead writes is far inside them.
+const (
+	maxWord   = 200
+	maxFields = 5000
+)
+
+// checkBounds refuses what the index cannot hold: anybody may publish on the stream, and one such message must not stop the reader.
+func checkBounds(l bus.DeadLetter) error {
+	for _, word := range append([]string{l.Pipeline, l.Class, l.Code, l.Stage, l.Run}, l.Fields...) {
+		if len(word) > maxWord || strings.ContainsRune(word, 0) {
+			return fmt.Errorf("pipeline, class, code, stage, run and fields have at most %d bytes each, and no NUL", maxWord)
+		}
+	}
+	switch {
+	case len(l.Fields) > maxFields:
+		return fmt.Errorf("%d fields, at most %d", len(l.Fields), maxFields)
+	case l.Generation < 0 || l.Generation > math.MaxInt16, l.Revision < 0 || l.Revision > math.MaxInt32:
+		return fmt.Errorf("generation %d or revision %d is out of range", l.Generation, l.Revision)
+	}
+	return nil
+}
+
+// plain leaves out NUL, which PostgreSQL's text cannot hold.
+func plain(s string) string { return strings.ReplaceAll(s, "\x00", "") }
 
 // newLetter adds what the index computes.
 func newLetter(l store.Letter) store.Letter {
