@@ -28,9 +28,12 @@ build: ## build every binary into bin/
 demo: postgres build ## 20,000 generated records through everything, partial failures included
 	bin/bulkhead demo
 
-test: postgres ## all tests with the race detector, then the protocol's exhaustive model without it
+# The second line sweeps the named fault points, which are compiled in only with their tag; the third runs the protocol's
+# model with its full bounds, which the race detector would slow down tenfold.
+test: postgres ## all tests with the race detector, the fault points, the protocol's exhaustive model
 	go test -race -timeout 25m work
-	go test -count=1 -timeout 10m -run 'Model' ./services/submitter/internal/submit
+	go test -tags fault -timeout 10m -run Fault ./libs/fault ./libs/pg $(foreach s,extractor submitter poller reconciler retrier,./services/$(s)/internal/...)
+	go test -v -count=1 -timeout 10m -run 'TheProtocol|EachSafeguard' ./services/submitter/internal/submit
 
 race: test ## the same as test: the race detector is always on
 

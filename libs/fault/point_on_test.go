@@ -22,7 +22,7 @@ func set(t *testing.T, rules string) {
 	t.Cleanup(func() { _ = Set("") })
 }
 
-func TestPointWithTheTag(t *testing.T) {
+func TestFaultPointWithTheTag(t *testing.T) {
 	t.Run("returns the injected error only at the hit that the rule names", func(t *testing.T) {
 		set(t, "a.b=error@2")
 		for hit := 1; hit <= 3; hit++ {

@@ -22,6 +22,7 @@ import (
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 	"bulkhead/services/ops/internal/api"
 	"bulkhead/services/ops/internal/definitions"
+	"bulkhead/services/ops/internal/export"
 	"bulkhead/services/ops/internal/ledger"
 	"bulkhead/services/ops/internal/letters"
 	"bulkhead/services/ops/internal/store"
@@ -170,6 +171,7 @@ func (a *App) listen(ctx context.Context, verbs *api.Service, tokens *api.Tokens
 	a.stop.Add("gateway", func(context.Context) error { return closeGateway() })
 	mux := http.NewServeMux()
 	mux.Handle("/v1/", gateway)
+	mux.Handle(export.Pattern, api.Guard(tokens, api.RoleViewer, a.env.Logger, export.Handler(export.New(a.store), a.env.Logger, api.Refuse)))
 	mux.Handle("/", service.HealthHandler(a.env, a.checks()...))
 	if err := api.CheckExposure(a.config.HTTPListen, tokens); err != nil {
 		return err

@@ -59,6 +59,7 @@ Develop:     bulkhead dev                      (every service in one process, un
 Operate:     bulkhead status                   (does the balance add up? what needs a person?)
              bulkhead dlq ls                   (dead letters, grouped by cause)
              bulkhead record KEY               (what became of one record)
+             bulkhead export failed            (what did not land, as CSV or NDJSON)
 
 Exit codes:  0 done, nothing needs a person     1 failed, or a balance that does not add up
              2 usage or configuration           3 done in part: something is dead, unresolved or still open
@@ -84,7 +85,7 @@ Exit codes:  0 done, nothing needs a person     1 failed, or a balance that does
 	root.PersistentFlags().Lookup("ops").DefValue = defaultOps
 	root.PersistentFlags().Lookup("token-file").DefValue = ""
 	root.PersistentFlags().BoolVar(&g.json, "json", false, "print one JSON object instead of text")
-	root.AddCommand(newStatus(g), newDLQ(g), newRecord(g), newPipelines(g), newDev(g), newDemo(g), newSim(g))
+	root.AddCommand(newStatus(g), newDLQ(g), newRecord(g), newExport(g), newPipelines(g), newDev(g), newDemo(g), newSim(g))
 	wrapArgs(root)
 	return root
 }

@@ -44,7 +44,7 @@ func invoke(t *testing.T, stdin string, args ...string) (code int, out, errOut s
 
 var commands = []string{
 	"", "dev", "demo", "sim", "status", "dlq", "dlq ls", "dlq show", "dlq replay", "dlq discard",
-	"record", "pipelines", "pipelines ls", "pipelines show", "pipelines apply", "pipelines resume",
+	"record", "export", "export landed", "export failed", "pipelines", "pipelines ls", "pipelines show", "pipelines apply", "pipelines resume",
 }
 
 func TestHelp(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"bulkhead/libs/fault"
 	"bulkhead/libs/record"
 )
@@ -32,7 +34,7 @@ func TestFaults(t *testing.T) {
 			if try > 10 {
 				t.Fatalf("not settled: %v", c.work())
 			}
-			_, _ = c.b.store.Note(t.Context(), noChunk, b.now)
+			_, _ = c.b.store.Note(t.Context(), uuid.NullUUID{}, b.now)
 			_, _ = r.Pass(t.Context())
 			b.exec(`UPDATE reconciler.work SET lease_until = '-infinity' WHERE state = 'reading'`)
 			b.now = b.now.Add(time.Minute)

@@ -124,6 +124,8 @@ type Newer struct {
 	Columns record.Bitmap
 	// Sent says that it has reached the org, or may have. While the asker holds the lane, everything else is sent later.
 	Sent bool
+	// Dead says that it has a letter which nobody has ordered to be sent again, or which was discarded: it may never be sent.
+	Dead bool
 }
 
 // Newer reads the records of the same pipeline and entity that stand after the place asked for and were put into a chunk.
@@ -141,7 +143,7 @@ func (s *Store) Newer(ctx context.Context, pipeline string, asked []Asked) ([]Ne
 	}
 	out := make([]Newer, len(rows))
 	for i, r := range rows {
-		out[i] = Newer{Row: int(r.Row), KeyHash: r.KeyHash, At: record.Place{Seq: uint64(r.Seq), Idx: uint32(r.Idx)}, Columns: r.Columns, Sent: r.Sent}
+		out[i] = Newer{Row: int(r.Row), KeyHash: r.KeyHash, At: record.Place{Seq: uint64(r.Seq), Idx: uint32(r.Idx)}, Columns: r.Columns, Sent: r.Sent, Dead: r.Dead}
 	}
 	return out, nil
 }

@@ -22,7 +22,8 @@ type Gate struct {
 	TooOld bool
 }
 
-// TakeLane takes the lane for a resend or replay, from claimed. A lane that it holds already is no obstacle.
+// TakeLane takes the lane for a resend or replay, from claimed. A lane that it holds already is no obstacle. A replay waits for the fresh chunks
+// that were sealed before it: its records may be newer than theirs, and fresh chunks ask for no newer versions.
 func (s *Store) TakeLane(ctx context.Context, w *Work) (Gate, error) {
 	var gate Gate
 	err := pg.InTx(ctx, s.pool, "submitter.take_lane", func(ctx context.Context, tx pgx.Tx) error {
@@ -34,6 +35,9 @@ func (s *Store) TakeLane(ctx context.Context, w *Work) (Gate, error) {
 		reason, err := laneGate(ctx, q, w)
 		if err == nil && reason == "" {
 			reason, err = pauseGate(ctx, q, w)
+		}
+		if err == nil && reason == "" && w.Kind == record.ChunkReplay {
+			reason, err = orderGate(ctx, q, w)
 		}
 		if err != nil || reason != "" {
 			gate.Closed = reason
@@ -253,12 +257,8 @@ func bindGate(ctx context.Context, q *db.Queries, w *Work) (string, error) {
 	if reason, err = pauseGate(ctx, q, w); err != nil || reason != "" || w.Kind != record.ChunkFresh {
 		return reason, err
 	}
-	before, err := q.FreshBefore(ctx, db.FreshBeforeParams{Pipeline: w.Pipeline, Lane: int32(w.Lane), SealNo: w.SealNo})
-	if err != nil {
-		return "", err
-	}
-	if len(before) > 0 {
-		return fmt.Sprintf("chunk %s was sealed earlier and has no outcome", before[0]), nil
+	if reason, err = orderGate(ctx, q, w); err != nil || reason != "" {
+		return reason, err
 	}
 	resends, err := q.ResendsWaiting(ctx, db.ResendsWaitingParams{Space: w.Space, Lane: int32(w.Lane)})
 	if err != nil {
@@ -268,4 +268,13 @@ func bindGate(ctx context.Context, q *db.Queries, w *Work) (string, error) {
 		return fmt.Sprintf("chunk %s is sent again and goes first", resends[0]), nil
 	}
 	return "", nil
+}
+
+// orderGate names a fresh chunk of the lane that was sealed before this one and has no outcome, if there is one.
+func orderGate(ctx context.Context, q *db.Queries, w *Work) (string, error) {
+	before, err := q.FreshBefore(ctx, db.FreshBeforeParams{Pipeline: w.Pipeline, Lane: int32(w.Lane), SealNo: w.SealNo})
+	if err != nil || len(before) == 0 {
+		return "", err
+	}
+	return fmt.Sprintf("chunk %s was sealed earlier and has no outcome", before[0]), nil
 }

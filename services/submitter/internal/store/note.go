@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -91,4 +92,53 @@ func (s *Store) TakeBackOpen(ctx context.Context, margin time.Duration) ([]Taken
 		out[i] = TakenBack{Chunk: r.Chunk, JobID: r.JobID}
 	}
 	return out, nil
+}
+
+// HandBackLanes takes lanes back from chunks that are sent again and whose pipeline is paused, where another pipeline's chunk waits for the
+// lane: nothing of them is bound, so that they begin anew when the pause is lifted, with another look for newer versions. It says how many.
+func (s *Store) HandBackLanes(ctx context.Context) (int, error) {
+	holders, err := s.q.PausedHolders(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, chunk := range holders {
+		err := s.handBackLane(ctx, chunk)
+		if errors.Is(err, pg.ErrLost) {
+			continue // it was claimed meanwhile, the pause having been lifted
+		}
+		if err != nil {
+			return n, fmt.Errorf("taking the lane back from chunk %s: %w", chunk, err)
+		}
+		n++
+	}
+	return n, nil
+}
+
+func (s *Store) handBackLane(ctx context.Context, chunk uuid.UUID) error {
+	var slot db.StartOverRow
+	err := pg.InTx(ctx, s.pool, "submitter.hand_back_lane", func(ctx context.Context, tx pgx.Tx) (err error) {
+		q := s.q.WithTx(tx)
+		if slot, err = q.StartOver(ctx, chunk); errors.Is(err, pgx.ErrNoRows) {
+			return pg.ErrLost
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := q.LeaveJobs(ctx, db.LeaveJobsParams{Chunk: chunk}); err != nil {
+			return err
+		}
+		if _, err := q.ForgetSuperseded(ctx, chunk); err != nil {
+			return err
+		}
+		if _, err := q.ForgetReduced(ctx, chunk); err != nil {
+			return err
+		}
+		_, err = q.FreeLanes(ctx, []uuid.UUID{chunk})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.q.WakeLane(ctx, db.WakeLaneParams{Space: slot.Space, Lane: slot.Lane})
 }

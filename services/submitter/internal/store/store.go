@@ -5,8 +5,8 @@
 //     the move answers [pg.ErrLost], and the late one stops.
 //   - A move, what follows from it and what it announces commit together.
 //   - A lane has at most one holder. It is taken with TakeLane or Bind and freed by End, when the chunk's outcome stands in the
-//     reconciler's view, and by nothing else.
-//   - What a resend leaves out is decided once, under the lane, and never changes (SaveChecked).
+//     reconciler's view. Only a chunk that is bound to no job may lose it before (HandBackLanes), and then begins anew.
+//   - What a resend leaves out is decided once, under the lane, and never changes while the lane is held (SaveChecked).
 //   - Leases are judged by the database's clock.
 //
 // Others read the views of schema submitter_pub: submissions, lanes, jobs, superseded, reduced, pauses. It reads the views of

@@ -103,7 +103,7 @@ func (t *turn) decide(ctx context.Context) (store.Checked, error) {
 		}
 		later := map[int][]Later{}
 		for _, n := range newer {
-			later[n.Row] = append(later[n.Row], Later{Said: Said{At: n.At, KeyHash: n.KeyHash, Columns: n.Columns}, Sent: n.Sent})
+			later[n.Row] = append(later[n.Row], Later{Said: Said{At: n.At, KeyHash: n.KeyHash, Columns: n.Columns}, Sent: n.Sent, Dead: n.Dead})
 		}
 		for _, a := range asked {
 			if len(later[a.Row]) > 0 {

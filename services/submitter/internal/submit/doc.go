@@ -13,7 +13,9 @@
 //     what is really uploaded, and the upload is checked against it.
 //   - A request that fails for a reason which is not the chunk's is tried again for ever, with growing waits, and counts against no record.
 //     The waits are rows: a worker never sleeps with a lease.
-//   - A lane is freed by the outcome row of its chunk, never by a fact.
+//   - A lane is freed by the outcome row of its chunk, never by a fact. A resend that is not bound and whose pipeline is paused gives it to
+//     other pipelines that wait for it, and begins anew when the pause is lifted.
+//   - A replay goes after the fresh chunks of its lane that were sealed before it, other resends before fresh chunks.
 //
 // What it leaves to others: watching the job (poller), what became of its rows (reconciler), when to send again (retrier). An Open job
 // that nobody is bound to is an orphan: reported or aborted by [Orphans], as the org's configuration says.

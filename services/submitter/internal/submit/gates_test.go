@@ -74,30 +74,118 @@ func TestAResendGoesBeforeFreshChunks(t *testing.T) {
 	r := NewRunner(b.config)
 	b.turns(r, 10) // the first is in flight, the second uploaded and waiting
 	resend := b.seal(record.ChunkResend, 0, accountRows("c", 5)...)
-	replay := b.seal(record.ChunkReplay, 0, accountRows("d", 5)...)
-	b.note(resend, replay)
+	b.note(resend)
 	b.turns(r, 10)
 	if got := b.stage(resend); got != StageClaimed {
 		t.Fatalf("while the lane is held the resend is %s, want claimed: it takes the lane before anything else", got)
 	}
 	b.reconcile(first)
-	// Whoever of the two comes first is in flight, the other and the fresh chunk wait.
 	b.turns(r, 20)
-	head, tail := resend, replay
-	if b.stage(head) != StageSubmitted {
-		head, tail = tail, head
+	if b.stage(resend) != StageSubmitted || b.stage(second) != StageCreated {
+		t.Fatalf("resend %s, fresh %s: want submitted and waiting", b.stage(resend), b.stage(second))
 	}
-	if b.stage(head) != StageSubmitted || b.stage(tail) != StageClaimed || b.stage(second) != StageCreated {
-		t.Fatalf("resend %s, replay %s, fresh %s: want one of the sent-again ones submitted and both others waiting",
-			b.stage(resend), b.stage(replay), b.stage(second))
-	}
-	b.reconcile(head)
-	b.turns(r, 20)
-	if b.stage(tail) != StageSubmitted || b.stage(second) != StageCreated {
-		t.Fatalf("the other sent-again chunk is %s and the fresh one %s, want submitted and waiting", b.stage(tail), b.stage(second))
-	}
-	b.reconcile(tail)
+	b.reconcile(resend)
 	b.untilSubmitted(r, second)
+}
+
+// The record that a replay sends may be newer than those of a fresh chunk that waits: the fresh one goes without a look for newer versions.
+func TestAReplayGoesBetweenTheFreshChunksSealedBeforeAndAfterIt(t *testing.T) {
+	b := newBench(t)
+	r := NewRunner(b.config)
+	older := b.seal(record.ChunkFresh, 0, oneRow(1, "e", "old name", "111"))
+	b.accept(older.id, oneRow(1, "e", "old name", "111"))
+	replay := b.seal(record.ChunkReplay, 0, oneRow(2, "e", "new name", ""))
+	b.accept(replay.id, oneRow(2, "e", "new name", ""))
+	after := b.seal(record.ChunkFresh, 0, accountRows("z", 3)...)
+	b.note(replay, after)
+	b.turns(r, 10)
+	if b.stage(replay) != StageClaimed || b.stage(after) != StageCreated {
+		t.Fatalf("before the older chunk is noted the replay is %s and the fresh one %s, want both waiting", b.stage(replay), b.stage(after))
+	}
+	b.note(older)
+	b.untilSubmitted(r, older)
+	b.turns(r, 10)
+	if got := b.stage(replay); got != StageClaimed {
+		t.Fatalf("the replay is %s while the older chunk is in flight, want claimed", got)
+	}
+	b.reconcile(older)
+	b.untilSubmitted(r, replay)
+	if got := b.stage(after); got != StageCreated {
+		t.Errorf("the fresh chunk sealed after the replay is %s, want created and waiting", got)
+	}
+	b.reconcile(replay)
+	b.untilSubmitted(r, after)
+	for _, j := range b.closedJobs() {
+		b.sim.AwaitJob(j.ID, "finished")
+	}
+	if got, ok := b.sim.Record("Account", "e"); !ok || got.Fields["Name"] != "new name" || got.Fields["Phone"] != "111" {
+		t.Errorf("the org holds %v, want the newer name and the older phone", got.Fields)
+	}
+}
+
+func TestAPausedResendGivesItsLaneToOtherPipelinesAndBeginsAnew(t *testing.T) {
+	b := newBench(t)
+	r := NewRunner(b.config)
+	notes := &Notes{Store: b.store, Logger: testLogger(t), Lease: time.Hour, Wake: func() {}, DefinitionChanged: func() {}}
+	sweep := func() {
+		t.Helper()
+		if _, err := notes.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := []row{oneRow(1, "e1", "old", "111"), oneRow(2, "e2", "old", "111"), oneRow(3, "e3", "old", "111")}
+	newer := oneRow(11, "e1", "new", "222")
+	landed := b.seal(record.ChunkFresh, 1, newer)
+	b.accept(landed.id, newer)
+	b.outcome(landed, "l")
+	resend := b.seal(record.ChunkResend, 0, old...)
+	b.note(resend)
+	pause := uuid.New()
+	b.setHook(func(what string) {
+		if what == "after upload" {
+			b.setHook(nil)
+			b.exec(`INSERT INTO ops.pauses (id, pipeline, class, code, message) VALUES ($1, 'accounts', 'quota', 'X', 'why')`, pause)
+		}
+	})
+	b.turns(r, 3)
+	if got := b.stage(resend); got != StageCreated {
+		t.Fatalf("paused between upload and bind the resend is %s, want created", got)
+	}
+	sweep()
+	if got := b.holder(0); got.UUID != resend.id {
+		t.Errorf("the lane is held by %v, want the resend: nobody else waits for it", got)
+	}
+	left := b.text(resend, "job_id")
+	theirs := b.sealFor("partners", record.ChunkFresh, 0, accountRows("b", 5)...)
+	b.note(theirs)
+	sweep()
+	b.untilSubmitted(r, theirs)
+	if got := ask[string](b, `SELECT state FROM submitter.jobs WHERE job_id = $1`, left); got != "abandoned" {
+		t.Errorf("the job of the resend is %s, want abandoned", got)
+	}
+	if n := ask[int](b, `SELECT count(*) FROM submitter.superseded`); n != 0 {
+		t.Errorf("%d records are said to be superseded by a check that holds no more, want none", n)
+	}
+	sweep() // its lane is another one's now, there is nothing to take back
+	b.reconcile(theirs)
+
+	// Meanwhile a newer version of another row landed: the new check sees it.
+	newest := oneRow(12, "e2", "new", "222")
+	second := b.seal(record.ChunkFresh, 1, newest)
+	b.accept(second.id, newest)
+	b.outcome(second, "l")
+	b.exec(`INSERT INTO ops.lifts (pause_id, by, reason) VALUES ($1, 'someone', 'repaired')`, pause)
+	b.untilSubmitted(r, resend)
+	if got, want := string(b.sim.UploadOf(b.text(resend, "job_id"))), csvOf([]string{"e3", "old", "111"}); got != want {
+		t.Errorf("uploaded %q, want %q", got, want)
+	}
+	if got := b.text(resend, "job_id"); got == left {
+		t.Errorf("job %s was bound although it was left behind", got)
+	}
+	sweep()
+	if got := b.holder(0); got.UUID != resend.id {
+		t.Errorf("the lane is held by %v, want the resend, which is bound", got)
+	}
 }
 
 func TestALaneIsHeldUntilTheOutcomeIsThere(t *testing.T) {

@@ -65,7 +65,7 @@ func (n *Notes) each(chunk string, do func(uuid.UUID) error) error {
 const sweepBatch = 500
 
 // Sweep finds what facts did not tell of: chunks without a submission, outcomes of submissions that are open, jobs that were handed over
-// and are Open all the same. It says how much it found.
+// and are Open all the same, lanes that a paused pipeline keeps from others. It says how much it found.
 func (n *Notes) Sweep(ctx context.Context) (int, error) {
 	found := 0
 	for {
@@ -109,6 +109,14 @@ func (n *Notes) Sweep(ctx context.Context) (int, error) {
 		n.Logger.Warn("a job that was handed over is still Open, it is closed again", "chunk", b.Chunk, "job_id", b.JobID)
 	}
 	found += len(back)
+	handed, err := n.Store.HandBackLanes(ctx)
+	if err != nil {
+		return found, fmt.Errorf("sweeping lanes of paused pipelines: %w", err)
+	}
+	if handed > 0 {
+		n.Logger.Info("lanes of paused pipelines handed to others that wait for them", "lanes", handed)
+	}
+	found += handed
 	if found > 0 {
 		n.Wake()
 	}

@@ -89,6 +89,49 @@ func TestAResendThatIsCoveredWhollySendsNothing(t *testing.T) {
 	b.untilSubmitted(r, fresh)
 }
 
+// A newer version that is dead may never be sent: were the older one left out for it, what both said would be lost.
+func TestADeadNewerVersionCoversNothing(t *testing.T) {
+	for _, tt := range []struct {
+		name, letter string
+		sends        bool
+	}{
+		{"its letter has not arrived at ops", "", true},
+		{"its letter waits for a person", "open", true},
+		{"its letter was discarded", "discarded", true},
+		{"it was ordered to be sent again", "replaying", false},
+		{"it landed when it was sent again", "landed", false},
+	} {
+		for _, decider := range []string{"reconciler", "retrier"} {
+			t.Run(tt.name+", decided by the "+decider, func(t *testing.T) {
+				b := newBench(t)
+				v1, v2 := oneRow(1, "e", "old", "111"), oneRow(2, "e", "new", "222")
+				fresh := b.seal(record.ChunkFresh, 0, v2)
+				b.accept(fresh.id, v2)
+				b.outcome(fresh, "f")
+				letter, key := uuid.New(), uuid.UUID(v2.records[0].KeyHash)
+				if decider == "reconciler" {
+					b.insert("reconciler", "failures", map[string]any{"chunk": fresh.id, "pipeline": accounts, "key_hash": key, "disposition": "dead", "letter_id": letter})
+				} else {
+					b.insert("retrier", "dead", map[string]any{"letter_id": letter, "failure_id": 1, "pipeline": accounts, "key_hash": key})
+				}
+				if tt.letter != "" {
+					b.insert("ops", "letters", map[string]any{"letter_id": letter, "pipeline": accounts, "key_hash": key, "state": tt.letter})
+				}
+				resend := b.seal(record.ChunkResend, 0, v1)
+				b.note(resend)
+				b.turns(NewRunner(b.config), 5)
+				want := StageNothingSent
+				if tt.sends {
+					want = StageSubmitted
+				}
+				if got := b.stage(resend); got != want {
+					t.Errorf("the older version is %s, want %s", got, want)
+				}
+			})
+		}
+	}
+}
+
 // The older version fails once and is sent again around the newer one, in every order that matters: the org ends with the newest and no
 // field is lost.
 func TestTwoVersionsEndInTheNewestWithNoFieldLost(t *testing.T) {

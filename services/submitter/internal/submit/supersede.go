@@ -14,6 +14,8 @@ type Later struct {
 	Said
 	// Sent says that it has reached the org, or may have. What is not sent yet goes after the row, since the row holds the lane.
 	Sent bool
+	// Dead says that its tries are over and nobody has ordered another one: what it says may never be sent.
+	Dead bool
 }
 
 // Verdict is what a resend does with one row.
@@ -31,7 +33,8 @@ type Verdict struct {
 //
 // A column's value in the row comes from the last own record that names it; it is covered when a newer record than that one names it.
 // When everything is covered, and a record newer than all of the row's own is there to be named as successor, the row is dropped: the newer
-// ones say it all, now or later. Otherwise single columns are left out only where the newer record is sent: it would be overwritten. One
+// ones say it all, now or later. One that is dead does not count for that, unless it may have been sent before it died: it may be discarded, and
+// when it is sent again all the same it goes after the row. Otherwise single columns are left out only where the newer record is sent: it would be overwritten. One
 // that is not sent yet overwrites by itself, and a row cut down ahead of it could lack what Salesforce requires of a new row.
 func Supersede(own []Said, later []Later, key int) Verdict {
 	mine := make(map[record.Place]bool, len(own))
@@ -50,6 +53,9 @@ func Supersede(own []Said, later []Later, key int) Verdict {
 	for _, l := range later {
 		if mine[l.At] {
 			continue // the row's own record under another generation
+		}
+		if l.Dead && !l.Sent {
+			continue // what it says may never be sent
 		}
 		if newest.Less(l.At) && (!found || successor.At.Less(l.At)) {
 			successor, found = l.Said, true

@@ -22,7 +22,6 @@ func said(seq uint64, ordinals ...int) Said {
 
 func sent(seq uint64, ordinals ...int) Later { return Later{Said: said(seq, ordinals...), Sent: true} }
 
-
 // The key column is 0, as in a definition whose first mapping is the external id.
 func TestSupersede(t *testing.T) {
 	tests := []struct {
@@ -44,6 +43,9 @@ func TestSupersede(t *testing.T) {
 		{name: "a row is not dropped by what is older than its newest record", own: []Said{said(5, 0, 1), said(9, 0)}, later: []Later{sent(7, 0, 1)}, reduce: columns(1)},
 		{name: "the row's own record is no newer version", own: []Said{said(5, 0, 1), said(9, 0, 1)}, later: []Later{sent(9, 0, 1)}},
 		{name: "a newer record without a bit for the key column drops all the same", own: []Said{said(5, 1)}, later: []Later{sent(9, 1)}, drop: true, successor: 9},
+		{name: "a dead record covers nothing", own: []Said{said(5, 0, 1)}, later: []Later{{Said: said(9, 0, 1), Dead: true}}},
+		{name: "a dead record that may have been sent before is not overwritten", own: []Said{said(5, 0, 1, 2)}, later: []Later{{Said: said(9, 0, 1), Dead: true, Sent: true}}, reduce: columns(1)},
+		{name: "a dead record is no successor", own: []Said{said(5, 0, 1)}, later: []Later{sent(7, 0, 1), {Said: said(9, 0, 1), Dead: true}}, drop: true, successor: 7},
 		{
 			name: "places inside one frame are ordered too", own: []Said{{At: record.Place{Seq: 5, Idx: 1}, Columns: columns(0, 1)}},
 			later: []Later{{Said: Said{At: record.Place{Seq: 5, Idx: 2}, Columns: columns(0, 1)}}}, drop: true, successor: 5,

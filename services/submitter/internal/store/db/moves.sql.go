@@ -52,6 +52,30 @@ type AddSupersededParams struct {
 	SuccessorIdx     int32
 }
 
+const forgetReduced = `-- name: ForgetReduced :execrows
+DELETE FROM submitter.reduced WHERE chunk = $1
+`
+
+func (q *Queries) ForgetReduced(ctx context.Context, chunk uuid.UUID) (int64, error) {
+	result, err := q.db.Exec(ctx, forgetReduced, chunk)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const forgetSuperseded = `-- name: ForgetSuperseded :execrows
+DELETE FROM submitter.superseded WHERE chunk = $1
+`
+
+func (q *Queries) ForgetSuperseded(ctx context.Context, chunk uuid.UUID) (int64, error) {
+	result, err := q.db.Exec(ctx, forgetSuperseded, chunk)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const freshBefore = `-- name: FreshBefore :many
 SELECT c.chunk FROM extractor_pub.chunks c
 WHERE c.pipeline = $1 AND c.lane = $2 AND c.kind = 'fresh' AND c.reconciled_at IS NULL
@@ -285,6 +309,43 @@ func (q *Queries) PauseOf(ctx context.Context, pipeline string) ([]PauseOfRow, e
 	return items, nil
 }
 
+const pausedHolders = `-- name: PausedHolders :many
+WITH stated AS (
+    SELECT id, pipeline FROM submitter.pauses
+    UNION ALL SELECT id, pipeline FROM reconciler_pub.pauses
+    UNION ALL SELECT id, pipeline FROM retrier_pub.pauses
+    UNION ALL SELECT id, pipeline FROM ops_pub.pauses
+), paused AS (
+    SELECT p.pipeline FROM stated p WHERE NOT EXISTS (SELECT 1 FROM ops_pub.lifts l WHERE l.pause_id = p.id)
+)
+SELECT s.chunk FROM submitter.lanes l JOIN submitter.submissions s ON s.chunk = l.holder
+WHERE s.state IN ('claimed', 'created') AND s.kind <> 'fresh' AND s.ended_at IS NULL AND s.lease_until < now()
+  AND s.pipeline IN (SELECT p.pipeline FROM paused p)
+  AND EXISTS (SELECT 1 FROM submitter.submissions w
+              WHERE w.space = l.space AND w.lane = l.lane AND w.ended_at IS NULL AND w.pipeline NOT IN (SELECT p.pipeline FROM paused p))
+`
+
+// Chunks that are sent again and hold a lane for a paused pipeline while another pipeline's chunk waits for it. Nothing of them is bound.
+func (q *Queries) PausedHolders(ctx context.Context) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, pausedHolders)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var chunk uuid.UUID
+		if err := rows.Scan(&chunk); err != nil {
+			return nil, err
+		}
+		items = append(items, chunk)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const resendsWaiting = `-- name: ResendsWaiting :many
 WITH stated AS (
     SELECT id, pipeline FROM submitter.pauses
@@ -297,6 +358,10 @@ WITH stated AS (
 SELECT s.chunk FROM submitter.submissions s
 WHERE s.space = $1 AND s.lane = $2 AND s.kind <> 'fresh' AND s.ended_at IS NULL
   AND s.state IN ('claimed', 'created') AND s.tries = 0 AND s.pipeline NOT IN (SELECT p.pipeline FROM paused p)
+  AND NOT (s.kind = 'replay' AND EXISTS (
+      SELECT 1 FROM extractor_pub.chunks c
+      WHERE c.pipeline = s.pipeline AND c.lane = s.lane AND c.kind = 'fresh' AND c.reconciled_at IS NULL
+        AND c.seal_no < s.seal_no AND NOT EXISTS (SELECT 1 FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)))
 LIMIT 1
 `
 
@@ -305,7 +370,8 @@ type ResendsWaitingParams struct {
 	Lane  int32
 }
 
-// Sent-again chunks go first; one whose pipeline is paused, or whose requests keep failing, keeps nobody back.
+// Sent-again chunks go first; one whose pipeline is paused, or whose requests keep failing, keeps nobody back, and neither does a replay
+// that waits for its turn itself (FreshBefore).
 func (q *Queries) ResendsWaiting(ctx context.Context, arg ResendsWaitingParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, resendsWaiting, arg.Space, arg.Lane)
 	if err != nil {
@@ -495,4 +561,26 @@ func (q *Queries) SaveUploaded(ctx context.Context, arg SaveUploadedParams) (int
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const startOver = `-- name: StartOver :one
+UPDATE submitter.submissions
+SET state = 'claimed', epoch = epoch + 1, owner = '', lease_until = '-infinity', checked_at = NULL, job_id = '', job_created_at = NULL,
+    uploaded_at = NULL, upload_rows = NULL, upload_bytes = NULL, upload_sha256 = NULL
+WHERE chunk = $1 AND state IN ('claimed', 'created') AND kind <> 'fresh' AND ended_at IS NULL AND lease_until < now()
+RETURNING pipeline, space, lane
+`
+
+type StartOverRow struct {
+	Pipeline string
+	Space    string
+	Lane     int32
+}
+
+// Back to the beginning, with a new epoch: what was checked holds only under the lane. The job is left behind.
+func (q *Queries) StartOver(ctx context.Context, chunk uuid.UUID) (StartOverRow, error) {
+	row := q.db.QueryRow(ctx, startOver, chunk)
+	var i StartOverRow
+	err := row.Scan(&i.Pipeline, &i.Space, &i.Lane)
+	return i, err
 }

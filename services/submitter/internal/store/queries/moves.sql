@@ -32,7 +32,8 @@ WHERE c.pipeline = sqlc.arg(pipeline) AND c.lane = sqlc.arg(lane) AND c.kind = '
 LIMIT 1;
 
 -- name: ResendsWaiting :many
--- Sent-again chunks go first; one whose pipeline is paused, or whose requests keep failing, keeps nobody back.
+-- Sent-again chunks go first; one whose pipeline is paused, or whose requests keep failing, keeps nobody back, and neither does a replay
+-- that waits for its turn itself (FreshBefore).
 WITH stated AS (
     SELECT id, pipeline FROM submitter.pauses
     UNION ALL SELECT id, pipeline FROM reconciler_pub.pauses
@@ -44,6 +45,10 @@ WITH stated AS (
 SELECT s.chunk FROM submitter.submissions s
 WHERE s.space = sqlc.arg(space) AND s.lane = sqlc.arg(lane) AND s.kind <> 'fresh' AND s.ended_at IS NULL
   AND s.state IN ('claimed', 'created') AND s.tries = 0 AND s.pipeline NOT IN (SELECT p.pipeline FROM paused p)
+  AND NOT (s.kind = 'replay' AND EXISTS (
+      SELECT 1 FROM extractor_pub.chunks c
+      WHERE c.pipeline = s.pipeline AND c.lane = s.lane AND c.kind = 'fresh' AND c.reconciled_at IS NULL
+        AND c.seal_no < s.seal_no AND NOT EXISTS (SELECT 1 FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)))
 LIMIT 1;
 
 -- name: SaveChecked :execrows
@@ -121,3 +126,33 @@ WHERE NOT EXISTS (
     SELECT 1 FROM submitter.pauses p
     WHERE p.pipeline = sqlc.arg(pipeline)::text AND p.code = sqlc.arg(code)::text
       AND NOT EXISTS (SELECT 1 FROM ops_pub.lifts l WHERE l.pause_id = p.id));
+
+-- name: PausedHolders :many
+-- Chunks that are sent again and hold a lane for a paused pipeline while another pipeline's chunk waits for it. Nothing of them is bound.
+WITH stated AS (
+    SELECT id, pipeline FROM submitter.pauses
+    UNION ALL SELECT id, pipeline FROM reconciler_pub.pauses
+    UNION ALL SELECT id, pipeline FROM retrier_pub.pauses
+    UNION ALL SELECT id, pipeline FROM ops_pub.pauses
+), paused AS (
+    SELECT p.pipeline FROM stated p WHERE NOT EXISTS (SELECT 1 FROM ops_pub.lifts l WHERE l.pause_id = p.id)
+)
+SELECT s.chunk FROM submitter.lanes l JOIN submitter.submissions s ON s.chunk = l.holder
+WHERE s.state IN ('claimed', 'created') AND s.kind <> 'fresh' AND s.ended_at IS NULL AND s.lease_until < now()
+  AND s.pipeline IN (SELECT p.pipeline FROM paused p)
+  AND EXISTS (SELECT 1 FROM submitter.submissions w
+              WHERE w.space = l.space AND w.lane = l.lane AND w.ended_at IS NULL AND w.pipeline NOT IN (SELECT p.pipeline FROM paused p));
+
+-- name: StartOver :one
+-- Back to the beginning, with a new epoch: what was checked holds only under the lane. The job is left behind.
+UPDATE submitter.submissions
+SET state = 'claimed', epoch = epoch + 1, owner = '', lease_until = '-infinity', checked_at = NULL, job_id = '', job_created_at = NULL,
+    uploaded_at = NULL, upload_rows = NULL, upload_bytes = NULL, upload_sha256 = NULL
+WHERE chunk = sqlc.arg(chunk) AND state IN ('claimed', 'created') AND kind <> 'fresh' AND ended_at IS NULL AND lease_until < now()
+RETURNING pipeline, space, lane;
+
+-- name: ForgetSuperseded :execrows
+DELETE FROM submitter.superseded WHERE chunk = sqlc.arg(chunk);
+
+-- name: ForgetReduced :execrows
+DELETE FROM submitter.reduced WHERE chunk = sqlc.arg(chunk);
