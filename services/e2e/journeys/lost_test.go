@@ -43,6 +43,11 @@ func TestRowsThatNoResultFileNamesAreNotPretendedToHaveLanded(t *testing.T) {
 			t.Errorf("%s was sent in %d closed jobs, want %d", key, len(sent), want)
 		}
 	}
+	for _, j := range s.org.closedJobs(t) { // what is sent again has the mapped columns and nothing that Salesforce added
+		if got, want := s.org.uploadHeader(t, j.ID), "External_Id__c,Name,Phone,Website,Industry"; got != want {
+			t.Errorf("job %s was sent the columns %s, want %s", j.ID, got, want)
+		}
+	}
 	for _, k := range lost {
 		h := s.record(t, "accounts", "evt-"+k)
 		if h.State != "landed" || len(h.tried("MISSING")) != 1 {

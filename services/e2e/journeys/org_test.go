@@ -1,11 +1,13 @@
 package journeys
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -178,6 +180,21 @@ func (o org) jobRows(t *testing.T, id string) []jobRow {
 		t.Fatal(err)
 	}
 	return rows
+}
+
+// uploadHeader is the first line of the CSV that a job was sent.
+func (o org) uploadHeader(t *testing.T, id string) string {
+	t.Helper()
+	resp, err := send(t.Context(), http.MethodGet, o.url+"/jobs/"+id+"/upload", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	line, err := bufio.NewReader(resp.Body).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSuffix(line, "\n")
 }
 
 // sendings returns, for each key of an object, what each closed job that carried it made of it.

@@ -95,6 +95,9 @@ func TestAnOrgThatIsDownIsWaitedForAndCountsNoAttempt(t *testing.T) {
 		s.settle(t, "", 400)
 	})
 	s.stillWaiting(t, 400, 0)
+	if stored, err := c.storedLetters(t.Context()); err != nil || len(stored) != 0 {
+		t.Errorf("DLQ holds %d letters (%v) of records that all landed", len(stored), err)
+	}
 	for k, sent := range org.sendings(t, "Account") {
 		if len(sent) != 1 {
 			t.Errorf("%s was sent in %d closed jobs, want one", k, len(sent))

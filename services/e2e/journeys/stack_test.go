@@ -55,6 +55,13 @@ func (s *stack) kill() {
 	s.stopWatch()
 }
 
+// killAlone kills the one process and leaves its children to notice.
+func (s *stack) killAlone() {
+	_ = s.proc.cmd.Process.Kill()
+	<-s.proc.done
+	s.stopWatch()
+}
+
 // simulator starts an org that outlives its stacks and returns its address.
 func simulator(t *testing.T) (string, org) {
 	t.Helper()

@@ -1,9 +1,12 @@
 package journeys
 
 import (
+	"context"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 func TestCommandsThatCannotStartSaySo(t *testing.T) {
@@ -87,6 +90,9 @@ func TestDevEndsInTimeWhileItIsBusy(t *testing.T) {
 	// What was under way goes on with the next start, and nothing is sent twice.
 	org.set(t, map[string]any{"rows_per_second": 0})
 	s = dev(t, "--data", data, "--sim", address)
+	if r := command(t, append(append([]string{"dev"}, freePorts...), "--data", data, "--sim", address)...); r.code == 0 || !strings.Contains(r.stderr, data) {
+		t.Errorf("a second dev on the same directory ends with exit code %d: %s", r.code, r.stderr)
+	}
 	if b := s.settle(t, "accounts", 2000); b.Balance.Landed != 2000 {
 		t.Errorf("%+v, want 2000 landed", b.Balance)
 	}
@@ -97,5 +103,24 @@ func TestDevEndsInTimeWhileItIsBusy(t *testing.T) {
 		if len(sent) != 1 {
 			t.Errorf("%s was sent in %d closed jobs, want one", k, len(sent))
 		}
+	}
+}
+
+func TestADemoThatIsInterruptedSaysSo(t *testing.T) {
+	inTurn(t)
+	p := start(t, "demo", "--json")
+	eventually(t, "it publishes", func(context.Context) (bool, error) {
+		return strings.Contains(p.stderr.String(), "publish accounts"), nil
+	})
+	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-p.done:
+	case <-time.After(politeStop):
+		t.Fatalf("still running %s after SIGINT", politeStop)
+	}
+	if code := p.cmd.ProcessState.ExitCode(); code != 130 {
+		t.Errorf("exit code %d, want 130", code)
 	}
 }

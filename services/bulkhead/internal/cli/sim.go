@@ -70,7 +70,7 @@ stdout: one JSON object with the addresses when it serves.`,
 	f.StringVar(&secretFile, "client-secret-file", "", "file with its secret (default secret: bulkhead-dev)")
 	f.Int64Var(&o.OrgSeed, "org-seed", 0, "decides the org's ids: the same seed is the same org")
 	f.IntVar(&o.RowsPerSecond, "rows-per-second", 0, "speed of processing over all jobs (default 20000; below 0 = as fast as it can)")
-	f.Lookup("org-seed").DefValue = ""
-	f.Lookup("rows-per-second").DefValue = ""
+	f.Lookup("org-seed").DefValue = "0"
+	f.Lookup("rows-per-second").DefValue = "0"
 	return cmd
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -131,7 +132,7 @@ func printStatus(g *globals, st *opsv1.GetStatusResponse) {
 		fmt.Fprintln(g.out, "No pipeline is defined yet: bulkhead pipelines apply FILE")
 		return
 	}
-	table(g.out, "PIPELINE|REV|ACCEPTED|LANDED|IN FLIGHT|RETRYING|UNRESOLVED|DEAD|REPEATS|UNREAD|CHECKPOINT lane:seq.index", rows)
+	table(g.out, "PIPELINE|REV|ACCEPTED|LANDED|IN FLIGHT|RETRYING|UNRESOLVED|DEAD|REPEATS|UNREAD|CHECKPOINT lane:seq[.index]", rows)
 	for _, p := range st.GetPipelines() {
 		if p.GetStopped() != "" {
 			fmt.Fprintf(g.out, "\n%s HAS STOPPED READING: %s\n", printable(p.GetName()), printable(p.GetStopped()))
@@ -171,7 +172,11 @@ func checkpoints(cs []*opsv1.Checkpoint) string {
 		if c.GetLane() < 0 {
 			lane = "none"
 		}
-		parts = append(parts, fmt.Sprintf("%s:%d.%d", lane, c.GetSeq(), c.GetIndex()))
+		place := strconv.FormatInt(c.GetSeq(), 10)
+		if c.GetIndex() != math.MaxInt32 { // that is: the whole message is decided
+			place += "." + strconv.Itoa(int(c.GetIndex()))
+		}
+		parts = append(parts, lane+":"+place)
 	}
 	if len(parts) == 0 {
 		return "-"

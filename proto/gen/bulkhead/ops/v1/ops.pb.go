@@ -674,7 +674,7 @@ func (x *PipelineStatus) GetPartialChunks() int64 {
 	return 0
 }
 
-// Up to where everything of one lane is decided. Lane -1: what has no entity.
+// Up to where everything of one lane is decided. Lane -1: what has no entity. Index 2147483647: the whole message is decided.
 type Checkpoint struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Lane          int32                  `protobuf:"varint,1,opt,name=lane,proto3" json:"lane,omitempty"`

@@ -4,7 +4,8 @@ SELECT count(*) FROM extractor.chunks c
 WHERE c.pipeline = @pipeline AND c.kind = 'fresh' AND c.reconciled_at IS NULL
   AND NOT EXISTS (SELECT FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk);
 
--- Whether anything of an entity space may still be sent: chunks without an outcome, failures not yet taken, and rows that wait.
+-- Whether anything of an entity space may still be sent as it was routed: chunks without an outcome, failures not yet taken, rows that wait,
+-- and letters that the retrier will send again. Those that the extractor maps again are routed by the revision in force then.
 -- name: SpaceBusy :one
 SELECT (EXISTS (
     SELECT FROM extractor.chunks c
@@ -18,6 +19,10 @@ SELECT (EXISTS (
       AND NOT EXISTS (SELECT FROM retrier_pub.taken t WHERE t.chunk = r.chunk)
 ) OR EXISTS (
     SELECT FROM retrier_pub.waiting w WHERE w.pipeline = ANY (@pipelines::text[])
+) OR EXISTS (
+    SELECT FROM ops_pub.replays p
+    WHERE p.pipeline = ANY (@pipelines::text[]) AND p.taker = 'retrier'
+      AND NOT EXISTS (SELECT FROM retrier_pub.letters_taken t WHERE t.letter_id = p.letter_id)
 ))::boolean AS busy;
 
 -- Chunks whose rows may go: the outcome is known and nothing of them is unresolved.

@@ -1,5 +1,6 @@
 -- Letters that a person ordered to be sent again and that must be mapped again: refused before Salesforce, or decided under an older
--- revision than was in force at the order. ops says who takes a letter; whichever service decided it holds the payload.
+-- revision than was in force at the order. ops says who takes a letter; whichever service decided it holds the payload. A letter is taken
+-- once every lane is decided up to its place: an older version of its entity must be sealed before it, not after.
 -- name: Replays :many
 SELECT r.letter_id, r.stage, (r.generation + 1)::smallint AS generation,
     coalesce(d.run, f.run, g.run, '')::text AS run,
@@ -18,6 +19,8 @@ WHERE r.pipeline = @pipeline AND r.taker = 'extractor'
   AND NOT EXISTS (SELECT FROM extractor.letters_taken t WHERE t.letter_id = r.letter_id)
   AND NOT EXISTS (SELECT FROM retrier_pub.letters_taken t WHERE t.letter_id = r.letter_id)
   AND (d.letter_id IS NOT NULL OR f.id IS NOT NULL OR g.id IS NOT NULL)
+  AND NOT EXISTS (SELECT FROM extractor.checkpoints c
+                  WHERE c.pipeline = @pipeline AND (c.seq, c.idx) < (coalesce(d.seq, f.seq, g.seq, 0), coalesce(d.idx, f.idx, g.idx, 0)))
 ORDER BY coalesce(d.seq, f.seq, g.seq, 0), coalesce(d.idx, f.idx, g.idx, 0), r.letter_id
 LIMIT @most;
 
