@@ -32,7 +32,7 @@ demo: postgres build ## 20,000 generated records through everything, partial fai
 # model with its full bounds, which the race detector would slow down tenfold.
 test: postgres ## all tests with the race detector, the fault points, the protocol's exhaustive model
 	go test -race -timeout 25m work
-	go test -tags fault -timeout 10m -run Fault ./libs/fault ./libs/pg $(foreach s,extractor submitter poller reconciler retrier,./services/$(s)/internal/...)
+	go test -tags fault -timeout 10m -run Fault ./libs/fault ./libs/pg ./libs/bus $(foreach s,extractor submitter poller reconciler retrier,./services/$(s)/internal/...)
 	go test -v -count=1 -timeout 10m -run 'TheProtocol|EachSafeguard' ./services/submitter/internal/submit
 
 race: test ## the same as test: the race detector is always on

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"bulkhead/libs/fault"
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 )
 
@@ -148,7 +149,7 @@ func (s *shift) handle(ctx context.Context, msg *nats.Msg) {
 	if err != nil {
 		// Nobody will ever read it; the sweep over the producer's view finds the work that it spoke of.
 		s.logger.Error("fact that cannot be read, left to the sweep", "subject", msg.Subject, "bytes", len(msg.Data), "err", err)
-		s.ack(msg)
+		s.ack(ctx, msg)
 		return
 	}
 	err = s.run(ctx, envelope)
@@ -157,7 +158,7 @@ func (s *shift) handle(ctx context.Context, msg *nats.Msg) {
 	}
 	s.say("handler", err)
 	if err == nil {
-		s.ack(msg)
+		s.ack(ctx, msg)
 	}
 }
 
@@ -173,9 +174,16 @@ func (s *shift) run(ctx context.Context, e *flowv1.Envelope) (err error) {
 	return nil
 }
 
-func (s *shift) ack(msg *nats.Msg) {
-	// A lost acknowledgement only brings the fact again.
-	if err := msg.Ack(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+// ack passes the fault points "<durable>.fact.before_ack" and ".after_ack". A lost acknowledgement only brings the fact again.
+func (s *shift) ack(ctx context.Context, msg *nats.Msg) {
+	err := fault.Point(ctx, s.worker.Durable+".fact.before_ack")
+	if err == nil {
+		err = msg.Ack()
+	}
+	if err == nil {
+		err = fault.Point(ctx, s.worker.Durable+".fact.after_ack")
+	}
+	if err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
 		s.say("ack", err)
 	}
 }

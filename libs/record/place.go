@@ -3,6 +3,7 @@ package record
 import (
 	"cmp"
 	"strconv"
+	"strings"
 )
 
 // Place is where a record stands in the stream that it was published to: the message's sequence and the place inside its frame,
@@ -38,3 +39,20 @@ func BodyKey(content Hash, p Place) string { return "h:" + HashText(content) + P
 // ReusedKey is the key under which a record dies that reuses a key for other content: "<key>#<content hash>". The same key with the
 // same content again is a repeat of that.
 func ReusedKey(key string, content Hash) string { return key + "#" + HashText(content) }
+
+// IsMadeKey says whether a text has the form of [PlaceKey] or [BodyKey], which no publisher may use for a key of its own.
+func IsMadeKey(s string) bool {
+	const hashDigits = 2 * len(Hash{})
+	if rest, ok := strings.CutPrefix(s, "h:"); ok && len(rest) > hashDigits && consistsOf(rest[:hashDigits], "0123456789abcdef") {
+		s = rest[hashDigits:]
+	}
+	rest, ok := strings.CutPrefix(s, "@")
+	if !ok {
+		return false
+	}
+	seq, idx, ok := strings.Cut(rest, ".")
+	return ok && consistsOf(seq, "0123456789") && consistsOf(idx, "0123456789")
+}
+
+// consistsOf says whether s has at least one character and all are of set.
+func consistsOf(s, set string) bool { return s != "" && strings.Trim(s, set) == "" }

@@ -108,7 +108,7 @@ func (a *App) assemble() {
 	}
 	a.supervisor = extract.NewSupervisor(deps, readEvery, a.env)
 	a.freer = &extract.Freer{Deps: deps}
-	a.replayer = &extract.Replayer{Deps: deps}
+	a.replayer = &extract.Replayer{Deps: deps, Later: func() { time.AfterFunc(max(a.cfg.Sweep/10, readEvery), a.ordered.Ring) }}
 	a.letters = &extract.Republisher{Deps: deps, Made: func(ctx context.Context) (time.Time, error) {
 		info, err := bus.Info(ctx, a.conn, bus.StreamDLQ)
 		return info.Incarnation, err

@@ -1,6 +1,8 @@
 package extract
 
 import (
+	"cmp"
+
 	"bulkhead/libs/bus"
 	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
@@ -71,6 +73,17 @@ func (m *mapper) mapOne(c *decide.Candidate) (key string) {
 
 // name gives the record its key: what the definition names, else what the message names, else its body, else its place.
 func (m *mapper) name(c *decide.Candidate, fromMembers, fromMessage string) {
+	if named := cmp.Or(fromMembers, fromMessage); record.IsMadeKey(named) {
+		// Taken as it is, it could be the key of another record that names none, and the two would share a letter.
+		c.Refusal = &record.Refusal{
+			Code:    record.CodeUnrepresentable,
+			Message: "the key " + named + " has a form that is kept for records without a key: publish the record under another one",
+		}
+		c.Cells, c.Named, c.Columns = nil, nil, nil
+		c.KeyKind, c.Key = decide.KeyUnknown, record.PlaceKey(c.Place)
+		c.KeyHash = m.def.KeyHash(c.Key)
+		return
+	}
 	switch {
 	case fromMembers != "":
 		c.KeyKind, c.Key = decide.KeyNamed, fromMembers

@@ -42,6 +42,8 @@ func TestMapper(t *testing.T) {
 		key    string
 	}{
 		{"the definition's members name the event before anything else", withKey, msgID, `{"event":"e1","id":"a"}`, decide.KeyNamed, "e1"},
+		{"a key of the form that is made for records without one is not taken", plain, nats.Header{jetstream.MsgIDHeader: {"@7.0"}}, content, decide.KeyUnknown, "@1.0"},
+		{"a member of such a form is not taken either", withKey, nil, `{"event":"@7.0","id":"a"}`, decide.KeyUnknown, "@1.0"},
 		{"a member that should name the event and is absent is not replaced by the message id", withKey, msgID, `{"id":"a"}`, decide.KeyUnknown, "@1.0"},
 		{"the message id names a single record", plain, msgID, content, decide.KeyNamed, "m-1"},
 		{"the message id names a single record that is no JSON", plain, msgID, `{`, decide.KeyNamed, "m-1"},

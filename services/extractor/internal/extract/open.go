@@ -37,7 +37,7 @@ func (r *Reader) open(ctx context.Context) (bool, error) {
 		if err != nil || def == nil {
 			return false, err
 		}
-		if err := r.Store.Switch(ctx, h.Fence, r.Lease, 0, def.Revision, def.Lanes, record.Place{}); err != nil {
+		if err := r.Store.Switch(ctx, h.Fence, r.Lease, 0, def.Revision, def.Lanes, record.Place{}, nil); err != nil {
 			return false, err
 		}
 		h.Revision = def.Revision
@@ -195,17 +195,18 @@ func (r *Reader) changeRevision(ctx context.Context, room int) (int, error) {
 	if err != nil || def == nil {
 		return 0, err
 	}
+	var drained *store.Space
 	if def.Lanes != h.def.Lanes && def.Space() == h.def.Space() {
-		busy, err := r.spaceBusy(ctx, def.Space())
-		if err != nil {
+		if drained, err = r.space(ctx, def.Space()); err != nil {
 			return 0, err
 		}
-		if busy {
-			r.Logger.DebugContext(ctx, "another number of lanes waits until nothing of the space can still be sent", "space", def.Space(), "lanes", def.Lanes)
-			return 0, nil
-		}
 	}
-	if err := r.Store.Switch(ctx, h.Fence, r.Lease, h.def.Revision, def.Revision, def.Lanes, at); err != nil {
+	err = r.Store.Switch(ctx, h.Fence, r.Lease, h.def.Revision, def.Revision, def.Lanes, at, drained)
+	if errors.Is(err, store.ErrBusy) {
+		r.Logger.DebugContext(ctx, "another number of lanes waits until nothing of the space can still be sent", "space", def.Space(), "lanes", def.Lanes)
+		return 0, nil
+	}
+	if err != nil {
 		return 0, err
 	}
 	r.Logger.InfoContext(ctx, "another revision is in force", "was", h.def.Revision, "revision", def.Revision, "lanes", def.Lanes, "after", at.String())
@@ -214,19 +215,19 @@ func (r *Reader) changeRevision(ctx context.Context, room int) (int, error) {
 	return 1, nil
 }
 
-// spaceBusy asks whether anything of the space may still be sent, by any pipeline.
-func (r *Reader) spaceBusy(ctx context.Context, space string) (bool, error) {
+// space is an entity space with all pipelines that write it.
+func (r *Reader) space(ctx context.Context, name string) (*store.Space, error) {
 	defs, err := r.Catalog.Current(ctx)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	names := []string{r.pipeline}
+	s := &store.Space{Name: name, Pipelines: []string{r.pipeline}}
 	for _, d := range defs {
-		if d.Space() == space && d.Name != r.pipeline {
-			names = append(names, d.Name)
+		if d.Space() == name && d.Name != r.pipeline {
+			s.Pipelines = append(s.Pipelines, d.Name)
 		}
 	}
-	return r.Store.SpaceBusy(ctx, space, names)
+	return s, nil
 }
 
 func engineConfig(def *pipeline.Definition) decide.Config {

@@ -18,8 +18,14 @@ import (
 const replaysAtOnce = 1000
 
 // Replayer maps letters again that a person ordered to be sent again: those refused before Salesforce, and those decided under an older
-// revision. It works without the reader's lease, so replays go on while a pipeline's stream is stopped.
-type Replayer struct{ Deps }
+// revision. It works without the reader's lease, so replays go on while a pipeline's stream is stopped; but no
+// letter is taken before every lane is decided up to its place.
+type Replayer struct {
+	Deps
+	// Later is called when letters are left that cannot be taken yet: until every lane is decided up to their place, or another number
+	// of lanes is in force. nil = nobody wants to know.
+	Later func()
+}
 
 // Pass takes at most one batch of letters of each pipeline.
 func (r *Replayer) Pass(ctx context.Context) (int, error) {
@@ -40,14 +46,14 @@ func (r *Replayer) Pass(ctx context.Context) (int, error) {
 		if i < 0 {
 			continue // its definition is not visible here yet
 		}
-		ready, err := r.ready(ctx, defs[i])
+		inForce, ready, err := r.ready(ctx, defs[i])
 		if err != nil {
 			failures = append(failures, err)
 		}
 		if !ready {
 			continue
 		}
-		n, err := r.take(ctx, defs[i])
+		n, err := r.take(ctx, defs[i], inForce)
 		total += n
 		switch {
 		case errors.Is(err, pg.ErrLost): // another instance took some of them: look again
@@ -56,31 +62,34 @@ func (r *Replayer) Pass(ctx context.Context) (int, error) {
 			failures = append(failures, fmt.Errorf("replays of %s: %w", name, err))
 		}
 	}
+	if total == 0 && r.Later != nil {
+		r.Later()
+	}
 	return total, errors.Join(failures...)
 }
 
-// ready says whether rows may be routed as the newest revision says. One with another number of lanes has to be in force first: before
+// ready says which revision is in force (0 = none), and whether rows may be routed as the newest revision says. One with another number of lanes has to be in force first: before
 // that an entity's newer version may still be on its way in a lane of the old numbering.
-func (r *Replayer) ready(ctx context.Context, def *pipeline.Definition) (bool, error) {
+func (r *Replayer) ready(ctx context.Context, def *pipeline.Definition) (inForce int, ready bool, err error) {
 	st, ok, err := r.Store.Status(ctx, def.Name)
 	if err != nil || !ok || st.Revision == 0 || st.Revision == def.Revision {
-		return err == nil, err
+		return st.Revision, err == nil, err
 	}
 	was, err := r.Catalog.Definition(ctx, def.Name, st.Revision)
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
-	return was.Lanes == def.Lanes || was.Space() != def.Space(), nil
+	return st.Revision, was.Lanes == def.Lanes || was.Space() != def.Space(), nil
 }
 
-func (r *Replayer) take(ctx context.Context, def *pipeline.Definition) (int, error) {
+func (r *Replayer) take(ctx context.Context, def *pipeline.Definition, inForce int) (int, error) {
 	id, ordinals, err := r.Store.Pipeline(ctx, def.Name, def.Header())
 	if err != nil {
 		return 0, err
 	}
 	m := newMapper(def, ordinals)
 	rows, dead := 0, 0
-	n, err := r.Store.TakeReplays(ctx, targetOf(def, id), replaysAtOnce, func(letters []store.Replay) (decide.Commit, []record.Message, error) {
+	n, err := r.Store.TakeReplays(ctx, targetOf(def, id), inForce, replaysAtOnce, func(letters []store.Replay) (decide.Commit, []record.Message, error) {
 		batch := make([]decide.Candidate, len(letters))
 		for i := range letters {
 			batch[i] = m.replay(&letters[i])

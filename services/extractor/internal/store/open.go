@@ -19,15 +19,6 @@ func (s *Store) OpenChunks(ctx context.Context, pipeline string) (int, error) {
 	return int(n), nil
 }
 
-// SpaceBusy says whether anything of an entity space may still be sent. pipelines are those that write it.
-func (s *Store) SpaceBusy(ctx context.Context, space string, pipelines []string) (bool, error) {
-	busy, err := s.q.SpaceBusy(ctx, db.SpaceBusyParams{Space: space, Pipelines: pipelines})
-	if err != nil {
-		return false, fmt.Errorf("look whether %s is quiet: %w", space, err)
-	}
-	return busy, nil
-}
-
 // Free drops the rows of chunks whose outcome is known and of which nothing is unresolved, and notes it. It answers how many.
 func (s *Store) Free(ctx context.Context) (int, error) {
 	n := 0

@@ -99,13 +99,36 @@ func (s *Store) Marks(ctx context.Context, pipeline string) (map[int]record.Plac
 	return out, nil
 }
 
+// ErrBusy says that something of an entity space may still be sent as the revision in force routed it.
+var ErrBusy = errors.New("something of the entity space may still be sent")
+
+// Space is an entity space and the pipelines that write it.
+type Space struct {
+	Name      string
+	Pipelines []string
+}
+
 // Switch puts a revision in force: its lanes exist from now on, at the place where all lanes stand, and others are gone. The caller
-// has sealed everything, so that the vector is even at that place.
-func (s *Store) Switch(ctx context.Context, f Fence, lease time.Duration, was, revision, lanes int, at record.Place) error {
+// has sealed everything, so that the vector is even at that place. With drained nothing of that space may still be sent: [ErrBusy] if
+// anything may.
+func (s *Store) Switch(ctx context.Context, f Fence, lease time.Duration, was, revision, lanes int, at record.Place, drained *Space) error {
 	return pg.InTx(ctx, s.pool, labelSwitch, func(ctx context.Context, tx pgx.Tx) error {
 		q := s.q.WithTx(tx)
 		if err := fence(ctx, q, f, lease); err != nil {
 			return err
+		}
+		if drained != nil {
+			// Replays that are being routed by the revision in force are stored first; later ones see the next one (TakeReplays).
+			if err := q.LockPipeline(ctx, f.Pipeline); err != nil {
+				return err
+			}
+			busy, err := q.SpaceBusy(ctx, db.SpaceBusyParams{Space: drained.Name, Pipelines: drained.Pipelines})
+			if err != nil {
+				return fmt.Errorf("look whether %s is quiet: %w", drained.Name, err)
+			}
+			if busy {
+				return ErrBusy
+			}
 		}
 		n, err := q.SetRevision(ctx, db.SetRevisionParams{
 			Pipeline: f.Pipeline, Owner: f.Owner, Epoch: f.Epoch, Was: int32(was), Revision: int32(revision),

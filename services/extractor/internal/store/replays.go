@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -38,14 +39,22 @@ func (s *Store) PipelinesWithReplays(ctx context.Context) ([]string, error) {
 }
 
 // TakeReplays takes letters that must be mapped again under t's revision, at most so many, and stores what again makes of them, all in
-// one transaction: a letter is taken once, whatever happens. It answers how many.
-func (s *Store) TakeReplays(ctx context.Context, t Target, most int, again func([]Replay) (decide.Commit, []record.Message, error)) (int, error) {
+// one transaction: a letter is taken once, whatever happens. It answers how many. inForce is the revision that the caller found in force
+// (0 = none): pg.ErrLost when it is another one by now, whose lanes may be others.
+func (s *Store) TakeReplays(ctx context.Context, t Target, inForce, most int, again func([]Replay) (decide.Commit, []record.Message, error)) (int, error) {
 	n := 0
 	err := pg.InTx(ctx, s.pool, labelReplay, func(ctx context.Context, tx pgx.Tx) error {
 		n = 0
 		q := s.q.WithTx(tx)
 		if err := q.LockPipeline(ctx, t.Pipeline); err != nil {
 			return err
+		}
+		reader, err := q.Reader(ctx, t.Pipeline)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		if int(reader.Revision) != inForce {
+			return fmt.Errorf("revision %d is in force, not %d: %w", reader.Revision, inForce, pg.ErrLost)
 		}
 		rows, err := q.Replays(ctx, db.ReplaysParams{Pipeline: t.Pipeline, Most: int32(most)})
 		if err != nil || len(rows) == 0 {

@@ -101,6 +101,10 @@ SELECT (EXISTS (
       AND NOT EXISTS (SELECT FROM retrier_pub.taken t WHERE t.chunk = r.chunk)
 ) OR EXISTS (
     SELECT FROM retrier_pub.waiting w WHERE w.pipeline = ANY ($2::text[])
+) OR EXISTS (
+    SELECT FROM ops_pub.replays p
+    WHERE p.pipeline = ANY ($2::text[]) AND p.taker = 'retrier'
+      AND NOT EXISTS (SELECT FROM retrier_pub.letters_taken t WHERE t.letter_id = p.letter_id)
 ))::boolean AS busy
 `
 
@@ -109,7 +113,8 @@ type SpaceBusyParams struct {
 	Pipelines []string
 }
 
-// Whether anything of an entity space may still be sent: chunks without an outcome, failures not yet taken, and rows that wait.
+// Whether anything of an entity space may still be sent as it was routed: chunks without an outcome, failures not yet taken, rows that wait,
+// and letters that the retrier will send again. Those that the extractor maps again are routed by the revision in force then.
 func (q *Queries) SpaceBusy(ctx context.Context, arg SpaceBusyParams) (bool, error) {
 	row := q.db.QueryRow(ctx, spaceBusy, arg.Space, arg.Pipelines)
 	var busy bool

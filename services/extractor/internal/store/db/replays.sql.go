@@ -58,6 +58,8 @@ WHERE r.pipeline = $1 AND r.taker = 'extractor'
   AND NOT EXISTS (SELECT FROM extractor.letters_taken t WHERE t.letter_id = r.letter_id)
   AND NOT EXISTS (SELECT FROM retrier_pub.letters_taken t WHERE t.letter_id = r.letter_id)
   AND (d.letter_id IS NOT NULL OR f.id IS NOT NULL OR g.id IS NOT NULL)
+  AND NOT EXISTS (SELECT FROM extractor.checkpoints c
+                  WHERE c.pipeline = $1 AND (c.seq, c.idx) < (coalesce(d.seq, f.seq, g.seq, 0), coalesce(d.idx, f.idx, g.idx, 0)))
 ORDER BY coalesce(d.seq, f.seq, g.seq, 0), coalesce(d.idx, f.idx, g.idx, 0), r.letter_id
 LIMIT $2
 `
@@ -81,7 +83,8 @@ type ReplaysRow struct {
 }
 
 // Letters that a person ordered to be sent again and that must be mapped again: refused before Salesforce, or decided under an older
-// revision than was in force at the order. ops says who takes a letter; whichever service decided it holds the payload.
+// revision than was in force at the order. ops says who takes a letter; whichever service decided it holds the payload. A letter is taken
+// once every lane is decided up to its place: an older version of its entity must be sealed before it, not after.
 func (q *Queries) Replays(ctx context.Context, arg ReplaysParams) ([]ReplaysRow, error) {
 	rows, err := q.db.Query(ctx, replays, arg.Pipeline, arg.Most)
 	if err != nil {
