@@ -2,6 +2,7 @@ package extract
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"bulkhead/libs/bus"
+	"bulkhead/libs/pg"
 	"bulkhead/libs/record"
 	"bulkhead/services/extractor/internal/store"
 )
@@ -112,6 +114,16 @@ func TestDefinitionChanges(t *testing.T) {
 			t.Fatalf("revision %d is in force while a record waits to be sent again", n)
 		}
 		b.exec("DELETE FROM retrier.waiting")
+		b.exec(`INSERT INTO ops.letters (letter_id, pipeline, revision, run, key, key_hash, generation, entity, class, code, message, fields, stage,
+			fingerprint, dead_at, state, taker) VALUES ($1, 'contacts', 1, '', 'k', $1, 0, '', 'data', 'X', '', '{}', 'reconcile', '', now(), 'replaying', 'retrier')`, uuid.New())
+		for range 5 {
+			_, err := r.Pass(t.Context())
+			b.must(err)
+		}
+		if n := b.count("SELECT revision FROM extractor.readers"); n != 1 {
+			t.Fatalf("revision %d is in force while the retrier has a letter to send again", n)
+		}
+		b.exec("INSERT INTO retrier.letters_taken (letter_id) SELECT letter_id FROM ops.letters")
 		b.settle(r)
 		b.wantTally(tally{Rows: 11})
 		if n := len(b.marks()); n != 4 {
@@ -250,6 +262,48 @@ func TestReplays(t *testing.T) {
 		b.must(err)
 		if n != 1 {
 			t.Errorf("%d letters taken once it is in force, want 1", n)
+		}
+	})
+
+	t.Run("a letter waits until every lane is decided up to its place", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, defaultChunk))
+		r := b.reader("one")
+		// The older version is read and not sealed yet when the newer one, whose entity cannot be read, is dead already.
+		b.single("", contact("a", "older"))
+		b.single("k", `{"id":7,"last":"newer"}`)
+		for b.unsealed(r) < 2 {
+			_, err := r.Pass(t.Context())
+			b.must(err)
+		}
+		b.must(r.commit(t.Context(), nil))
+		b.wantTally(tally{Dead: 1})
+		order(b)
+		later := 0
+		p := replayer(b)
+		p.Later = func() { later++ }
+		n, err := p.Pass(t.Context())
+		b.must(err)
+		if n != 0 || later != 1 {
+			t.Fatalf("%d letters taken before an older record is sealed, and %d times said that some are left; want 0 and 1", n, later)
+		}
+		b.settle(r)
+		n, err = p.Pass(t.Context())
+		b.must(err)
+		if n != 1 || later != 1 {
+			t.Errorf("%d letters taken, and %d times said that some are left; want 1 and 1", n, later)
+		}
+	})
+
+	t.Run("a letter is not routed by a revision that is in force no more", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, defaultChunk))
+		b.single("", `{"id":"a","phone":"1"}`)
+		b.settle(b.reader("one"))
+		order(b)
+		_, err := b.store.TakeReplays(t.Context(), store.Target{Pipeline: testPipeline}, 7, 10, nil)
+		if !errors.Is(err, pg.ErrLost) {
+			t.Errorf("error %v, want %v", err, pg.ErrLost)
 		}
 	})
 

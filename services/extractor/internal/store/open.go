@@ -7,7 +7,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"bulkhead/libs/pg"
-	"bulkhead/services/extractor/internal/store/db"
 )
 
 // OpenChunks counts the fresh chunks of a pipeline that have no outcome: what backpressure goes by.
