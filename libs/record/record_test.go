@@ -171,6 +171,14 @@ func TestPlace(t *testing.T) {
 	if got := record.ReusedKey("k", content); got != "k#"+record.HashText(content) {
 		t.Error(got)
 	}
+	for key, made := range map[string]bool{
+		record.PlaceKey(p): true, record.BodyKey(content, p): true, "": false, "@": false, "@1": false, "@1.": false, "@a.1": false, "1.2": false,
+		"h:12@1.2": false, "someone@1.2": false, "h:" + record.HashText(content): false,
+	} {
+		if record.IsMadeKey(key) != made {
+			t.Errorf("%q is said to be made by us: %v", key, !made)
+		}
+	}
 }
 
 func TestBitmap(t *testing.T) {

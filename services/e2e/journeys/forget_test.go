@@ -95,7 +95,7 @@ func (c client) storedLetters(ctx context.Context) (map[string]bool, error) {
 		return nil, err
 	}
 	state := stream.CachedInfo().State
-	for seq := state.FirstSeq; seq <= state.LastSeq; seq++ {
+	for seq := max(state.FirstSeq, 1); seq <= state.LastSeq; seq++ {
 		msg, err := stream.GetMsg(ctx, seq)
 		switch {
 		case errors.Is(err, jetstream.ErrMsgNotFound): // deleted, as a letter that has landed is

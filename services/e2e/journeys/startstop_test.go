@@ -90,8 +90,8 @@ func TestDevEndsInTimeWhileItIsBusy(t *testing.T) {
 	// What was under way goes on with the next start, and nothing is sent twice.
 	org.set(t, map[string]any{"rows_per_second": 0})
 	s = dev(t, "--data", data, "--sim", address)
-	if r := command(t, append(append([]string{"dev"}, freePorts...), "--data", data, "--sim", address)...); r.code == 0 || !strings.Contains(r.stderr, data) {
-		t.Errorf("a second dev on the same directory ends with exit code %d: %s", r.code, r.stderr)
+	if r := command(t, append(append([]string{"dev"}, freePorts...), "--data", data, "--sim", address)...); r.code != 2 || !strings.Contains(r.stderr, data) {
+		t.Errorf("a second dev on the same directory ends with exit code %d, want 2: %s", r.code, r.stderr)
 	}
 	if b := s.settle(t, "accounts", 2000); b.Balance.Landed != 2000 {
 		t.Errorf("%+v, want 2000 landed", b.Balance)

@@ -7,17 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/catalog"
+	"bulkhead/libs/host"
 	"bulkhead/libs/pg"
-	"bulkhead/libs/record"
 	"bulkhead/libs/service"
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 	"bulkhead/services/ops/internal/api"
@@ -31,10 +29,6 @@ import (
 
 const (
 	name = "ops"
-	// stopTimeout bounds everything that is done to stop.
-	stopTimeout = 10 * time.Second
-	// natsRetry is the rest between two tries to reach a broker that is not there yet.
-	natsRetry = 500 * time.Millisecond
 	// readRest is the rest between two reads of the DLQ stream; the read itself waits for messages.
 	readRest = 100 * time.Millisecond
 	// bootstrapBy is who is written down for documents that are shipped with the installation.
@@ -48,15 +42,12 @@ func Migrations() pg.Migrations { return store.Migrations() }
 type App struct {
 	config  Config
 	env     service.Env
-	stop    service.Lifecycle
-	pool    *pgxpool.Pool
-	conn    *bus.Conn
+	host    *host.Host
 	catalog *catalog.Catalog
 	store   *store.Store
 	streams *streams.Streams
 	letters *letters.Index
 	ledger  *ledger.Reader
-	relay   *pg.Relay
 	grpc    *api.Server
 	http    *service.Server
 
@@ -71,18 +62,19 @@ func New(ctx context.Context, c Config, env service.Env) (_ *App, err error) {
 		return nil, fmt.Errorf("ops configuration: %w", err)
 	}
 	a := &App{config: c, env: env, closing: service.NewBell(), deleting: service.NewBell()}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, a.close(ctx))
-		}
-	}()
 	tokens, err := a.tokens(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.open(ctx); err != nil {
+	if a.host, err = host.Open(ctx, host.Config{Name: name, DSN: c.DSN, NATSURL: c.NATSURL, Migrations: Migrations()}, env); err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.host.Close(ctx))
+		}
+	}()
+	a.assemble()
 	asker := newOrgs(a.catalog, c.Now)
 	var describer definitions.Describer
 	if !c.SkipDescribe {
@@ -96,7 +88,7 @@ func New(ctx context.Context, c Config, env service.Env) (_ *App, err error) {
 		env.Logger.WarnContext(ctx, "streams could not be applied yet, it is tried again", "error", err)
 	}
 	a.ledger = ledger.New(ledger.Config{
-		Store: a.store, Broker: ledger.Stream{Conn: a.conn, Now: c.Now}, Orgs: asker, Logger: env.Logger, Now: c.Now,
+		Store: a.store, Broker: ledger.Stream{Conn: a.host.Bus, Now: c.Now}, Orgs: asker, Logger: env.Logger, Now: c.Now,
 	})
 	if err := a.registerMetrics(); err != nil {
 		return nil, err
@@ -121,29 +113,16 @@ func (a *App) tokens(ctx context.Context) (*api.Tokens, error) {
 	return nil, nil //nolint:nilnil // no tokens is a setting, not an error
 }
 
-func (a *App) open(ctx context.Context) error {
-	var err error
-	waiting := func(cause error) { a.env.Logger.Warn("waiting for PostgreSQL", "error", cause) }
-	if a.pool, err = pg.WaitReady(ctx, a.config.DSN, pg.Options{AppName: name}, Migrations(), waiting); err != nil {
-		return err
-	}
-	a.stop.Add("database pool", func(context.Context) error { a.pool.Close(); return nil })
-	if a.conn, err = connect(ctx, a.config.NATSURL, a.env); err != nil {
-		return err
-	}
-	a.stop.Add("NATS", func(context.Context) error { a.conn.Close(); return nil })
-	a.catalog = catalog.New(a.pool)
-	a.store = store.New(a.pool)
+func (a *App) assemble() {
+	a.catalog = catalog.New(a.host.DB)
+	a.store = store.New(a.host.DB)
 	a.streams = streams.New(streams.Config{
-		Store: a.store, Conn: a.conn, Logger: a.env.Logger, Replicas: a.config.Replicas, Horizon: a.config.Horizon, Now: a.config.Now,
+		Store: a.store, Conn: a.host.Bus, Logger: a.env.Logger, Replicas: a.config.Replicas, Horizon: a.config.Horizon, Now: a.config.Now,
 	})
 	a.letters = letters.New(letters.Config{
-		Store: a.store, Conn: a.conn, Owner: uuid.NewString(), Lease: a.config.Lease, Logger: a.env.Logger,
+		Store: a.store, Conn: a.host.Bus, Owner: uuid.NewString(), Lease: a.config.Lease, Logger: a.env.Logger,
 	})
-	a.stop.Add("DLQ reader", func(ctx context.Context) error { a.letters.Close(ctx); return nil })
-	publish := func(ctx context.Context, m []record.Message) error { return bus.PublishBatch(ctx, a.conn, m) }
-	a.relay = pg.NewRelay(a.pool, store.Schema, publish, pg.RelayOptions{Logger: a.env.Logger})
-	return nil
+	a.host.OnStop("DLQ reader", func(ctx context.Context) error { a.letters.Close(ctx); return nil })
 }
 
 func (a *App) bootstrap(ctx context.Context, applier *definitions.Applier) error {
@@ -163,12 +142,12 @@ func (a *App) listen(ctx context.Context, verbs *api.Service, tokens *api.Tokens
 	if a.grpc, err = api.Serve(ctx, a.config.GRPCListen, verbs, tokens, a.env.Registry, a.env.Logger); err != nil {
 		return err
 	}
-	a.stop.Add("gRPC", a.grpc.Stop)
+	a.host.OnStop("gRPC", a.grpc.Stop)
 	gateway, closeGateway, err := a.grpc.Gateway(context.WithoutCancel(ctx))
 	if err != nil {
 		return err
 	}
-	a.stop.Add("gateway", func(context.Context) error { return closeGateway() })
+	a.host.OnStop("gateway", func(context.Context) error { return closeGateway() })
 	mux := http.NewServeMux()
 	mux.Handle("/v1/", gateway)
 	mux.Handle(export.Pattern, api.Guard(tokens, api.RoleViewer, a.env.Logger, export.Handler(export.New(a.store), a.env.Logger, api.Refuse)))
@@ -179,7 +158,7 @@ func (a *App) listen(ctx context.Context, verbs *api.Service, tokens *api.Tokens
 	if a.http, err = service.Serve(ctx, a.config.HTTPListen, mux); err != nil {
 		return err
 	}
-	a.stop.Add("HTTP", a.http.Stop)
+	a.host.OnStop("HTTP", a.http.Stop)
 	return nil
 }
 
@@ -191,19 +170,9 @@ func (a *App) GRPCAddr() string { return a.grpc.Addr() }
 
 // Run works until ctx is done, and then stops in order: no new call, what is in hand is finished, connections are closed.
 func (a *App) Run(ctx context.Context) error {
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		_ = a.relay.Run(ctx) // it returns nil, when ctx is done
+	return a.host.Run(ctx, host.Work{
+		Facts: []string{bus.FactChunkReconciled, bus.FactDefinitionChanged}, Handler: a.note, Loops: a.loops(),
 	})
-	var workErr error
-	wg.Go(func() {
-		workErr = bus.Work(ctx, a.conn, bus.Worker{
-			Durable: name, Facts: []string{bus.FactChunkReconciled, bus.FactDefinitionChanged}, Logger: a.env.Logger, Handler: a.note,
-		})
-	})
-	service.RunLoops(ctx, a.env, a.loops()...)
-	wg.Wait()
-	return errors.Join(workErr, a.close(ctx))
 }
 
 // note only wakes: what a fact tells of is found in the views, and the sweep finds what no fact told of.
@@ -239,17 +208,13 @@ func (a *App) loops() []service.Loop {
 			return n, err
 		}
 	}
-	once := func(pass func(context.Context) (int, error)) func(context.Context) (int, error) {
-		// These look at all there is in one pass: asking again at once would find the same.
-		return func(ctx context.Context) (int, error) { _, err := pass(ctx); return 0, err }
-	}
 	return []service.Loop{
 		{Name: "streams", Every: a.config.Sweep, Pass: a.applyStreams},
 		{Name: "read_letters", Every: readRest, Pass: then(a.closing, a.letters.Read)},
 		{Name: "sweep_letters", Every: a.config.Sweep, Pass: then(a.closing, a.letters.Sweep)},
 		{Name: "close_letters", Every: a.config.Sweep, Wake: a.closing.C(), Pass: then(a.deleting, a.letters.CloseKnown)},
 		{Name: "delete_letters", Every: a.config.Sweep, Wake: a.deleting.C(), Pass: a.letters.DeleteClosed},
-		{Name: "purge", Every: a.config.Sweep, Pass: once(a.streams.Purge)},
+		{Name: "purge", Every: a.config.Sweep, Pass: service.Once(a.streams.Purge)},
 	}
 }
 
@@ -263,45 +228,10 @@ func (a *App) applyStreams(ctx context.Context) (int, error) {
 }
 
 func (a *App) checks() []service.Check {
-	return []service.Check{
-		{Name: "postgresql", Ask: a.pool.Ping},
-		{Name: "nats", Ask: func(context.Context) error {
-			if !a.conn.NC.IsConnected() {
-				return errors.New("not connected")
-			}
-			return nil
-		}},
-		{Name: "streams", Ask: func(context.Context) error {
-			if !a.applied.Load() {
-				return errors.New("not applied yet")
-			}
-			return nil
-		}},
-	}
-}
-
-// close undoes what New opened, bounded in time whatever became of ctx.
-func (a *App) close(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer cancel()
-	return a.stop.Stop(ctx)
-}
-
-// connect waits for a broker that is not there yet, until ctx ends.
-func connect(ctx context.Context, url string, env service.Env) (*bus.Conn, error) {
-	for said := ""; ; {
-		conn, err := bus.Connect(url, bus.ConnectOptions{Name: name, Logger: env.Logger})
-		if err == nil {
-			return conn, nil
+	return append(a.host.Checks(), service.Check{Name: "streams", Ask: func(context.Context) error {
+		if !a.applied.Load() {
+			return errors.New("not applied yet")
 		}
-		if err.Error() != said {
-			env.Logger.Warn("waiting for NATS", "error", err)
-			said = err.Error()
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%w (%w)", err, ctx.Err())
-		case <-time.After(natsRetry):
-		}
-	}
+		return nil
+	}})
 }

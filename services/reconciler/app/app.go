@@ -6,16 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/catalog"
+	"bulkhead/libs/host"
 	"bulkhead/libs/pg"
-	"bulkhead/libs/record"
 	"bulkhead/libs/service"
 	"bulkhead/services/reconciler/internal/reconcile"
 	"bulkhead/services/reconciler/internal/store"
@@ -23,10 +21,6 @@ import (
 
 const (
 	name = "reconciler"
-	// stopTimeout bounds everything that is done to stop.
-	stopTimeout = 10 * time.Second
-	// natsRetry is the rest between two tries to reach a broker that is not there yet.
-	natsRetry = 500 * time.Millisecond
 	// shortRest is the longest rest after a failed pass with short retries.
 	shortRest = time.Second
 )
@@ -37,60 +31,39 @@ func Migrations() pg.Migrations { return store.Migrations() }
 // App is a running or runnable reconciler.
 type App struct {
 	config Config
-	env    service.Env
-	stop   service.Lifecycle
-	pool   *pgxpool.Pool
-	conn   *bus.Conn
+	host   *host.Host
 	passes *reconcile.Reconciler
-	relay  *pg.Relay
-	server *service.Server
 	due    *service.Bell
-	alarm  *alarm
+	alarm  *service.Alarm
 }
 
 // New opens the reconciler. It waits for a database or broker that is not there yet until ctx ends; whatever it opened before an error is closed
 // again.
-func New(ctx context.Context, c Config, env service.Env) (_ *App, err error) {
-	c, err = c.withDefaults()
+func New(ctx context.Context, c Config, env service.Env) (*App, error) {
+	c, err := c.withDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("reconciler configuration: %w", err)
 	}
-	a := &App{config: c, env: env, due: service.NewBell()}
-	a.alarm = newAlarm(a.due.Ring)
-	a.stop.Add("alarm", func(context.Context) error { a.alarm.stop(); return nil })
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, a.close(ctx))
-		}
-	}()
-	waiting := func(cause error) { env.Logger.Warn("waiting for PostgreSQL", "error", cause) }
-	if a.pool, err = pg.WaitReady(ctx, c.DSN, pg.Options{AppName: name, MaxConns: c.poolSize()}, Migrations(), waiting); err != nil {
+	a := &App{config: c, due: service.NewBell()}
+	a.host, err = host.Open(ctx, host.Config{
+		Name: name, DSN: c.DSN, NATSURL: c.NATSURL, Listen: c.Listen, MaxConns: c.poolSize(), Migrations: Migrations(),
+	}, env)
+	if err != nil {
 		return nil, err
 	}
-	a.stop.Add("database pool", func(context.Context) error { a.pool.Close(); return nil })
-	if a.conn, err = connect(ctx, c.NATSURL, env); err != nil {
-		return nil, err
-	}
-	a.stop.Add("NATS", func(context.Context) error { a.conn.Close(); return nil })
+	a.alarm = service.NewAlarm(a.due)
+	a.host.OnStop("alarm", func(context.Context) error { a.alarm.Stop(); return nil })
 	a.passes = a.newPasses()
-	publish := func(ctx context.Context, m []record.Message) error { return bus.PublishBatch(ctx, a.conn, m) }
-	a.relay = pg.NewRelay(a.pool, store.Schema, publish, pg.RelayOptions{Logger: env.Logger})
-	if c.Listen != "" {
-		if a.server, err = service.Serve(ctx, c.Listen, service.HealthHandler(env, a.checks()...)); err != nil {
-			return nil, err
-		}
-		a.stop.Add("health server", a.server.Stop)
-	}
 	return a, nil
 }
 
 func (a *App) newPasses() *reconcile.Reconciler {
-	clients := catalog.New(a.pool)
+	clients := catalog.New(a.host.DB)
 	config := reconcile.Config{
-		Store: store.New(a.pool), Streams: streams{a.conn},
+		Store: store.New(a.host.DB), Streams: streams{a.host.Bus},
 		Org:   func(ctx context.Context, org string) (reconcile.Org, error) { return clients.Client(ctx, org) },
-		Owner: uuid.NewString(), Lease: a.config.Lease, Waits: a.config.Waits, Batch: a.config.Concurrency,
-		Now: a.config.Now, Random: a.config.Random, Logger: a.env.Logger, Registerer: a.env.Registry,
+		Owner: uuid.NewString(), Lease: a.config.Lease, Waits: a.config.Waits, Batch: 1, Claimed: a.due.Ring,
+		Now: a.config.Now, Random: a.config.Random, Logger: a.host.Env.Logger, Registerer: a.host.Env.Registry,
 	}
 	if a.config.ShortRetries {
 		config.BackoffBase, config.BackoffMax = 100*time.Millisecond, shortRest
@@ -100,35 +73,39 @@ func (a *App) newPasses() *reconcile.Reconciler {
 
 // Run works until ctx is done, and then stops in order: no new work, what is in hand is finished or handed back, connections are closed.
 func (a *App) Run(ctx context.Context) error {
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		_ = a.relay.Run(ctx) // it returns nil, when ctx is done
-	})
-	var workErr error
-	wg.Go(func() {
-		workErr = bus.Work(ctx, a.conn, bus.Worker{
-			Durable: name, Facts: reconcile.Facts(), Logger: a.env.Logger, Handler: a.passes.Handler(a.due.Ring),
-		})
-	})
-	service.RunLoops(ctx, a.env, a.loops()...)
-	wg.Wait()
-	return errors.Join(workErr, a.close(ctx))
+	return a.host.Run(ctx, host.Work{Facts: reconcile.Facts(), Handler: a.passes.Handler(a.due.Ring), Loops: a.loops()})
 }
 
 // Sweep does once, now, everything that a sweep does, and reads what is due: for tests and for an operator's impatience.
 func (a *App) Sweep(ctx context.Context) error {
 	_, err := a.sweepPass(ctx)
 	_, lettersErr := a.passes.Republish(ctx)
-	_, dueErr := a.passes.Pass(ctx)
+	dueErr := a.readDue(ctx)
 	return errors.Join(err, lettersErr, dueErr)
 }
 
+// readDue reads what is due, one after the other, until nothing is.
+func (a *App) readDue(ctx context.Context) error {
+	for {
+		if n, err := a.passes.Pass(ctx); n == 0 || err != nil {
+			return err
+		}
+	}
+}
+
 func (a *App) loops() []service.Loop {
-	return []service.Loop{
+	loops := []service.Loop{
 		{Name: "sweep", Every: a.config.Sweep, Pass: a.sweepPass, MaxRest: a.rest()},
 		{Name: "letters", Every: a.config.Sweep, Pass: a.passes.Republish, MaxRest: a.rest()},
-		{Name: "read", Every: a.config.Sweep, Wake: a.due.C(), Pass: a.duePass, MaxRest: a.rest()},
 	}
+	// Each reads one chunk at a time: large files of one org must not keep the others' chunks waiting. They share the bell, and whoever claims
+	// a chunk rings it for the next.
+	for n := range a.config.Concurrency {
+		loops = append(loops, service.Loop{
+			Name: fmt.Sprintf("read_%d", n+1), Every: a.config.Sweep, Wake: a.due.C(), Pass: a.duePass, MaxRest: a.rest(),
+		})
+	}
+	return loops
 }
 
 // sweepPass finds in the views what no fact told of.
@@ -149,7 +126,7 @@ func (a *App) duePass(ctx context.Context) (int, error) {
 	}
 	wait, something, err := a.passes.NextDue(ctx)
 	if err == nil && something {
-		a.alarm.set(wait)
+		a.alarm.Set(wait)
 	}
 	return 0, err
 }
@@ -173,42 +150,4 @@ func (s streams) Info(ctx context.Context, stream string) (bus.StreamInfo, error
 // GetMany reads stored messages by direct get.
 func (s streams) GetMany(ctx context.Context, stream string, seqs []uint64) (map[uint64]bus.Msg, error) {
 	return bus.GetMany(ctx, s.conn, stream, seqs)
-}
-
-func (a *App) checks() []service.Check {
-	return []service.Check{
-		{Name: "postgresql", Ask: a.pool.Ping},
-		{Name: "nats", Ask: func(context.Context) error {
-			if !a.conn.NC.IsConnected() {
-				return errors.New("not connected")
-			}
-			return nil
-		}},
-	}
-}
-
-// close undoes what New opened, bounded in time whatever became of ctx.
-func (a *App) close(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer cancel()
-	return a.stop.Stop(ctx)
-}
-
-// connect waits for a broker that is not there yet, until ctx ends.
-func connect(ctx context.Context, url string, env service.Env) (*bus.Conn, error) {
-	for said := ""; ; {
-		conn, err := bus.Connect(url, bus.ConnectOptions{Name: name, Logger: env.Logger})
-		if err == nil {
-			return conn, nil
-		}
-		if err.Error() != said {
-			env.Logger.Warn("waiting for NATS", "error", err)
-			said = err.Error()
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%w (%w)", err, ctx.Err())
-		case <-time.After(natsRetry):
-		}
-	}
 }

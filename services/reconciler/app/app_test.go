@@ -186,6 +186,26 @@ func TestApp(t *testing.T) {
 		s.start()
 		s.await(s.finished(true), s.finished(true))
 	})
+	t.Run("a file that comes slowly keeps no other chunk waiting", func(t *testing.T) {
+		s := setup(t)
+		s.flow()
+		slow := s.finished(false)
+		job := ""
+		if err := s.admin.QueryRow(t.Context(), `SELECT job_id FROM poller.watches WHERE chunk = $1`, slow).Scan(&job); err != nil {
+			t.Fatal(err)
+		}
+		s.sim.AddFault(simtest.Fault{
+			Match: simtest.Match{Endpoint: simtest.Successful, Job: job}, Times: simtest.Times(0),
+			Effect: simtest.Effect{Kind: simtest.Latency, Duration: simtest.Duration(20 * time.Second)},
+		})
+		s.start()
+		s.publish(&flowv1.JobFinished{Chunk: slow.String(), JobId: job, JobState: "JobComplete"})
+		s.await(s.finished(true), s.finished(true), s.finished(true))
+		n := 0
+		if err := s.admin.QueryRow(t.Context(), `SELECT count(*) FROM reconciler.outcomes WHERE chunk = $1`, slow).Scan(&n); err != nil || n != 0 {
+			t.Errorf("%d outcomes of the slow chunk (%v): it was to keep the others waiting", n, err)
+		}
+	})
 	t.Run("what no fact told of is found by the sweep", func(t *testing.T) {
 		s := setup(t)
 		s.flow()

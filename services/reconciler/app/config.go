@@ -47,6 +47,9 @@ func (c Config) withDefaults() (Config, error) {
 			c.Waits = record.ShortWaits()
 		}
 	}
+	if c.Concurrency == 0 {
+		c.Concurrency = 4
+	}
 	switch {
 	case c.DSN == "":
 		return c, errors.New("dsn is missing: the ledger's address, or BULKHEAD_DSN")
@@ -70,4 +73,4 @@ const minLease = time.Second
 
 // poolSize gives each chunk in hand two connections, since its rows are read while its transaction is open, and leaves room for the relay and
 // the sweeps. With fewer, all of them could hold one and wait for the other.
-func (c Config) poolSize() int32 { return int32(2*max(c.Concurrency, 4) + 8) }
+func (c Config) poolSize() int32 { return int32(2*c.Concurrency + 8) }

@@ -102,11 +102,6 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 		return nil, err
 	}
 	s.Pipelines = names
-	work, err := os.MkdirTemp("", "bulkhead-")
-	if err != nil {
-		return nil, fmt.Errorf("working directory: %w", err)
-	}
-	s.lifecycle.Add("working directory", func(context.Context) error { return os.RemoveAll(work) })
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 
@@ -118,6 +113,10 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 		return nil, err
 	}
 	if err := s.startSimulator(ctx, o); err != nil {
+		return nil, err
+	}
+	work, err := s.workDir(o)
+	if err != nil {
 		return nil, err
 	}
 	org, err := s.orgDocument(work)
@@ -249,6 +248,26 @@ func (s *Stack) startSimulator(ctx context.Context, o Options) error {
 	s.lifecycle.Add("simulator", sim.Stop)
 	s.SimURL, s.SimControlURL = sim.URL(), sim.URL()+"/sim"
 	return nil
+}
+
+// workDir makes the directory that holds the org's secret while we run. Below a data directory it has a fixed name, so that a start
+// after a kill uses it again instead of leaving a secret behind; by now NATS holds that directory's lock, so it is ours alone.
+func (s *Stack) workDir(o Options) (string, error) {
+	var (
+		dir string
+		err error
+	)
+	if o.DataDir == "" {
+		dir, err = os.MkdirTemp("", "bulkhead-")
+	} else {
+		dir = filepath.Join(o.DataDir, "run")
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err != nil {
+		return "", fmt.Errorf("working directory: %w", err)
+	}
+	s.lifecycle.Add("working directory", func(context.Context) error { return os.RemoveAll(dir) })
+	return dir, nil
 }
 
 // orgDocument is the shipped org with this simulator's address; the secret goes by file, as everywhere.

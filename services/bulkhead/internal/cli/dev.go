@@ -137,7 +137,7 @@ func startError(ctx context.Context, err error) error {
 		return usage(port)
 	case errors.As(err, &def):
 		return usage(def)
-	case errors.Is(err, local.ErrNoPostgres):
+	case errors.Is(err, local.ErrNoPostgres), errors.Is(err, local.ErrInUse):
 		return usage(err)
 	default:
 		return exit(ExitUnreachable, err)

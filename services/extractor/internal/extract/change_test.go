@@ -295,6 +295,25 @@ func TestReplays(t *testing.T) {
 		}
 	})
 
+	t.Run("letters are taken in bounded portions, and one that is larger than that alone", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, defaultChunk))
+		for i := range 4 {
+			b.single("", fmt.Sprintf(`{"id":"a%d","phone":"1"}`, i))
+		}
+		b.settle(b.reader("one"))
+		b.exec(`UPDATE extractor.dead SET payload = convert_to('{"id":"a' || seq || '"}' || repeat(' ', CASE seq WHEN 2 THEN 40 ELSE 1 END << 20), 'UTF8')`)
+		order(b)
+		p := replayer(b)
+		for _, want := range []int{1, 1, 2, 0} {
+			n, err := p.Pass(t.Context())
+			b.must(err)
+			if n != want {
+				t.Fatalf("%d letters taken, want %d", n, want)
+			}
+		}
+	})
+
 	t.Run("a letter is not routed by a revision that is in force no more", func(t *testing.T) {
 		t.Parallel()
 		b := newBench(t, definition(defaultMap, defaultChunk))

@@ -29,6 +29,9 @@ type Replay struct {
 	FailureID int64
 }
 
+// replayBytes bounds the payloads that are taken at once, which are all in memory.
+const replayBytes = 32 << 20
+
 // PipelinesWithReplays lists pipelines that have letters which nobody took yet.
 func (s *Store) PipelinesWithReplays(ctx context.Context) ([]string, error) {
 	names, err := s.q.PipelinesWithReplays(ctx)
@@ -38,7 +41,7 @@ func (s *Store) PipelinesWithReplays(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// TakeReplays takes letters that must be mapped again under t's revision, at most so many, and stores what again makes of them, all in
+// TakeReplays takes letters that must be mapped again under t's revision, at most so many and of bounded size, and stores what again makes of them, all in
 // one transaction: a letter is taken once, whatever happens. It answers how many. inForce is the revision that the caller found in force
 // (0 = none): pg.ErrLost when it is another one by now, whose lanes may be others.
 func (s *Store) TakeReplays(ctx context.Context, t Target, inForce, most int, again func([]Replay) (decide.Commit, []record.Message, error)) (int, error) {
@@ -56,7 +59,7 @@ func (s *Store) TakeReplays(ctx context.Context, t Target, inForce, most int, ag
 		if int(reader.Revision) != inForce {
 			return fmt.Errorf("revision %d is in force, not %d: %w", reader.Revision, inForce, pg.ErrLost)
 		}
-		rows, err := q.Replays(ctx, db.ReplaysParams{Pipeline: t.Pipeline, Most: int32(most)})
+		rows, err := q.Replays(ctx, db.ReplaysParams{Pipeline: t.Pipeline, Most: int32(most), MostBytes: replayBytes})
 		if err != nil || len(rows) == 0 {
 			return err
 		}

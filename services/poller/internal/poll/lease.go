@@ -2,44 +2,12 @@ package poll
 
 import (
 	"context"
-	"errors"
-	"time"
 
 	"bulkhead/libs/pg"
 	"bulkhead/services/poller/internal/store"
 )
 
-// hold renews a claim at a third of its lease until release is called. The context that it returns ends when the claim is lost, or could not
-// be renewed for a whole lease: what is done after that might be done twice.
+// hold keeps a claim until release is called; the context that it returns ends when the claim is lost.
 func (p *Poller) hold(ctx context.Context, c store.Claim) (held context.Context, release func()) {
-	held, cancel := context.WithCancelCause(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		ticker := time.NewTicker(p.cfg.Lease / 3)
-		defer ticker.Stop()
-		failures := 0
-		for {
-			select {
-			case <-held.Done():
-				return
-			case <-ticker.C:
-			}
-			renewing, stop := context.WithTimeout(held, p.cfg.Lease/3)
-			err := p.store.Renew(renewing, c, p.cfg.Lease)
-			stop()
-			if err == nil {
-				failures = 0
-				continue
-			}
-			if failures++; errors.Is(err, pg.ErrLost) || failures >= 3 {
-				cancel(err)
-				return
-			}
-		}
-	}()
-	return held, func() {
-		cancel(nil)
-		<-done
-	}
+	return pg.Hold(ctx, p.cfg.Lease, func(ctx context.Context) error { return p.store.Renew(ctx, c, p.cfg.Lease) })
 }

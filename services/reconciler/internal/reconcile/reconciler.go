@@ -56,6 +56,8 @@ type Config struct {
 	ReadTimeout time.Duration
 	// Batch is how many chunks one pass claims and reads at once. Default 4.
 	Batch int
+	// Claimed is called when a pass has claimed as many as it may, before it reads them: there may be more. May be nil.
+	Claimed func()
 	// Now and Random are the clock and the jitter in [0,1). Default time.Now and math/rand.
 	Now    func() time.Time
 	Random func() float64
@@ -129,6 +131,9 @@ func (r *Reconciler) Pass(ctx context.Context) (int, error) {
 	works, err := r.cfg.Store.ClaimDue(ctx, r.cfg.Owner, r.cfg.Now(), r.cfg.Lease, r.cfg.Batch)
 	if err != nil {
 		return 0, err
+	}
+	if len(works) == r.cfg.Batch && r.cfg.Claimed != nil {
+		r.cfg.Claimed()
 	}
 	errs := make([]error, len(works))
 	var all sync.WaitGroup

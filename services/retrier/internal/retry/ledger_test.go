@@ -2,8 +2,11 @@ package retry
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -141,6 +144,22 @@ type failing struct {
 	lane        int
 	columns     []int // default all
 	run         string
+	email       string // that the record names; default the row's
+	lost        bool   // its payload
+}
+
+func (f failing) payload() []byte {
+	if f.lost {
+		return []byte{}
+	}
+	members := []string{`"id":"` + f.entity + `"`}
+	if slices.Contains(f.columns, 1) {
+		members = append(members, `"email":"`+cmp.Or(f.email, f.entity+"@x.example")+`"`)
+	}
+	if slices.Contains(f.columns, 2) {
+		members = append(members, `"phone":"555"`)
+	}
+	return []byte("{" + strings.Join(members, ",") + "}")
 }
 
 // reconciled writes the outcome of a chunk with these failures, as the reconciler does. It returns their ids, in order.
@@ -197,7 +216,7 @@ func (l *ledger) reconciled(chunk uuid.UUID, failures ...failing) []int64 {
 			 $14, $15, $16, $17, 'it failed', '{Email}', '', $18, $19, '{External_Id__c,Email,Phone}', $20, $21, $22) RETURNING id`,
 			chunk, f.row, f.record, f.revision, f.lane, f.run, f.key, uuid.UUID(record.HashKey("contacts", f.key)), f.generation, f.entity,
 			uuid.UUID(record.HashEntity("main/Contact/External_Id__c", f.entity)), f.seq, []byte(bits), f.attempt, f.outcome, f.class, f.code, f.disposition, letter,
-			[]string{f.entity, f.entity + "@x.example", "555"}, []byte(`{"id":"`+f.entity+`"}`),
+			[]string{f.entity, f.entity + "@x.example", "555"}, f.payload(),
 			fmt.Sprintf(`[{"n":%d,"chunk":"%s","job_id":"750000000000001","at":"2026-03-01T11:00:00Z","class":"%s","code":"%s","message":"it failed"}]`, f.attempt, chunk, f.class, f.code),
 		).Scan(&id)
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"bulkhead/libs/bus"
+	"bulkhead/libs/record"
 	"bulkhead/libs/rowfile"
 )
 
@@ -78,7 +79,7 @@ func TestTake(t *testing.T) {
 			t.Fatalf("%d wait", n)
 		}
 		letter := l.letter("dlq.contacts.contention")
-		if letter.Key != "k1" || letter.Stage != "retry" || letter.Run != "r1" || string(letter.Payload) != `{"id":"e1"}` || letter.Row["Email"] != "e1@x.example" {
+		if letter.Key != "k1" || letter.Stage != "retry" || letter.Run != "r1" || string(letter.Payload) != `{"id":"e1","email":"e1@x.example","phone":"555"}` || letter.Row["Email"] != "e1@x.example" {
 			t.Errorf("letter %+v", letter)
 		}
 		if len(letter.Attempts) != 1 || letter.Attempts[0].JobID != "750000000000001" || letter.Attempts[0].At.IsZero() {
@@ -365,6 +366,55 @@ func TestReplay(t *testing.T) {
 		l.ordered("k", 0, "reconcile", "replaying", "extractor")
 		if n, err := l.passes().Replay(t.Context()); n != 0 || err != nil {
 			t.Errorf("took %d: %v", n, err)
+		}
+	})
+	t.Run("a letter of a merged row goes with its own value where a newer one overwrote it", func(t *testing.T) {
+		for _, tt := range []struct {
+			lost bool
+			want string
+		}{{false, "e1,older@x.example,\n"}, {true, "e1,e1@x.example,\n"}} {
+			l := newLedger(t)
+			l.reconciled(uuid.New(),
+				failing{row: 0, record: 0, key: "a", entity: "e1", seq: 1, class: "data", code: "X", disposition: "dead", columns: []int{0, 1}, email: "older@x.example", lost: tt.lost},
+				failing{row: 0, record: 1, key: "b", entity: "e1", seq: 2, class: "data", code: "X", disposition: "dead", columns: []int{0, 1}})
+			l.ordered("a", 0, "reconcile", "replaying", "retrier")
+			if n, err := l.passes().Replay(t.Context()); n != 1 || err != nil {
+				t.Fatalf("took %d: %v", n, err)
+			}
+			l.clock.Advance(time.Second)
+			if n, _, err := l.passes().Regroup(t.Context()); n != 1 || err != nil {
+				t.Fatalf("sealed %d: %v", n, err)
+			}
+			var data []byte
+			if err := l.admin.QueryRow(t.Context(), `SELECT data FROM retrier.pieces`).Scan(&data); err != nil {
+				t.Fatal(err)
+			}
+			if raw, err := rowfile.DecodePiece(data); err != nil || string(raw) != tt.want {
+				t.Errorf("payload lost %v: rows %q, want %q (%v)", tt.lost, raw, tt.want, err)
+			}
+		}
+	})
+	t.Run("a letter is routed by the number of lanes that is in force", func(t *testing.T) {
+		l := newLedger(t)
+		three := *l.defs["contacts/2"]
+		three.Lanes = 3
+		l.defs["contacts/2"] = &three
+		want := map[int]int{}
+		for i := range 12 {
+			entity := fmt.Sprint("e", i)
+			hash := record.HashEntity("main/Contact/External_Id__c", entity)
+			l.reconciled(uuid.New(), failing{key: entity, entity: entity, seq: i + 1, class: "data", code: "X", disposition: "dead", lane: record.LaneOf(hash, 2)})
+			l.ordered(entity, 0, "reconcile", "replaying", "retrier")
+			want[record.LaneOf(hash, 3)]++
+		}
+		l.exec(`INSERT INTO extractor.readers (pipeline, revision) VALUES ('contacts', 2)`)
+		if n, err := l.passes().Replay(t.Context()); n != 12 || err != nil {
+			t.Fatalf("took %d: %v", n, err)
+		}
+		for lane := range 3 {
+			if n := l.count(`SELECT count(*) FROM retrier.waiting WHERE lane = $1`, lane); n != want[lane] {
+				t.Errorf("%d letters wait in lane %d, want %d", n, lane, want[lane])
+			}
 		}
 	})
 	t.Run("two letters of one merged row go in separate chunks, each with its own columns", func(t *testing.T) {

@@ -63,7 +63,7 @@ type rowKeeps struct {
 }
 
 // cellsOf are the cells to send for a unit, in the order of its header. A unit that is the whole row goes as it went before; of a part (a replayed
-// letter of a merged row, or what is left when a sibling died) go the columns that its records name. Cells that are not sent are
+// letter of a merged row, with its own values, or what is left when a sibling died) go the columns that its records name. Cells that are not sent are
 // empty: an empty cell leaves the field alone (Bulk API 2.0).
 func cellsOf(u Unit, rows map[int64]store.FailureRow, keep rowKeeps) []string {
 	first := rows[u[0].FailureID]

@@ -114,6 +114,9 @@ func (p *Passes) buildChunk(ctx context.Context, d *pipeline.Definition, lane st
 	if err := checkRows(units, rows); err != nil {
 		return store.Chunk{}, err
 	}
+	if err := p.ownCells(ctx, d, units, rows); err != nil {
+		return store.Chunk{}, err
+	}
 	ordinals, err := p.store.Columns(ctx, lane.Pipeline)
 	if err != nil {
 		return store.Chunk{}, fmt.Errorf("read the columns: %w", err)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"bulkhead/libs/pg"
+	"bulkhead/libs/pipeline"
+	"bulkhead/libs/record"
 	"bulkhead/services/retrier/internal/store"
 )
 
@@ -26,8 +28,12 @@ func (p *Passes) Replay(ctx context.Context) (int, error) {
 	}
 	now := p.now().UTC()
 	waiting := make([]store.Waiting, len(letters))
+	inForce := map[string]*pipeline.Definition{}
 	for i, l := range letters {
 		id := l.ID
+		if l.Lane, err = p.laneOf(ctx, l, inForce); err != nil {
+			return 0, err
+		}
 		waiting[i] = store.Waiting{
 			FailureID: l.FailureID, UnitChunk: id, UnitRow: 0, LetterID: &id, Pipeline: l.Pipeline, Revision: l.Revision, Lane: l.Lane, Run: l.Run,
 			KeyHash: l.KeyHash, EntityHash: l.EntityHash, Generation: l.Generation + 1, Place: l.Place,
@@ -43,4 +49,31 @@ func (p *Passes) Replay(ctx context.Context) (int, error) {
 	}
 	p.logger.InfoContext(ctx, "letters taken for replay", "letters", taken)
 	return taken, nil
+}
+
+// laneOf is the letter's lane as records are routed now: the number of lanes may have changed since its row was sealed. inForce keeps the
+// definitions by pipeline; nil = there is none in force.
+func (p *Passes) laneOf(ctx context.Context, l store.Letter, inForce map[string]*pipeline.Definition) (int, error) {
+	now, looked := inForce[l.Pipeline]
+	if !looked {
+		revision, err := p.store.RevisionInForce(ctx, l.Pipeline)
+		if err == nil && revision > 0 {
+			now, err = p.definitions.Definition(ctx, l.Pipeline, revision)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("look for the lanes of %s: %w", l.Pipeline, err)
+		}
+		inForce[l.Pipeline] = now
+	}
+	if now == nil || now.Revision == l.Revision {
+		return l.Lane, nil
+	}
+	was, err := p.definitions.Definition(ctx, l.Pipeline, l.Revision)
+	if err != nil {
+		return 0, fmt.Errorf("look for the lanes of %s: %w", l.Pipeline, err)
+	}
+	if now.Space() != was.Space() {
+		return l.Lane, nil
+	}
+	return record.LaneOf(l.EntityHash, now.Lanes), nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,10 +15,10 @@ import (
 	"bulkhead/services/retrier/internal/store"
 )
 
-// takeBatch bounds the chunks of one sweep, bodyBatch the payloads held in memory while letters are written.
+// takeBatch bounds the chunks of one sweep, bodyBatch the payloads held in memory while letters are written, each of at most a mebibyte.
 const (
 	takeBatch = 100
-	bodyBatch = 500
+	bodyBatch = 50
 )
 
 func randomFloat() float64 { return rand.Float64() } //nolint:gosec // jitter, not a secret
@@ -80,45 +81,44 @@ func (p *Passes) Take(ctx context.Context, chunk uuid.UUID) (int, error) {
 			})
 		}
 	}
-	rows, letters, err := p.exhausted(ctx, dead, verdicts, now)
-	if err != nil {
-		return 0, err
+	exhausted := func(ctx context.Context, portion func([]store.Dead, []record.Message) error) error {
+		for ids := range slices.Chunk(dead, bodyBatch) {
+			rows, letters, err := p.exhausted(ctx, ids, verdicts, now)
+			if err == nil {
+				err = portion(rows, letters)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	if err := p.store.Take(ctx, chunk, waiting, rows, letters); err != nil {
+	if err := p.store.Take(ctx, chunk, waiting, exhausted); err != nil {
 		if errors.Is(err, pg.ErrLost) {
 			return 0, nil
 		}
 		return 0, fmt.Errorf("take chunk %s: %w", chunk, err)
 	}
-	p.logger.InfoContext(ctx, "failures taken", "pipeline", failures[0].Pipeline, "chunk", chunk, "waiting", len(waiting), "dead", len(rows))
+	p.logger.InfoContext(ctx, "failures taken", "pipeline", failures[0].Pipeline, "chunk", chunk, "waiting", len(waiting), "dead", len(dead))
 	return 1, nil
 }
 
-// exhausted writes the dead rows and letters of records whose tries are used up.
+// exhausted makes the dead rows and letters of records whose tries are used up.
 func (p *Passes) exhausted(ctx context.Context, ids []int64, verdicts map[int64]Verdict, now time.Time) ([]store.Dead, []record.Message, error) {
-	var (
-		rows    []store.Dead
-		letters []record.Message
-	)
-	for len(ids) > 0 {
-		n := min(len(ids), bodyBatch)
-		bodies, err := p.store.Bodies(ctx, ids[:n])
-		if err != nil {
-			return nil, nil, fmt.Errorf("read what is exhausted: %w", err)
+	bodies, err := p.store.Bodies(ctx, ids)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read what is exhausted: %w", err)
+	}
+	rows, letters := make([]store.Dead, len(bodies)), make([]record.Message, len(bodies))
+	for i, b := range bodies {
+		v := verdicts[b.ID]
+		if letters[i], err = letterOf(b, v.Class, v.Code, now); err != nil {
+			return nil, nil, err
 		}
-		for _, b := range bodies {
-			v := verdicts[b.ID]
-			letter, err := letterOf(b, v.Class, v.Code, now)
-			if err != nil {
-				return nil, nil, err
-			}
-			letters = append(letters, letter)
-			rows = append(rows, store.Dead{
-				LetterID: record.LetterID(b.Pipeline, b.Key, b.Generation), FailureID: b.ID, Pipeline: b.Pipeline, Run: b.Run, Key: b.Key,
-				KeyHash: b.KeyHash, Generation: b.Generation, Class: v.Class, Code: v.Code, Message: b.Message, At: now,
-			})
+		rows[i] = store.Dead{
+			LetterID: record.LetterID(b.Pipeline, b.Key, b.Generation), FailureID: b.ID, Pipeline: b.Pipeline, Run: b.Run, Key: b.Key,
+			KeyHash: b.KeyHash, Generation: b.Generation, Class: v.Class, Code: v.Code, Message: b.Message, At: now,
 		}
-		ids = ids[n:]
 	}
 	return rows, letters, nil
 }

@@ -132,6 +132,19 @@ func (s *Store) FailureRows(ctx context.Context, ids []int64) (map[int64]Failure
 	return out, nil
 }
 
+// Payloads reads records as they were published, by failure id; empty where it was lost.
+func (s *Store) Payloads(ctx context.Context, ids []int64) (map[int64][]byte, error) {
+	rows, err := s.read().Payloads(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[int64][]byte, len(rows))
+	for _, r := range rows {
+		out[r.ID] = r.Payload
+	}
+	return out, nil
+}
+
 // Columns are the ordinals of a pipeline's columns, in which failures say what a record names.
 func (s *Store) Columns(ctx context.Context, pipeline string) (map[string]int, error) {
 	rows, err := s.read().Columns(ctx, pipeline)

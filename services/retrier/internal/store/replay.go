@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -39,6 +40,15 @@ func (s *Store) LettersToReplay(ctx context.Context, limit int) ([]Letter, error
 		}
 	}
 	return out, nil
+}
+
+// RevisionInForce is the revision by which the pipeline's records are routed to lanes now; 0 = none yet.
+func (s *Store) RevisionInForce(ctx context.Context, pipeline string) (int, error) {
+	revision, err := s.read().RevisionInForce(ctx, pipeline)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, nil
+	}
+	return int(revision), err
 }
 
 // Replay takes letters and lets their records wait. waiting holds one entry per letter, named by its LetterID; a letter that

@@ -107,8 +107,11 @@ func (s *Store) Bodies(ctx context.Context, ids []int64) ([]Body, error) {
 	return out, nil
 }
 
+// Exhausted hands out the dead of a chunk in portions, each with its letters, from the first one each time that it is called.
+type Exhausted func(ctx context.Context, portion func([]Dead, []record.Message) error) error
+
 // Take moves a chunk's failures to their wait or to the dead, with the letters that tell of the dead. pg.ErrLost: the chunk was taken before.
-func (s *Store) Take(ctx context.Context, chunk uuid.UUID, waiting []Waiting, dead []Dead, letters []record.Message) error {
+func (s *Store) Take(ctx context.Context, chunk uuid.UUID, waiting []Waiting, exhausted Exhausted) error {
 	return s.move(ctx, PointTake, func(ctx context.Context, tx pgx.Tx, q *db.Queries) error {
 		n, err := q.TakeChunk(ctx, chunk)
 		if err != nil {
@@ -120,16 +123,18 @@ func (s *Store) Take(ctx context.Context, chunk uuid.UUID, waiting []Waiting, de
 		if err := insertWaiting(ctx, q, waiting); err != nil {
 			return err
 		}
-		rows := make([]db.InsertDeadParams, len(dead))
-		for i, d := range dead {
-			rows[i] = db.InsertDeadParams{
-				LetterID: d.LetterID, FailureID: d.FailureID, Pipeline: d.Pipeline, Run: d.Run, Key: d.Key, KeyHash: d.KeyHash,
-				Generation: int16(d.Generation), Class: d.Class, Code: d.Code, Message: d.Message, DeadAt: d.At,
+		return exhausted(ctx, func(dead []Dead, letters []record.Message) error {
+			rows := make([]db.InsertDeadParams, len(dead))
+			for i, d := range dead {
+				rows[i] = db.InsertDeadParams{
+					LetterID: d.LetterID, FailureID: d.FailureID, Pipeline: d.Pipeline, Run: d.Run, Key: d.Key, KeyHash: d.KeyHash,
+					Generation: int16(d.Generation), Class: d.Class, Code: d.Code, Message: d.Message, DeadAt: d.At,
+				}
 			}
-		}
-		if _, err := q.InsertDead(ctx, rows); err != nil {
-			return err
-		}
-		return pg.Enqueue(ctx, tx, Schema, letters...)
+			if _, err := q.InsertDead(ctx, rows); err != nil {
+				return err
+			}
+			return pg.Enqueue(ctx, tx, Schema, letters...)
+		})
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"bulkhead/libs/record"
@@ -109,11 +110,11 @@ func (s *Store) Columns(ctx context.Context, pipeline string) (map[string]int, e
 	return out, nil
 }
 
-// Asked is a row that may have newer versions: its entity, and the place of its oldest record.
+// Asked is a row that may have newer versions: its entity, and the places of its records.
 type Asked struct {
 	Row    int
 	Entity record.Hash
-	After  record.Place
+	Own    []record.Place
 }
 
 // Newer is a record that stands later in the stream than the row it was asked for.
@@ -128,14 +129,21 @@ type Newer struct {
 	Dead bool
 }
 
-// Newer reads the records of the same pipeline and entity that stand after the place asked for and were put into a chunk.
+// Newer reads the records of the same pipeline and entity that stand behind the row's oldest record, are none of its own and were put into a
+// chunk. Of records that say the same of a row only the last is among them.
 func (s *Store) Newer(ctx context.Context, pipeline string, asked []Asked) ([]Newer, error) {
 	p := db.NewerRecordsParams{Pipeline: pipeline}
 	for _, a := range asked {
 		p.Rows = append(p.Rows, int32(a.Row))
 		p.Entities = append(p.Entities, a.Entity)
-		p.Seqs = append(p.Seqs, int64(a.After.Seq))
-		p.Idxs = append(p.Idxs, int32(a.After.Idx))
+		oldest := slices.MinFunc(a.Own, record.Place.Compare)
+		p.Seqs = append(p.Seqs, int64(oldest.Seq))
+		p.Idxs = append(p.Idxs, int32(oldest.Idx))
+		for _, at := range a.Own {
+			p.OwnRows = append(p.OwnRows, int32(a.Row))
+			p.OwnSeqs = append(p.OwnSeqs, int64(at.Seq))
+			p.OwnIdxs = append(p.OwnIdxs, int32(at.Idx))
+		}
 	}
 	rows, err := s.q.NewerRecords(ctx, p)
 	if err != nil {

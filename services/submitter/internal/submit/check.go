@@ -86,13 +86,15 @@ func (t *turn) decide(ctx context.Context) (store.Checked, error) {
 			if row >= len(manifest.GetRows()) {
 				return store.Checked{}, fmt.Errorf("row %d is not in the manifest", row)
 			}
-			oldest := placeOf(manifest.GetRows()[row].GetRecords()[0])
-			for _, r := range manifest.GetRows()[row].GetRecords() {
-				if p := placeOf(r); p.Less(oldest) {
-					oldest = p
-				}
+			records := manifest.GetRows()[row].GetRecords()
+			if len(records) == 0 {
+				return store.Checked{}, fmt.Errorf("row %d of the manifest carries no record", row)
 			}
-			asked = append(asked, store.Asked{Row: row, Entity: record.HashEntity(t.chunk.Space, record.FoldKey(cells[at])), After: oldest})
+			own := make([]record.Place, len(records))
+			for i, r := range records {
+				own[i] = placeOf(r)
+			}
+			asked = append(asked, store.Asked{Row: row, Entity: record.HashEntity(t.chunk.Space, record.FoldKey(cells[at])), Own: own})
 		}
 		if len(asked) == 0 {
 			break

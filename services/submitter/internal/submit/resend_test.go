@@ -6,6 +6,7 @@ import (
 
 	"bulkhead/libs/record"
 	"bulkhead/libs/rowfile"
+	"bulkhead/services/submitter/internal/store"
 
 	"github.com/google/uuid"
 )
@@ -87,6 +88,29 @@ func TestAResendThatIsCoveredWhollySendsNothing(t *testing.T) {
 	}
 	b.note(fresh)
 	b.untilSubmitted(r, fresh)
+}
+
+func TestOfNewerVersionsThatSayTheSameOnlyTheLastIsTold(t *testing.T) {
+	b := newBench(t)
+	own := oneRow(5, "e", "own", "")
+	chunk := uuid.New()
+	for seq := uint64(2); seq <= 40; seq += 2 {
+		b.accept(chunk, oneRow(seq, "e", "name", ""))
+	}
+	b.accept(chunk, oneRow(7, "e", "", "555"), own)
+	newer, err := b.store.Newer(t.Context(), accounts, []store.Asked{{
+		Row: 3, Entity: record.HashEntity(testSpace, "e"), Own: []record.Place{{Seq: 5}, {Seq: 40}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[uint64]bool{}
+	for _, n := range newer {
+		got[n.At.Seq] = n.Row == 3
+	}
+	if len(newer) != 2 || !got[38] || !got[7] {
+		t.Errorf("told %v, want the last of each kind that is none of the row's own: 38 and 7", newer)
+	}
 }
 
 // A newer version that is dead may never be sent: were the older one left out for it, what both said would be lost.

@@ -41,37 +41,47 @@ func (q *Queries) PipelinesWithReplays(ctx context.Context) ([]string, error) {
 }
 
 const replays = `-- name: Replays :many
-SELECT r.letter_id, r.stage, (r.generation + 1)::smallint AS generation,
-    coalesce(d.run, f.run, g.run, '')::text AS run,
-    coalesce(d.key, f.key, g.key, '')::text AS key,
-    coalesce(d.payload, f.payload, g.payload)::bytea AS payload,
-    coalesce(d.seq, f.seq, g.seq, 0)::bigint AS seq,
-    coalesce(d.idx, f.idx, g.idx, 0)::integer AS idx,
-    coalesce(d.accepted_at, f.accepted_at, g.accepted_at, r.changed_at)::timestamptz AS accepted_at,
-    coalesce(f.id, g.id, 0)::bigint AS failure_id
-FROM ops_pub.replays r
-LEFT JOIN extractor.dead d ON d.letter_id = r.letter_id
-LEFT JOIN reconciler_pub.failures f ON f.letter_id = r.letter_id
-LEFT JOIN retrier_pub.dead x ON x.letter_id = r.letter_id
-LEFT JOIN reconciler_pub.failures g ON g.id = x.failure_id
-WHERE r.pipeline = $1 AND r.taker = 'extractor'
-  AND NOT EXISTS (SELECT FROM extractor.letters_taken t WHERE t.letter_id = r.letter_id)
-  AND NOT EXISTS (SELECT FROM retrier_pub.letters_taken t WHERE t.letter_id = r.letter_id)
-  AND (d.letter_id IS NOT NULL OR f.id IS NOT NULL OR g.id IS NOT NULL)
-  AND NOT EXISTS (SELECT FROM extractor.checkpoints c
-                  WHERE c.pipeline = $1 AND (c.seq, c.idx) < (coalesce(d.seq, f.seq, g.seq, 0), coalesce(d.idx, f.idx, g.idx, 0)))
-ORDER BY coalesce(d.seq, f.seq, g.seq, 0), coalesce(d.idx, f.idx, g.idx, 0), r.letter_id
-LIMIT $2
+WITH due AS (
+    SELECT r.letter_id, (r.generation + 1)::smallint AS generation,
+        coalesce(d.run, f.run, g.run, '') AS run,
+        coalesce(d.key, f.key, g.key, '') AS key,
+        coalesce(d.payload, f.payload, g.payload) AS payload,
+        coalesce(d.seq, f.seq, g.seq, 0) AS seq,
+        coalesce(d.idx, f.idx, g.idx, 0) AS idx,
+        coalesce(d.accepted_at, f.accepted_at, g.accepted_at, r.changed_at) AS accepted_at,
+        coalesce(f.id, g.id, 0) AS failure_id
+    FROM ops_pub.replays r
+    LEFT JOIN extractor.dead d ON d.letter_id = r.letter_id
+    LEFT JOIN reconciler_pub.failures f ON f.letter_id = r.letter_id
+    LEFT JOIN retrier_pub.dead x ON x.letter_id = r.letter_id
+    LEFT JOIN reconciler_pub.failures g ON g.id = x.failure_id
+    WHERE r.pipeline = $2 AND r.taker = 'extractor'
+      AND NOT EXISTS (SELECT FROM extractor.letters_taken t WHERE t.letter_id = r.letter_id)
+      AND NOT EXISTS (SELECT FROM retrier_pub.letters_taken t WHERE t.letter_id = r.letter_id)
+      AND (d.letter_id IS NOT NULL OR f.id IS NOT NULL OR g.id IS NOT NULL)
+      AND NOT EXISTS (SELECT FROM extractor.checkpoints c
+                      WHERE c.pipeline = $2 AND (c.seq, c.idx) < (coalesce(d.seq, f.seq, g.seq, 0), coalesce(d.idx, f.idx, g.idx, 0)))
+    ORDER BY coalesce(d.seq, f.seq, g.seq, 0), coalesce(d.idx, f.idx, g.idx, 0), r.letter_id
+    LIMIT $3
+), measured AS (
+    SELECT due.letter_id, due.generation, due.run, due.key, due.payload, due.seq, due.idx, due.accepted_at, due.failure_id, sum(octet_length(due.payload)) OVER up_to AS bytes, row_number() OVER up_to AS n
+    FROM due WINDOW up_to AS (ORDER BY due.seq, due.idx, due.letter_id)
+)
+SELECT m.letter_id::uuid AS letter_id, m.generation::smallint AS generation, m.run::text AS run, m.key::text AS key, m.payload::bytea AS payload,
+    m.seq::bigint AS seq, m.idx::integer AS idx, m.accepted_at::timestamptz AS accepted_at, m.failure_id::bigint AS failure_id
+FROM measured m
+WHERE m.n = 1 OR m.bytes <= $1::bigint
+ORDER BY m.n
 `
 
 type ReplaysParams struct {
-	Pipeline string
-	Most     int32
+	MostBytes int64
+	Pipeline  string
+	Most      int32
 }
 
 type ReplaysRow struct {
 	LetterID   uuid.UUID
-	Stage      string
 	Generation int16
 	Run        string
 	Key        string
@@ -85,8 +95,9 @@ type ReplaysRow struct {
 // Letters that a person ordered to be sent again and that must be mapped again: refused before Salesforce, or decided under an older
 // revision than was in force at the order. ops says who takes a letter; whichever service decided it holds the payload. A letter is taken
 // once every lane is decided up to its place: an older version of its entity must be sealed before it, not after.
+// The payloads of one answer have at most so many bytes, and never fewer than one letter's.
 func (q *Queries) Replays(ctx context.Context, arg ReplaysParams) ([]ReplaysRow, error) {
-	rows, err := q.db.Query(ctx, replays, arg.Pipeline, arg.Most)
+	rows, err := q.db.Query(ctx, replays, arg.MostBytes, arg.Pipeline, arg.Most)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +107,6 @@ func (q *Queries) Replays(ctx context.Context, arg ReplaysParams) ([]ReplaysRow,
 		var i ReplaysRow
 		if err := rows.Scan(
 			&i.LetterID,
-			&i.Stage,
 			&i.Generation,
 			&i.Run,
 			&i.Key,

@@ -225,7 +225,7 @@ const noteNothingSent = `-- name: NoteNothingSent :execrows
 INSERT INTO reconciler.work (chunk, pipeline, org, job_id, job_state, state, next_read_at)
 SELECT s.chunk, s.pipeline, s.org, '', 'nothing_sent', 'reading', $1
 FROM submitter_pub.submissions s
-WHERE s.state = 'nothing_sent'
+WHERE s.state = 'nothing_sent' AND s.ended_at IS NULL
   AND ($2::uuid IS NULL OR s.chunk = $2)
   AND NOT EXISTS (SELECT FROM reconciler.work k WHERE k.chunk = s.chunk)
   AND NOT EXISTS (SELECT FROM poller_pub.watches w WHERE w.chunk = s.chunk)

@@ -13,7 +13,7 @@ ON CONFLICT (chunk) DO NOTHING;
 INSERT INTO reconciler.work (chunk, pipeline, org, job_id, job_state, state, next_read_at)
 SELECT s.chunk, s.pipeline, s.org, '', 'nothing_sent', 'reading', @clock
 FROM submitter_pub.submissions s
-WHERE s.state = 'nothing_sent'
+WHERE s.state = 'nothing_sent' AND s.ended_at IS NULL
   AND (sqlc.narg(chunk)::uuid IS NULL OR s.chunk = sqlc.narg(chunk))
   AND NOT EXISTS (SELECT FROM reconciler.work k WHERE k.chunk = s.chunk)
   AND NOT EXISTS (SELECT FROM poller_pub.watches w WHERE w.chunk = s.chunk)

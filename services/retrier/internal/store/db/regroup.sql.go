@@ -335,3 +335,32 @@ func (q *Queries) NextDue(ctx context.Context) (time.Time, error) {
 	err := row.Scan(&due_at)
 	return due_at, err
 }
+
+const payloads = `-- name: Payloads :many
+SELECT id, payload FROM reconciler_pub.failures WHERE id = ANY ($1::bigint[])
+`
+
+type PayloadsRow struct {
+	ID      int64
+	Payload []byte
+}
+
+func (q *Queries) Payloads(ctx context.Context, ids []int64) ([]PayloadsRow, error) {
+	rows, err := q.db.Query(ctx, payloads, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []PayloadsRow
+	for rows.Next() {
+		var i PayloadsRow
+		if err := rows.Scan(&i.ID, &i.Payload); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

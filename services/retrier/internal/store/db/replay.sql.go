@@ -76,6 +76,18 @@ func (q *Queries) LettersToReplay(ctx context.Context, maxLetters int32) ([]Lett
 	return items, nil
 }
 
+const revisionInForce = `-- name: RevisionInForce :one
+SELECT revision FROM extractor_pub.readers WHERE pipeline = $1
+`
+
+// The definition by which records are routed to lanes now.
+func (q *Queries) RevisionInForce(ctx context.Context, pipeline string) (int32, error) {
+	row := q.db.QueryRow(ctx, revisionInForce, pipeline)
+	var revision int32
+	err := row.Scan(&revision)
+	return revision, err
+}
+
 const takeLetters = `-- name: TakeLetters :many
 INSERT INTO retrier.letters_taken (letter_id)
 SELECT unnest($1::uuid[])

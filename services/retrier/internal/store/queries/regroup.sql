@@ -41,6 +41,9 @@ SELECT id, chunk, row, record, key, columns, header, cells, accepted_at,
 FROM reconciler_pub.failures f
 WHERE id = ANY (@ids::bigint[]);
 
+-- name: Payloads :many
+SELECT id, payload FROM reconciler_pub.failures WHERE id = ANY (@ids::bigint[]);
+
 -- name: Columns :many
 SELECT ordinal, name FROM extractor_pub.columns WHERE pipeline = @pipeline ORDER BY ordinal;
 

@@ -20,3 +20,7 @@ INSERT INTO retrier.letters_taken (letter_id)
 SELECT unnest(@letter_ids::uuid[])
 ON CONFLICT (letter_id) DO NOTHING
 RETURNING letter_id;
+
+-- The definition by which records are routed to lanes now.
+-- name: RevisionInForce :one
+SELECT revision FROM extractor_pub.readers WHERE pipeline = @pipeline;

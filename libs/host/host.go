@@ -1,0 +1,175 @@
+// Package host is what every service stands on: its ledger, its broker, its outbox relay and its health server, opened together
+// and stopped in order.
+//
+// What always holds: Open waits for a PostgreSQL, a schema and a NATS that are not there yet, until its context ends, and closes
+// what it opened when it fails; Run returns when the context ends and everything has stopped, within one deadline; the relay
+// outlives the work, so that what the last commits announce still goes out. What a service does with ledger and broker is its
+// own: the host knows no table and no fact.
+//
+// Start reading at Open and Run.
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"bulkhead/libs/bus"
+	"bulkhead/libs/pg"
+	"bulkhead/libs/record"
+	"bulkhead/libs/service"
+)
+
+const (
+	// defaultStop bounds a stop: far below the half minute after which Kubernetes kills.
+	defaultStop = 10 * time.Second
+	// brokerRetry is the rest between two tries to reach a broker that is not there yet.
+	brokerRetry = 500 * time.Millisecond
+)
+
+// Config is what a host needs to know.
+type Config struct {
+	// Name of the service: its durable consumer, and its name in logs and connections.
+	Name string
+	// DSN is the ledger's address, for the service's own role; NATSURL is the broker's.
+	DSN, NATSURL string
+	// Listen is where /healthz, /readyz and /metrics are served; "" = nowhere, or by the service itself.
+	Listen string
+	// MaxConns bounds the connections to the ledger; 0 = pg's default.
+	MaxConns int32
+	// Migrations are the schema that must be there.
+	Migrations pg.Migrations
+	// StopTimeout bounds the whole stop; default 10 s.
+	StopTimeout time.Duration
+}
+
+// Host is one service's footing. Make it with Open; end it with Run or Close.
+type Host struct {
+	DB  *pgxpool.Pool
+	Bus *bus.Conn
+	Env service.Env
+
+	cfg    Config
+	stop   service.Lifecycle
+	server *service.Server
+}
+
+// Open waits for ledger and broker, and serves health when it is told where.
+func Open(ctx context.Context, cfg Config, env service.Env) (_ *Host, err error) {
+	if cfg.StopTimeout == 0 {
+		cfg.StopTimeout = defaultStop
+	}
+	h := &Host{Env: env, cfg: cfg}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.Close(ctx))
+		}
+	}()
+	waiting := func(cause error) { env.Logger.Warn("waiting for the ledger", "error", cause) }
+	if h.DB, err = pg.WaitReady(ctx, cfg.DSN, pg.Options{AppName: "bulkhead-" + cfg.Name, MaxConns: cfg.MaxConns}, cfg.Migrations, waiting); err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	h.OnStop("ledger", func(context.Context) error { h.DB.Close(); return nil })
+	if h.Bus, err = h.connect(ctx); err != nil {
+		return nil, fmt.Errorf("broker: %w", err)
+	}
+	h.OnStop("broker", func(context.Context) error { h.Bus.Close(); return nil })
+	if cfg.Listen != "" {
+		if h.server, err = service.Serve(ctx, cfg.Listen, service.HealthHandler(env, h.Checks()...)); err != nil {
+			return nil, err
+		}
+		h.OnStop("health", h.server.Stop)
+		env.Logger.Info("listening", "address", h.server.Addr())
+	}
+	return h, nil
+}
+
+// connect waits for a broker that is not there yet, until ctx ends.
+func (h *Host) connect(ctx context.Context) (*bus.Conn, error) {
+	for said := ""; ; {
+		conn, err := bus.Connect(h.cfg.NATSURL, bus.ConnectOptions{Name: h.cfg.Name, Logger: h.Env.Logger})
+		if err == nil {
+			return conn, nil
+		}
+		if err.Error() != said {
+			h.Env.Logger.Warn("waiting for the broker", "error", err)
+			said = err.Error()
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w (%w)", err, ctx.Err())
+		case <-time.After(brokerRetry):
+		}
+	}
+}
+
+// OnStop notes what must be undone; the last one noted is the first to be undone.
+func (h *Host) OnStop(name string, undo func(ctx context.Context) error) { h.stop.Add(name, undo) }
+
+// Checks are the conditions of readiness that every service has.
+func (h *Host) Checks() []service.Check {
+	return []service.Check{
+		{Name: "ledger", Ask: h.DB.Ping},
+		{Name: "broker", Ask: func(context.Context) error {
+			if !h.Bus.NC.IsConnected() {
+				return errors.New("not connected to the broker")
+			}
+			return nil
+		}},
+	}
+}
+
+// Addr is where health and metrics are served; "" = nowhere.
+func (h *Host) Addr() string {
+	if h.server == nil {
+		return ""
+	}
+	return h.server.Addr()
+}
+
+// Work is what a service does until it is told to stop.
+type Work struct {
+	// Facts of FLOW that Handler is given, by the durable consumer of the service's name.
+	Facts   []string
+	Handler bus.Handler
+	Loops   []service.Loop
+	// Drain, if set, ends or awaits what the loops have begun; it runs when they have returned, under the deadline of the stop.
+	Drain func(ctx context.Context) error
+}
+
+// Run relays the outbox, handles facts and runs the loops until ctx ends, then stops everything. It returns nil after a clean stop.
+func (h *Host) Run(ctx context.Context, w Work) error {
+	relay := pg.NewRelay(h.DB, h.cfg.Migrations.Service, func(ctx context.Context, msgs []record.Message) error {
+		return bus.PublishBatch(ctx, h.Bus, msgs)
+	}, pg.RelayOptions{Logger: h.Env.Logger})
+	relayCtx, endRelay := context.WithCancel(context.WithoutCancel(ctx))
+	relayed := make(chan error, 1)
+	go func() { relayed <- relay.Run(relayCtx) }()
+	h.OnStop("outbox relay", func(stop context.Context) error {
+		endRelay()
+		err := <-relayed
+		if _, last := relay.Pass(stop); last != nil && stop.Err() == nil {
+			h.Env.Logger.Warn("outbox not flushed, it goes out at the next start", "error", last)
+		}
+		return err
+	})
+	if w.Drain != nil {
+		h.OnStop("work in hand", w.Drain)
+	}
+	facts := make(chan error, 1)
+	go func() {
+		facts <- bus.Work(ctx, h.Bus, bus.Worker{Durable: h.cfg.Name, Facts: w.Facts, Handler: w.Handler, Logger: h.Env.Logger})
+	}()
+	service.RunLoops(ctx, h.Env, w.Loops...)
+	return errors.Join(<-facts, h.Close(ctx))
+}
+
+// Close undoes everything that was opened, within StopTimeout whatever became of ctx. It may be called twice.
+func (h *Host) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.cfg.StopTimeout)
+	defer cancel()
+	return h.stop.Stop(ctx)
+}
