@@ -31,10 +31,13 @@ func (b balance) sum() int64 {
 
 func (b balance) moving() int64 { return b.InFlight + b.Retrying + b.WaitingForParent }
 
-// least is the smallest term: below zero is as wrong as a sum that differs.
+// least is the smallest term.
 func (b balance) least() int64 {
 	return min(b.Landed, b.InFlight, b.Retrying, b.WaitingForParent, b.Unresolved, b.Dead, b.Superseded, b.Discarded, b.RolledBack)
 }
+
+// holds says whether the terms add up, and none is below zero to make up for another.
+func (b balance) holds() bool { return b.sum() == b.Accepted && b.least() >= 0 }
 
 type balanceReply struct {
 	Balance balance `json:"balance"`
@@ -56,7 +59,7 @@ func readBalance(ctx context.Context, ops, pipeline string) (balanceReply, error
 	if err := ask(ctx, http.MethodGet, address, nil, &r); err != nil {
 		return r, err
 	}
-	if r.Balance.sum() != r.Balance.Accepted || r.Balance.least() < 0 || !r.AddsUp {
+	if !r.Balance.holds() || !r.AddsUp {
 		return r, &unbalanced{r.Balance, r.AddsUp}
 	}
 	return r, nil

@@ -75,15 +75,6 @@ type jobRow struct {
 
 func (r jobRow) landed() bool { return r.Outcome == "created" || r.Outcome == "updated" }
 
-func (o org) counts(t *testing.T) map[string]orgCount {
-	t.Helper()
-	out := map[string]orgCount{}
-	if err := ask(t.Context(), http.MethodGet, o.url+"/counts", nil, &out); err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
 // rows returns the live rows of an object by external id, but not the seeded ones; a key that stands twice fails the test.
 func (o org) rows(t *testing.T, object string) map[string]orgRow {
 	t.Helper()

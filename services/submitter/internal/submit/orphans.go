@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"bulkhead/libs/salesforce"
@@ -93,7 +94,8 @@ func (r *Runner) orphansOf(ctx context.Context, name string) (int, error) {
 	}
 	if report || len(orphans) == 0 {
 		r.c.Metrics.orphaned(name, len(orphans))
-		if len(orphans) > 0 {
+		said := strings.Join(orphans, " ")
+		if before, _ := r.reported.Swap(name, said); len(orphans) > 0 && before != said {
 			r.c.Logger.Warn("open jobs that nobody will close: abort them, or set orphans: abort if this user is Bulkhead's alone",
 				"org", name, "jobs", len(orphans), "job_id", orphans[0])
 		}

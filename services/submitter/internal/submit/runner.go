@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"bulkhead/libs/fault"
@@ -67,7 +68,11 @@ func (c *Config) fill() {
 }
 
 // Runner carries out what [Step] says.
-type Runner struct{ c Config }
+type Runner struct {
+	c Config
+	// reported are the orphans that were logged last, by org: the same ones again are no news.
+	reported sync.Map
+}
 
 // NewRunner makes a runner.
 func NewRunner(c Config) *Runner {
