@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"bulkhead/libs/bus"
+	"bulkhead/services/orgsim/simtest"
 )
 
 // TestEachServiceMayStop stops one service after the other while records come in, and starts it again: nothing is lost, nothing lands twice, and
@@ -19,6 +20,8 @@ func TestEachServiceMayStop(t *testing.T) {
 	published := map[string]bool{}
 	publish := func(prefix string) {
 		t.Helper()
+		s.failing(noLastName, 0, prefix+"-0001") // dies
+		s.failing(simtest.LockError, 1, prefix+"-0002", prefix+"x-0003")
 		for _, k := range keysOf(prefix, 0, wave/2) {
 			s.publish("contacts", "evt-"+k, contact(k), false)
 			published[k] = true
@@ -32,8 +35,6 @@ func TestEachServiceMayStop(t *testing.T) {
 			}
 		}
 		total += wave
-		s.failing(noLastName, 0, prefix+"-0001") // dies
-		s.failing("UNABLE_TO_LOCK_ROW:locked:--", 1, prefix+"-0002", prefix+"x-0003")
 	}
 	deaths := int64(0)
 	for _, name := range services {
