@@ -152,6 +152,13 @@ func TestCommands(t *testing.T) {
 		"pipelines-resume":         {[]string{"pipelines", "resume", "contacts", "--reason", "mended"}, "", ExitDone},
 		"pipelines-resume-nothing": {[]string{"pipelines", "resume", "accounts", "--reason", "mended"}, "", ExitNothing},
 		"pipelines-resume-refused": {[]string{"pipelines", "resume", "forbidden", "--reason", "mended"}, "", ExitRefused},
+		"demo-too-few":             {[]string{"demo", "--records", "5"}, "", ExitUsage},
+		"dev-data-without-sim":     {[]string{"dev", "--data", "state"}, "", ExitUsage},
+		"dev-no-port":              {[]string{"dev", "--ops-port", "70000"}, "", ExitUsage},
+		"dev-sim-no-url":           {[]string{"dev", "--sim", "127.0.0.1:8082"}, "", ExitUsage},
+		"dev-half-credentials":     {[]string{"dev", "--sim-client-id", "x"}, "", ExitUsage},
+		"sim-no-address":           {[]string{"sim", "--listen", "8082"}, "", ExitUsage},
+		"sim-half-credentials":     {[]string{"sim", "--client-id", "x"}, "", ExitUsage},
 		"unknown-command":          {[]string{"frobnicate"}, "", ExitUsage},
 		"unknown-flag":             {[]string{"status", "--frobnicate"}, "", ExitUsage},
 	} {
