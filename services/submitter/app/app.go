@@ -45,7 +45,9 @@ const spareConns = 6
 type App struct {
 	cfg    Config
 	host   *host.Host
+	ledger *store.Store
 	bell   *service.Bell
+	alarm  *service.Alarm
 	runner *submit.Runner
 	pool   *submit.Pool
 	notes  *submit.Notes
@@ -74,6 +76,9 @@ func New(ctx context.Context, cfg Config, env service.Env) (*App, error) {
 
 func (a *App) assemble() {
 	ledger := store.New(a.host.DB)
+	a.ledger = ledger
+	a.alarm = service.NewAlarm(a.bell)
+	a.host.OnStop("alarm", func(context.Context) error { a.alarm.Stop(); return nil })
 	orgs := catalog.New(a.host.DB)
 	backoff, gateWait := submit.DefaultBackoff, claimEvery
 	if a.cfg.ShortRetries {
@@ -112,7 +117,18 @@ func (a *App) loops() []service.Loop {
 		every = claimEveryShort
 	}
 	return []service.Loop{
-		{Name: "claim", Every: every, Wake: a.bell.C(), Pass: a.pool.Pass},
+		{Name: "claim", Every: a.cfg.Sweep, Wake: a.bell.C(), Pass: func(ctx context.Context) (int, error) {
+			n, err := a.pool.Pass(ctx)
+			if n > 0 || err != nil {
+				return n, err
+			}
+			// Something waits for a lane, a time or a lease of another: look again soon. With nothing open only a bell or the sweep wakes.
+			open, err := a.ledger.HasOpen(ctx)
+			if open {
+				a.alarm.Set(every)
+			}
+			return 0, err
+		}},
 		{Name: "sweep", Every: a.cfg.Sweep, Pass: service.Once(a.notes.Sweep)},
 		{Name: "orphans", Every: max(a.cfg.Waits.OrphanAge/4, minOrphanEvery), Pass: service.Once(a.runner.Orphans)},
 	}

@@ -91,6 +91,8 @@ type held struct {
 	batch    []decide.Candidate // the room of pending
 	switched bool               // a newer revision waits
 	missing  bool               // it was said that there is no stream
+	open     int                // chunks without an outcome, at most: counted at countAt, and what was sealed since
+	countAt  time.Time          // when to count again; zero = now
 }
 
 // NewReader makes the reader of a pipeline. It holds nothing yet.
@@ -129,17 +131,16 @@ func (r *Reader) pass(ctx context.Context) (int, error) {
 	if err := r.lookForRevision(ctx); err != nil {
 		return 0, err
 	}
-	open, err := r.Store.OpenChunks(ctx, r.pipeline)
-	if err != nil {
+	if err := r.countOpen(ctx); err != nil {
 		return 0, err
 	}
-	r.Metrics.openChunks(r.pipeline, open)
-	room := max(r.OpenChunks-open, 0)
+	room := max(r.OpenChunks-h.open, 0)
 	if h.switched && !h.engine.Reading().Less(h.engine.Highest()) {
 		return r.changeRevision(ctx, room)
 	}
 	fetched := false
 	if len(h.pending) == 0 && room > 0 {
+		var err error
 		if fetched, err = r.fetch(ctx); err != nil {
 			return 0, err
 		}
@@ -164,6 +165,22 @@ func (r *Reader) pass(ctx context.Context) (int, error) {
 	}
 	// The fetch waited already; asking again is how an idle reader waits.
 	return 1, nil
+}
+
+// countOpen keeps the number of chunks without an outcome: others only make it smaller, so it is counted again when it is old or when it
+// would stop the reading, and not at every look at an idle stream.
+func (r *Reader) countOpen(ctx context.Context) error {
+	h, now := r.held, r.Now()
+	if now.Before(h.countAt) && h.open < r.OpenChunks {
+		return nil
+	}
+	open, err := r.Store.OpenChunks(ctx, r.pipeline)
+	if err != nil {
+		return err
+	}
+	h.open, h.countAt = open, now.Add(r.Lease/3)
+	r.Metrics.openChunks(r.pipeline, open)
+	return nil
 }
 
 // hold takes the lease, or renews it when a third of it is over.
@@ -284,6 +301,7 @@ func (r *Reader) commit(ctx context.Context, seal []int) error {
 	now := r.Now()
 	h.engine.Settle(c, now)
 	h.renewAt = began.Add(r.Lease / 3) // the commit renewed it
+	h.open += len(c.Chunks)
 	r.Metrics.committed(r.pipeline, &c, now.Sub(began))
 	for i := range c.Chunks {
 		ch := &c.Chunks[i]
@@ -315,7 +333,7 @@ func (r *Reader) reopen(ctx context.Context) {
 	if h.stream != nil {
 		h.stream.Close(context.WithoutCancel(ctx))
 	}
-	h.engine, h.stream, h.pending, h.switched = nil, nil, nil, false
+	h.engine, h.stream, h.pending, h.switched, h.countAt = nil, nil, nil, false, time.Time{}
 }
 
 // drop forgets the lease as well.

@@ -98,6 +98,9 @@ func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration, li
 	return out, nil
 }
 
+// HasOpen says whether anything waits to be claimed, now or later: without it nobody has to look again before something is noted.
+func (s *Store) HasOpen(ctx context.Context) (bool, error) { return s.q.HasOpen(ctx) }
+
 // Renew prolongs the lease. [pg.ErrLost] says that somebody else owns the submission now.
 func (s *Store) Renew(ctx context.Context, w *Work, lease time.Duration) error {
 	return one(s.q.Renew(ctx, db.RenewParams{LeaseSeconds: lease.Seconds(), Chunk: w.Chunk, Epoch: w.Epoch}))

@@ -116,6 +116,18 @@ func (q *Queries) Claim(ctx context.Context, arg ClaimParams) ([]ClaimRow, error
 	return items, nil
 }
 
+const hasOpen = `-- name: HasOpen :one
+SELECT EXISTS (SELECT 1 FROM submitter.submissions WHERE state IN ('claimed', 'created', 'bound'))
+`
+
+// Whether anything waits to be claimed, now or later, by this instance or another.
+func (q *Queries) HasOpen(ctx context.Context) (bool, error) {
+	row := q.db.QueryRow(ctx, hasOpen)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const park = `-- name: Park :execrows
 UPDATE submitter.submissions
 SET owner = '', lease_until = '-infinity', next_try_at = now() + make_interval(secs => $1::float8),

@@ -51,3 +51,7 @@ WHERE chunk = sqlc.arg(chunk) AND epoch = sqlc.arg(epoch) AND ended_at IS NULL;
 -- Given back untouched, by a worker that is told to stop.
 UPDATE submitter.submissions SET owner = '', lease_until = '-infinity'
 WHERE chunk = sqlc.arg(chunk) AND epoch = sqlc.arg(epoch) AND ended_at IS NULL;
+
+-- name: HasOpen :one
+-- Whether anything waits to be claimed, now or later, by this instance or another.
+SELECT EXISTS (SELECT 1 FROM submitter.submissions WHERE state IN ('claimed', 'created', 'bound'));
