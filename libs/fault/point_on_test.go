@@ -55,7 +55,7 @@ func TestFaultPointWithTheTag(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		child := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestPointWithTheTag$/^kills")
+		child := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestFaultPointWithTheTag$/^kills")
 		child.Env = append(os.Environ(), "FAULT_TEST_CHILD=1", "BULKHEAD_FAULT=a.b=crash")
 		err := child.Run()
 		var exit *exec.ExitError

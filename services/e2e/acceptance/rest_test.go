@@ -49,6 +49,6 @@ func TestNothingIsAskedOfTheLedgerAtRest(t *testing.T) {
 	})
 }
 
-// atRest bounds what all services ask of the ledger each second while nothing happens: each of the six relays sweeps once a second, the submitter
-// looks for what is due five times (once with the waits of a real org), and each of the two readers for room twice.
-const atRest = 25
+// atRest bounds what all services ask of the ledger each second while nothing happens: each of the six relays sweeps once a second, and the
+// two dozen sweeps of this stack come every few seconds instead of every half minute.
+const atRest = 20
