@@ -89,9 +89,9 @@ func (d *Definition) Header() []string { return d.header }
 // Space is the entity space: pipelines of the same space write the same rows of the org and share lanes.
 func (d *Definition) Space() string { return d.Org + "/" + d.Object + "/" + d.ExternalID }
 
-// EntityHash is the hash of a folded external id value of this definition's space.
+// EntityHash is the hash of an external id value of this definition's space, folded as Salesforce folds it.
 func (d *Definition) EntityHash(entity string) record.Hash {
-	return record.HashEntity(d.Space(), entity)
+	return record.HashEntity(d.Space(), record.FoldKey(entity))
 }
 
 // KeyHash is the hash of a key of this pipeline.

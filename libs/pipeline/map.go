@@ -31,7 +31,7 @@ const (
 type Mapped struct {
 	// Key is the idempotency key that the definition's members give; "" when it names none.
 	Key string
-	// Entity is the external id value as [record.FoldKey] folds it.
+	// Entity is the external id value as published; [Definition.EntityHash] folds it.
 	Entity string
 	// Cells are in the order of [Definition.Header]: "" where the record says nothing, [Null] where it says null.
 	Cells []string
@@ -218,7 +218,9 @@ func (m *mapping) readEntity() {
 	if r != "" || record.CheckKey("", text) != nil {
 		return
 	}
-	m.out.Entity = record.FoldKey(text)
+	if record.FoldKey(text) != "" {
+		m.out.Entity = text
+	}
 }
 
 // cells maps the values to the row.

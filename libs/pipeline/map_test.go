@@ -187,12 +187,15 @@ func contains(list []int, n int) bool {
 
 func TestMapFindsTheEntity(t *testing.T) {
 	d := define(t, widgets)
-	entity := func(id string) string {
+	entity := func(id string) record.Hash {
 		m, refusal := d.Map([]byte(`{"id":"` + id + `"}`))
 		if refusal != nil {
 			t.Fatal(refusal)
 		}
-		return m.Entity
+		if m.Entity != id {
+			t.Errorf("%q is shown as %q", id, m.Entity)
+		}
+		return d.EntityHash(m.Entity)
 	}
 	for _, group := range [][]string{{"ABC", "abc"}, {"caf\u00e9", "cafe\u0301"}, {" a", "a", "a "}} {
 		for _, id := range group[1:] {
@@ -249,7 +252,7 @@ func TestMapKeys(t *testing.T) {
 		{"an empty key", `{"id":"w1","event_id":""}`, record.CodeMissingKey, "", "w1"},
 		{"an object as key", `{"id":"w1","event_id":{}}`, record.CodeMissingKey, "", "w1"},
 		{"a key that is too long", `{"id":"w1","event_id":"` + strings.Repeat("x", 2000) + `"}`, record.CodeTooLarge, "", "w1"},
-		{"a refused value beside a readable key", `{"id":"W1","event_id":"e1","price":"x"}`, record.CodeWrongType, "e1", "w1"},
+		{"a refused value beside a readable key", `{"id":"W1","event_id":"e1","price":"x"}`, record.CodeWrongType, "e1", "W1"},
 		{"a missing id beside a readable key", `{"event_id":"e1"}`, record.CodeMissingExternalID, "e1", ""},
 		{"bad UTF-8 beside a readable key", "{\"id\":\"w1\",\"event_id\":\"e1\",\"name\":\"\xff\"}", record.CodeBadUTF8, "e1", "w1"},
 		{"bad UTF-8 in the key", "{\"id\":\"w1\",\"event_id\":\"\xff\"}", record.CodeBadUTF8, "", "w1"},

@@ -38,7 +38,7 @@ type Refusal struct {
 	Code, Message string
 	// Fields are the members (or columns) at fault, if any.
 	Fields []string
-	// Key is the record's idempotency key and Entity its folded external id, where they could be read all the same; "" = not.
+	// Key is the record's idempotency key and Entity its external id, where they could be read all the same; "" = not.
 	Key, Entity string
 	// Content names what the record says: by its canonical body, or by its raw bytes where it has none.
 	Content Hash

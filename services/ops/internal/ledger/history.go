@@ -58,7 +58,7 @@ func (r *Reader) historiesIn(ctx context.Context, name, yaml string, q Question)
 	if err != nil {
 		return nil, fmt.Errorf("definition %s: %w", name, err)
 	}
-	entity := uuid.UUID(definition.EntityHash(record.FoldKey(q.Entity)))
+	entity := uuid.UUID(definition.EntityHash(q.Entity))
 	keys, err := r.store.Read().EntityKeys(ctx, db.EntityKeysParams{
 		Pipeline: name, EntityHash: uuid.NullUUID{UUID: entity, Valid: true}, MaxKeys: maxKeys,
 	})
