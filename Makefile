@@ -51,7 +51,7 @@ verify: generate $(TOOLS)/gofumpt ## generated code is current, import arrows ho
 	@git diff --exit-code -- proto/gen services/*/internal/store/db services/bulkhead/internal/shipped || { echo "generated code differs from what is committed: run 'make generate' and commit"; exit 1; }
 	@test -z "$$(git ls-files --others --exclude-standard -- proto/gen 'services/*/internal/store/db' services/bulkhead/internal/shipped)" || { echo "generated files are not committed"; exit 1; }
 	cd proto && PATH=$(TOOLS):$$PATH buf lint && PATH=$(TOOLS):$$PATH buf breaking --against '../.git#subdir=proto'
-	@for m in $(MODULES); do echo "arrows: $$m builds alone"; (cd $$m && GOWORK=off go build ./... && GOWORK=off go mod verify >/dev/null) || exit 1; done
+	@for m in $(MODULES); do echo "arrows: $$m builds alone"; (cd $$m && GOWORK=off go build ./...) || exit 1; done
 	@out=$$(git ls-files '*.go' | grep -v -e '^proto/gen/' -e '/store/db/' | xargs $(TOOLS)/gofumpt -l); test -z "$$out" || { echo "not formatted (gofumpt):"; echo "$$out"; exit 1; }
 	go vet work
 
