@@ -1,5 +1,5 @@
-// Package catalog is how services other than ops read definitions and reach orgs: it reads ops' published views, keeps what it
-// read, and makes one Salesforce client per org.
+// Package catalog is how services read definitions and reach orgs: it reads ops' published views, keeps what it read, and makes one
+// Salesforce client per org.
 //
 // A revision of a definition is immutable, so it is kept for ever; the current ones are kept for a few seconds or until
 // Invalidate (which services call when definition_changed wakes them); a client is made anew when the org's document has

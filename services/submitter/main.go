@@ -1,4 +1,5 @@
-// Command submitter carries sealed chunks to Salesforce by Bulk API 2.0, each once. See package app, and package submit for the protocol.
+// Command submitter carries sealed chunks to Salesforce by Bulk API 2.0, each once. `submitter migrate` makes its schema current. See package
+// submit for the protocol.
 package main
 
 import (

@@ -1,5 +1,11 @@
-// Package app is ops as a program: it opens what the verbs and passes need, serves the API, runs the loops, and stops them in order. Wiring
-// only; what ops decides is in the packages definitions, letters, ledger, streams and api.
+// Package app puts ops together and runs it: the process in main.go and the all-in-one mode use the very same.
+//
+// What ops decides is in the packages definitions, letters, ledger, streams, export and api, what it stores is package store's. Here is only
+// the wiring: shipped documents applied at start where they differ, the gRPC and HTTP doors with health beside them, a loop for each pass, the
+// consumer of facts, and their ordered end: no new call, what is in hand is finished, the outbox flushed, connections closed.
+//
+// Without a tokens file it listens on this machine only. Several instances may run at once: the DLQ stream is read by the one that holds the
+// lease, everything else is safe to do twice.
 package app
 
 import (

@@ -1,5 +1,10 @@
-// Package app is the poller as a program: it opens what the passes need, runs them, and stops them in order. Wiring only; when a job is looked at and what a look means is
-// decided in package poll.
+// Package app puts the poller together and runs it: the process in main.go and the all-in-one mode use the very same.
+//
+// When a job is looked at and what a look means is decided in package poll, what is stored is package store's. Here is only the wiring: a
+// loop that looks at what is due, the sweep, the consumer of facts, and their ordered end: no new look, those in hand finished or handed
+// back, the outbox flushed, connections closed.
+//
+// Several instances may run at once; leases divide the work.
 package app
 
 import (

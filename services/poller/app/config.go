@@ -16,7 +16,7 @@ type Config struct {
 	NATSURL string `yaml:"natsUrl" env:"BULKHEAD_NATS"`
 	// Listen is the address of /healthz, /readyz and /metrics; "" = none.
 	Listen string `yaml:"listen" env:"BULKHEAD_LISTEN"`
-	// ShortWaits (`waits: short`) makes each wait at most 2 s. For demos and tests, never a default: a real org needs longer.
+	// ShortWaits makes each wait for Salesforce at most 2 s. For demos and tests, never a default: a real org needs longer.
 	ShortWaits bool `yaml:"shortWaits" env:"BULKHEAD_SHORT_WAITS"`
 	// ShortRetries makes each wait after a failed call at most 1 s. For demos and tests, too.
 	ShortRetries bool `yaml:"shortRetries" env:"BULKHEAD_SHORT_RETRIES"`

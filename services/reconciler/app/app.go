@@ -1,5 +1,10 @@
-// Package app is the reconciler as a program: it opens what the passes need, runs them, and stops them in order. Wiring only; what became of a row and what follows is
-// decided in package reconcile.
+// Package app puts the reconciler together and runs it: the process in main.go and the all-in-one mode use the very same.
+//
+// What became of a row and what follows is decided in packages account and reconcile, what is stored is package store's. Here is only the
+// wiring: loops that each read one chunk's files at a time, the sweep, the republishing of letters, the consumer of facts, and their
+// ordered end: no new chunk, those in hand finished or handed back, the outbox flushed, connections closed.
+//
+// Several instances may run at once; leases divide the work.
 package app
 
 import (

@@ -1,5 +1,10 @@
-// Package app is the retrier as a program: it opens what the passes need, runs them, and stops them in order. Wiring only; what is sent
-// again, when and with what is decided in package retry.
+// Package app puts the retrier together and runs it: the process in main.go and the all-in-one mode use the very same.
+//
+// What is sent again, when and with what is decided in package retry, what is stored is package store's. Here is only the wiring: a loop for
+// each pass, an alarm for the next record that is due, the consumer of facts, and their ordered end: no new pass, the outbox flushed,
+// connections closed.
+//
+// Several instances may run at once: each pass is guarded by rows, and of two that do the same one does nothing.
 package app
 
 import (

@@ -60,6 +60,7 @@ Operate:     bulkhead status                   (does the balance add up? what ne
              bulkhead dlq ls                   (dead letters, grouped by cause)
              bulkhead record KEY               (what became of one record)
              bulkhead export failed            (what did not land, as CSV or NDJSON)
+             bulkhead pipelines resume NAME    (lift what paused a pipeline)
 
 Exit codes:  0 done, nothing needs a person     1 failed, or a balance that does not add up
              2 usage or configuration           3 done in part: something is dead, unresolved or still open

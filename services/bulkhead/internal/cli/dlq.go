@@ -103,7 +103,7 @@ With --json: {"groups": [...], "dead_letters": [...], "total": n, "next_page_tok
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().StringVar(&state, "state", "", "letters in this state (open, replaying, landed, superseded, discarded, died_again); default open")
+	cmd.Flags().StringVar(&state, "state", "", "letters in this state (open, replaying, landed, superseded, discarded, rolled_back, died_again, any); default open")
 	cmd.Flags().IntVar(&limit, "limit", 100, "letters on a page, at most 1000")
 	cmd.Flags().StringVar(&page, "page-token", "", "the next page, as the page before named it")
 	return cmd

@@ -58,7 +58,7 @@ right and failed for another reason, replay.
 ` + formats,
 			example: `  bulkhead export failed --pipeline contacts --output failed.csv
   bulkhead export failed --pipeline contacts --format ndjson | jq -r 'select(.code=="INVALID_EMAIL_ADDRESS").payload'
-  bulkhead export failed --pipeline contacts --format ndjson | jq -r 'select(.state=="dead").letter_id' | xargs bulkhead dlq replay --reason corrected`,
+  bulkhead export failed --pipeline contacts --format ndjson | jq -r 'select(.state=="dead").letter_id' | xargs bulkhead dlq replay --reason 'the org was mended'`,
 		}),
 	)
 	return cmd

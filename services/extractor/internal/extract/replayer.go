@@ -68,8 +68,8 @@ func (r *Replayer) Pass(ctx context.Context) (int, error) {
 	return total, errors.Join(failures...)
 }
 
-// ready says which revision is in force (0 = none), and whether rows may be routed as the newest revision says. One with another number of lanes has to be in force first: before
-// that an entity's newer version may still be on its way in a lane of the old numbering.
+// ready says which revision is in force (0 = none), and whether rows may be routed as the newest revision says. One with another number
+// of lanes has to be in force first: before that an entity's newer version may still be on its way in a lane of the old numbering.
 func (r *Replayer) ready(ctx context.Context, def *pipeline.Definition) (inForce int, ready bool, err error) {
 	st, ok, err := r.Store.Status(ctx, def.Name)
 	if err != nil || !ok || st.Revision == 0 || st.Revision == def.Revision {

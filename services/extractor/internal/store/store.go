@@ -8,7 +8,7 @@
 //   - Replays are taken once, by one transaction that holds the pipeline's advisory lock ([Store.TakeReplays]).
 //
 // Views of other services that it reads: reconciler_pub (outcomes, outcome_runs, failures), retrier_pub (chunks, taken, waiting, dead,
-// letters_taken), ops_pub (replays). What others may read of it stands in schema extractor_pub.
+// letters_taken), ops_pub (replays, letters). What others may read of it stands in schema extractor_pub.
 //
 // What it leaves to others: every decision (package decide), and definitions (libs/catalog).
 package store

@@ -1,8 +1,9 @@
-// Package api is the operator's door: gRPC bulkhead.ops.v1, and the same verbs over HTTP with JSON beside it.
+// Package api is the operator's door: gRPC bulkhead.ops.v1, and the same verbs over HTTP with JSON beside it. Exports are over HTTP only: they are
+// package export's, behind [Guard], which lets in whom the other doors would.
 //
 // What always holds:
 //
-//   - Both doors go through the same interceptors: recovery, metrics, logging, authentication, authorization, validation. HTTP is a client of gRPC,
+//   - Both doors of a verb go through the same interceptors: recovery, metrics, logging, authentication, authorization, validation. HTTP is a client of gRPC,
 //     over the loopback interface.
 //   - Requests are bounded in size and time. A payload, a token or a reason never stands in a log.
 //   - An error says what to do. Its code is what scripts rely on: InvalidArgument for a request that cannot be understood, NotFound for what nothing
@@ -10,7 +11,9 @@
 //     broker that does not answer, Internal for what is our fault.
 //   - Without tokens it listens on this machine only.
 //
-// The verbs themselves are packages ledger, letters and definitions.
+// What it leaves to others: the verbs themselves (packages ledger, letters and definitions).
+//
+// Start reading at [Serve] and [Service].
 package api
 
 const (

@@ -4,4 +4,8 @@
 // What always holds: the same text again changes nothing; a refused document leaves nothing behind; the number of lanes of an entity space is one for all
 // pipelines that write it, and does not change while anything of the space is on its way, since lanes are where versions of an entity
 // are ordered. An org that cannot be reached keeps no definition out: what could not be checked is a warning.
+//
+// What it leaves to others: the stream of a new pipeline (package streams), and when a revision comes into force (the extractor).
+//
+// Start reading at [Applier.Apply].
 package definitions

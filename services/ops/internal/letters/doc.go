@@ -11,4 +11,6 @@
 // discarded or rolled back, or until a newer letter of the same record stands there; nothing is deleted by age.
 //
 // What it leaves to others: sending again (the retrier, or the extractor where the payload must be mapped anew).
+//
+// Start reading at [Index.Order], [Index.Read] and [Index.CloseKnown].
 package letters

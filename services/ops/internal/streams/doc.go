@@ -3,5 +3,7 @@
 // What always holds: only ops makes, changes and purges streams. A message of RECORDS goes only when everything in it is decided (the lowest mark of the
 // checkpoint vector) and no chunk without an outcome holds a record of it, so that whoever still needs a payload finds it there; and only when it is
 // older than the horizon that is kept for reading again after a restore, unless the stream is more than half full: then the oldest of that
-// part goes, and the horizon that is left is shown.
+// part goes, and the horizon that is left is shown. Of a pipeline whose reader has stopped with an alarm nothing goes.
+//
+// Start reading at [Decide] and [Streams.Purge].
 package streams

@@ -10,7 +10,7 @@
 //     way per pipeline and lane.
 //   - free: the rows of a resend chunk go when its outcome is known.
 //   - letters: the open letters are published again when the DLQ stream is another one than before.
-//   - backlog: a pipeline with too many waiting records is paused until a person lifts it.
+//   - backlog: a pipeline with too many waiting records is paused until a person lifts it, or half of them are gone.
 //
 // What always holds:
 //

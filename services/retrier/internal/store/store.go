@@ -5,7 +5,8 @@
 // A guard that is already set answers [pg.ErrLost]: somebody was first, and nothing was written.
 //
 // Others may read the views of schema retrier_pub: taken, letters_taken, waiting, chunks, chunk_runs, pieces, resent, dead, pauses.
-// It reads reconciler_pub.outcomes, .outcome_runs and .failures, extractor_pub.columns and .letters_taken, ops_pub.replays and .letters.
+// It reads reconciler_pub.outcomes, .outcome_runs and .failures, extractor_pub.columns, .readers and .letters_taken, ops_pub.replays and
+// .letters.
 package store
 
 import (

@@ -9,9 +9,9 @@
 //   - What a resend leaves out is decided once, under the lane, and never changes while the lane is held (SaveChecked).
 //   - Leases are judged by the database's clock.
 //
-// Others read the views of schema submitter_pub: submissions, lanes, jobs, superseded, reduced, pauses. It reads the views of
-// extractor_pub and retrier_pub (chunks, pieces, records, columns), reconciler_pub (outcomes, pauses), poller_pub (watches) and ops_pub
-// (pauses, lifts).
+// Others read the views of schema submitter_pub: submissions, lanes, jobs, superseded, reduced, pauses. It reads the views of extractor_pub
+// (chunks, pieces, records, columns, dead), retrier_pub (chunks, pieces, resent, dead, pauses), reconciler_pub (outcomes, failures, pauses),
+// poller_pub (watches) and ops_pub (pauses, lifts, letters).
 //
 // Start reading at queries/moves.sql. What the moves mean for the protocol stands in package submit.
 package store

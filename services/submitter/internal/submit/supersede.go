@@ -33,9 +33,10 @@ type Verdict struct {
 //
 // A column's value in the row comes from the last own record that names it; it is covered when a newer record than that one names it.
 // When everything is covered, and a record newer than all of the row's own is there to be named as successor, the row is dropped: the newer
-// ones say it all, now or later. One that is dead does not count for that, unless it may have been sent before it died: it may be discarded, and
-// when it is sent again all the same it goes after the row. Otherwise single columns are left out only where the newer record is sent: it would be overwritten. One
-// that is not sent yet overwrites by itself, and a row cut down ahead of it could lack what Salesforce requires of a new row.
+// ones say it all, now or later. One that is dead does not count for that, unless it may have been sent before it died: it may be discarded,
+// and when it is sent again all the same it goes after the row. Otherwise single columns are left out only where the newer record is sent,
+// since what it wrote would be overwritten. One that is not sent yet overwrites by itself, and a row cut down ahead of it could lack what
+// Salesforce requires of a new row.
 func Supersede(own []Said, later []Later, key int) Verdict {
 	mine := make(map[record.Place]bool, len(own))
 	var named record.Bitmap
