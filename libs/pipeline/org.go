@@ -67,9 +67,13 @@ func ParseOrg(yaml []byte) (*Org, error) {
 		}
 	}
 	if _, ok := f.nodes["auth"]; !ok {
-		r.fail(f.line, "auth is missing: %s or %s", AuthClientCredentials, AuthJWT)
+		r.fail(f.line, "auth is missing: %s", AuthClientCredentials)
 	}
+	authLine := f.lineOf("auth")
 	o.Auth = f.choice("auth", "", []string{AuthClientCredentials, AuthJWT})
+	if o.Auth == AuthJWT {
+		r.fail(authLine, "auth %s is not supported yet: use %s", AuthJWT, AuthClientCredentials)
+	}
 	o.ClientID = f.required("clientId", anyText, "the consumer key of the connected app")
 	o.readCredentials(f)
 	o.APIVersion = DefaultAPIVersion

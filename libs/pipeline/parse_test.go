@@ -217,10 +217,10 @@ orphans: abort
 			t.Errorf("%+v", o)
 		}
 	})
-	t.Run("reads one that logs in by a key", func(t *testing.T) {
-		o, err := pipeline.ParseOrg([]byte(strings.NewReplacer("client_credentials", "jwt", "clientSecretFile: /run/secrets/main", "privateKeyFile: k.pem\nusername: u@example.com").Replace(org)))
-		if err != nil || o.Auth != pipeline.AuthJWT || o.Username != "u@example.com" {
-			t.Errorf("%+v %v", o, err)
+	t.Run("refuses one that logs in by a key, which is not supported yet", func(t *testing.T) {
+		_, err := pipeline.ParseOrg([]byte(strings.NewReplacer("client_credentials", "jwt", "clientSecretFile: /run/secrets/main", "privateKeyFile: k.pem\nusername: u@example.com").Replace(org)))
+		if err == nil || !strings.Contains(err.Error(), "not supported yet") {
+			t.Errorf("%v", err)
 		}
 	})
 	for _, c := range []struct {

@@ -8,17 +8,17 @@ import (
 // Waits are the waits that services share. Each is a setting; [ShortWaits] is for demos and tests, never a default.
 type Waits struct {
 	// Missing is the time over which the result files are read again before rows in none of them are taken as missing. Setting missing.wait.
-	Missing time.Duration
+	Missing time.Duration `yaml:"missing.wait"`
 	// Settle is the time between two reads of a failed or aborted job's files that must agree. Setting settle.wait.
-	Settle time.Duration
+	Settle time.Duration `yaml:"settle.wait"`
 	// Gone is the time over which a job must stay unknown to Salesforce (404) to be taken as gone. Setting gone.wait.
-	Gone time.Duration
+	Gone time.Duration `yaml:"gone.wait"`
 	// Lookup is the time between two look-ups that must agree. Setting lookup.wait.
-	Lookup time.Duration
+	Lookup time.Duration `yaml:"lookup.wait"`
 	// BindMaxAge is the age at which an open job is not bound any more. Setting bind.max_age.
-	BindMaxAge time.Duration
+	BindMaxAge time.Duration `yaml:"bind.max_age"`
 	// OrphanAge is the age at which an open job that nothing is bound to is an orphan; always above BindMaxAge. Setting orphan.age.
-	OrphanAge time.Duration
+	OrphanAge time.Duration `yaml:"orphan.age"`
 }
 
 // DefaultWaits are the waits for real orgs.
@@ -42,6 +42,20 @@ func ShortWaits() Waits {
 		Lookup:     time.Second,
 		BindMaxAge: 1500 * time.Millisecond,
 		OrphanAge:  2 * time.Second,
+	}
+}
+
+// Or returns the waits with those that are not set (zero) taken from others.
+func (w Waits) Or(others Waits) Waits {
+	or := func(a, b time.Duration) time.Duration {
+		if a != 0 {
+			return a
+		}
+		return b
+	}
+	return Waits{
+		Missing: or(w.Missing, others.Missing), Settle: or(w.Settle, others.Settle), Gone: or(w.Gone, others.Gone),
+		Lookup: or(w.Lookup, others.Lookup), BindMaxAge: or(w.BindMaxAge, others.BindMaxAge), OrphanAge: or(w.OrphanAge, others.OrphanAge),
 	}
 }
 

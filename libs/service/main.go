@@ -20,6 +20,8 @@ type Program struct {
 	// Migrate brings the service's role and schema up to date as an administrator, and sets the role's password unless it is
 	// empty; nil = the service has none.
 	Migrate func(ctx context.Context, adminDSN, rolePassword string) error
+	// Verbs are lines of the usage for what main.go does beside this: "resume PIPELINE   why".
+	Verbs []string
 	// Run serves until ctx ends.
 	Run func(ctx context.Context, env Env) error
 }
@@ -52,6 +54,9 @@ func (p Program) run(ctx context.Context, args []string, errOut io.Writer) int {
 		if p.Migrate != nil {
 			fmt.Fprintf(errOut, "       %s migrate                     make role and schema current, as the administrator that BULKHEAD_ADMIN_DSN names;\n"+
 				"                                     BULKHEAD_ROLE_PASSWORD becomes the role's password (each also as ..._FILE)\n", p.Name)
+		}
+		for _, v := range p.Verbs {
+			fmt.Fprintf(errOut, "       %s %s\n", p.Name, v)
 		}
 		flags.PrintDefaults()
 	}

@@ -35,6 +35,7 @@ func run() int {
 	return service.Main(service.Program{
 		Name:   app.Name,
 		Config: &cfg,
+		Verbs:  []string{"resume PIPELINE             let a pipeline go on whose stream was made again or shortened"},
 		Migrate: func(ctx context.Context, adminDSN, rolePassword string) error {
 			return pg.Install(ctx, adminDSN, rolePassword, app.Migrations())
 		},

@@ -123,7 +123,7 @@ func (s *stack) start(name string) {
 	case "ops":
 		var o *ops.App
 		o, err = ops.New(ctx, ops.Config{
-			DSN: dsn, NATSURL: s.nats, Waits: waits, Sweep: s.sweep, HTTPListen: "127.0.0.1:0", GRPCListen: "127.0.0.1:0", Definitions: s.defs,
+			DSN: dsn, NATSURL: s.nats, Sweep: s.sweep, HTTPListen: "127.0.0.1:0", GRPCListen: "127.0.0.1:0", Definitions: s.defs,
 			Orgs: [][]byte{s.org},
 		}, env)
 		if err == nil {

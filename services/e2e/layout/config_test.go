@@ -5,9 +5,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
+	"bulkhead/libs/record"
 	"bulkhead/libs/service"
 	extractor "bulkhead/services/extractor/app"
 	ops "bulkhead/services/ops/app"
@@ -86,4 +88,34 @@ func TestComposeFile(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestWaitsAreSettings(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.yaml")
+	text := "dsn: d\nnatsUrl: n\nlease: 10s\nsweep: 30s\nwaits: {settle.wait: 7s, missing.wait: 8s, gone.wait: 9s, lookup.wait: 10s, bind.max_age: 11m, orphan.age: 12m}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := record.Waits{
+		Settle: 7 * time.Second, Missing: 8 * time.Second, Gone: 9 * time.Second, Lookup: 10 * time.Second,
+		BindMaxAge: 11 * time.Minute, OrphanAge: 12 * time.Minute,
+	}
+	var (
+		p poller.Config
+		r reconciler.Config
+		s submitter.Config
+	)
+	for name, c := range map[string]struct {
+		config any
+		waits  *record.Waits
+	}{"poller": {&p, &p.Waits}, "reconciler": {&r, &r.Waits}, "submitter": {&s, &s.Waits}} {
+		t.Run(name+" takes each wait by the name that its messages use", func(t *testing.T) {
+			if err := service.LoadConfig(file, c.config); err != nil {
+				t.Fatal(err)
+			}
+			if *c.waits != want {
+				t.Errorf("%+v", *c.waits)
+			}
+		})
+	}
 }

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"bulkhead/libs/record"
 )
 
 // Config is ops' configuration. [DefaultConfig] has every default.
@@ -35,8 +33,6 @@ type Config struct {
 	// Orgs and Definitions are further documents that are applied at start where they differ.
 	Orgs        [][]byte `yaml:"-"`
 	Definitions [][]byte `yaml:"-"`
-	// Waits are the waits that all services are given alike; ops itself waits for nothing of Salesforce.
-	Waits record.Waits `yaml:"-"`
 	// SkipDescribe leaves out asking the org when a definition is applied: for tests without an org.
 	SkipDescribe bool `yaml:"-"`
 	// Now replaces the clock in tests; nil = the real one.
@@ -86,7 +82,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Sweep < 0 || c.Horizon < 0 {
 		errs = append(errs, fmt.Errorf("sweep (%s) and horizon (%s) must not be negative", c.Sweep, c.Horizon))
 	}
-	if c.Replicas < 1 || c.Replicas > 5 {
+	if c.Replicas != 1 && c.Replicas != 3 && c.Replicas != 5 {
 		errs = append(errs, fmt.Errorf("replicas is %d: 1, 3 or 5", c.Replicas))
 	}
 	return c, errors.Join(errs...)

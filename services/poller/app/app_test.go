@@ -211,7 +211,7 @@ func TestApp(t *testing.T) {
 			"BULKHEAD_DSN":  {NATSURL: s.url},
 			"BULKHEAD_NATS": {DSN: s.db.DSN("poller")},
 			"lease":         {DSN: s.db.DSN("poller"), NATSURL: s.url, Lease: time.Millisecond},
-			"settle.wait":   {DSN: s.db.DSN("poller"), NATSURL: s.url, Waits: record.Waits{Missing: 1}},
+			"settle.wait":   {DSN: s.db.DSN("poller"), NATSURL: s.url, Waits: record.Waits{Settle: -1}},
 			"concurrency":   {DSN: s.db.DSN("poller"), NATSURL: s.url, Concurrency: -1},
 		} {
 			_, err := app.New(t.Context(), config, service.Env{Logger: testkit.Logger(t), Registry: prometheus.NewRegistry()})

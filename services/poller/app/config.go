@@ -18,6 +18,8 @@ type Config struct {
 	Listen string `yaml:"listen" env:"BULKHEAD_LISTEN"`
 	// ShortWaits makes each wait for Salesforce at most 2 s. For demos and tests, never a default: a real org needs longer.
 	ShortWaits bool `yaml:"shortWaits" env:"BULKHEAD_SHORT_WAITS"`
+	// Waits are the waits one by one (missing.wait, settle.wait, …); what is not set is the default, or the short one with ShortWaits.
+	Waits record.Waits `yaml:"waits"`
 	// ShortRetries makes each wait after a failed call at most 1 s. For demos and tests, too.
 	ShortRetries bool `yaml:"shortRetries" env:"BULKHEAD_SHORT_RETRIES"`
 	// Lease is how long a claim on a chunk lasts without renewal, and so how long its work rests after a crash; default 15 s.
@@ -27,8 +29,6 @@ type Config struct {
 	// Concurrency is how many jobs are asked after at once; default 16, below the 25 long calls at once that an org allows.
 	Concurrency int `yaml:"concurrency" env:"BULKHEAD_POLLER_CONCURRENCY"`
 
-	// Waits are the waits in detail; zero = the defaults, or the short ones with ShortWaits.
-	Waits record.Waits `yaml:"-"`
 	// Now and Random replace the clock and the jitter in tests; nil = the real ones.
 	Now    func() time.Time `yaml:"-"`
 	Random func() float64   `yaml:"-"`
@@ -41,12 +41,10 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Sweep == 0 {
 		c.Sweep = 30 * time.Second
 	}
-	if c.Waits == (record.Waits{}) {
-		c.Waits = record.DefaultWaits()
-		if c.ShortWaits {
-			c.Waits = record.ShortWaits()
-		}
+	if c.ShortWaits {
+		c.Waits = c.Waits.Or(record.ShortWaits())
 	}
+	c.Waits = c.Waits.Or(record.DefaultWaits())
 	switch {
 	case c.DSN == "":
 		return c, errors.New("dsn is missing: the ledger's address, or BULKHEAD_DSN")

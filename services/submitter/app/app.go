@@ -88,7 +88,7 @@ func (a *App) assemble() {
 		Store: ledger, Orgs: catalogOrgs{orgs},
 		Publish: func(ctx context.Context, m record.Message) error { return bus.Publish(ctx, a.host.Bus, m) },
 		Logger:  a.host.Env.Logger, Metrics: submit.NewMetrics(a.host.Env.Registry), Owner: uuid.NewString(), Lease: a.cfg.Lease, Workers: a.cfg.Workers,
-		BindMaxAge: a.cfg.Waits.BindMaxAge, OrphanAge: a.cfg.Waits.OrphanAge, Backoff: backoff, GateWait: gateWait,
+		BindMaxAge: a.cfg.waits().BindMaxAge, OrphanAge: a.cfg.waits().OrphanAge, Backoff: backoff, GateWait: gateWait,
 	})
 	a.pool = submit.NewPool(a.runner, a.bell.Ring)
 	a.notes = &submit.Notes{Store: ledger, Logger: a.host.Env.Logger, Lease: a.cfg.Lease, Wake: a.bell.Ring, DefinitionChanged: orgs.Invalidate}
@@ -130,7 +130,7 @@ func (a *App) loops() []service.Loop {
 			return 0, err
 		}},
 		{Name: "sweep", Every: a.cfg.Sweep, Pass: service.Once(a.notes.Sweep)},
-		{Name: "orphans", Every: max(a.cfg.Waits.OrphanAge/4, minOrphanEvery), Pass: service.Once(a.runner.Orphans)},
+		{Name: "orphans", Every: max(a.cfg.waits().OrphanAge/4, minOrphanEvery), Pass: service.Once(a.runner.Orphans)},
 	}
 }
 

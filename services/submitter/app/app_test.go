@@ -271,7 +271,7 @@ func TestHealthIsServed(t *testing.T) {
 }
 
 func TestAConfigurationThatCannotWorkIsRefusedWhole(t *testing.T) {
-	cfg := app.Config{Waits: record.Waits{}, Workers: 1000}
+	cfg := app.Config{Waits: record.Waits{Settle: -1}, Workers: 1000}
 	_, err := app.New(t.Context(), cfg, service.NewEnv("submitter", io.Discard, nil))
 	for _, want := range []string{"dsn", "natsUrl", "lease", "workers", "sweep", "wait"} {
 		if err == nil || !strings.Contains(err.Error(), want) {

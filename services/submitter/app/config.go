@@ -14,7 +14,9 @@ type Config struct {
 	DSN string `yaml:"dsn" env:"BULKHEAD_DSN"`
 	// NATSURL is the broker's address.
 	NATSURL string `yaml:"natsUrl" env:"BULKHEAD_NATS"`
-	// Waits are shared by all services; used here: bind.max_age and orphan.age.
+	// ShortWaits (`waits: short`) makes bind.max_age and orphan.age at most 2 s: for demos and tests, never for a real org.
+	ShortWaits bool `yaml:"shortWaits" env:"BULKHEAD_SHORT_WAITS"`
+	// Waits are shared by all services; used here: bind.max_age and orphan.age. What is not set is the default, or the short one.
 	Waits record.Waits `yaml:"waits"`
 	// ShortRetries makes the waits between failing requests at most a second: for demos and tests, never for a real org.
 	ShortRetries bool `yaml:"shortRetries" env:"BULKHEAD_SHORT_RETRIES"`
@@ -32,7 +34,7 @@ type Config struct {
 
 // DefaultConfig returns the defaults, for real orgs.
 func DefaultConfig() Config {
-	return Config{Waits: record.DefaultWaits(), Lease: 15 * time.Second, Sweep: 30 * time.Second, Workers: 8, StopTimeout: 10 * time.Second}
+	return Config{Lease: 15 * time.Second, Sweep: 30 * time.Second, Workers: 8, StopTimeout: 10 * time.Second}
 }
 
 // Bounds of the configuration.
@@ -50,7 +52,7 @@ func (c Config) Check() error {
 	if c.NATSURL == "" {
 		errs = append(errs, errors.New("natsUrl is missing: the broker's address, or BULKHEAD_NATS"))
 	}
-	if err := c.Waits.Check(); err != nil {
+	if err := c.waits().Check(); err != nil {
 		errs = append(errs, err)
 	}
 	if c.Lease < minLease {
@@ -63,4 +65,13 @@ func (c Config) Check() error {
 		errs = append(errs, fmt.Errorf("workers is %d: from 1 to %d", c.Workers, maxWorkers))
 	}
 	return errors.Join(errs...)
+}
+
+// waits are the waits in force.
+func (c Config) waits() record.Waits {
+	w := c.Waits
+	if c.ShortWaits {
+		w = w.Or(record.ShortWaits())
+	}
+	return w.Or(record.DefaultWaits())
 }

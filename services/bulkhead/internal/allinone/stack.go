@@ -297,7 +297,7 @@ func (s *Stack) startServices(ctx context.Context, o Options, dsnOf func(string)
 	waits := record.ShortWaits()
 
 	boss, err := ops.New(ctx, ops.Config{
-		DSN: dsns["ops"], NATSURL: s.NATSURL, Waits: waits, Sweep: sweep, HTTPListen: loopback(o.OpsPort), GRPCListen: loopback(o.GRPCPort),
+		DSN: dsns["ops"], NATSURL: s.NATSURL, Sweep: sweep, HTTPListen: loopback(o.OpsPort), GRPCListen: loopback(o.GRPCPort),
 		Definitions: definitions, Orgs: [][]byte{org}, Horizon: 0,
 	}, env("ops"))
 	if err != nil {

@@ -193,6 +193,21 @@ func TestCommands(t *testing.T) {
 			t.Errorf("exit %d, stdout %q", code, out)
 		}
 	})
+	t.Run("a pipeline at rest that is paused, or has stopped reading, needs a person: exit 3", func(t *testing.T) {
+		for _, why := range []string{`"pauses":[{"service":"ops"}]`, `"stopped":"STREAM_RECREATED"`} {
+			at := fakeOps(t, map[string]reply{"GET /v1/status": ok(`{"balance":` + balanced + `,"adds_up":true,"pipelines":[{"name":"contacts",` + why + `}]}`)})
+			if code, _, _ := invoke(t, "", "--ops", at, "status"); code != ExitPartly {
+				t.Errorf("%s: exit %d", why, code)
+			}
+		}
+	})
+	t.Run("what NATS did not say is not shown as a number, and exits 3", func(t *testing.T) {
+		at := fakeOps(t, map[string]reply{"GET /v1/status": ok(`{"balance":` + balanced + `,"adds_up":true,"unread":{"messages":-1}}`)})
+		code, out, _ := invoke(t, "", "--ops", at, "status")
+		if code != ExitPartly || strings.Contains(out, "-1") {
+			t.Errorf("exit %d\n%s", code, out)
+		}
+	})
 	t.Run("nothing matches exits 4", func(t *testing.T) {
 		none := fakeOps(t, map[string]reply{
 			"GET /v1/dead-letters":       ok(`{"dead_letters":[],"next_page_token":"","total":0}`),

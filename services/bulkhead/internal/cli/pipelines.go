@@ -97,7 +97,7 @@ func newPipelinesApply(g *globals) *cobra.Command {
 		Long: `Validate each definition and store it as a new, immutable revision. The same text again changes nothing. What is open under
 the revision before is sealed first. FILE - is standard input.
 
-What ops is configured to apply at its start is applied again then, where it differs: change it there too.
+What is applied stays: the definitions that ops is configured to apply at its start no longer replace it.
 
 Exit code 2: a definition is not valid; the message names the line. 5: it may not be applied beside what is there or on its
 way, for example with another number of lanes.`,

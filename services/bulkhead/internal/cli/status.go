@@ -59,7 +59,7 @@ add up, which is an incident.`,
 					if err != nil {
 						return err
 					}
-					raw, code = r, balanceCode(st.GetBalance(), st.GetAddsUp(), st.GetUnread())
+					raw, code = r, statusCode(st)
 					if !g.json {
 						printStatus(g, st)
 					}
@@ -100,14 +100,29 @@ func balanceCode(b *opsv1.Balance, addsUp bool, unread *opsv1.Unread) int {
 	switch {
 	case !addsUp:
 		return ExitFailed
-	case open(b) > 0 || unread.GetMessages() > 0:
+	case open(b) > 0 || unread.GetMessages() != 0: // -1: NATS did not say
 		return ExitPartly
 	default:
 		return ExitDone
 	}
 }
 
+// statusCode also minds what stands still without a record in it: a pipeline that is paused or has stopped reading needs a person.
+func statusCode(st *opsv1.GetStatusResponse) int {
+	code := balanceCode(st.GetBalance(), st.GetAddsUp(), st.GetUnread())
+	for _, p := range st.GetPipelines() {
+		if code == ExitDone && (p.GetStopped() != "" || len(p.GetPauses()) > 0) {
+			code = ExitPartly
+		}
+	}
+	return code
+}
+
 func printBeside(g *globals, repeats int64, unread *opsv1.Unread) {
+	if unread.GetMessages() < 0 {
+		fmt.Fprintf(g.out, "repeats %s · unread not known: NATS did not answer ops\n", thousands(repeats))
+		return
+	}
 	fmt.Fprintf(g.out, "repeats %s · unread %s messages", thousands(repeats), thousands(unread.GetMessages()))
 	if unread.GetMessages() > 0 {
 		fmt.Fprintf(g.out, " (%s bytes, oldest %s)", thousands(unread.GetBytes()), (time.Duration(unread.GetOldestSeconds()) * time.Second).String())

@@ -204,6 +204,27 @@ func TestBootstrap(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+	t.Run("what a person applied is not undone at the next start", func(t *testing.T) {
+		b := setup(t)
+		boot := func(text string) {
+			t.Helper()
+			if err := b.applier.Bootstrap(t.Context(), []string{fixture.Org}, []string{text}, "bootstrap"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		boot(fixture.Contacts)
+		boot(fixture.Contacts + "# a newer installation\n")
+		if n := b.Count(`SELECT max(revision) FROM ops.definitions`); n != 2 {
+			t.Errorf("revision %d after a newer installation, want 2", n)
+		}
+		if _, err := b.applier.Apply(t.Context(), "", fixture.Contacts+"# by hand\n", "kim"); err != nil {
+			t.Fatal(err)
+		}
+		boot(fixture.Contacts + "# a newer installation\n")
+		if n := b.Count(`SELECT max(revision) FROM ops.definitions`); n != 3 {
+			t.Errorf("revision %d after the start, want what kim applied", n)
+		}
+	})
 	t.Run("a changed org is told to each pipeline that uses it", func(t *testing.T) {
 		b := setup(t)
 		if _, err := b.applier.Apply(t.Context(), "", fixture.Contacts, "kim"); err != nil {
