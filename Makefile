@@ -30,7 +30,7 @@ demo: postgres build ## 20,000 generated records through everything, partial fai
 
 # The second line sweeps the named fault points, which are compiled in only with their tag; the third runs the protocol's
 # model with its full bounds, which the race detector would slow down tenfold.
-test: postgres ## all tests with the race detector, the fault points, the protocol's exhaustive model
+test: postgres compiler ## all tests with the race detector, the fault points, the protocol's exhaustive model
 	go test -race -timeout 25m work
 	go test -tags fault -timeout 10m -run Fault ./libs/fault ./libs/pg ./libs/bus $(foreach s,extractor submitter poller reconciler retrier,./services/$(s)/internal/...)
 	go test -v -count=1 -timeout 10m -run 'TheProtocol|EachSafeguard' ./services/submitter/internal/submit
@@ -61,16 +61,26 @@ up: ## start PostgreSQL, NATS, the simulator and every service with Docker Compo
 down: ## stop them and remove their volumes
 	docker compose down -v
 
-# PostgreSQL's own binaries are enough; no server is started or configured by this.
+# $(call debian,PACKAGE,WHAT FOR) installs a Debian package as root, and says what to type otherwise.
+define debian
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	  echo "installing $(1) (Debian package): $(2)"; \
+	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(1); \
+	else \
+	  echo "$(2): sudo apt-get install -y $(1)"; exit 1; \
+	fi
+endef
+
+# PostgreSQL's own binaries are enough: servers are started from them on free ports, in directories of their own. The cluster that
+# Debian's package may start by itself is not used.
 postgres:
 	@if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && ! command -v initdb >/dev/null 2>&1; then \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
-	    echo "installing PostgreSQL (Debian package)"; \
-	    apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql; \
-	  else \
-	    echo "PostgreSQL's server binaries are needed: sudo apt-get install -y postgresql"; exit 1; \
-	  fi; \
-	fi
+	$(call debian,postgresql,PostgreSQL's server binaries are needed); fi
+
+# The race detector is linked by a C compiler.
+compiler:
+	@if ! command -v $${CC:-gcc} >/dev/null 2>&1; then \
+	$(call debian,gcc libc6-dev,a C compiler is needed by the race detector); fi
 
 define tool
 $(TOOLS)/$(1):
@@ -85,4 +95,4 @@ $(eval $(call tool,sqlc,$(SQLC)))
 $(eval $(call tool,gofumpt,$(GOFUMPT)))
 $(eval $(call tool,golangci-lint,$(LINT)))
 
-.PHONY: help build demo test race lint generate verify up down postgres
+.PHONY: help build demo test race lint generate verify up down postgres compiler
