@@ -27,7 +27,8 @@ type NATSOptions struct {
 	SyncAlways bool
 	// MaxPayload bounds one message, in bytes; default 1 MiB.
 	MaxPayload int32
-	// MaxStore bounds all streams together, in bytes; default what the server chooses, three quarters of the free disk.
+	// MaxStore bounds what all streams together may reserve, in bytes; default 1 TiB, more than anybody has: a stream's max_bytes is
+	// its backpressure, and on a small machine it must not keep the stream from being made. A full disk refuses the publish.
 	MaxStore int64
 	// StartTimeout bounds a start, reading what is stored included; default 2 min.
 	StartTimeout time.Duration
@@ -45,6 +46,9 @@ type NATS struct {
 
 // StartNATS starts the server and waits until it takes connections.
 func StartNATS(ctx context.Context, o NATSOptions) (_ *NATS, err error) {
+	if o.MaxStore == 0 {
+		o.MaxStore = 1 << 40
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
