@@ -80,7 +80,7 @@ func ensure(ctx context.Context, js jetstream.JetStream, c jetstream.StreamConfi
 	defer cancel()
 	stream, err := js.Stream(ctx, c.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		_, err = js.CreateStream(ctx, c)
+		err = create(ctx, js, c)
 		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 			return wrapStream(c.Name, err)
 		}
@@ -100,6 +100,25 @@ func ensure(ctx context.Context, js jetstream.JetStream, c jetstream.StreamConfi
 	}
 	_, err = js.UpdateStream(ctx, c)
 	return wrapStream(c.Name, err)
+}
+
+const (
+	// storeNotMade is the broker's code for a stream whose directory could not be made.
+	storeNotMade jetstream.ErrorCode = 10049
+	createTries                      = 5
+)
+
+// create makes a stream. The broker removes the directories of a deleted stream behind its answer, so that a stream made in that moment fails
+// for want of a directory (seen with nats-server 2.15.2) and can be made a moment later.
+func create(ctx context.Context, js jetstream.JetStream, c jetstream.StreamConfig) error {
+	for try := 1; ; try++ {
+		_, err := js.CreateStream(ctx, c)
+		var api *jetstream.APIError
+		if try == createTries || !errors.As(err, &api) || api.ErrorCode != storeNotMade {
+			return err
+		}
+		pause(ctx, 50*time.Millisecond)
+	}
 }
 
 func wrapStream(name string, err error) error {
