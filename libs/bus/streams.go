@@ -102,11 +102,11 @@ func ensure(ctx context.Context, js jetstream.JetStream, c jetstream.StreamConfi
 	return wrapStream(c.Name, err)
 }
 
-const (
-	// storeNotMade is the broker's code for a stream whose directory could not be made.
-	storeNotMade jetstream.ErrorCode = 10049
-	createTries                      = 5
-)
+// storeNotMade is the broker's code for a stream whose directory could not be made.
+const storeNotMade jetstream.ErrorCode = 10049
+
+// createTries bounds how often that is tried again.
+const createTries = 5
 
 // create makes a stream. The broker removes the directories of a deleted stream behind its answer, so that a stream made in that moment fails
 // for want of a directory (seen with nats-server 2.15.2) and can be made a moment later.
