@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -45,17 +46,15 @@ func ShortWaits() Waits {
 	}
 }
 
-// Or returns the waits with those that are not set (zero) taken from others.
-func (w Waits) Or(others Waits) Waits {
-	or := func(a, b time.Duration) time.Duration {
-		if a != 0 {
-			return a
-		}
-		return b
+// Filled returns the waits with those that are not set (zero) taken from the short or the default ones.
+func (w Waits) Filled(short bool) Waits {
+	others := DefaultWaits()
+	if short {
+		others = ShortWaits()
 	}
 	return Waits{
-		Missing: or(w.Missing, others.Missing), Settle: or(w.Settle, others.Settle), Gone: or(w.Gone, others.Gone),
-		Lookup: or(w.Lookup, others.Lookup), BindMaxAge: or(w.BindMaxAge, others.BindMaxAge), OrphanAge: or(w.OrphanAge, others.OrphanAge),
+		Missing: cmp.Or(w.Missing, others.Missing), Settle: cmp.Or(w.Settle, others.Settle), Gone: cmp.Or(w.Gone, others.Gone),
+		Lookup: cmp.Or(w.Lookup, others.Lookup), BindMaxAge: cmp.Or(w.BindMaxAge, others.BindMaxAge), OrphanAge: cmp.Or(w.OrphanAge, others.OrphanAge),
 	}
 }
 

@@ -41,10 +41,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Sweep == 0 {
 		c.Sweep = 30 * time.Second
 	}
-	if c.ShortWaits {
-		c.Waits = c.Waits.Or(record.ShortWaits())
-	}
-	c.Waits = c.Waits.Or(record.DefaultWaits())
+	c.Waits = c.Waits.Filled(c.ShortWaits)
 	if c.Concurrency == 0 {
 		c.Concurrency = 4
 	}

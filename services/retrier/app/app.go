@@ -34,8 +34,8 @@ type App struct {
 	catalog *catalog.Catalog
 	passes  *retry.Passes
 
-	replay, regroup, sweep *service.Bell
-	alarm                  *service.Alarm
+	replay, regroup *service.Bell
+	alarm           *service.Alarm
 }
 
 // New opens the retrier. It waits for a database or broker that is not there yet until ctx ends; whatever it opened before an error is
@@ -45,7 +45,7 @@ func New(ctx context.Context, c Config, env service.Env) (_ *App, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("retrier configuration: %w", err)
 	}
-	a := &App{config: c, replay: service.NewBell(), regroup: service.NewBell(), sweep: service.NewBell()}
+	a := &App{config: c, replay: service.NewBell(), regroup: service.NewBell()}
 	a.host, err = host.Open(ctx, host.Config{
 		Name: name, DSN: c.DSN, NATSURL: c.NATSURL, Listen: c.Listen, Migrations: Migrations(),
 	}, env)

@@ -68,10 +68,4 @@ func (c Config) Check() error {
 }
 
 // waits are the waits in force.
-func (c Config) waits() record.Waits {
-	w := c.Waits
-	if c.ShortWaits {
-		w = w.Or(record.ShortWaits())
-	}
-	return w.Or(record.DefaultWaits())
-}
+func (c Config) waits() record.Waits { return c.Waits.Filled(c.ShortWaits) }

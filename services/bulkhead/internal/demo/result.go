@@ -5,26 +5,13 @@ import (
 	"encoding/json"
 	"time"
 
+	"bulkhead/libs/record"
 	opsv1 "bulkhead/proto/gen/bulkhead/ops/v1"
 )
 
-// Balance is the object that stands in every reply and every --json.
-type Balance struct {
-	Accepted         int64 `json:"accepted"`
-	Landed           int64 `json:"landed"`
-	InFlight         int64 `json:"in_flight"`
-	Retrying         int64 `json:"retrying"`
-	WaitingForParent int64 `json:"waiting_for_parent"`
-	Unresolved       int64 `json:"unresolved"`
-	Dead             int64 `json:"dead"`
-	Superseded       int64 `json:"superseded"`
-	Discarded        int64 `json:"discarded"`
-	RolledBack       int64 `json:"rolled_back"`
-}
-
 // PipelineBalance is a balance below its pipeline's name.
 type PipelineBalance struct {
-	Balance Balance `json:"balance"`
+	Balance record.Balance `json:"balance"`
 }
 
 // Replayed is what the demo healed.
@@ -39,7 +26,7 @@ type Result struct {
 	OK               bool                       `json:"ok"`
 	Records          int                        `json:"records"`
 	Seed             uint64                     `json:"seed"`
-	Balance          Balance                    `json:"balance"`
+	Balance          record.Balance             `json:"balance"`
 	Repeats          int64                      `json:"repeats"`
 	Unread           int64                      `json:"unread"`
 	Pipelines        map[string]PipelineBalance `json:"pipelines"`
@@ -66,8 +53,8 @@ func (r *Result) orgRows() int {
 	return n
 }
 
-func balanceOf(b *opsv1.Balance) Balance {
-	return Balance{
+func balanceOf(b *opsv1.Balance) record.Balance {
+	return record.Balance{
 		Accepted: b.GetAccepted(), Landed: b.GetLanded(), InFlight: b.GetInFlight(), Retrying: b.GetRetrying(),
 		WaitingForParent: b.GetWaitingForParent(), Unresolved: b.GetUnresolved(), Dead: b.GetDead(),
 		Superseded: b.GetSuperseded(), Discarded: b.GetDiscarded(), RolledBack: b.GetRolledBack(),

@@ -77,15 +77,15 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	return r.run(ctx, load)
 }
 
-func (r *runner) run(ctx context.Context, load Load) (*Result, error) {
+func (r *runner) run(ctx context.Context, all Load) (*Result, error) {
 	started := time.Now()
-	early, late := splitLate(load.Accounts)
-	fmt.Fprintf(r.Out, "%d accounts and %d contacts; about one contact in twenty is made to fail at first.\n\n", len(early), len(load.Contacts))
+	early, late := splitLate(all.Accounts)
+	fmt.Fprintf(r.Out, "%d accounts and %d contacts; about one contact in twenty is made to fail at first.\n\n", len(early), len(all.Contacts))
 
-	if err := r.load(ctx, "accounts", early, int64(len(early))); err != nil {
+	if err := load(ctx, r, "accounts", early, int64(len(early))); err != nil {
 		return nil, err
 	}
-	if err := r.load(ctx, "contacts", load.Contacts, int64(len(early)+len(load.Contacts))); err != nil {
+	if err := load(ctx, r, "contacts", all.Contacts, int64(len(early)+len(all.Contacts))); err != nil {
 		return nil, err
 	}
 	first, groups, keys, err := r.look(ctx)
@@ -95,13 +95,13 @@ func (r *runner) run(ctx context.Context, load Load) (*Result, error) {
 	fmt.Fprintln(r.Out, "Everything that could land by itself has landed:")
 	r.tell(first.GetBalance())
 	r.tellGroups(groups)
-	bad, err := judge(ctx, r.sim, load, first, keys, false)
+	bad, err := judge(ctx, r.sim, all, first, keys, false)
 	if err != nil {
 		return nil, err
 	}
 
 	fmt.Fprintf(r.Out, "\nHealing the group `reference`: %d accounts that were missing are published, then its letters are replayed.\n", len(late))
-	if err := r.load(ctx, "accounts", late, int64(r.Records)); err != nil {
+	if err := load(ctx, r, "accounts", late, int64(r.Records)); err != nil {
 		return nil, err
 	}
 	replayed, err := r.heal(ctx)
@@ -115,7 +115,7 @@ func (r *runner) run(ctx context.Context, load Load) (*Result, error) {
 	fmt.Fprintln(r.Out, "After the replay:")
 	r.tell(last.GetBalance())
 	r.tellGroups(groups)
-	again, err := judge(ctx, r.sim, load, last, keys, true)
+	again, err := judge(ctx, r.sim, all, last, keys, true)
 	if err != nil {
 		return nil, err
 	}
@@ -143,19 +143,8 @@ func splitLate(accounts []Account) (early, late []Account) {
 }
 
 // load publishes to one pipeline and waits until all that was published so far has come to rest.
-func (r *runner) load(ctx context.Context, pipeline string, records any, accepted int64) error {
-	var (
-		packed [][]byte
-		err    error
-	)
-	switch rs := records.(type) {
-	case []Account:
-		packed, err = frames(rs)
-	case []Contact:
-		packed, err = frames(rs)
-	default:
-		err = fmt.Errorf("no records: %T", records)
-	}
+func load[T any](ctx context.Context, r *runner, pipeline string, records []T, accepted int64) error {
+	packed, err := frames(records)
 	if err != nil {
 		return err
 	}

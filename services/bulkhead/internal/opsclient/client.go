@@ -199,11 +199,7 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		var ue *url.Error
-		if errors.As(err, &ue) {
-			err = ue.Err // the URL is said already, and a query may hold a key
-		}
-		return nil, &UnreachableError{Address: c.base.String(), Err: err}
+		return nil, &UnreachableError{Address: c.base.String(), Err: withoutURL(err)}
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
@@ -219,6 +215,14 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 		return nil, &UnreachableError{Address: c.base.String(), Err: fmt.Errorf("what answers there is not ops: %w", err)}
 	}
 	return raw, nil
+}
+
+// withoutURL takes the URL out of an error of net/http: the address is said already, and a query may hold a key.
+func withoutURL(err error) error {
+	if ue, ok := errors.AsType[*url.Error](err); ok {
+		return ue.Err
+	}
+	return err
 }
 
 // failure reads the gateway's error body {code, message}; anything else came from something between us and ops.

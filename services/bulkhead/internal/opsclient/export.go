@@ -86,11 +86,7 @@ func (e *Export) unreachable(err error) error {
 	if cause := context.Cause(e.ctx); cause != nil && !errors.Is(cause, errStalled) {
 		return cause
 	}
-	var ue *url.Error
-	if errors.As(err, &ue) {
-		err = ue.Err
-	}
-	return &UnreachableError{Address: e.address, Err: err}
+	return &UnreachableError{Address: e.address, Err: withoutURL(err)}
 }
 
 // Read reads the export as ops sends it. An error other than io.EOF is a *BrokenExportError, or the end of the caller's context.

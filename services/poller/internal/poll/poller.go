@@ -152,7 +152,7 @@ func (p *Poller) ask(ctx context.Context, row db.PollerWatch) Seen {
 	defer cancel()
 	fail := func(err error) Seen {
 		hint, _ := salesforce.RetryAfterHint(err)
-		return Seen{Failure: clip(err.Error(), maxErrorText), Hint: hint}
+		return Seen{Failure: record.Storable(err.Error(), maxErrorText), Hint: hint}
 	}
 	org, err := p.cfg.Org(ctx, row.Org)
 	if err != nil {
@@ -186,7 +186,7 @@ func (p *Poller) storeVerdict(ctx context.Context, c store.Claim, row db.PollerW
 		NextLookAt: v.NextLookAt, LookedAt: timeOrNil(w.LookedAt), ProgressedAt: timeOrNil(w.ProgressedAt),
 		FirstNotFoundAt: timeOrNil(w.FirstNotFoundAt),
 		Looks:           w.Looks, Errors: w.Errors, NotFound: w.NotFound, LastError: w.LastError,
-		JobState: clip(w.JobState, maxWord), ErrorMessage: clip(w.ErrorMessage, maxErrorText), Processed: w.Processed, Failed: w.Failed,
+		JobState: record.Storable(w.JobState, maxWord), ErrorMessage: record.Storable(w.ErrorMessage, maxErrorText), Processed: w.Processed, Failed: w.Failed,
 	}
 	if v.State == StateWatching {
 		return p.store.Keep(ctx, c, look)

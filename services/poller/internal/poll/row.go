@@ -1,9 +1,7 @@
 package poll
 
 import (
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"bulkhead/services/poller/internal/store/db"
 )
@@ -35,16 +33,4 @@ func timeOrNil(t time.Time) *time.Time {
 		return nil
 	}
 	return &t
-}
-
-// clip makes a foreign text storable (valid UTF-8 without zero bytes, which PostgreSQL refuses) and cuts it to n bytes.
-func clip(s string, n int) string {
-	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
 }

@@ -65,7 +65,7 @@ func Dispose(o *Outcome, row int, job Job) Fate {
 	default:
 		message := "Salesforce did not look at the row"
 		if job.ErrorMessage != "" {
-			message = clipText(job.ErrorMessage, maxMessage)
+			message = record.Storable(job.ErrorMessage, maxMessage)
 		}
 		return Fate{Outcome: record.OutcomeUnprocessed, Disposition: DispositionRetry, Code: CodeUnprocessed, Message: message}
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"bulkhead/libs/record"
 	"bulkhead/libs/salesforce"
@@ -171,13 +170,13 @@ func (o *Outcome) Of(row int) record.Outcome {
 
 func parseFailure(id, text string) Failure {
 	e := salesforce.ParseRowError(text)
-	f := Failure{Class: salesforce.Classify(e), Code: clipText(e.Code, maxFieldName), Message: clipMessage(e.Message), ID: id}
+	f := Failure{Class: salesforce.Classify(e), Code: record.Storable(e.Code, maxFieldName), Message: clipMessage(e.Message), ID: id}
 	if f.Code == "" && f.Message == "" {
 		// Refused without a word: nothing says what to do, so it is tried again a bounded number of times.
 		f.Code, f.Message = "UNKNOWN_ERROR", "Salesforce gave no reason"
 	}
 	for _, name := range e.Fields[:min(len(e.Fields), maxFields)] {
-		f.Fields = append(f.Fields, clipText(name, maxFieldName))
+		f.Fields = append(f.Fields, record.Storable(name, maxFieldName))
 	}
 	if full, err := salesforce.ID18(id); err == nil {
 		f.ID = full
@@ -189,22 +188,10 @@ func parseFailure(id, text string) Failure {
 
 // clipMessage keeps a long text's start, its length and its hash, so that equal ones are seen to be equal.
 func clipMessage(s string) string {
-	clean := strings.Clone(clipText(s, maxMessage)) // s is a part of its whole row, which would stay in memory
+	clean := strings.Clone(record.Storable(s, maxMessage)) // s is a part of its whole row, which would stay in memory
 	if len(s) <= maxMessage {
 		return clean
 	}
 	sum := sha256.Sum256([]byte(s))
 	return fmt.Sprintf("%s … [%d bytes, sha256 %s]", clean, len(s), hex.EncodeToString(sum[:]))
-}
-
-// clipText makes a text storable (PostgreSQL takes no zero bytes) and cuts it to n bytes.
-func clipText(s string, n int) string {
-	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -30,7 +28,7 @@ const (
 // brokeOff stores why a read broke off and what follows: another try, a job that is gone, or a quarantine.
 func (r *Reconciler) brokeOff(ctx context.Context, t *task, cause error) error {
 	r.metrics.reads.WithLabelValues("broke_off").Inc()
-	text := clip(cause.Error(), maxErrorText)
+	text := record.Storable(cause.Error(), maxErrorText)
 	now := r.cfg.Now()
 	if errors.Is(cause, account.ErrChunk) {
 		return beaten(r.quarantine(ctx, t, "CHUNK_UNMATCHABLE", text))
@@ -77,10 +75,10 @@ func beaten(err error) error {
 func (r *Reconciler) quarantine(ctx context.Context, t *task, code, reason string) error {
 	pause := store.Pause{
 		ID: uuid.New(), Pipeline: t.work.Pipeline, Class: string(record.ClassUnclassified), Code: code,
-		Message: clip("chunk "+t.work.Chunk.String()+", job "+t.work.JobID+": "+reason+". Nothing of the chunk is decided; when the cause is gone, "+
+		Message: record.Storable("chunk "+t.work.Chunk.String()+", job "+t.work.JobID+": "+reason+". Nothing of the chunk is decided; when the cause is gone, "+
 			"resume the pipeline and the files are read again.", maxErrorText),
 	}
-	if err := r.cfg.Store.Quarantine(ctx, t.claim, clip(reason, maxErrorText), pause); err != nil {
+	if err := r.cfg.Store.Quarantine(ctx, t.claim, record.Storable(reason, maxErrorText), pause); err != nil {
 		return err
 	}
 	r.metrics.quarantines.Inc()
@@ -92,16 +90,4 @@ func (r *Reconciler) quarantine(ctx context.Context, t *task, code, reason strin
 func (r *Reconciler) backoff(errs int, hint time.Duration) time.Duration {
 	wait := min(time.Duration(float64(r.cfg.BackoffBase)*math.Pow(2, float64(min(max(errs-1, 0), 32)))), r.cfg.BackoffMax)
 	return max(time.Duration(float64(wait)*(0.5+r.cfg.Random()/2)), hint)
-}
-
-// clip makes a foreign text storable (valid UTF-8 without zero bytes, which PostgreSQL refuses) and cuts it to n bytes.
-func clip(s string, n int) string {
-	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"bulkhead/libs/bus"
+	"bulkhead/libs/record"
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 )
 
@@ -41,7 +42,7 @@ func (r *Reconciler) Handler(wake func()) bus.Handler {
 func (r *Reconciler) chunkOf(ctx context.Context, e *flowv1.Envelope, text string) (uuid.NullUUID, bool) {
 	id, err := uuid.Parse(text)
 	if err != nil {
-		r.cfg.Logger.ErrorContext(ctx, "fact that names no chunk, left to the sweep", "fact", bus.FactOf(e), "chunk", clip(text, maxWord), "error", err)
+		r.cfg.Logger.ErrorContext(ctx, "fact that names no chunk, left to the sweep", "fact", bus.FactOf(e), "chunk", record.Storable(text, maxWord), "error", err)
 	}
 	return uuid.NullUUID{UUID: id, Valid: true}, err == nil
 }

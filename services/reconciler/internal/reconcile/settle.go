@@ -77,7 +77,7 @@ func reconciledFact(t *task, c *chunk, o *account.Outcome) record.Message {
 
 func pauseOf(t *task, b account.Blame, remedy string) *store.Pause {
 	return &store.Pause{
-		ID: uuid.New(), Pipeline: t.work.Pipeline, Class: string(b.Class), Code: b.Code, Message: clip(b.Message+" ("+remedy+")", maxErrorText),
+		ID: uuid.New(), Pipeline: t.work.Pipeline, Class: string(b.Class), Code: b.Code, Message: record.Storable(b.Message+" ("+remedy+")", maxErrorText),
 	}
 }
 
