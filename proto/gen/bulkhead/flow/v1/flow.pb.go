@@ -44,6 +44,7 @@ type Envelope struct {
 	//	*Envelope_JobSubmitted
 	//	*Envelope_JobFinished
 	//	*Envelope_ChunkReconciled
+	//	*Envelope_RowsResolved
 	//	*Envelope_ReplayOrdered
 	//	*Envelope_DefinitionChanged
 	Fact          isEnvelope_Fact `protobuf_oneof:"fact"`
@@ -177,6 +178,15 @@ func (x *Envelope) GetChunkReconciled() *ChunkReconciled {
 	return nil
 }
 
+func (x *Envelope) GetRowsResolved() *RowsResolved {
+	if x != nil {
+		if x, ok := x.Fact.(*Envelope_RowsResolved); ok {
+			return x.RowsResolved
+		}
+	}
+	return nil
+}
+
 func (x *Envelope) GetReplayOrdered() *ReplayOrdered {
 	if x != nil {
 		if x, ok := x.Fact.(*Envelope_ReplayOrdered); ok {
@@ -223,6 +233,10 @@ type Envelope_ChunkReconciled struct {
 	ChunkReconciled *ChunkReconciled `protobuf:"bytes,15,opt,name=chunk_reconciled,json=chunkReconciled,proto3,oneof"`
 }
 
+type Envelope_RowsResolved struct {
+	RowsResolved *RowsResolved `protobuf:"bytes,16,opt,name=rows_resolved,json=rowsResolved,proto3,oneof"`
+}
+
 type Envelope_ReplayOrdered struct {
 	ReplayOrdered *ReplayOrdered `protobuf:"bytes,17,opt,name=replay_ordered,json=replayOrdered,proto3,oneof"`
 }
@@ -242,6 +256,8 @@ func (*Envelope_JobSubmitted) isEnvelope_Fact() {}
 func (*Envelope_JobFinished) isEnvelope_Fact() {}
 
 func (*Envelope_ChunkReconciled) isEnvelope_Fact() {}
+
+func (*Envelope_RowsResolved) isEnvelope_Fact() {}
 
 func (*Envelope_ReplayOrdered) isEnvelope_Fact() {}
 
@@ -705,18 +721,86 @@ func (x *ChunkReconciled) GetSuperseded() int32 {
 	return 0
 }
 
-// Recorded when a person ordered letters to be sent again.
+// Recorded when rows whose effect nobody could establish were decided: they landed, or they did not and go to the retrier.
+type RowsResolved struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Chunks that the rows stand in, each once.
+	Chunks []string `protobuf:"bytes,1,rep,name=chunks,proto3" json:"chunks,omitempty"`
+	// Records, not rows.
+	Landed        int32 `protobuf:"varint,2,opt,name=landed,proto3" json:"landed,omitempty"`
+	NotLanded     int32 `protobuf:"varint,3,opt,name=not_landed,json=notLanded,proto3" json:"not_landed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RowsResolved) Reset() {
+	*x = RowsResolved{}
+	mi := &file_bulkhead_flow_v1_flow_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RowsResolved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RowsResolved) ProtoMessage() {}
+
+func (x *RowsResolved) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_flow_v1_flow_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RowsResolved.ProtoReflect.Descriptor instead.
+func (*RowsResolved) Descriptor() ([]byte, []int) {
+	return file_bulkhead_flow_v1_flow_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RowsResolved) GetChunks() []string {
+	if x != nil {
+		return x.Chunks
+	}
+	return nil
+}
+
+func (x *RowsResolved) GetLanded() int32 {
+	if x != nil {
+		return x.Landed
+	}
+	return 0
+}
+
+func (x *RowsResolved) GetNotLanded() int32 {
+	if x != nil {
+		return x.NotLanded
+	}
+	return 0
+}
+
+// Recorded when a person ordered letters to be sent again, decided what became of unresolved records, or ordered a part of a RECORDS stream
+// to be read again.
 type ReplayOrdered struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	ActionId      string                 `protobuf:"bytes,1,opt,name=action_id,json=actionId,proto3" json:"action_id,omitempty"`
-	Letters       int32                  `protobuf:"varint,2,opt,name=letters,proto3" json:"letters,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	ActionId string                 `protobuf:"bytes,1,opt,name=action_id,json=actionId,proto3" json:"action_id,omitempty"`
+	Letters  int32                  `protobuf:"varint,2,opt,name=letters,proto3" json:"letters,omitempty"`
+	// Unresolved letters that were decided.
+	Decisions int32 `protobuf:"varint,3,opt,name=decisions,proto3" json:"decisions,omitempty"`
+	// Orders to read a part of the stream again.
+	Rereads       int32 `protobuf:"varint,4,opt,name=rereads,proto3" json:"rereads,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReplayOrdered) Reset() {
 	*x = ReplayOrdered{}
-	mi := &file_bulkhead_flow_v1_flow_proto_msgTypes[7]
+	mi := &file_bulkhead_flow_v1_flow_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -728,7 +812,7 @@ func (x *ReplayOrdered) String() string {
 func (*ReplayOrdered) ProtoMessage() {}
 
 func (x *ReplayOrdered) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_flow_v1_flow_proto_msgTypes[7]
+	mi := &file_bulkhead_flow_v1_flow_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -741,7 +825,7 @@ func (x *ReplayOrdered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayOrdered.ProtoReflect.Descriptor instead.
 func (*ReplayOrdered) Descriptor() ([]byte, []int) {
-	return file_bulkhead_flow_v1_flow_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_flow_v1_flow_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ReplayOrdered) GetActionId() string {
@@ -758,6 +842,20 @@ func (x *ReplayOrdered) GetLetters() int32 {
 	return 0
 }
 
+func (x *ReplayOrdered) GetDecisions() int32 {
+	if x != nil {
+		return x.Decisions
+	}
+	return 0
+}
+
+func (x *ReplayOrdered) GetRereads() int32 {
+	if x != nil {
+		return x.Rereads
+	}
+	return 0
+}
+
 // Recorded when a definition or an org has a new revision, and when a pause was lifted.
 type DefinitionChanged struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -768,7 +866,7 @@ type DefinitionChanged struct {
 
 func (x *DefinitionChanged) Reset() {
 	*x = DefinitionChanged{}
-	mi := &file_bulkhead_flow_v1_flow_proto_msgTypes[8]
+	mi := &file_bulkhead_flow_v1_flow_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -780,7 +878,7 @@ func (x *DefinitionChanged) String() string {
 func (*DefinitionChanged) ProtoMessage() {}
 
 func (x *DefinitionChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_flow_v1_flow_proto_msgTypes[8]
+	mi := &file_bulkhead_flow_v1_flow_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -793,7 +891,7 @@ func (x *DefinitionChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionChanged.ProtoReflect.Descriptor instead.
 func (*DefinitionChanged) Descriptor() ([]byte, []int) {
-	return file_bulkhead_flow_v1_flow_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_flow_v1_flow_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DefinitionChanged) GetOrg() string {
@@ -807,7 +905,7 @@ var File_bulkhead_flow_v1_flow_proto protoreflect.FileDescriptor
 
 const file_bulkhead_flow_v1_flow_proto_rawDesc = "" +
 	"\n" +
-	"\x1bbulkhead/flow/v1/flow.proto\x12\x10bulkhead.flow.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xec\x05\n" +
+	"\x1bbulkhead/flow/v1/flow.proto\x12\x10bulkhead.flow.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\x06\n" +
 	"\bEnvelope\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12*\n" +
 	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x1a\n" +
@@ -820,7 +918,8 @@ const file_bulkhead_flow_v1_flow_proto_rawDesc = "" +
 	"\tjob_bound\x18\f \x01(\v2\x1a.bulkhead.flow.v1.JobBoundH\x00R\bjobBound\x12E\n" +
 	"\rjob_submitted\x18\r \x01(\v2\x1e.bulkhead.flow.v1.JobSubmittedH\x00R\fjobSubmitted\x12B\n" +
 	"\fjob_finished\x18\x0e \x01(\v2\x1d.bulkhead.flow.v1.JobFinishedH\x00R\vjobFinished\x12N\n" +
-	"\x10chunk_reconciled\x18\x0f \x01(\v2!.bulkhead.flow.v1.ChunkReconciledH\x00R\x0fchunkReconciled\x12H\n" +
+	"\x10chunk_reconciled\x18\x0f \x01(\v2!.bulkhead.flow.v1.ChunkReconciledH\x00R\x0fchunkReconciled\x12E\n" +
+	"\rrows_resolved\x18\x10 \x01(\v2\x1e.bulkhead.flow.v1.RowsResolvedH\x00R\frowsResolved\x12H\n" +
 	"\x0ereplay_ordered\x18\x11 \x01(\v2\x1f.bulkhead.flow.v1.ReplayOrderedH\x00R\rreplayOrdered\x12T\n" +
 	"\x12definition_changed\x18\x12 \x01(\v2#.bulkhead.flow.v1.DefinitionChangedH\x00R\x11definitionChangedB\x06\n" +
 	"\x04fact\"\xa5\x01\n" +
@@ -860,10 +959,17 @@ const file_bulkhead_flow_v1_flow_proto_rawDesc = "" +
 	"\amissing\x18\a \x01(\x05R\amissing\x12\x1e\n" +
 	"\n" +
 	"superseded\x18\b \x01(\x05R\n" +
-	"superseded\"F\n" +
+	"superseded\"]\n" +
+	"\fRowsResolved\x12\x16\n" +
+	"\x06chunks\x18\x01 \x03(\tR\x06chunks\x12\x16\n" +
+	"\x06landed\x18\x02 \x01(\x05R\x06landed\x12\x1d\n" +
+	"\n" +
+	"not_landed\x18\x03 \x01(\x05R\tnotLanded\"~\n" +
 	"\rReplayOrdered\x12\x1b\n" +
 	"\taction_id\x18\x01 \x01(\tR\bactionId\x12\x18\n" +
-	"\aletters\x18\x02 \x01(\x05R\aletters\"%\n" +
+	"\aletters\x18\x02 \x01(\x05R\aletters\x12\x1c\n" +
+	"\tdecisions\x18\x03 \x01(\x05R\tdecisions\x12\x18\n" +
+	"\arereads\x18\x04 \x01(\x05R\arereads\"%\n" +
 	"\x11DefinitionChanged\x12\x10\n" +
 	"\x03org\x18\x01 \x01(\tR\x03orgB,Z*bulkhead/proto/gen/bulkhead/flow/v1;flowv1b\x06proto3"
 
@@ -879,7 +985,7 @@ func file_bulkhead_flow_v1_flow_proto_rawDescGZIP() []byte {
 	return file_bulkhead_flow_v1_flow_proto_rawDescData
 }
 
-var file_bulkhead_flow_v1_flow_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_bulkhead_flow_v1_flow_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_bulkhead_flow_v1_flow_proto_goTypes = []any{
 	(*Envelope)(nil),              // 0: bulkhead.flow.v1.Envelope
 	(*ChunkSealed)(nil),           // 1: bulkhead.flow.v1.ChunkSealed
@@ -888,25 +994,27 @@ var file_bulkhead_flow_v1_flow_proto_goTypes = []any{
 	(*JobSubmitted)(nil),          // 4: bulkhead.flow.v1.JobSubmitted
 	(*JobFinished)(nil),           // 5: bulkhead.flow.v1.JobFinished
 	(*ChunkReconciled)(nil),       // 6: bulkhead.flow.v1.ChunkReconciled
-	(*ReplayOrdered)(nil),         // 7: bulkhead.flow.v1.ReplayOrdered
-	(*DefinitionChanged)(nil),     // 8: bulkhead.flow.v1.DefinitionChanged
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*RowsResolved)(nil),          // 7: bulkhead.flow.v1.RowsResolved
+	(*ReplayOrdered)(nil),         // 8: bulkhead.flow.v1.ReplayOrdered
+	(*DefinitionChanged)(nil),     // 9: bulkhead.flow.v1.DefinitionChanged
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
 }
 var file_bulkhead_flow_v1_flow_proto_depIdxs = []int32{
-	9, // 0: bulkhead.flow.v1.Envelope.at:type_name -> google.protobuf.Timestamp
-	1, // 1: bulkhead.flow.v1.Envelope.chunk_sealed:type_name -> bulkhead.flow.v1.ChunkSealed
-	2, // 2: bulkhead.flow.v1.Envelope.chunk_answered:type_name -> bulkhead.flow.v1.ChunkAnswered
-	3, // 3: bulkhead.flow.v1.Envelope.job_bound:type_name -> bulkhead.flow.v1.JobBound
-	4, // 4: bulkhead.flow.v1.Envelope.job_submitted:type_name -> bulkhead.flow.v1.JobSubmitted
-	5, // 5: bulkhead.flow.v1.Envelope.job_finished:type_name -> bulkhead.flow.v1.JobFinished
-	6, // 6: bulkhead.flow.v1.Envelope.chunk_reconciled:type_name -> bulkhead.flow.v1.ChunkReconciled
-	7, // 7: bulkhead.flow.v1.Envelope.replay_ordered:type_name -> bulkhead.flow.v1.ReplayOrdered
-	8, // 8: bulkhead.flow.v1.Envelope.definition_changed:type_name -> bulkhead.flow.v1.DefinitionChanged
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	10, // 0: bulkhead.flow.v1.Envelope.at:type_name -> google.protobuf.Timestamp
+	1,  // 1: bulkhead.flow.v1.Envelope.chunk_sealed:type_name -> bulkhead.flow.v1.ChunkSealed
+	2,  // 2: bulkhead.flow.v1.Envelope.chunk_answered:type_name -> bulkhead.flow.v1.ChunkAnswered
+	3,  // 3: bulkhead.flow.v1.Envelope.job_bound:type_name -> bulkhead.flow.v1.JobBound
+	4,  // 4: bulkhead.flow.v1.Envelope.job_submitted:type_name -> bulkhead.flow.v1.JobSubmitted
+	5,  // 5: bulkhead.flow.v1.Envelope.job_finished:type_name -> bulkhead.flow.v1.JobFinished
+	6,  // 6: bulkhead.flow.v1.Envelope.chunk_reconciled:type_name -> bulkhead.flow.v1.ChunkReconciled
+	7,  // 7: bulkhead.flow.v1.Envelope.rows_resolved:type_name -> bulkhead.flow.v1.RowsResolved
+	8,  // 8: bulkhead.flow.v1.Envelope.replay_ordered:type_name -> bulkhead.flow.v1.ReplayOrdered
+	9,  // 9: bulkhead.flow.v1.Envelope.definition_changed:type_name -> bulkhead.flow.v1.DefinitionChanged
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_bulkhead_flow_v1_flow_proto_init() }
@@ -921,6 +1029,7 @@ func file_bulkhead_flow_v1_flow_proto_init() {
 		(*Envelope_JobSubmitted)(nil),
 		(*Envelope_JobFinished)(nil),
 		(*Envelope_ChunkReconciled)(nil),
+		(*Envelope_RowsResolved)(nil),
 		(*Envelope_ReplayOrdered)(nil),
 		(*Envelope_DefinitionChanged)(nil),
 	}
@@ -930,7 +1039,7 @@ func file_bulkhead_flow_v1_flow_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_flow_v1_flow_proto_rawDesc), len(file_bulkhead_flow_v1_flow_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

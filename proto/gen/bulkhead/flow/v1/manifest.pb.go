@@ -141,7 +141,11 @@ type ManifestEntry struct {
 	// Letter that this entry replays (16 bytes); empty = none.
 	LetterId []byte `protobuf:"bytes,10,opt,name=letter_id,json=letterId,proto3" json:"letter_id,omitempty"`
 	// Microseconds since 1970 when the record was accepted.
-	AcceptedAt    int64 `protobuf:"varint,11,opt,name=accepted_at,json=acceptedAt,proto3" json:"accepted_at,omitempty"`
+	AcceptedAt int64 `protobuf:"varint,11,opt,name=accepted_at,json=acceptedAt,proto3" json:"accepted_at,omitempty"`
+	// An earlier try of this record may have had an effect that nobody could see (its row was missing, or the call unanswered).
+	Ambiguous bool `protobuf:"varint,12,opt,name=ambiguous,proto3" json:"ambiguous,omitempty"`
+	// What the definition's member `version` says, in an encoding whose bytes sort like the versions; empty = the definition names none.
+	Version       []byte `protobuf:"bytes,13,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -253,6 +257,20 @@ func (x *ManifestEntry) GetAcceptedAt() int64 {
 	return 0
 }
 
+func (x *ManifestEntry) GetAmbiguous() bool {
+	if x != nil {
+		return x.Ambiguous
+	}
+	return false
+}
+
+func (x *ManifestEntry) GetVersion() []byte {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
 var File_bulkhead_flow_v1_manifest_proto protoreflect.FileDescriptor
 
 const file_bulkhead_flow_v1_manifest_proto_rawDesc = "" +
@@ -262,7 +280,7 @@ const file_bulkhead_flow_v1_manifest_proto_rawDesc = "" +
 	"\x04runs\x18\x01 \x03(\tR\x04runs\x121\n" +
 	"\x04rows\x18\x02 \x03(\v2\x1d.bulkhead.flow.v1.ManifestRowR\x04rows\"H\n" +
 	"\vManifestRow\x129\n" +
-	"\arecords\x18\x01 \x03(\v2\x1f.bulkhead.flow.v1.ManifestEntryR\arecords\"\xa5\x02\n" +
+	"\arecords\x18\x01 \x03(\v2\x1f.bulkhead.flow.v1.ManifestEntryR\arecords\"\xdd\x02\n" +
 	"\rManifestEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x19\n" +
 	"\bkey_hash\x18\x02 \x01(\fR\akeyHash\x12\x10\n" +
@@ -279,7 +297,9 @@ const file_bulkhead_flow_v1_manifest_proto_rawDesc = "" +
 	"\tletter_id\x18\n" +
 	" \x01(\fR\bletterId\x12\x1f\n" +
 	"\vaccepted_at\x18\v \x01(\x03R\n" +
-	"acceptedAtB,Z*bulkhead/proto/gen/bulkhead/flow/v1;flowv1b\x06proto3"
+	"acceptedAt\x12\x1c\n" +
+	"\tambiguous\x18\f \x01(\bR\tambiguous\x12\x18\n" +
+	"\aversion\x18\r \x01(\fR\aversionB,Z*bulkhead/proto/gen/bulkhead/flow/v1;flowv1b\x06proto3"
 
 var (
 	file_bulkhead_flow_v1_manifest_proto_rawDescOnce sync.Once

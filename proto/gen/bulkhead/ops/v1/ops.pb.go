@@ -556,6 +556,12 @@ type PipelineStatus struct {
 	Stopped string `protobuf:"bytes,11,opt,name=stopped,proto3" json:"stopped,omitempty"`
 	// Partial failures: outcome rows so far with something that did not land.
 	PartialChunks int64 `protobuf:"varint,12,opt,name=partial_chunks,json=partialChunks,proto3" json:"partial_chunks,omitempty"`
+	// Jobs that Salesforce works on now.
+	Jobs []*JobProgress `protobuf:"bytes,13,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	// Who answers for the pipeline, and which pipelines its records need to have landed first; as the definition says.
+	Owner         string   `protobuf:"bytes,14,opt,name=owner,proto3" json:"owner,omitempty"`
+	Contact       string   `protobuf:"bytes,15,opt,name=contact,proto3" json:"contact,omitempty"`
+	DependsOn     []string `protobuf:"bytes,16,rep,name=depends_on,json=dependsOn,proto3" json:"depends_on,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -674,6 +680,136 @@ func (x *PipelineStatus) GetPartialChunks() int64 {
 	return 0
 }
 
+func (x *PipelineStatus) GetJobs() []*JobProgress {
+	if x != nil {
+		return x.Jobs
+	}
+	return nil
+}
+
+func (x *PipelineStatus) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *PipelineStatus) GetContact() string {
+	if x != nil {
+		return x.Contact
+	}
+	return ""
+}
+
+func (x *PipelineStatus) GetDependsOn() []string {
+	if x != nil {
+		return x.DependsOn
+	}
+	return nil
+}
+
+// How far Salesforce has come with a job, as last seen.
+type JobProgress struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	JobId string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	Chunk string                 `protobuf:"bytes,2,opt,name=chunk,proto3" json:"chunk,omitempty"`
+	// As Salesforce writes it.
+	State         string                 `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
+	Rows          int32                  `protobuf:"varint,4,opt,name=rows,proto3" json:"rows,omitempty"`
+	Processed     int64                  `protobuf:"varint,5,opt,name=processed,proto3" json:"processed,omitempty"`
+	Failed        int64                  `protobuf:"varint,6,opt,name=failed,proto3" json:"failed,omitempty"`
+	SubmittedAt   *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=submitted_at,json=submittedAt,proto3" json:"submitted_at,omitempty"`
+	SeenAt        *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=seen_at,json=seenAt,proto3" json:"seen_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobProgress) Reset() {
+	*x = JobProgress{}
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobProgress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobProgress) ProtoMessage() {}
+
+func (x *JobProgress) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobProgress.ProtoReflect.Descriptor instead.
+func (*JobProgress) Descriptor() ([]byte, []int) {
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *JobProgress) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *JobProgress) GetChunk() string {
+	if x != nil {
+		return x.Chunk
+	}
+	return ""
+}
+
+func (x *JobProgress) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *JobProgress) GetRows() int32 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *JobProgress) GetProcessed() int64 {
+	if x != nil {
+		return x.Processed
+	}
+	return 0
+}
+
+func (x *JobProgress) GetFailed() int64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *JobProgress) GetSubmittedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SubmittedAt
+	}
+	return nil
+}
+
+func (x *JobProgress) GetSeenAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SeenAt
+	}
+	return nil
+}
+
 // Up to where everything of one lane is decided. Lane -1: what has no entity. Index 2147483647: the whole message is decided.
 type Checkpoint struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -686,7 +822,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[8]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -698,7 +834,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[8]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -711,7 +847,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Checkpoint) GetLane() int32 {
@@ -749,7 +885,7 @@ type Pause struct {
 
 func (x *Pause) Reset() {
 	*x = Pause{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[9]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -761,7 +897,7 @@ func (x *Pause) String() string {
 func (*Pause) ProtoMessage() {}
 
 func (x *Pause) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[9]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -774,7 +910,7 @@ func (x *Pause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pause.ProtoReflect.Descriptor instead.
 func (*Pause) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Pause) GetId() string {
@@ -832,7 +968,7 @@ type OrgStatus struct {
 
 func (x *OrgStatus) Reset() {
 	*x = OrgStatus{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[10]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -844,7 +980,7 @@ func (x *OrgStatus) String() string {
 func (*OrgStatus) ProtoMessage() {}
 
 func (x *OrgStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[10]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -857,7 +993,7 @@ func (x *OrgStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrgStatus.ProtoReflect.Descriptor instead.
 func (*OrgStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *OrgStatus) GetName() string {
@@ -910,7 +1046,7 @@ type OpenItem struct {
 
 func (x *OpenItem) Reset() {
 	*x = OpenItem{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[11]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -922,7 +1058,7 @@ func (x *OpenItem) String() string {
 func (*OpenItem) ProtoMessage() {}
 
 func (x *OpenItem) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[11]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -935,7 +1071,7 @@ func (x *OpenItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenItem.ProtoReflect.Descriptor instead.
 func (*OpenItem) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{11}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *OpenItem) GetOwner() string {
@@ -992,17 +1128,25 @@ type Pipeline struct {
 	Name     string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Revision int32                  `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	// The definition as it was applied.
-	Yaml          string                 `protobuf:"bytes,3,opt,name=yaml,proto3" json:"yaml,omitempty"`
-	AppliedBy     string                 `protobuf:"bytes,4,opt,name=applied_by,json=appliedBy,proto3" json:"applied_by,omitempty"`
-	AppliedAt     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=applied_at,json=appliedAt,proto3" json:"applied_at,omitempty"`
-	Pauses        []*Pause               `protobuf:"bytes,6,rep,name=pauses,proto3" json:"pauses,omitempty"`
+	Yaml      string                 `protobuf:"bytes,3,opt,name=yaml,proto3" json:"yaml,omitempty"`
+	AppliedBy string                 `protobuf:"bytes,4,opt,name=applied_by,json=appliedBy,proto3" json:"applied_by,omitempty"`
+	AppliedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=applied_at,json=appliedAt,proto3" json:"applied_at,omitempty"`
+	Pauses    []*Pause               `protobuf:"bytes,6,rep,name=pauses,proto3" json:"pauses,omitempty"`
+	Owner     string                 `protobuf:"bytes,7,opt,name=owner,proto3" json:"owner,omitempty"`
+	Contact   string                 `protobuf:"bytes,8,opt,name=contact,proto3" json:"contact,omitempty"`
+	DependsOn []string               `protobuf:"bytes,9,rep,name=depends_on,json=dependsOn,proto3" json:"depends_on,omitempty"`
+	Org       string                 `protobuf:"bytes,10,opt,name=org,proto3" json:"org,omitempty"`
+	Object    string                 `protobuf:"bytes,11,opt,name=object,proto3" json:"object,omitempty"`
+	Operation string                 `protobuf:"bytes,12,opt,name=operation,proto3" json:"operation,omitempty"`
+	// The column by which rows are matched; empty = by their content.
+	KeyField      string `protobuf:"bytes,13,opt,name=key_field,json=keyField,proto3" json:"key_field,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Pipeline) Reset() {
 	*x = Pipeline{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[12]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1014,7 +1158,7 @@ func (x *Pipeline) String() string {
 func (*Pipeline) ProtoMessage() {}
 
 func (x *Pipeline) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[12]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1027,7 +1171,7 @@ func (x *Pipeline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pipeline.ProtoReflect.Descriptor instead.
 func (*Pipeline) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Pipeline) GetName() string {
@@ -1072,6 +1216,997 @@ func (x *Pipeline) GetPauses() []*Pause {
 	return nil
 }
 
+func (x *Pipeline) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *Pipeline) GetContact() string {
+	if x != nil {
+		return x.Contact
+	}
+	return ""
+}
+
+func (x *Pipeline) GetDependsOn() []string {
+	if x != nil {
+		return x.DependsOn
+	}
+	return nil
+}
+
+func (x *Pipeline) GetOrg() string {
+	if x != nil {
+		return x.Org
+	}
+	return ""
+}
+
+func (x *Pipeline) GetObject() string {
+	if x != nil {
+		return x.Object
+	}
+	return ""
+}
+
+func (x *Pipeline) GetOperation() string {
+	if x != nil {
+		return x.Operation
+	}
+	return ""
+}
+
+func (x *Pipeline) GetKeyField() string {
+	if x != nil {
+		return x.KeyField
+	}
+	return ""
+}
+
+type ListRevisionsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRevisionsRequest) Reset() {
+	*x = ListRevisionsRequest{}
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRevisionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRevisionsRequest) ProtoMessage() {}
+
+func (x *ListRevisionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRevisionsRequest.ProtoReflect.Descriptor instead.
+func (*ListRevisionsRequest) Descriptor() ([]byte, []int) {
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ListRevisionsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type ListRevisionsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Revisions     []*Revision            `protobuf:"bytes,1,rep,name=revisions,proto3" json:"revisions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRevisionsResponse) Reset() {
+	*x = ListRevisionsResponse{}
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRevisionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRevisionsResponse) ProtoMessage() {}
+
+func (x *ListRevisionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRevisionsResponse.ProtoReflect.Descriptor instead.
+func (*ListRevisionsResponse) Descriptor() ([]byte, []int) {
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ListRevisionsResponse) GetRevisions() []*Revision {
+	if x != nil {
+		return x.Revisions
+	}
+	return nil
+}
+
+type Revision struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Revision  int32                  `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	AppliedBy string                 `protobuf:"bytes,2,opt,name=applied_by,json=appliedBy,proto3" json:"applied_by,omitempty"`
+	AppliedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=applied_at,json=appliedAt,proto3" json:"applied_at,omitempty"`
+	// Lower-case hexadecimal SHA-256 of the text.
+	Sha256        string `protobuf:"bytes,4,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	Current       bool   `protobuf:"varint,5,opt,name=current,proto3" json:"current,omitempty"`
+	Yaml          string `protobuf:"bytes,6,opt,name=yaml,proto3" json:"yaml,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Revision) Reset() {
+	*x = Revision{}
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Revision) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Revision) ProtoMessage() {}
+
+func (x *Revision) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Revision.ProtoReflect.Descriptor instead.
+func (*Revision) Descriptor() ([]byte, []int) {
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Revision) GetRevision() int32 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *Revision) GetAppliedBy() string {
+	if x != nil {
+		return x.AppliedBy
+	}
+	return ""
+}
+
+func (x *Revision) GetAppliedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AppliedAt
+	}
+	return nil
+}
+
+func (x *Revision) GetSha256() string {
+	if x != nil {
+		return x.Sha256
+	}
+	return ""
+}
+
+func (x *Revision) GetCurrent() bool {
+	if x != nil {
+		return x.Current
+	}
+	return false
+}
+
+func (x *Revision) GetYaml() string {
+	if x != nil {
+		return x.Yaml
+	}
+	return ""
+}
+
+type DiffRevisionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// 0 = the one before `to`.
+	From int32 `protobuf:"varint,2,opt,name=from,proto3" json:"from,omitempty"`
+	// 0 = the current one.
+	To            int32 `protobuf:"varint,3,opt,name=to,proto3" json:"to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiffRevisionsRequest) Reset() {
+	*x = DiffRevisionsRequest{}
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiffRevisionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiffRevisionsRequest) ProtoMessage() {}
+
+func (x *DiffRevisionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiffRevisionsRequest.ProtoReflect.Descriptor instead.
+func (*DiffRevisionsRequest) Descriptor() ([]byte, []int) {
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *DiffRevisionsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DiffRevisionsRequest) GetFrom() int32 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *DiffRevisionsRequest) GetTo() int32 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+type DiffRevisionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	From  int32                  `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
+	To    int32                  `protobuf:"varint,2,opt,name=to,proto3" json:"to,omitempty"`
+	// A unified diff of the two texts; empty = they are the same.
+	Diff string `protobuf:"bytes,3,opt,name=diff,proto3" json:"diff,omitempty"`
+	// What the change means, a sentence each.
+	Changes       []string `protobuf:"bytes,4,rep,name=changes,proto3" json:"changes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiffRevisionsResponse) Reset() {
+	*x = DiffRevisionsResponse{}
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiffRevisionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiffRevisionsResponse) ProtoMessage() {}
+
+func (x *DiffRevisionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiffRevisionsResponse.ProtoReflect.Descriptor instead.
+func (*DiffRevisionsResponse) Descriptor() ([]byte, []int) {
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *DiffRevisionsResponse) GetFrom() int32 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *DiffRevisionsResponse) GetTo() int32 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+func (x *DiffRevisionsResponse) GetDiff() string {
+	if x != nil {
+		return x.Diff
+	}
+	return ""
+}
+
+func (x *DiffRevisionsResponse) GetChanges() []string {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+type RollbackPipelineRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Revision      int32                  `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	By            string                 `protobuf:"bytes,4,opt,name=by,proto3" json:"by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RollbackPipelineRequest) Reset() {
+	*x = RollbackPipelineRequest{}
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RollbackPipelineRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RollbackPipelineRequest) ProtoMessage() {}
+
+func (x *RollbackPipelineRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RollbackPipelineRequest.ProtoReflect.Descriptor instead.
+func (*RollbackPipelineRequest) Descriptor() ([]byte, []int) {
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *RollbackPipelineRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RollbackPipelineRequest) GetRevision() int32 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *RollbackPipelineRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *RollbackPipelineRequest) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+type RollbackPipelineResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Pipeline      *Pipeline              `protobuf:"bytes,1,opt,name=pipeline,proto3" json:"pipeline,omitempty"`
+	Changed       bool                   `protobuf:"varint,2,opt,name=changed,proto3" json:"changed,omitempty"`
+	Warnings      []string               `protobuf:"bytes,3,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RollbackPipelineResponse) Reset() {
+	*x = RollbackPipelineResponse{}
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RollbackPipelineResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RollbackPipelineResponse) ProtoMessage() {}
+
+func (x *RollbackPipelineResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RollbackPipelineResponse.ProtoReflect.Descriptor instead.
+func (*RollbackPipelineResponse) Descriptor() ([]byte, []int) {
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *RollbackPipelineResponse) GetPipeline() *Pipeline {
+	if x != nil {
+		return x.Pipeline
+	}
+	return nil
+}
+
+func (x *RollbackPipelineResponse) GetChanged() bool {
+	if x != nil {
+		return x.Changed
+	}
+	return false
+}
+
+func (x *RollbackPipelineResponse) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+// Decides letters of class unresolved; their ids are those of ListDeadLetters.
+type ResolveRecordsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Ids   []string               `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	// landed or not_landed.
+	Decision string `protobuf:"bytes,2,opt,name=decision,proto3" json:"decision,omitempty"`
+	// The row's id in the org. Required for landed, and then exactly one id is decided.
+	SalesforceId   string `protobuf:"bytes,3,opt,name=salesforce_id,json=salesforceId,proto3" json:"salesforce_id,omitempty"`
+	Reason         string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	IdempotencyKey string `protobuf:"bytes,5,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	By             string `protobuf:"bytes,6,opt,name=by,proto3" json:"by,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ResolveRecordsRequest) Reset() {
+	*x = ResolveRecordsRequest{}
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResolveRecordsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResolveRecordsRequest) ProtoMessage() {}
+
+func (x *ResolveRecordsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResolveRecordsRequest.ProtoReflect.Descriptor instead.
+func (*ResolveRecordsRequest) Descriptor() ([]byte, []int) {
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ResolveRecordsRequest) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *ResolveRecordsRequest) GetDecision() string {
+	if x != nil {
+		return x.Decision
+	}
+	return ""
+}
+
+func (x *ResolveRecordsRequest) GetSalesforceId() string {
+	if x != nil {
+		return x.SalesforceId
+	}
+	return ""
+}
+
+func (x *ResolveRecordsRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ResolveRecordsRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *ResolveRecordsRequest) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+type ResolveRecordsResponse struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	ActionId string                 `protobuf:"bytes,1,opt,name=action_id,json=actionId,proto3" json:"action_id,omitempty"`
+	Resolved int64                  `protobuf:"varint,2,opt,name=resolved,proto3" json:"resolved,omitempty"`
+	// Asked for and not open any more.
+	Skipped         int64 `protobuf:"varint,3,opt,name=skipped,proto3" json:"skipped,omitempty"`
+	RepeatedRequest bool  `protobuf:"varint,4,opt,name=repeated_request,json=repeatedRequest,proto3" json:"repeated_request,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ResolveRecordsResponse) Reset() {
+	*x = ResolveRecordsResponse{}
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResolveRecordsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResolveRecordsResponse) ProtoMessage() {}
+
+func (x *ResolveRecordsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResolveRecordsResponse.ProtoReflect.Descriptor instead.
+func (*ResolveRecordsResponse) Descriptor() ([]byte, []int) {
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ResolveRecordsResponse) GetActionId() string {
+	if x != nil {
+		return x.ActionId
+	}
+	return ""
+}
+
+func (x *ResolveRecordsResponse) GetResolved() int64 {
+	if x != nil {
+		return x.Resolved
+	}
+	return 0
+}
+
+func (x *ResolveRecordsResponse) GetSkipped() int64 {
+	if x != nil {
+		return x.Skipped
+	}
+	return 0
+}
+
+func (x *ResolveRecordsResponse) GetRepeatedRequest() bool {
+	if x != nil {
+		return x.RepeatedRequest
+	}
+	return false
+}
+
+type RereadRecordsRequest struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Pipeline string                 `protobuf:"bytes,1,opt,name=pipeline,proto3" json:"pipeline,omitempty"`
+	// Either from_seq, the first sequence to read, or since: the first message stored at or after it.
+	FromSeq int64                  `protobuf:"varint,2,opt,name=from_seq,json=fromSeq,proto3" json:"from_seq,omitempty"`
+	Since   *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
+	// Last sequence to read; 0 = up to where the pipeline has read when this is ordered.
+	ToSeq          int64  `protobuf:"varint,4,opt,name=to_seq,json=toSeq,proto3" json:"to_seq,omitempty"`
+	Reason         string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	IdempotencyKey string `protobuf:"bytes,6,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	By             string `protobuf:"bytes,7,opt,name=by,proto3" json:"by,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *RereadRecordsRequest) Reset() {
+	*x = RereadRecordsRequest{}
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RereadRecordsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RereadRecordsRequest) ProtoMessage() {}
+
+func (x *RereadRecordsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RereadRecordsRequest.ProtoReflect.Descriptor instead.
+func (*RereadRecordsRequest) Descriptor() ([]byte, []int) {
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *RereadRecordsRequest) GetPipeline() string {
+	if x != nil {
+		return x.Pipeline
+	}
+	return ""
+}
+
+func (x *RereadRecordsRequest) GetFromSeq() int64 {
+	if x != nil {
+		return x.FromSeq
+	}
+	return 0
+}
+
+func (x *RereadRecordsRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *RereadRecordsRequest) GetToSeq() int64 {
+	if x != nil {
+		return x.ToSeq
+	}
+	return 0
+}
+
+func (x *RereadRecordsRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *RereadRecordsRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *RereadRecordsRequest) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+type RereadRecordsResponse struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Reread          *Reread                `protobuf:"bytes,1,opt,name=reread,proto3" json:"reread,omitempty"`
+	RepeatedRequest bool                   `protobuf:"varint,2,opt,name=repeated_request,json=repeatedRequest,proto3" json:"repeated_request,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *RereadRecordsResponse) Reset() {
+	*x = RereadRecordsResponse{}
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RereadRecordsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RereadRecordsResponse) ProtoMessage() {}
+
+func (x *RereadRecordsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RereadRecordsResponse.ProtoReflect.Descriptor instead.
+func (*RereadRecordsResponse) Descriptor() ([]byte, []int) {
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *RereadRecordsResponse) GetReread() *Reread {
+	if x != nil {
+		return x.Reread
+	}
+	return nil
+}
+
+func (x *RereadRecordsResponse) GetRepeatedRequest() bool {
+	if x != nil {
+		return x.RepeatedRequest
+	}
+	return false
+}
+
+type GetRereadRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetRereadRequest) Reset() {
+	*x = GetRereadRequest{}
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetRereadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetRereadRequest) ProtoMessage() {}
+
+func (x *GetRereadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetRereadRequest.ProtoReflect.Descriptor instead.
+func (*GetRereadRequest) Descriptor() ([]byte, []int) {
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *GetRereadRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type GetRereadResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reread        *Reread                `protobuf:"bytes,1,opt,name=reread,proto3" json:"reread,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetRereadResponse) Reset() {
+	*x = GetRereadResponse{}
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetRereadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetRereadResponse) ProtoMessage() {}
+
+func (x *GetRereadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetRereadResponse.ProtoReflect.Descriptor instead.
+func (*GetRereadResponse) Descriptor() ([]byte, []int) {
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *GetRereadResponse) GetReread() *Reread {
+	if x != nil {
+		return x.Reread
+	}
+	return nil
+}
+
+type Reread struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Id       string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Pipeline string                 `protobuf:"bytes,2,opt,name=pipeline,proto3" json:"pipeline,omitempty"`
+	FromSeq  int64                  `protobuf:"varint,3,opt,name=from_seq,json=fromSeq,proto3" json:"from_seq,omitempty"`
+	ToSeq    int64                  `protobuf:"varint,4,opt,name=to_seq,json=toSeq,proto3" json:"to_seq,omitempty"`
+	// Last sequence that is read again.
+	ReadSeq int64 `protobuf:"varint,5,opt,name=read_seq,json=readSeq,proto3" json:"read_seq,omitempty"`
+	// Records that the ledger knew, and that it did not.
+	Known    int64 `protobuf:"varint,6,opt,name=known,proto3" json:"known,omitempty"`
+	Accepted int64 `protobuf:"varint,7,opt,name=accepted,proto3" json:"accepted,omitempty"`
+	Done     bool  `protobuf:"varint,8,opt,name=done,proto3" json:"done,omitempty"`
+	// Why it ended early or does not go on; empty = it has not ended early.
+	Error         string                 `protobuf:"bytes,9,opt,name=error,proto3" json:"error,omitempty"`
+	OrderedAt     *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=ordered_at,json=orderedAt,proto3" json:"ordered_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reread) Reset() {
+	*x = Reread{}
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reread) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reread) ProtoMessage() {}
+
+func (x *Reread) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reread.ProtoReflect.Descriptor instead.
+func (*Reread) Descriptor() ([]byte, []int) {
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *Reread) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Reread) GetPipeline() string {
+	if x != nil {
+		return x.Pipeline
+	}
+	return ""
+}
+
+func (x *Reread) GetFromSeq() int64 {
+	if x != nil {
+		return x.FromSeq
+	}
+	return 0
+}
+
+func (x *Reread) GetToSeq() int64 {
+	if x != nil {
+		return x.ToSeq
+	}
+	return 0
+}
+
+func (x *Reread) GetReadSeq() int64 {
+	if x != nil {
+		return x.ReadSeq
+	}
+	return 0
+}
+
+func (x *Reread) GetKnown() int64 {
+	if x != nil {
+		return x.Known
+	}
+	return 0
+}
+
+func (x *Reread) GetAccepted() int64 {
+	if x != nil {
+		return x.Accepted
+	}
+	return 0
+}
+
+func (x *Reread) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+func (x *Reread) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *Reread) GetOrderedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OrderedAt
+	}
+	return nil
+}
+
 type ListPipelinesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1080,7 +2215,7 @@ type ListPipelinesRequest struct {
 
 func (x *ListPipelinesRequest) Reset() {
 	*x = ListPipelinesRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[13]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1092,7 +2227,7 @@ func (x *ListPipelinesRequest) String() string {
 func (*ListPipelinesRequest) ProtoMessage() {}
 
 func (x *ListPipelinesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[13]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1105,7 +2240,7 @@ func (x *ListPipelinesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPipelinesRequest.ProtoReflect.Descriptor instead.
 func (*ListPipelinesRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{28}
 }
 
 type ListPipelinesResponse struct {
@@ -1117,7 +2252,7 @@ type ListPipelinesResponse struct {
 
 func (x *ListPipelinesResponse) Reset() {
 	*x = ListPipelinesResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[14]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1129,7 +2264,7 @@ func (x *ListPipelinesResponse) String() string {
 func (*ListPipelinesResponse) ProtoMessage() {}
 
 func (x *ListPipelinesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[14]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1142,7 +2277,7 @@ func (x *ListPipelinesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPipelinesResponse.ProtoReflect.Descriptor instead.
 func (*ListPipelinesResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{14}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListPipelinesResponse) GetPipelines() []*Pipeline {
@@ -1161,7 +2296,7 @@ type GetPipelineRequest struct {
 
 func (x *GetPipelineRequest) Reset() {
 	*x = GetPipelineRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[15]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1173,7 +2308,7 @@ func (x *GetPipelineRequest) String() string {
 func (*GetPipelineRequest) ProtoMessage() {}
 
 func (x *GetPipelineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[15]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1186,7 +2321,7 @@ func (x *GetPipelineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPipelineRequest.ProtoReflect.Descriptor instead.
 func (*GetPipelineRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{15}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetPipelineRequest) GetName() string {
@@ -1205,7 +2340,7 @@ type GetPipelineResponse struct {
 
 func (x *GetPipelineResponse) Reset() {
 	*x = GetPipelineResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[16]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1217,7 +2352,7 @@ func (x *GetPipelineResponse) String() string {
 func (*GetPipelineResponse) ProtoMessage() {}
 
 func (x *GetPipelineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[16]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1230,7 +2365,7 @@ func (x *GetPipelineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPipelineResponse.ProtoReflect.Descriptor instead.
 func (*GetPipelineResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{16}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GetPipelineResponse) GetPipeline() *Pipeline {
@@ -1251,7 +2386,7 @@ type PutPipelineRequest struct {
 
 func (x *PutPipelineRequest) Reset() {
 	*x = PutPipelineRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[17]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1263,7 +2398,7 @@ func (x *PutPipelineRequest) String() string {
 func (*PutPipelineRequest) ProtoMessage() {}
 
 func (x *PutPipelineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[17]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1276,7 +2411,7 @@ func (x *PutPipelineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutPipelineRequest.ProtoReflect.Descriptor instead.
 func (*PutPipelineRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{17}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *PutPipelineRequest) GetName() string {
@@ -1311,7 +2446,7 @@ type PutPipelineResponse struct {
 
 func (x *PutPipelineResponse) Reset() {
 	*x = PutPipelineResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[18]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1323,7 +2458,7 @@ func (x *PutPipelineResponse) String() string {
 func (*PutPipelineResponse) ProtoMessage() {}
 
 func (x *PutPipelineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[18]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1336,7 +2471,7 @@ func (x *PutPipelineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutPipelineResponse.ProtoReflect.Descriptor instead.
 func (*PutPipelineResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{18}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *PutPipelineResponse) GetPipeline() *Pipeline {
@@ -1371,7 +2506,7 @@ type ResumePipelineRequest struct {
 
 func (x *ResumePipelineRequest) Reset() {
 	*x = ResumePipelineRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[19]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1383,7 +2518,7 @@ func (x *ResumePipelineRequest) String() string {
 func (*ResumePipelineRequest) ProtoMessage() {}
 
 func (x *ResumePipelineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[19]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1396,7 +2531,7 @@ func (x *ResumePipelineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumePipelineRequest.ProtoReflect.Descriptor instead.
 func (*ResumePipelineRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{19}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ResumePipelineRequest) GetName() string {
@@ -1429,7 +2564,7 @@ type ResumePipelineResponse struct {
 
 func (x *ResumePipelineResponse) Reset() {
 	*x = ResumePipelineResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[20]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1441,7 +2576,7 @@ func (x *ResumePipelineResponse) String() string {
 func (*ResumePipelineResponse) ProtoMessage() {}
 
 func (x *ResumePipelineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[20]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1454,7 +2589,7 @@ func (x *ResumePipelineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumePipelineResponse.ProtoReflect.Descriptor instead.
 func (*ResumePipelineResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{20}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ResumePipelineResponse) GetLifted() int32 {
@@ -1496,7 +2631,7 @@ type DeadLetter struct {
 
 func (x *DeadLetter) Reset() {
 	*x = DeadLetter{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[21]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1508,7 +2643,7 @@ func (x *DeadLetter) String() string {
 func (*DeadLetter) ProtoMessage() {}
 
 func (x *DeadLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[21]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1521,7 +2656,7 @@ func (x *DeadLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
 func (*DeadLetter) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{21}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *DeadLetter) GetId() string {
@@ -1680,7 +2815,7 @@ type Attempt struct {
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[22]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1692,7 +2827,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[22]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1705,7 +2840,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{22}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Attempt) GetN() int32 {
@@ -1775,7 +2910,7 @@ type Origin struct {
 
 func (x *Origin) Reset() {
 	*x = Origin{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[23]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1787,7 +2922,7 @@ func (x *Origin) String() string {
 func (*Origin) ProtoMessage() {}
 
 func (x *Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[23]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1800,7 +2935,7 @@ func (x *Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Origin.ProtoReflect.Descriptor instead.
 func (*Origin) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{23}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Origin) GetStream() string {
@@ -1838,7 +2973,7 @@ type LetterFilter struct {
 
 func (x *LetterFilter) Reset() {
 	*x = LetterFilter{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[24]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1850,7 +2985,7 @@ func (x *LetterFilter) String() string {
 func (*LetterFilter) ProtoMessage() {}
 
 func (x *LetterFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[24]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1863,7 +2998,7 @@ func (x *LetterFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LetterFilter.ProtoReflect.Descriptor instead.
 func (*LetterFilter) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{24}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *LetterFilter) GetPipeline() string {
@@ -1918,7 +3053,7 @@ type ListDeadLettersRequest struct {
 
 func (x *ListDeadLettersRequest) Reset() {
 	*x = ListDeadLettersRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[25]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1930,7 +3065,7 @@ func (x *ListDeadLettersRequest) String() string {
 func (*ListDeadLettersRequest) ProtoMessage() {}
 
 func (x *ListDeadLettersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[25]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1943,7 +3078,7 @@ func (x *ListDeadLettersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeadLettersRequest.ProtoReflect.Descriptor instead.
 func (*ListDeadLettersRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{25}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListDeadLettersRequest) GetPipeline() string {
@@ -2015,7 +3150,7 @@ type ListDeadLettersResponse struct {
 
 func (x *ListDeadLettersResponse) Reset() {
 	*x = ListDeadLettersResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[26]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2027,7 +3162,7 @@ func (x *ListDeadLettersResponse) String() string {
 func (*ListDeadLettersResponse) ProtoMessage() {}
 
 func (x *ListDeadLettersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[26]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2040,7 +3175,7 @@ func (x *ListDeadLettersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeadLettersResponse.ProtoReflect.Descriptor instead.
 func (*ListDeadLettersResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{26}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListDeadLettersResponse) GetDeadLetters() []*DeadLetter {
@@ -2073,7 +3208,7 @@ type GetDeadLetterRequest struct {
 
 func (x *GetDeadLetterRequest) Reset() {
 	*x = GetDeadLetterRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[27]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2085,7 +3220,7 @@ func (x *GetDeadLetterRequest) String() string {
 func (*GetDeadLetterRequest) ProtoMessage() {}
 
 func (x *GetDeadLetterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[27]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2098,7 +3233,7 @@ func (x *GetDeadLetterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDeadLetterRequest.ProtoReflect.Descriptor instead.
 func (*GetDeadLetterRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{27}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *GetDeadLetterRequest) GetId() string {
@@ -2117,7 +3252,7 @@ type GetDeadLetterResponse struct {
 
 func (x *GetDeadLetterResponse) Reset() {
 	*x = GetDeadLetterResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[28]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2129,7 +3264,7 @@ func (x *GetDeadLetterResponse) String() string {
 func (*GetDeadLetterResponse) ProtoMessage() {}
 
 func (x *GetDeadLetterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[28]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2142,7 +3277,7 @@ func (x *GetDeadLetterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDeadLetterResponse.ProtoReflect.Descriptor instead.
 func (*GetDeadLetterResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{28}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *GetDeadLetterResponse) GetDeadLetter() *DeadLetter {
@@ -2164,7 +3299,7 @@ type ListDeadLetterGroupsRequest struct {
 
 func (x *ListDeadLetterGroupsRequest) Reset() {
 	*x = ListDeadLetterGroupsRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[29]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2176,7 +3311,7 @@ func (x *ListDeadLetterGroupsRequest) String() string {
 func (*ListDeadLetterGroupsRequest) ProtoMessage() {}
 
 func (x *ListDeadLetterGroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[29]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2189,7 +3324,7 @@ func (x *ListDeadLetterGroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeadLetterGroupsRequest.ProtoReflect.Descriptor instead.
 func (*ListDeadLetterGroupsRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{29}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ListDeadLetterGroupsRequest) GetPipeline() string {
@@ -2229,7 +3364,7 @@ type ListDeadLetterGroupsResponse struct {
 
 func (x *ListDeadLetterGroupsResponse) Reset() {
 	*x = ListDeadLetterGroupsResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[30]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2241,7 +3376,7 @@ func (x *ListDeadLetterGroupsResponse) String() string {
 func (*ListDeadLetterGroupsResponse) ProtoMessage() {}
 
 func (x *ListDeadLetterGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[30]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2254,7 +3389,7 @@ func (x *ListDeadLetterGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeadLetterGroupsResponse.ProtoReflect.Descriptor instead.
 func (*ListDeadLetterGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{30}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ListDeadLetterGroupsResponse) GetGroups() []*DeadLetterGroup {
@@ -2288,7 +3423,7 @@ type DeadLetterGroup struct {
 
 func (x *DeadLetterGroup) Reset() {
 	*x = DeadLetterGroup{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[31]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2300,7 +3435,7 @@ func (x *DeadLetterGroup) String() string {
 func (*DeadLetterGroup) ProtoMessage() {}
 
 func (x *DeadLetterGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[31]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2313,7 +3448,7 @@ func (x *DeadLetterGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetterGroup.ProtoReflect.Descriptor instead.
 func (*DeadLetterGroup) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{31}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *DeadLetterGroup) GetGroup() string {
@@ -2438,7 +3573,7 @@ type ReplayDeadLettersRequest struct {
 
 func (x *ReplayDeadLettersRequest) Reset() {
 	*x = ReplayDeadLettersRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[32]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2450,7 +3585,7 @@ func (x *ReplayDeadLettersRequest) String() string {
 func (*ReplayDeadLettersRequest) ProtoMessage() {}
 
 func (x *ReplayDeadLettersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[32]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2463,7 +3598,7 @@ func (x *ReplayDeadLettersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayDeadLettersRequest.ProtoReflect.Descriptor instead.
 func (*ReplayDeadLettersRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{32}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ReplayDeadLettersRequest) GetIds() []string {
@@ -2521,7 +3656,7 @@ type ReplayDeadLettersResponse struct {
 
 func (x *ReplayDeadLettersResponse) Reset() {
 	*x = ReplayDeadLettersResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[33]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2533,7 +3668,7 @@ func (x *ReplayDeadLettersResponse) String() string {
 func (*ReplayDeadLettersResponse) ProtoMessage() {}
 
 func (x *ReplayDeadLettersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[33]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2546,7 +3681,7 @@ func (x *ReplayDeadLettersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayDeadLettersResponse.ProtoReflect.Descriptor instead.
 func (*ReplayDeadLettersResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{33}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ReplayDeadLettersResponse) GetActionId() string {
@@ -2591,7 +3726,7 @@ type DiscardDeadLettersRequest struct {
 
 func (x *DiscardDeadLettersRequest) Reset() {
 	*x = DiscardDeadLettersRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[34]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2603,7 +3738,7 @@ func (x *DiscardDeadLettersRequest) String() string {
 func (*DiscardDeadLettersRequest) ProtoMessage() {}
 
 func (x *DiscardDeadLettersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[34]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2616,7 +3751,7 @@ func (x *DiscardDeadLettersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscardDeadLettersRequest.ProtoReflect.Descriptor instead.
 func (*DiscardDeadLettersRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{34}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *DiscardDeadLettersRequest) GetIds() []string {
@@ -2673,7 +3808,7 @@ type DiscardDeadLettersResponse struct {
 
 func (x *DiscardDeadLettersResponse) Reset() {
 	*x = DiscardDeadLettersResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[35]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2685,7 +3820,7 @@ func (x *DiscardDeadLettersResponse) String() string {
 func (*DiscardDeadLettersResponse) ProtoMessage() {}
 
 func (x *DiscardDeadLettersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[35]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2698,7 +3833,7 @@ func (x *DiscardDeadLettersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscardDeadLettersResponse.ProtoReflect.Descriptor instead.
 func (*DiscardDeadLettersResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{35}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *DiscardDeadLettersResponse) GetActionId() string {
@@ -2741,7 +3876,7 @@ type ListRecordsRequest struct {
 
 func (x *ListRecordsRequest) Reset() {
 	*x = ListRecordsRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[36]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2753,7 +3888,7 @@ func (x *ListRecordsRequest) String() string {
 func (*ListRecordsRequest) ProtoMessage() {}
 
 func (x *ListRecordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[36]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2766,7 +3901,7 @@ func (x *ListRecordsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRecordsRequest.ProtoReflect.Descriptor instead.
 func (*ListRecordsRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{36}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ListRecordsRequest) GetPipeline() string {
@@ -2799,7 +3934,7 @@ type ListRecordsResponse struct {
 
 func (x *ListRecordsResponse) Reset() {
 	*x = ListRecordsResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[37]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2811,7 +3946,7 @@ func (x *ListRecordsResponse) String() string {
 func (*ListRecordsResponse) ProtoMessage() {}
 
 func (x *ListRecordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[37]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2824,7 +3959,7 @@ func (x *ListRecordsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRecordsResponse.ProtoReflect.Descriptor instead.
 func (*ListRecordsResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{37}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ListRecordsResponse) GetRecords() []*RecordHistory {
@@ -2857,7 +3992,7 @@ type RecordHistory struct {
 
 func (x *RecordHistory) Reset() {
 	*x = RecordHistory{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[38]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2869,7 +4004,7 @@ func (x *RecordHistory) String() string {
 func (*RecordHistory) ProtoMessage() {}
 
 func (x *RecordHistory) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[38]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2882,7 +4017,7 @@ func (x *RecordHistory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordHistory.ProtoReflect.Descriptor instead.
 func (*RecordHistory) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{38}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *RecordHistory) GetPipeline() string {
@@ -2985,7 +4120,7 @@ type RecordEvent struct {
 
 func (x *RecordEvent) Reset() {
 	*x = RecordEvent{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[39]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2997,7 +4132,7 @@ func (x *RecordEvent) String() string {
 func (*RecordEvent) ProtoMessage() {}
 
 func (x *RecordEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[39]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3010,7 +4145,7 @@ func (x *RecordEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordEvent.ProtoReflect.Descriptor instead.
 func (*RecordEvent) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{39}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *RecordEvent) GetAt() *timestamppb.Timestamp {
@@ -3125,7 +4260,7 @@ const file_bulkhead_ops_v1_ops_proto_rawDesc = "" +
 	"\x04orgs\x18\x06 \x03(\v2\x1a.bulkhead.ops.v1.OrgStatusR\x04orgs\x128\n" +
 	"\n" +
 	"open_items\x18\a \x03(\v2\x19.bulkhead.ops.v1.OpenItemR\topenItems\x12\x18\n" +
-	"\aversion\x18\b \x01(\tR\aversion\"\xed\x03\n" +
+	"\aversion\x18\b \x01(\tR\aversion\"\xee\x04\n" +
 	"\x0ePipelineStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x05R\brevision\x122\n" +
@@ -3140,7 +4275,21 @@ const file_bulkhead_ops_v1_ops_proto_rawDesc = "" +
 	"\rnext_retry_at\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\vnextRetryAt\x12\x18\n" +
 	"\astopped\x18\v \x01(\tR\astopped\x12%\n" +
-	"\x0epartial_chunks\x18\f \x01(\x03R\rpartialChunks\"H\n" +
+	"\x0epartial_chunks\x18\f \x01(\x03R\rpartialChunks\x120\n" +
+	"\x04jobs\x18\r \x03(\v2\x1c.bulkhead.ops.v1.JobProgressR\x04jobs\x12\x14\n" +
+	"\x05owner\x18\x0e \x01(\tR\x05owner\x12\x18\n" +
+	"\acontact\x18\x0f \x01(\tR\acontact\x12\x1d\n" +
+	"\n" +
+	"depends_on\x18\x10 \x03(\tR\tdependsOn\"\x8e\x02\n" +
+	"\vJobProgress\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x14\n" +
+	"\x05chunk\x18\x02 \x01(\tR\x05chunk\x12\x14\n" +
+	"\x05state\x18\x03 \x01(\tR\x05state\x12\x12\n" +
+	"\x04rows\x18\x04 \x01(\x05R\x04rows\x12\x1c\n" +
+	"\tprocessed\x18\x05 \x01(\x03R\tprocessed\x12\x16\n" +
+	"\x06failed\x18\x06 \x01(\x03R\x06failed\x12=\n" +
+	"\fsubmitted_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\vsubmittedAt\x123\n" +
+	"\aseen_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x06seenAt\"H\n" +
 	"\n" +
 	"Checkpoint\x12\x12\n" +
 	"\x04lane\x18\x01 \x01(\x05R\x04lane\x12\x10\n" +
@@ -3166,7 +4315,7 @@ const file_bulkhead_ops_v1_ops_proto_rawDesc = "" +
 	"\bpipeline\x18\x04 \x01(\tR\bpipeline\x12\x14\n" +
 	"\x05state\x18\x05 \x01(\tR\x05state\x120\n" +
 	"\x05since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x12\n" +
-	"\x04note\x18\a \x01(\tR\x04note\"\xd8\x01\n" +
+	"\x04note\x18\a \x01(\tR\x04note\"\x8c\x03\n" +
 	"\bPipeline\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x05R\brevision\x12\x12\n" +
@@ -3175,7 +4324,87 @@ const file_bulkhead_ops_v1_ops_proto_rawDesc = "" +
 	"applied_by\x18\x04 \x01(\tR\tappliedBy\x129\n" +
 	"\n" +
 	"applied_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tappliedAt\x12.\n" +
-	"\x06pauses\x18\x06 \x03(\v2\x16.bulkhead.ops.v1.PauseR\x06pauses\"\x16\n" +
+	"\x06pauses\x18\x06 \x03(\v2\x16.bulkhead.ops.v1.PauseR\x06pauses\x12\x14\n" +
+	"\x05owner\x18\a \x01(\tR\x05owner\x12\x18\n" +
+	"\acontact\x18\b \x01(\tR\acontact\x12\x1d\n" +
+	"\n" +
+	"depends_on\x18\t \x03(\tR\tdependsOn\x12\x10\n" +
+	"\x03org\x18\n" +
+	" \x01(\tR\x03org\x12\x16\n" +
+	"\x06object\x18\v \x01(\tR\x06object\x12\x1c\n" +
+	"\toperation\x18\f \x01(\tR\toperation\x12\x1b\n" +
+	"\tkey_field\x18\r \x01(\tR\bkeyField\"*\n" +
+	"\x14ListRevisionsRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"P\n" +
+	"\x15ListRevisionsResponse\x127\n" +
+	"\trevisions\x18\x01 \x03(\v2\x19.bulkhead.ops.v1.RevisionR\trevisions\"\xc6\x01\n" +
+	"\bRevision\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\x05R\brevision\x12\x1d\n" +
+	"\n" +
+	"applied_by\x18\x02 \x01(\tR\tappliedBy\x129\n" +
+	"\n" +
+	"applied_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tappliedAt\x12\x16\n" +
+	"\x06sha256\x18\x04 \x01(\tR\x06sha256\x12\x18\n" +
+	"\acurrent\x18\x05 \x01(\bR\acurrent\x12\x12\n" +
+	"\x04yaml\x18\x06 \x01(\tR\x04yaml\"N\n" +
+	"\x14DiffRevisionsRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\x05R\x04from\x12\x0e\n" +
+	"\x02to\x18\x03 \x01(\x05R\x02to\"i\n" +
+	"\x15DiffRevisionsResponse\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\x05R\x04from\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\x05R\x02to\x12\x12\n" +
+	"\x04diff\x18\x03 \x01(\tR\x04diff\x12\x18\n" +
+	"\achanges\x18\x04 \x03(\tR\achanges\"q\n" +
+	"\x17RollbackPipelineRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x05R\brevision\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x0e\n" +
+	"\x02by\x18\x04 \x01(\tR\x02by\"\x87\x01\n" +
+	"\x18RollbackPipelineResponse\x125\n" +
+	"\bpipeline\x18\x01 \x01(\v2\x19.bulkhead.ops.v1.PipelineR\bpipeline\x12\x18\n" +
+	"\achanged\x18\x02 \x01(\bR\achanged\x12\x1a\n" +
+	"\bwarnings\x18\x03 \x03(\tR\bwarnings\"\xbb\x01\n" +
+	"\x15ResolveRecordsRequest\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\x12\x1a\n" +
+	"\bdecision\x18\x02 \x01(\tR\bdecision\x12#\n" +
+	"\rsalesforce_id\x18\x03 \x01(\tR\fsalesforceId\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12'\n" +
+	"\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\x12\x0e\n" +
+	"\x02by\x18\x06 \x01(\tR\x02by\"\x96\x01\n" +
+	"\x16ResolveRecordsResponse\x12\x1b\n" +
+	"\taction_id\x18\x01 \x01(\tR\bactionId\x12\x1a\n" +
+	"\bresolved\x18\x02 \x01(\x03R\bresolved\x12\x18\n" +
+	"\askipped\x18\x03 \x01(\x03R\askipped\x12)\n" +
+	"\x10repeated_request\x18\x04 \x01(\bR\x0frepeatedRequest\"\xe7\x01\n" +
+	"\x14RereadRecordsRequest\x12\x1a\n" +
+	"\bpipeline\x18\x01 \x01(\tR\bpipeline\x12\x19\n" +
+	"\bfrom_seq\x18\x02 \x01(\x03R\afromSeq\x120\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x15\n" +
+	"\x06to_seq\x18\x04 \x01(\x03R\x05toSeq\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12'\n" +
+	"\x0fidempotency_key\x18\x06 \x01(\tR\x0eidempotencyKey\x12\x0e\n" +
+	"\x02by\x18\a \x01(\tR\x02by\"s\n" +
+	"\x15RereadRecordsResponse\x12/\n" +
+	"\x06reread\x18\x01 \x01(\v2\x17.bulkhead.ops.v1.RereadR\x06reread\x12)\n" +
+	"\x10repeated_request\x18\x02 \x01(\bR\x0frepeatedRequest\"\"\n" +
+	"\x10GetRereadRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"D\n" +
+	"\x11GetRereadResponse\x12/\n" +
+	"\x06reread\x18\x01 \x01(\v2\x17.bulkhead.ops.v1.RereadR\x06reread\"\x98\x02\n" +
+	"\x06Reread\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
+	"\bpipeline\x18\x02 \x01(\tR\bpipeline\x12\x19\n" +
+	"\bfrom_seq\x18\x03 \x01(\x03R\afromSeq\x12\x15\n" +
+	"\x06to_seq\x18\x04 \x01(\x03R\x05toSeq\x12\x19\n" +
+	"\bread_seq\x18\x05 \x01(\x03R\areadSeq\x12\x14\n" +
+	"\x05known\x18\x06 \x01(\x03R\x05known\x12\x1a\n" +
+	"\baccepted\x18\a \x01(\x03R\baccepted\x12\x12\n" +
+	"\x04done\x18\b \x01(\bR\x04done\x12\x14\n" +
+	"\x05error\x18\t \x01(\tR\x05error\x129\n" +
+	"\n" +
+	"ordered_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\torderedAt\"\x16\n" +
 	"\x14ListPipelinesRequest\"P\n" +
 	"\x15ListPipelinesResponse\x127\n" +
 	"\tpipelines\x18\x01 \x03(\v2\x19.bulkhead.ops.v1.PipelineR\tpipelines\"(\n" +
@@ -3348,7 +4577,7 @@ const file_bulkhead_ops_v1_ops_proto_rawDesc = "" +
 	"\x06job_id\x18\x05 \x01(\tR\x05jobId\x12\x14\n" +
 	"\x05class\x18\x06 \x01(\tR\x05class\x12\x12\n" +
 	"\x04code\x18\a \x01(\tR\x04code\x12\x18\n" +
-	"\amessage\x18\b \x01(\tR\amessage2\x9e\t\n" +
+	"\amessage\x18\b \x01(\tR\amessage2\xde\r\n" +
 	"\n" +
 	"OpsService\x12R\n" +
 	"\tGetStatus\x12!.bulkhead.ops.v1.GetStatusRequest\x1a\".bulkhead.ops.v1.GetStatusResponse\x12U\n" +
@@ -3363,7 +4592,13 @@ const file_bulkhead_ops_v1_ops_proto_rawDesc = "" +
 	"\x14ListDeadLetterGroups\x12,.bulkhead.ops.v1.ListDeadLetterGroupsRequest\x1a-.bulkhead.ops.v1.ListDeadLetterGroupsResponse\x12j\n" +
 	"\x11ReplayDeadLetters\x12).bulkhead.ops.v1.ReplayDeadLettersRequest\x1a*.bulkhead.ops.v1.ReplayDeadLettersResponse\x12m\n" +
 	"\x12DiscardDeadLetters\x12*.bulkhead.ops.v1.DiscardDeadLettersRequest\x1a+.bulkhead.ops.v1.DiscardDeadLettersResponse\x12X\n" +
-	"\vListRecords\x12#.bulkhead.ops.v1.ListRecordsRequest\x1a$.bulkhead.ops.v1.ListRecordsResponseB*Z(bulkhead/proto/gen/bulkhead/ops/v1;opsv1b\x06proto3"
+	"\vListRecords\x12#.bulkhead.ops.v1.ListRecordsRequest\x1a$.bulkhead.ops.v1.ListRecordsResponse\x12^\n" +
+	"\rListRevisions\x12%.bulkhead.ops.v1.ListRevisionsRequest\x1a&.bulkhead.ops.v1.ListRevisionsResponse\x12^\n" +
+	"\rDiffRevisions\x12%.bulkhead.ops.v1.DiffRevisionsRequest\x1a&.bulkhead.ops.v1.DiffRevisionsResponse\x12g\n" +
+	"\x10RollbackPipeline\x12(.bulkhead.ops.v1.RollbackPipelineRequest\x1a).bulkhead.ops.v1.RollbackPipelineResponse\x12a\n" +
+	"\x0eResolveRecords\x12&.bulkhead.ops.v1.ResolveRecordsRequest\x1a'.bulkhead.ops.v1.ResolveRecordsResponse\x12^\n" +
+	"\rRereadRecords\x12%.bulkhead.ops.v1.RereadRecordsRequest\x1a&.bulkhead.ops.v1.RereadRecordsResponse\x12R\n" +
+	"\tGetReread\x12!.bulkhead.ops.v1.GetRereadRequest\x1a\".bulkhead.ops.v1.GetRereadResponseB*Z(bulkhead/proto/gen/bulkhead/ops/v1;opsv1b\x06proto3"
 
 var (
 	file_bulkhead_ops_v1_ops_proto_rawDescOnce sync.Once
@@ -3377,7 +4612,7 @@ func file_bulkhead_ops_v1_ops_proto_rawDescGZIP() []byte {
 	return file_bulkhead_ops_v1_ops_proto_rawDescData
 }
 
-var file_bulkhead_ops_v1_ops_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
+var file_bulkhead_ops_v1_ops_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
 var file_bulkhead_ops_v1_ops_proto_goTypes = []any{
 	(*Balance)(nil),                      // 0: bulkhead.ops.v1.Balance
 	(*Unread)(nil),                       // 1: bulkhead.ops.v1.Unread
@@ -3387,116 +4622,153 @@ var file_bulkhead_ops_v1_ops_proto_goTypes = []any{
 	(*GetStatusRequest)(nil),             // 5: bulkhead.ops.v1.GetStatusRequest
 	(*GetStatusResponse)(nil),            // 6: bulkhead.ops.v1.GetStatusResponse
 	(*PipelineStatus)(nil),               // 7: bulkhead.ops.v1.PipelineStatus
-	(*Checkpoint)(nil),                   // 8: bulkhead.ops.v1.Checkpoint
-	(*Pause)(nil),                        // 9: bulkhead.ops.v1.Pause
-	(*OrgStatus)(nil),                    // 10: bulkhead.ops.v1.OrgStatus
-	(*OpenItem)(nil),                     // 11: bulkhead.ops.v1.OpenItem
-	(*Pipeline)(nil),                     // 12: bulkhead.ops.v1.Pipeline
-	(*ListPipelinesRequest)(nil),         // 13: bulkhead.ops.v1.ListPipelinesRequest
-	(*ListPipelinesResponse)(nil),        // 14: bulkhead.ops.v1.ListPipelinesResponse
-	(*GetPipelineRequest)(nil),           // 15: bulkhead.ops.v1.GetPipelineRequest
-	(*GetPipelineResponse)(nil),          // 16: bulkhead.ops.v1.GetPipelineResponse
-	(*PutPipelineRequest)(nil),           // 17: bulkhead.ops.v1.PutPipelineRequest
-	(*PutPipelineResponse)(nil),          // 18: bulkhead.ops.v1.PutPipelineResponse
-	(*ResumePipelineRequest)(nil),        // 19: bulkhead.ops.v1.ResumePipelineRequest
-	(*ResumePipelineResponse)(nil),       // 20: bulkhead.ops.v1.ResumePipelineResponse
-	(*DeadLetter)(nil),                   // 21: bulkhead.ops.v1.DeadLetter
-	(*Attempt)(nil),                      // 22: bulkhead.ops.v1.Attempt
-	(*Origin)(nil),                       // 23: bulkhead.ops.v1.Origin
-	(*LetterFilter)(nil),                 // 24: bulkhead.ops.v1.LetterFilter
-	(*ListDeadLettersRequest)(nil),       // 25: bulkhead.ops.v1.ListDeadLettersRequest
-	(*ListDeadLettersResponse)(nil),      // 26: bulkhead.ops.v1.ListDeadLettersResponse
-	(*GetDeadLetterRequest)(nil),         // 27: bulkhead.ops.v1.GetDeadLetterRequest
-	(*GetDeadLetterResponse)(nil),        // 28: bulkhead.ops.v1.GetDeadLetterResponse
-	(*ListDeadLetterGroupsRequest)(nil),  // 29: bulkhead.ops.v1.ListDeadLetterGroupsRequest
-	(*ListDeadLetterGroupsResponse)(nil), // 30: bulkhead.ops.v1.ListDeadLetterGroupsResponse
-	(*DeadLetterGroup)(nil),              // 31: bulkhead.ops.v1.DeadLetterGroup
-	(*ReplayDeadLettersRequest)(nil),     // 32: bulkhead.ops.v1.ReplayDeadLettersRequest
-	(*ReplayDeadLettersResponse)(nil),    // 33: bulkhead.ops.v1.ReplayDeadLettersResponse
-	(*DiscardDeadLettersRequest)(nil),    // 34: bulkhead.ops.v1.DiscardDeadLettersRequest
-	(*DiscardDeadLettersResponse)(nil),   // 35: bulkhead.ops.v1.DiscardDeadLettersResponse
-	(*ListRecordsRequest)(nil),           // 36: bulkhead.ops.v1.ListRecordsRequest
-	(*ListRecordsResponse)(nil),          // 37: bulkhead.ops.v1.ListRecordsResponse
-	(*RecordHistory)(nil),                // 38: bulkhead.ops.v1.RecordHistory
-	(*RecordEvent)(nil),                  // 39: bulkhead.ops.v1.RecordEvent
-	nil,                                  // 40: bulkhead.ops.v1.GetBalanceResponse.PipelinesEntry
-	nil,                                  // 41: bulkhead.ops.v1.GetBalanceResponse.FailedAttemptsEntry
-	nil,                                  // 42: bulkhead.ops.v1.DeadLetter.RowEntry
-	(*timestamppb.Timestamp)(nil),        // 43: google.protobuf.Timestamp
+	(*JobProgress)(nil),                  // 8: bulkhead.ops.v1.JobProgress
+	(*Checkpoint)(nil),                   // 9: bulkhead.ops.v1.Checkpoint
+	(*Pause)(nil),                        // 10: bulkhead.ops.v1.Pause
+	(*OrgStatus)(nil),                    // 11: bulkhead.ops.v1.OrgStatus
+	(*OpenItem)(nil),                     // 12: bulkhead.ops.v1.OpenItem
+	(*Pipeline)(nil),                     // 13: bulkhead.ops.v1.Pipeline
+	(*ListRevisionsRequest)(nil),         // 14: bulkhead.ops.v1.ListRevisionsRequest
+	(*ListRevisionsResponse)(nil),        // 15: bulkhead.ops.v1.ListRevisionsResponse
+	(*Revision)(nil),                     // 16: bulkhead.ops.v1.Revision
+	(*DiffRevisionsRequest)(nil),         // 17: bulkhead.ops.v1.DiffRevisionsRequest
+	(*DiffRevisionsResponse)(nil),        // 18: bulkhead.ops.v1.DiffRevisionsResponse
+	(*RollbackPipelineRequest)(nil),      // 19: bulkhead.ops.v1.RollbackPipelineRequest
+	(*RollbackPipelineResponse)(nil),     // 20: bulkhead.ops.v1.RollbackPipelineResponse
+	(*ResolveRecordsRequest)(nil),        // 21: bulkhead.ops.v1.ResolveRecordsRequest
+	(*ResolveRecordsResponse)(nil),       // 22: bulkhead.ops.v1.ResolveRecordsResponse
+	(*RereadRecordsRequest)(nil),         // 23: bulkhead.ops.v1.RereadRecordsRequest
+	(*RereadRecordsResponse)(nil),        // 24: bulkhead.ops.v1.RereadRecordsResponse
+	(*GetRereadRequest)(nil),             // 25: bulkhead.ops.v1.GetRereadRequest
+	(*GetRereadResponse)(nil),            // 26: bulkhead.ops.v1.GetRereadResponse
+	(*Reread)(nil),                       // 27: bulkhead.ops.v1.Reread
+	(*ListPipelinesRequest)(nil),         // 28: bulkhead.ops.v1.ListPipelinesRequest
+	(*ListPipelinesResponse)(nil),        // 29: bulkhead.ops.v1.ListPipelinesResponse
+	(*GetPipelineRequest)(nil),           // 30: bulkhead.ops.v1.GetPipelineRequest
+	(*GetPipelineResponse)(nil),          // 31: bulkhead.ops.v1.GetPipelineResponse
+	(*PutPipelineRequest)(nil),           // 32: bulkhead.ops.v1.PutPipelineRequest
+	(*PutPipelineResponse)(nil),          // 33: bulkhead.ops.v1.PutPipelineResponse
+	(*ResumePipelineRequest)(nil),        // 34: bulkhead.ops.v1.ResumePipelineRequest
+	(*ResumePipelineResponse)(nil),       // 35: bulkhead.ops.v1.ResumePipelineResponse
+	(*DeadLetter)(nil),                   // 36: bulkhead.ops.v1.DeadLetter
+	(*Attempt)(nil),                      // 37: bulkhead.ops.v1.Attempt
+	(*Origin)(nil),                       // 38: bulkhead.ops.v1.Origin
+	(*LetterFilter)(nil),                 // 39: bulkhead.ops.v1.LetterFilter
+	(*ListDeadLettersRequest)(nil),       // 40: bulkhead.ops.v1.ListDeadLettersRequest
+	(*ListDeadLettersResponse)(nil),      // 41: bulkhead.ops.v1.ListDeadLettersResponse
+	(*GetDeadLetterRequest)(nil),         // 42: bulkhead.ops.v1.GetDeadLetterRequest
+	(*GetDeadLetterResponse)(nil),        // 43: bulkhead.ops.v1.GetDeadLetterResponse
+	(*ListDeadLetterGroupsRequest)(nil),  // 44: bulkhead.ops.v1.ListDeadLetterGroupsRequest
+	(*ListDeadLetterGroupsResponse)(nil), // 45: bulkhead.ops.v1.ListDeadLetterGroupsResponse
+	(*DeadLetterGroup)(nil),              // 46: bulkhead.ops.v1.DeadLetterGroup
+	(*ReplayDeadLettersRequest)(nil),     // 47: bulkhead.ops.v1.ReplayDeadLettersRequest
+	(*ReplayDeadLettersResponse)(nil),    // 48: bulkhead.ops.v1.ReplayDeadLettersResponse
+	(*DiscardDeadLettersRequest)(nil),    // 49: bulkhead.ops.v1.DiscardDeadLettersRequest
+	(*DiscardDeadLettersResponse)(nil),   // 50: bulkhead.ops.v1.DiscardDeadLettersResponse
+	(*ListRecordsRequest)(nil),           // 51: bulkhead.ops.v1.ListRecordsRequest
+	(*ListRecordsResponse)(nil),          // 52: bulkhead.ops.v1.ListRecordsResponse
+	(*RecordHistory)(nil),                // 53: bulkhead.ops.v1.RecordHistory
+	(*RecordEvent)(nil),                  // 54: bulkhead.ops.v1.RecordEvent
+	nil,                                  // 55: bulkhead.ops.v1.GetBalanceResponse.PipelinesEntry
+	nil,                                  // 56: bulkhead.ops.v1.GetBalanceResponse.FailedAttemptsEntry
+	nil,                                  // 57: bulkhead.ops.v1.DeadLetter.RowEntry
+	(*timestamppb.Timestamp)(nil),        // 58: google.protobuf.Timestamp
 }
 var file_bulkhead_ops_v1_ops_proto_depIdxs = []int32{
 	0,  // 0: bulkhead.ops.v1.GetBalanceResponse.balance:type_name -> bulkhead.ops.v1.Balance
 	1,  // 1: bulkhead.ops.v1.GetBalanceResponse.unread:type_name -> bulkhead.ops.v1.Unread
-	40, // 2: bulkhead.ops.v1.GetBalanceResponse.pipelines:type_name -> bulkhead.ops.v1.GetBalanceResponse.PipelinesEntry
-	41, // 3: bulkhead.ops.v1.GetBalanceResponse.failed_attempts:type_name -> bulkhead.ops.v1.GetBalanceResponse.FailedAttemptsEntry
+	55, // 2: bulkhead.ops.v1.GetBalanceResponse.pipelines:type_name -> bulkhead.ops.v1.GetBalanceResponse.PipelinesEntry
+	56, // 3: bulkhead.ops.v1.GetBalanceResponse.failed_attempts:type_name -> bulkhead.ops.v1.GetBalanceResponse.FailedAttemptsEntry
 	0,  // 4: bulkhead.ops.v1.PipelineBalance.balance:type_name -> bulkhead.ops.v1.Balance
 	1,  // 5: bulkhead.ops.v1.PipelineBalance.unread:type_name -> bulkhead.ops.v1.Unread
 	0,  // 6: bulkhead.ops.v1.GetStatusResponse.balance:type_name -> bulkhead.ops.v1.Balance
 	1,  // 7: bulkhead.ops.v1.GetStatusResponse.unread:type_name -> bulkhead.ops.v1.Unread
 	7,  // 8: bulkhead.ops.v1.GetStatusResponse.pipelines:type_name -> bulkhead.ops.v1.PipelineStatus
-	10, // 9: bulkhead.ops.v1.GetStatusResponse.orgs:type_name -> bulkhead.ops.v1.OrgStatus
-	11, // 10: bulkhead.ops.v1.GetStatusResponse.open_items:type_name -> bulkhead.ops.v1.OpenItem
+	11, // 9: bulkhead.ops.v1.GetStatusResponse.orgs:type_name -> bulkhead.ops.v1.OrgStatus
+	12, // 10: bulkhead.ops.v1.GetStatusResponse.open_items:type_name -> bulkhead.ops.v1.OpenItem
 	0,  // 11: bulkhead.ops.v1.PipelineStatus.balance:type_name -> bulkhead.ops.v1.Balance
 	1,  // 12: bulkhead.ops.v1.PipelineStatus.unread:type_name -> bulkhead.ops.v1.Unread
-	8,  // 13: bulkhead.ops.v1.PipelineStatus.checkpoints:type_name -> bulkhead.ops.v1.Checkpoint
-	9,  // 14: bulkhead.ops.v1.PipelineStatus.pauses:type_name -> bulkhead.ops.v1.Pause
-	43, // 15: bulkhead.ops.v1.PipelineStatus.next_retry_at:type_name -> google.protobuf.Timestamp
-	43, // 16: bulkhead.ops.v1.Pause.since:type_name -> google.protobuf.Timestamp
-	43, // 17: bulkhead.ops.v1.OpenItem.since:type_name -> google.protobuf.Timestamp
-	43, // 18: bulkhead.ops.v1.Pipeline.applied_at:type_name -> google.protobuf.Timestamp
-	9,  // 19: bulkhead.ops.v1.Pipeline.pauses:type_name -> bulkhead.ops.v1.Pause
-	12, // 20: bulkhead.ops.v1.ListPipelinesResponse.pipelines:type_name -> bulkhead.ops.v1.Pipeline
-	12, // 21: bulkhead.ops.v1.GetPipelineResponse.pipeline:type_name -> bulkhead.ops.v1.Pipeline
-	12, // 22: bulkhead.ops.v1.PutPipelineResponse.pipeline:type_name -> bulkhead.ops.v1.Pipeline
-	43, // 23: bulkhead.ops.v1.DeadLetter.dead_at:type_name -> google.protobuf.Timestamp
-	43, // 24: bulkhead.ops.v1.DeadLetter.accepted_at:type_name -> google.protobuf.Timestamp
-	42, // 25: bulkhead.ops.v1.DeadLetter.row:type_name -> bulkhead.ops.v1.DeadLetter.RowEntry
-	22, // 26: bulkhead.ops.v1.DeadLetter.attempts:type_name -> bulkhead.ops.v1.Attempt
-	23, // 27: bulkhead.ops.v1.DeadLetter.origin:type_name -> bulkhead.ops.v1.Origin
-	43, // 28: bulkhead.ops.v1.Attempt.at:type_name -> google.protobuf.Timestamp
-	21, // 29: bulkhead.ops.v1.ListDeadLettersResponse.dead_letters:type_name -> bulkhead.ops.v1.DeadLetter
-	21, // 30: bulkhead.ops.v1.GetDeadLetterResponse.dead_letter:type_name -> bulkhead.ops.v1.DeadLetter
-	31, // 31: bulkhead.ops.v1.ListDeadLetterGroupsResponse.groups:type_name -> bulkhead.ops.v1.DeadLetterGroup
-	43, // 32: bulkhead.ops.v1.DeadLetterGroup.first_dead_at:type_name -> google.protobuf.Timestamp
-	43, // 33: bulkhead.ops.v1.DeadLetterGroup.last_dead_at:type_name -> google.protobuf.Timestamp
-	24, // 34: bulkhead.ops.v1.ReplayDeadLettersRequest.filter:type_name -> bulkhead.ops.v1.LetterFilter
-	24, // 35: bulkhead.ops.v1.DiscardDeadLettersRequest.filter:type_name -> bulkhead.ops.v1.LetterFilter
-	38, // 36: bulkhead.ops.v1.ListRecordsResponse.records:type_name -> bulkhead.ops.v1.RecordHistory
-	39, // 37: bulkhead.ops.v1.RecordHistory.events:type_name -> bulkhead.ops.v1.RecordEvent
-	23, // 38: bulkhead.ops.v1.RecordHistory.origin:type_name -> bulkhead.ops.v1.Origin
-	43, // 39: bulkhead.ops.v1.RecordHistory.accepted_at:type_name -> google.protobuf.Timestamp
-	43, // 40: bulkhead.ops.v1.RecordHistory.next_retry_at:type_name -> google.protobuf.Timestamp
-	43, // 41: bulkhead.ops.v1.RecordEvent.at:type_name -> google.protobuf.Timestamp
-	4,  // 42: bulkhead.ops.v1.GetBalanceResponse.PipelinesEntry.value:type_name -> bulkhead.ops.v1.PipelineBalance
-	5,  // 43: bulkhead.ops.v1.OpsService.GetStatus:input_type -> bulkhead.ops.v1.GetStatusRequest
-	2,  // 44: bulkhead.ops.v1.OpsService.GetBalance:input_type -> bulkhead.ops.v1.GetBalanceRequest
-	13, // 45: bulkhead.ops.v1.OpsService.ListPipelines:input_type -> bulkhead.ops.v1.ListPipelinesRequest
-	15, // 46: bulkhead.ops.v1.OpsService.GetPipeline:input_type -> bulkhead.ops.v1.GetPipelineRequest
-	17, // 47: bulkhead.ops.v1.OpsService.PutPipeline:input_type -> bulkhead.ops.v1.PutPipelineRequest
-	19, // 48: bulkhead.ops.v1.OpsService.ResumePipeline:input_type -> bulkhead.ops.v1.ResumePipelineRequest
-	25, // 49: bulkhead.ops.v1.OpsService.ListDeadLetters:input_type -> bulkhead.ops.v1.ListDeadLettersRequest
-	27, // 50: bulkhead.ops.v1.OpsService.GetDeadLetter:input_type -> bulkhead.ops.v1.GetDeadLetterRequest
-	29, // 51: bulkhead.ops.v1.OpsService.ListDeadLetterGroups:input_type -> bulkhead.ops.v1.ListDeadLetterGroupsRequest
-	32, // 52: bulkhead.ops.v1.OpsService.ReplayDeadLetters:input_type -> bulkhead.ops.v1.ReplayDeadLettersRequest
-	34, // 53: bulkhead.ops.v1.OpsService.DiscardDeadLetters:input_type -> bulkhead.ops.v1.DiscardDeadLettersRequest
-	36, // 54: bulkhead.ops.v1.OpsService.ListRecords:input_type -> bulkhead.ops.v1.ListRecordsRequest
-	6,  // 55: bulkhead.ops.v1.OpsService.GetStatus:output_type -> bulkhead.ops.v1.GetStatusResponse
-	3,  // 56: bulkhead.ops.v1.OpsService.GetBalance:output_type -> bulkhead.ops.v1.GetBalanceResponse
-	14, // 57: bulkhead.ops.v1.OpsService.ListPipelines:output_type -> bulkhead.ops.v1.ListPipelinesResponse
-	16, // 58: bulkhead.ops.v1.OpsService.GetPipeline:output_type -> bulkhead.ops.v1.GetPipelineResponse
-	18, // 59: bulkhead.ops.v1.OpsService.PutPipeline:output_type -> bulkhead.ops.v1.PutPipelineResponse
-	20, // 60: bulkhead.ops.v1.OpsService.ResumePipeline:output_type -> bulkhead.ops.v1.ResumePipelineResponse
-	26, // 61: bulkhead.ops.v1.OpsService.ListDeadLetters:output_type -> bulkhead.ops.v1.ListDeadLettersResponse
-	28, // 62: bulkhead.ops.v1.OpsService.GetDeadLetter:output_type -> bulkhead.ops.v1.GetDeadLetterResponse
-	30, // 63: bulkhead.ops.v1.OpsService.ListDeadLetterGroups:output_type -> bulkhead.ops.v1.ListDeadLetterGroupsResponse
-	33, // 64: bulkhead.ops.v1.OpsService.ReplayDeadLetters:output_type -> bulkhead.ops.v1.ReplayDeadLettersResponse
-	35, // 65: bulkhead.ops.v1.OpsService.DiscardDeadLetters:output_type -> bulkhead.ops.v1.DiscardDeadLettersResponse
-	37, // 66: bulkhead.ops.v1.OpsService.ListRecords:output_type -> bulkhead.ops.v1.ListRecordsResponse
-	55, // [55:67] is the sub-list for method output_type
-	43, // [43:55] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	9,  // 13: bulkhead.ops.v1.PipelineStatus.checkpoints:type_name -> bulkhead.ops.v1.Checkpoint
+	10, // 14: bulkhead.ops.v1.PipelineStatus.pauses:type_name -> bulkhead.ops.v1.Pause
+	58, // 15: bulkhead.ops.v1.PipelineStatus.next_retry_at:type_name -> google.protobuf.Timestamp
+	8,  // 16: bulkhead.ops.v1.PipelineStatus.jobs:type_name -> bulkhead.ops.v1.JobProgress
+	58, // 17: bulkhead.ops.v1.JobProgress.submitted_at:type_name -> google.protobuf.Timestamp
+	58, // 18: bulkhead.ops.v1.JobProgress.seen_at:type_name -> google.protobuf.Timestamp
+	58, // 19: bulkhead.ops.v1.Pause.since:type_name -> google.protobuf.Timestamp
+	58, // 20: bulkhead.ops.v1.OpenItem.since:type_name -> google.protobuf.Timestamp
+	58, // 21: bulkhead.ops.v1.Pipeline.applied_at:type_name -> google.protobuf.Timestamp
+	10, // 22: bulkhead.ops.v1.Pipeline.pauses:type_name -> bulkhead.ops.v1.Pause
+	16, // 23: bulkhead.ops.v1.ListRevisionsResponse.revisions:type_name -> bulkhead.ops.v1.Revision
+	58, // 24: bulkhead.ops.v1.Revision.applied_at:type_name -> google.protobuf.Timestamp
+	13, // 25: bulkhead.ops.v1.RollbackPipelineResponse.pipeline:type_name -> bulkhead.ops.v1.Pipeline
+	58, // 26: bulkhead.ops.v1.RereadRecordsRequest.since:type_name -> google.protobuf.Timestamp
+	27, // 27: bulkhead.ops.v1.RereadRecordsResponse.reread:type_name -> bulkhead.ops.v1.Reread
+	27, // 28: bulkhead.ops.v1.GetRereadResponse.reread:type_name -> bulkhead.ops.v1.Reread
+	58, // 29: bulkhead.ops.v1.Reread.ordered_at:type_name -> google.protobuf.Timestamp
+	13, // 30: bulkhead.ops.v1.ListPipelinesResponse.pipelines:type_name -> bulkhead.ops.v1.Pipeline
+	13, // 31: bulkhead.ops.v1.GetPipelineResponse.pipeline:type_name -> bulkhead.ops.v1.Pipeline
+	13, // 32: bulkhead.ops.v1.PutPipelineResponse.pipeline:type_name -> bulkhead.ops.v1.Pipeline
+	58, // 33: bulkhead.ops.v1.DeadLetter.dead_at:type_name -> google.protobuf.Timestamp
+	58, // 34: bulkhead.ops.v1.DeadLetter.accepted_at:type_name -> google.protobuf.Timestamp
+	57, // 35: bulkhead.ops.v1.DeadLetter.row:type_name -> bulkhead.ops.v1.DeadLetter.RowEntry
+	37, // 36: bulkhead.ops.v1.DeadLetter.attempts:type_name -> bulkhead.ops.v1.Attempt
+	38, // 37: bulkhead.ops.v1.DeadLetter.origin:type_name -> bulkhead.ops.v1.Origin
+	58, // 38: bulkhead.ops.v1.Attempt.at:type_name -> google.protobuf.Timestamp
+	36, // 39: bulkhead.ops.v1.ListDeadLettersResponse.dead_letters:type_name -> bulkhead.ops.v1.DeadLetter
+	36, // 40: bulkhead.ops.v1.GetDeadLetterResponse.dead_letter:type_name -> bulkhead.ops.v1.DeadLetter
+	46, // 41: bulkhead.ops.v1.ListDeadLetterGroupsResponse.groups:type_name -> bulkhead.ops.v1.DeadLetterGroup
+	58, // 42: bulkhead.ops.v1.DeadLetterGroup.first_dead_at:type_name -> google.protobuf.Timestamp
+	58, // 43: bulkhead.ops.v1.DeadLetterGroup.last_dead_at:type_name -> google.protobuf.Timestamp
+	39, // 44: bulkhead.ops.v1.ReplayDeadLettersRequest.filter:type_name -> bulkhead.ops.v1.LetterFilter
+	39, // 45: bulkhead.ops.v1.DiscardDeadLettersRequest.filter:type_name -> bulkhead.ops.v1.LetterFilter
+	53, // 46: bulkhead.ops.v1.ListRecordsResponse.records:type_name -> bulkhead.ops.v1.RecordHistory
+	54, // 47: bulkhead.ops.v1.RecordHistory.events:type_name -> bulkhead.ops.v1.RecordEvent
+	38, // 48: bulkhead.ops.v1.RecordHistory.origin:type_name -> bulkhead.ops.v1.Origin
+	58, // 49: bulkhead.ops.v1.RecordHistory.accepted_at:type_name -> google.protobuf.Timestamp
+	58, // 50: bulkhead.ops.v1.RecordHistory.next_retry_at:type_name -> google.protobuf.Timestamp
+	58, // 51: bulkhead.ops.v1.RecordEvent.at:type_name -> google.protobuf.Timestamp
+	4,  // 52: bulkhead.ops.v1.GetBalanceResponse.PipelinesEntry.value:type_name -> bulkhead.ops.v1.PipelineBalance
+	5,  // 53: bulkhead.ops.v1.OpsService.GetStatus:input_type -> bulkhead.ops.v1.GetStatusRequest
+	2,  // 54: bulkhead.ops.v1.OpsService.GetBalance:input_type -> bulkhead.ops.v1.GetBalanceRequest
+	28, // 55: bulkhead.ops.v1.OpsService.ListPipelines:input_type -> bulkhead.ops.v1.ListPipelinesRequest
+	30, // 56: bulkhead.ops.v1.OpsService.GetPipeline:input_type -> bulkhead.ops.v1.GetPipelineRequest
+	32, // 57: bulkhead.ops.v1.OpsService.PutPipeline:input_type -> bulkhead.ops.v1.PutPipelineRequest
+	34, // 58: bulkhead.ops.v1.OpsService.ResumePipeline:input_type -> bulkhead.ops.v1.ResumePipelineRequest
+	40, // 59: bulkhead.ops.v1.OpsService.ListDeadLetters:input_type -> bulkhead.ops.v1.ListDeadLettersRequest
+	42, // 60: bulkhead.ops.v1.OpsService.GetDeadLetter:input_type -> bulkhead.ops.v1.GetDeadLetterRequest
+	44, // 61: bulkhead.ops.v1.OpsService.ListDeadLetterGroups:input_type -> bulkhead.ops.v1.ListDeadLetterGroupsRequest
+	47, // 62: bulkhead.ops.v1.OpsService.ReplayDeadLetters:input_type -> bulkhead.ops.v1.ReplayDeadLettersRequest
+	49, // 63: bulkhead.ops.v1.OpsService.DiscardDeadLetters:input_type -> bulkhead.ops.v1.DiscardDeadLettersRequest
+	51, // 64: bulkhead.ops.v1.OpsService.ListRecords:input_type -> bulkhead.ops.v1.ListRecordsRequest
+	14, // 65: bulkhead.ops.v1.OpsService.ListRevisions:input_type -> bulkhead.ops.v1.ListRevisionsRequest
+	17, // 66: bulkhead.ops.v1.OpsService.DiffRevisions:input_type -> bulkhead.ops.v1.DiffRevisionsRequest
+	19, // 67: bulkhead.ops.v1.OpsService.RollbackPipeline:input_type -> bulkhead.ops.v1.RollbackPipelineRequest
+	21, // 68: bulkhead.ops.v1.OpsService.ResolveRecords:input_type -> bulkhead.ops.v1.ResolveRecordsRequest
+	23, // 69: bulkhead.ops.v1.OpsService.RereadRecords:input_type -> bulkhead.ops.v1.RereadRecordsRequest
+	25, // 70: bulkhead.ops.v1.OpsService.GetReread:input_type -> bulkhead.ops.v1.GetRereadRequest
+	6,  // 71: bulkhead.ops.v1.OpsService.GetStatus:output_type -> bulkhead.ops.v1.GetStatusResponse
+	3,  // 72: bulkhead.ops.v1.OpsService.GetBalance:output_type -> bulkhead.ops.v1.GetBalanceResponse
+	29, // 73: bulkhead.ops.v1.OpsService.ListPipelines:output_type -> bulkhead.ops.v1.ListPipelinesResponse
+	31, // 74: bulkhead.ops.v1.OpsService.GetPipeline:output_type -> bulkhead.ops.v1.GetPipelineResponse
+	33, // 75: bulkhead.ops.v1.OpsService.PutPipeline:output_type -> bulkhead.ops.v1.PutPipelineResponse
+	35, // 76: bulkhead.ops.v1.OpsService.ResumePipeline:output_type -> bulkhead.ops.v1.ResumePipelineResponse
+	41, // 77: bulkhead.ops.v1.OpsService.ListDeadLetters:output_type -> bulkhead.ops.v1.ListDeadLettersResponse
+	43, // 78: bulkhead.ops.v1.OpsService.GetDeadLetter:output_type -> bulkhead.ops.v1.GetDeadLetterResponse
+	45, // 79: bulkhead.ops.v1.OpsService.ListDeadLetterGroups:output_type -> bulkhead.ops.v1.ListDeadLetterGroupsResponse
+	48, // 80: bulkhead.ops.v1.OpsService.ReplayDeadLetters:output_type -> bulkhead.ops.v1.ReplayDeadLettersResponse
+	50, // 81: bulkhead.ops.v1.OpsService.DiscardDeadLetters:output_type -> bulkhead.ops.v1.DiscardDeadLettersResponse
+	52, // 82: bulkhead.ops.v1.OpsService.ListRecords:output_type -> bulkhead.ops.v1.ListRecordsResponse
+	15, // 83: bulkhead.ops.v1.OpsService.ListRevisions:output_type -> bulkhead.ops.v1.ListRevisionsResponse
+	18, // 84: bulkhead.ops.v1.OpsService.DiffRevisions:output_type -> bulkhead.ops.v1.DiffRevisionsResponse
+	20, // 85: bulkhead.ops.v1.OpsService.RollbackPipeline:output_type -> bulkhead.ops.v1.RollbackPipelineResponse
+	22, // 86: bulkhead.ops.v1.OpsService.ResolveRecords:output_type -> bulkhead.ops.v1.ResolveRecordsResponse
+	24, // 87: bulkhead.ops.v1.OpsService.RereadRecords:output_type -> bulkhead.ops.v1.RereadRecordsResponse
+	26, // 88: bulkhead.ops.v1.OpsService.GetReread:output_type -> bulkhead.ops.v1.GetRereadResponse
+	71, // [71:89] is the sub-list for method output_type
+	53, // [53:71] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_bulkhead_ops_v1_ops_proto_init() }
@@ -3504,15 +4776,15 @@ func file_bulkhead_ops_v1_ops_proto_init() {
 	if File_bulkhead_ops_v1_ops_proto != nil {
 		return
 	}
-	file_bulkhead_ops_v1_ops_proto_msgTypes[32].OneofWrappers = []any{}
-	file_bulkhead_ops_v1_ops_proto_msgTypes[34].OneofWrappers = []any{}
+	file_bulkhead_ops_v1_ops_proto_msgTypes[47].OneofWrappers = []any{}
+	file_bulkhead_ops_v1_ops_proto_msgTypes[49].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_ops_v1_ops_proto_rawDesc), len(file_bulkhead_ops_v1_ops_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   43,
+			NumMessages:   58,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

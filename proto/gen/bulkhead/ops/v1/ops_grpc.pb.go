@@ -33,6 +33,12 @@ const (
 	OpsService_ReplayDeadLetters_FullMethodName    = "/bulkhead.ops.v1.OpsService/ReplayDeadLetters"
 	OpsService_DiscardDeadLetters_FullMethodName   = "/bulkhead.ops.v1.OpsService/DiscardDeadLetters"
 	OpsService_ListRecords_FullMethodName          = "/bulkhead.ops.v1.OpsService/ListRecords"
+	OpsService_ListRevisions_FullMethodName        = "/bulkhead.ops.v1.OpsService/ListRevisions"
+	OpsService_DiffRevisions_FullMethodName        = "/bulkhead.ops.v1.OpsService/DiffRevisions"
+	OpsService_RollbackPipeline_FullMethodName     = "/bulkhead.ops.v1.OpsService/RollbackPipeline"
+	OpsService_ResolveRecords_FullMethodName       = "/bulkhead.ops.v1.OpsService/ResolveRecords"
+	OpsService_RereadRecords_FullMethodName        = "/bulkhead.ops.v1.OpsService/RereadRecords"
+	OpsService_GetReread_FullMethodName            = "/bulkhead.ops.v1.OpsService/GetReread"
 )
 
 // OpsServiceClient is the client API for OpsService service.
@@ -53,6 +59,17 @@ type OpsServiceClient interface {
 	ReplayDeadLetters(ctx context.Context, in *ReplayDeadLettersRequest, opts ...grpc.CallOption) (*ReplayDeadLettersResponse, error)
 	DiscardDeadLetters(ctx context.Context, in *DiscardDeadLettersRequest, opts ...grpc.CallOption) (*DiscardDeadLettersResponse, error)
 	ListRecords(ctx context.Context, in *ListRecordsRequest, opts ...grpc.CallOption) (*ListRecordsResponse, error)
+	// Every revision of a definition, the newest first.
+	ListRevisions(ctx context.Context, in *ListRevisionsRequest, opts ...grpc.CallOption) (*ListRevisionsResponse, error)
+	// What differs between two revisions, line by line and in words.
+	DiffRevisions(ctx context.Context, in *DiffRevisionsRequest, opts ...grpc.CallOption) (*DiffRevisionsResponse, error)
+	// Applies the text of an earlier revision as a new one.
+	RollbackPipeline(ctx context.Context, in *RollbackPipelineRequest, opts ...grpc.CallOption) (*RollbackPipelineResponse, error)
+	// Says of unresolved records whether they landed. Every answer is checked against the org first.
+	ResolveRecords(ctx context.Context, in *ResolveRecordsRequest, opts ...grpc.CallOption) (*ResolveRecordsResponse, error)
+	// Reads a part of a RECORDS stream again: what the ledger knows is a repeat, what it does not know is accepted.
+	RereadRecords(ctx context.Context, in *RereadRecordsRequest, opts ...grpc.CallOption) (*RereadRecordsResponse, error)
+	GetReread(ctx context.Context, in *GetRereadRequest, opts ...grpc.CallOption) (*GetRereadResponse, error)
 }
 
 type opsServiceClient struct {
@@ -183,6 +200,66 @@ func (c *opsServiceClient) ListRecords(ctx context.Context, in *ListRecordsReque
 	return out, nil
 }
 
+func (c *opsServiceClient) ListRevisions(ctx context.Context, in *ListRevisionsRequest, opts ...grpc.CallOption) (*ListRevisionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListRevisionsResponse)
+	err := c.cc.Invoke(ctx, OpsService_ListRevisions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *opsServiceClient) DiffRevisions(ctx context.Context, in *DiffRevisionsRequest, opts ...grpc.CallOption) (*DiffRevisionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DiffRevisionsResponse)
+	err := c.cc.Invoke(ctx, OpsService_DiffRevisions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *opsServiceClient) RollbackPipeline(ctx context.Context, in *RollbackPipelineRequest, opts ...grpc.CallOption) (*RollbackPipelineResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RollbackPipelineResponse)
+	err := c.cc.Invoke(ctx, OpsService_RollbackPipeline_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *opsServiceClient) ResolveRecords(ctx context.Context, in *ResolveRecordsRequest, opts ...grpc.CallOption) (*ResolveRecordsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ResolveRecordsResponse)
+	err := c.cc.Invoke(ctx, OpsService_ResolveRecords_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *opsServiceClient) RereadRecords(ctx context.Context, in *RereadRecordsRequest, opts ...grpc.CallOption) (*RereadRecordsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RereadRecordsResponse)
+	err := c.cc.Invoke(ctx, OpsService_RereadRecords_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *opsServiceClient) GetReread(ctx context.Context, in *GetRereadRequest, opts ...grpc.CallOption) (*GetRereadResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetRereadResponse)
+	err := c.cc.Invoke(ctx, OpsService_GetReread_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // OpsServiceServer is the server API for OpsService service.
 // All implementations must embed UnimplementedOpsServiceServer
 // for forward compatibility.
@@ -201,6 +278,17 @@ type OpsServiceServer interface {
 	ReplayDeadLetters(context.Context, *ReplayDeadLettersRequest) (*ReplayDeadLettersResponse, error)
 	DiscardDeadLetters(context.Context, *DiscardDeadLettersRequest) (*DiscardDeadLettersResponse, error)
 	ListRecords(context.Context, *ListRecordsRequest) (*ListRecordsResponse, error)
+	// Every revision of a definition, the newest first.
+	ListRevisions(context.Context, *ListRevisionsRequest) (*ListRevisionsResponse, error)
+	// What differs between two revisions, line by line and in words.
+	DiffRevisions(context.Context, *DiffRevisionsRequest) (*DiffRevisionsResponse, error)
+	// Applies the text of an earlier revision as a new one.
+	RollbackPipeline(context.Context, *RollbackPipelineRequest) (*RollbackPipelineResponse, error)
+	// Says of unresolved records whether they landed. Every answer is checked against the org first.
+	ResolveRecords(context.Context, *ResolveRecordsRequest) (*ResolveRecordsResponse, error)
+	// Reads a part of a RECORDS stream again: what the ledger knows is a repeat, what it does not know is accepted.
+	RereadRecords(context.Context, *RereadRecordsRequest) (*RereadRecordsResponse, error)
+	GetReread(context.Context, *GetRereadRequest) (*GetRereadResponse, error)
 	mustEmbedUnimplementedOpsServiceServer()
 }
 
@@ -246,6 +334,24 @@ func (UnimplementedOpsServiceServer) DiscardDeadLetters(context.Context, *Discar
 }
 func (UnimplementedOpsServiceServer) ListRecords(context.Context, *ListRecordsRequest) (*ListRecordsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListRecords not implemented")
+}
+func (UnimplementedOpsServiceServer) ListRevisions(context.Context, *ListRevisionsRequest) (*ListRevisionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListRevisions not implemented")
+}
+func (UnimplementedOpsServiceServer) DiffRevisions(context.Context, *DiffRevisionsRequest) (*DiffRevisionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DiffRevisions not implemented")
+}
+func (UnimplementedOpsServiceServer) RollbackPipeline(context.Context, *RollbackPipelineRequest) (*RollbackPipelineResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RollbackPipeline not implemented")
+}
+func (UnimplementedOpsServiceServer) ResolveRecords(context.Context, *ResolveRecordsRequest) (*ResolveRecordsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ResolveRecords not implemented")
+}
+func (UnimplementedOpsServiceServer) RereadRecords(context.Context, *RereadRecordsRequest) (*RereadRecordsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RereadRecords not implemented")
+}
+func (UnimplementedOpsServiceServer) GetReread(context.Context, *GetRereadRequest) (*GetRereadResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetReread not implemented")
 }
 func (UnimplementedOpsServiceServer) mustEmbedUnimplementedOpsServiceServer() {}
 func (UnimplementedOpsServiceServer) testEmbeddedByValue()                    {}
@@ -484,6 +590,114 @@ func _OpsService_ListRecords_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _OpsService_ListRevisions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListRevisionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OpsServiceServer).ListRevisions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OpsService_ListRevisions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OpsServiceServer).ListRevisions(ctx, req.(*ListRevisionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OpsService_DiffRevisions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DiffRevisionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OpsServiceServer).DiffRevisions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OpsService_DiffRevisions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OpsServiceServer).DiffRevisions(ctx, req.(*DiffRevisionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OpsService_RollbackPipeline_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RollbackPipelineRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OpsServiceServer).RollbackPipeline(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OpsService_RollbackPipeline_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OpsServiceServer).RollbackPipeline(ctx, req.(*RollbackPipelineRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OpsService_ResolveRecords_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ResolveRecordsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OpsServiceServer).ResolveRecords(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OpsService_ResolveRecords_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OpsServiceServer).ResolveRecords(ctx, req.(*ResolveRecordsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OpsService_RereadRecords_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RereadRecordsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OpsServiceServer).RereadRecords(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OpsService_RereadRecords_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OpsServiceServer).RereadRecords(ctx, req.(*RereadRecordsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OpsService_GetReread_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetRereadRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OpsServiceServer).GetReread(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OpsService_GetReread_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OpsServiceServer).GetReread(ctx, req.(*GetRereadRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // OpsService_ServiceDesc is the grpc.ServiceDesc for OpsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -538,6 +752,30 @@ var OpsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListRecords",
 			Handler:    _OpsService_ListRecords_Handler,
+		},
+		{
+			MethodName: "ListRevisions",
+			Handler:    _OpsService_ListRevisions_Handler,
+		},
+		{
+			MethodName: "DiffRevisions",
+			Handler:    _OpsService_DiffRevisions_Handler,
+		},
+		{
+			MethodName: "RollbackPipeline",
+			Handler:    _OpsService_RollbackPipeline_Handler,
+		},
+		{
+			MethodName: "ResolveRecords",
+			Handler:    _OpsService_ResolveRecords_Handler,
+		},
+		{
+			MethodName: "RereadRecords",
+			Handler:    _OpsService_RereadRecords_Handler,
+		},
+		{
+			MethodName: "GetReread",
+			Handler:    _OpsService_GetReread_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
