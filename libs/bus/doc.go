@@ -8,7 +8,8 @@
 //     A handler never acknowledges by itself and is safe to run twice. Events may be lost, doubled and reordered: views are the sure way.
 //   - [Reader] gives messages in order, each once, from the place asked for, and says so when one is missing ([GapError]), when
 //     the stream was made again ([IncarnationError]) or shortened ([ShortenedError]). It has no durable state in the broker.
-//   - A message in, whatever its bytes, makes nothing panic: [DecodeFrame] answers with records or with one refusal.
+//   - A message in, whatever its bytes, makes nothing panic: [DecodeFrame] answers with records or with one refusal. However small it is packed, it
+//     takes the memory of one frame.
 //   - Every call ends by its context or by [RequestTimeout].
 //
 // What it leaves to others: what facts mean (the services), what a record means (package pipeline), where progress is stored

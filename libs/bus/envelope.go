@@ -40,6 +40,8 @@ func NewEnvelope(pipeline string, revision int, fact Fact) *flowv1.Envelope {
 		e.Fact = &flowv1.Envelope_JobFinished{JobFinished: f}
 	case *flowv1.ChunkReconciled:
 		e.Fact = &flowv1.Envelope_ChunkReconciled{ChunkReconciled: f}
+	case *flowv1.RowsResolved:
+		e.Fact = &flowv1.Envelope_RowsResolved{RowsResolved: f}
 	case *flowv1.ReplayOrdered:
 		e.Fact = &flowv1.Envelope_ReplayOrdered{ReplayOrdered: f}
 	case *flowv1.DefinitionChanged:
@@ -65,6 +67,8 @@ func FactOf(e *flowv1.Envelope) string {
 		return FactJobFinished
 	case *flowv1.Envelope_ChunkReconciled:
 		return FactChunkReconciled
+	case *flowv1.Envelope_RowsResolved:
+		return FactRowsResolved
 	case *flowv1.Envelope_ReplayOrdered:
 		return FactReplayOrdered
 	case *flowv1.Envelope_DefinitionChanged:

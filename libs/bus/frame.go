@@ -49,10 +49,13 @@ type RawRecord struct {
 	Body []byte
 	// Key is the idempotency key that the message itself gives; "" = it gives none (in a frame Nats-Msg-Id names the frame, never a record).
 	Key string
+	// Refusal says why this record of the frame is refused whatever its body says: the key that a batch gives it can be none. nil = it is not.
+	Refusal *Refusal
 }
 
-// DecodeFrame takes a message of a RECORDS stream apart: a single record, or a frame of newline-delimited JSON, whose empty lines are no records.
-// What cannot be taken apart counts as one record, whose refusal is the answer. Bodies are not looked into and share the memory of data.
+// DecodeFrame takes a message of a RECORDS stream apart: a single record, a frame of newline-delimited JSON, whose empty lines are no records, or a
+// RecordBatch; each as it is or compressed. What cannot be taken apart counts as one record, whose refusal is the answer. Bodies are not looked
+// into; they share the memory of data, or of one buffer of at most [MaxFrameBytes] where data was compressed.
 func DecodeFrame(header nats.Header, data []byte) ([]RawRecord, *Refusal) {
 	if r := checkHeaders(header); r != nil {
 		r.Content = record.HashRaw(data)
@@ -63,28 +66,41 @@ func DecodeFrame(header nats.Header, data []byte) ([]RawRecord, *Refusal) {
 	if contentType != "" {
 		parsed, _, err := mime.ParseMediaType(contentType)
 		if err != nil {
-			return nil, unreadable(data, "Content-Type %q cannot be parsed: use %s or %s", cut(contentType), TypeJSON, TypeNDJSON)
+			return nil, unreadable(data, "Content-Type %q cannot be parsed: use %s, %s or %s", cut(contentType), TypeJSON, TypeNDJSON, TypeProtobuf)
 		}
 		kind = parsed
 	}
-	switch kind {
-	case "", TypeJSON:
-		return decodeSingle(header, data)
-	case TypeNDJSON:
-		return decodeNDJSON(header, data)
-	case TypeProtobuf:
-		return nil, unreadable(data, "Content-Type %s is not supported yet: use %s or %s", TypeProtobuf, TypeJSON, TypeNDJSON)
+	if kind != "" && kind != TypeJSON && kind != TypeNDJSON && kind != TypeProtobuf {
+		return nil, unreadable(data, "Content-Type %q is not known: use %s, %s or %s", cut(contentType), TypeJSON, TypeNDJSON, TypeProtobuf)
 	}
-	return nil, unreadable(data, "Content-Type %q is not known: use %s or %s", cut(contentType), TypeJSON, TypeNDJSON)
+	body, refusal := decode(header, data)
+	if refusal != nil {
+		return nil, refusal
+	}
+	if kind == "" || kind == TypeJSON {
+		return decodeSingle(header, data, body)
+	}
+	if len(body) > MaxFrameBytes {
+		return nil, unreadable(data, "the frame has %d bytes, at most %d are allowed: publish smaller frames", len(body), MaxFrameBytes)
+	}
+	split := readLines
+	if kind == TypeProtobuf {
+		split = readBatch
+	}
+	out, err := split(body)
+	switch {
+	case err != nil:
+		return nil, unreadable(data, "the frame cannot be taken apart: %v", err)
+	case len(out) == 0:
+		return nil, unreadable(data, "the frame holds no record")
+	}
+	if r := checkCount(header, data, len(out)); r != nil {
+		return nil, r
+	}
+	return out, nil
 }
 
 func checkHeaders(header nats.Header) *Refusal {
-	if encoding := headerValue(header, HeaderContentEncoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return &Refusal{
-			Code:    record.CodeFrameUnreadable,
-			Message: fmt.Sprintf("Content-Encoding %q is not supported yet: publish the body as it is", cut(encoding)),
-		}
-	}
 	if run := headerValue(header, HeaderRun); run != "" && !ValidRun(run) {
 		return &Refusal{
 			Code:    record.CodeFrameUnreadable,
@@ -102,7 +118,8 @@ func checkHeaders(header nats.Header) *Refusal {
 	return nil
 }
 
-func decodeSingle(header nats.Header, data []byte) ([]RawRecord, *Refusal) {
+// decodeSingle takes body, which data holds, as one record.
+func decodeSingle(header nats.Header, data, body []byte) ([]RawRecord, *Refusal) {
 	if r := checkCount(header, data, 1); r != nil {
 		return nil, r
 	}
@@ -111,13 +128,11 @@ func decodeSingle(header nats.Header, data []byte) ([]RawRecord, *Refusal) {
 		r.Content = record.HashRaw(data)
 		return nil, r
 	}
-	return []RawRecord{{Body: data, Key: key}}, nil
+	return []RawRecord{{Body: body, Key: key}}, nil
 }
 
-func decodeNDJSON(header nats.Header, data []byte) ([]RawRecord, *Refusal) {
-	if len(data) > MaxFrameBytes {
-		return nil, unreadable(data, "the frame has %d bytes, at most %d are allowed: publish smaller frames", len(data), MaxFrameBytes)
-	}
+// readLines takes a frame of newline-delimited JSON apart.
+func readLines(data []byte) ([]RawRecord, error) {
 	var out []RawRecord
 	rest := bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	for len(rest) > 0 {
@@ -132,15 +147,9 @@ func decodeNDJSON(header nats.Header, data []byte) ([]RawRecord, *Refusal) {
 			continue
 		}
 		if len(out) == MaxFrameRecords {
-			return nil, unreadable(data, "the frame has more than %d records: publish smaller frames", MaxFrameRecords)
+			return nil, fmt.Errorf("it has more than %d records: publish smaller frames", MaxFrameRecords)
 		}
 		out = append(out, RawRecord{Idx: uint32(len(out)), Body: line})
-	}
-	if len(out) == 0 {
-		return nil, unreadable(data, "the frame holds no record")
-	}
-	if r := checkCount(header, data, len(out)); r != nil {
-		return nil, r
 	}
 	return out, nil
 }

@@ -41,7 +41,7 @@ func broker(t *testing.T) *bus.Conn {
 	return connect(t, server.URL())
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

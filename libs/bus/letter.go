@@ -253,7 +253,7 @@ func ParseDeadLetter(body []byte) (DeadLetter, error) {
 			return DeadLetter{}, fmt.Errorf("not a dead letter: member %s is missing", member.name)
 		}
 	}
-	if !record.Class(l.Class).Known() {
+	if class := record.Class(l.Class); !class.Known() && class != record.ClassUnresolved {
 		return DeadLetter{}, fmt.Errorf("not a dead letter: class %q is not known", l.Class)
 	}
 	return l, nil

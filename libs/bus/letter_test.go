@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"bulkhead/libs/bus"
+	"bulkhead/libs/record"
 )
 
 func letter() bus.DeadLetter {
@@ -138,6 +139,16 @@ func TestDeadLetter(t *testing.T) {
 			t.Fatalf("%+v %v", got, err)
 		}
 	}))
+	t.Run("a letter of an unresolved record has a subject of its own and comes back", func(t *testing.T) {
+		l := letter()
+		l.Class = string(record.ClassUnresolved)
+		m, err := bus.DeadLetterMessage(l)
+		must(t, err)
+		got, err := bus.ParseDeadLetter(m.Body)
+		if err != nil || got.Class != l.Class || m.Subject != "dlq."+l.Pipeline+".unresolved" {
+			t.Errorf("%s: %+v, %v", m.Subject, got, err)
+		}
+	})
 	t.Run("what is no letter is refused", func(t *testing.T) {
 		for _, body := range []string{"", "null", "[]", "{}", `{"id":"x","pipeline":"p","class":"odd","stage":"extract"}`, `{"payload_base64":"?"}`, "\xff"} {
 			if _, err := bus.ParseDeadLetter([]byte(body)); err == nil {

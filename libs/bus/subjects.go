@@ -19,6 +19,7 @@ const (
 	FactJobSubmitted      = "job_submitted"
 	FactJobFinished       = "job_finished"
 	FactChunkReconciled   = "chunk_reconciled"
+	FactRowsResolved      = "rows_resolved"
 	FactReplayOrdered     = "replay_ordered"
 	FactDefinitionChanged = "definition_changed"
 )
@@ -27,7 +28,7 @@ const (
 func Facts() []string {
 	return []string{
 		FactChunkSealed, FactChunkAnswered, FactJobBound, FactJobSubmitted,
-		FactJobFinished, FactChunkReconciled, FactReplayOrdered, FactDefinitionChanged,
+		FactJobFinished, FactChunkReconciled, FactRowsResolved, FactReplayOrdered, FactDefinitionChanged,
 	}
 }
 

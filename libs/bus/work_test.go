@@ -211,7 +211,7 @@ func TestWork(t *testing.T) {
 func TestEnvelope(t *testing.T) {
 	facts := []bus.Fact{
 		&flowv1.ChunkSealed{}, &flowv1.ChunkAnswered{}, &flowv1.JobBound{}, &flowv1.JobSubmitted{},
-		&flowv1.JobFinished{}, &flowv1.ChunkReconciled{}, &flowv1.ReplayOrdered{}, &flowv1.DefinitionChanged{},
+		&flowv1.JobFinished{}, &flowv1.ChunkReconciled{}, &flowv1.RowsResolved{}, &flowv1.ReplayOrdered{}, &flowv1.DefinitionChanged{},
 	}
 	t.Run("every fact of the envelope has its subject and comes back", func(t *testing.T) {
 		for i, fact := range facts {

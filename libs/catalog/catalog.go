@@ -1,9 +1,9 @@
 // Package catalog is how services read definitions and reach orgs: it reads ops' published views, keeps what it read, and makes one
 // Salesforce client per org.
 //
-// A revision of a definition is immutable, so it is kept for ever; the current ones are kept for a few seconds or until
-// Invalidate (which services call when definition_changed wakes them); a client is made anew when the org's document has
-// changed. Secrets are read from the file or the environment variable that the org names, at each login, and are never kept.
+// A revision of a definition is immutable, as is what the org said of its key field when it was applied, so it is kept for ever; the current
+// ones are kept for a few seconds or until Invalidate (which services call when definition_changed wakes them); a client is made anew
+// when the org's document has changed. Secrets are read from the file or the environment variable that the org names, at each login, and are never kept.
 //
 // It is the only package in libs that knows these views; see docs/adr.
 package catalog
@@ -101,8 +101,8 @@ func (c *Catalog) Definition(ctx context.Context, name string, n int) (*pipeline
 	if def != nil {
 		return def, nil
 	}
-	var text string
-	err := c.pool.QueryRow(ctx, queries["revision"], name, n).Scan(&text)
+	var read stored
+	err := c.pool.QueryRow(ctx, queries["revision"], name, n).Scan(&read.text, &read.caseSensitive)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, &NotFoundError{What: "pipeline", Name: fmt.Sprintf("%s, revision %d", name, n)}
 	}
@@ -111,19 +111,25 @@ func (c *Catalog) Definition(ctx context.Context, name string, n int) (*pipeline
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.keep(key, text)
+	return c.keep(key, read)
+}
+
+// stored is a revision as ops keeps it: its document, and what the org said of its key field when it was applied.
+type stored struct {
+	text          string
+	caseSensitive bool
 }
 
 // keep parses a revision once; the lock is held.
-func (c *Catalog) keep(key revision, text string) (*pipeline.Definition, error) {
+func (c *Catalog) keep(key revision, read stored) (*pipeline.Definition, error) {
 	if def := c.revisions[key]; def != nil {
 		return def, nil
 	}
-	def, _, err := pipeline.ParseDefinition([]byte(text))
+	def, _, err := pipeline.ParseDefinition([]byte(read.text))
 	if err != nil {
 		return nil, fmt.Errorf("definition %s, revision %d: %w", key.name, key.n, err)
 	}
-	def.Revision = key.n
+	def.Revision, def.CaseSensitive = key.n, read.caseSensitive
 	c.revisions[key] = def
 	return def, nil
 }
@@ -143,11 +149,11 @@ func (c *Catalog) Current(ctx context.Context) ([]*pipeline.Definition, error) {
 	}
 	type row struct {
 		revision
-		text string
+		stored
 	}
 	read, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (row, error) {
 		var out row
-		return out, r.Scan(&out.name, &out.n, &out.text)
+		return out, r.Scan(&out.name, &out.n, &out.text, &out.caseSensitive)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("current definitions: %w", err)
@@ -156,7 +162,7 @@ func (c *Catalog) Current(ctx context.Context) ([]*pipeline.Definition, error) {
 	defer c.mu.Unlock()
 	defs = make([]*pipeline.Definition, 0, len(read))
 	for _, r := range read {
-		def, err := c.keep(r.revision, r.text)
+		def, err := c.keep(r.revision, r.stored)
 		if err != nil {
 			return nil, err
 		}

@@ -138,6 +138,26 @@ func TestDefinitions(t *testing.T) {
 			t.Fatalf("it was read twice: %v", err)
 		}
 	})
+	t.Run("each revision knows how its key field compared when it was applied", func(t *testing.T) {
+		t.Parallel()
+		f := setup(t)
+		f.define(t, "contacts", 1, "A")
+		f.define(t, "contacts", 2, "A")
+		f.define(t, "others", 1, "A")
+		if _, err := f.admin.Exec(t.Context(), "UPDATE ops.definitions SET case_sensitive = true WHERE name = 'contacts' AND revision = 2"); err != nil {
+			t.Fatal(err)
+		}
+		defs, err := f.Current(t.Context())
+		if err != nil || len(defs) != 2 || !defs[0].CaseSensitive || defs[0].Space() != "main/A/External_Id__c:exact" || defs[1].CaseSensitive {
+			t.Fatalf("%+v, %v", defs, err)
+		}
+		for revision, exact := range map[int]bool{1: false, 2: true} {
+			def, err := f.Definition(t.Context(), "contacts", revision)
+			if err != nil || def.CaseSensitive != exact || (def.EntityHash("a") == def.EntityHash("A")) == exact {
+				t.Fatalf("revision %d: %+v, %v", revision, def, err)
+			}
+		}
+	})
 	t.Run("one that does not exist is said to be missing, and is found once it is there", func(t *testing.T) {
 		t.Parallel()
 		f := setup(t)

@@ -1,13 +1,42 @@
 package pipeline
 
 import (
+	"slices"
 	"time"
 
 	"bulkhead/libs/record"
 )
 
-// Operations of a definition that this version carries out.
-const OperationUpsert = "upsert"
+// Operations of a definition.
+const (
+	// OperationInsert makes a new row of each record. It is never sent again unless it is known not to have landed.
+	OperationInsert = "insert"
+	// OperationUpdate changes a row found by its Id or by another field.
+	OperationUpdate = "update"
+	// OperationUpsert changes the row that holds the external id, or makes it.
+	OperationUpsert = "upsert"
+	// OperationDelete deletes a row found by its Id or by another field.
+	OperationDelete = "delete"
+)
+
+var operations = []string{OperationInsert, OperationUpdate, OperationUpsert, OperationDelete}
+
+// Operations returns every operation of a definition. The caller owns the slice.
+func Operations() []string { return slices.Clone(operations) }
+
+// CorrelationContent is the correlation of an insert that has no field by which a result row can be matched to its record.
+const CorrelationContent = "content"
+
+// FieldID is the field by which every row of an org can be found.
+const FieldID = "Id"
+
+// How much of a row a record says.
+const (
+	// RecordsPatch: an absent member leaves the field alone.
+	RecordsPatch = "patch"
+	// RecordsWhole: an absent member clears the field.
+	RecordsWhole = "whole"
+)
 
 // What to do with members that the definition does not name.
 const (
@@ -61,13 +90,28 @@ type Chunk struct {
 
 // Definition is one revision of a pipeline. It is immutable: many readers may share it.
 type Definition struct {
-	Name       string
-	Org        string
-	Object     string
-	Operation  string
+	Name      string
+	Org       string
+	Object    string
+	Operation string
+	// ExternalID is the field that finds the row: the external id of an upsert; Id, or a field that a query resolves, of an update or delete; ""
+	// for an insert.
 	ExternalID string
+	// Correlation is the unique field by which the result rows of an insert are matched, or [CorrelationContent]; "" for other operations.
+	Correlation string
 	// Key are the members (a.b for nested ones) that name the event; nil = the message or the content names it.
-	Key            []string
+	Key []string
+	// Version is the path of the member that says which record of an entity is newer; nil = the order in the stream says it.
+	Version []string
+	// Whole says that a record is the whole row: what it leaves out is cleared.
+	Whole bool
+	// CaseSensitive says that the org compares values of the key field exactly. It stands in no document: whoever stores definitions keeps what the
+	// org said when this one was applied, and fills it in before anybody else sees the definition.
+	CaseSensitive bool
+	// Owner and Contact say who answers for the pipeline, in words; "" = nobody said.
+	Owner, Contact string
+	// DependsOn names the pipelines that fill what this one points at.
+	DependsOn      []string
 	Mappings       []Mapping
 	UnknownMembers string
 	EmptyString    string
@@ -79,20 +123,62 @@ type Definition struct {
 	// Revision is filled in by whoever stores definitions; 0 = not stored.
 	Revision int
 
-	header []string
-	plan   *plan
+	header      []string
+	plan        *plan
+	keyIsEntity bool // key names the member of the key field and nothing else
 }
 
-// Header returns the columns of a row: the external id first, then the others in the order of the map. The caller must not change it.
+// Header returns the columns of a row: the key field first, then the others in the order of the map; without a key field ([Definition.Content]) all in
+// the order of the map. The caller must not change it.
 func (d *Definition) Header() []string { return d.header }
 
-// Space is the entity space: pipelines of the same space write the same rows of the org and share lanes.
-func (d *Definition) Space() string { return d.Org + "/" + d.Object + "/" + d.ExternalID }
-
-// EntityHash is the hash of an external id value of this definition's space, folded as Salesforce folds it.
-func (d *Definition) EntityHash(entity string) record.Hash {
-	return record.HashEntity(d.Space(), record.FoldKey(entity))
+// KeyField is the column by which a row of the org is told from others and a result row is matched to its record; "" when nothing but the content
+// does it ([Definition.Content]).
+func (d *Definition) KeyField() string {
+	switch {
+	case d.Operation != OperationInsert:
+		return d.ExternalID
+	case d.Content():
+		return ""
+	}
+	return d.Correlation
 }
+
+// Content says that result rows can be matched by nothing but their content: an insert without a correlating field.
+func (d *Definition) Content() bool {
+	return d.Operation == OperationInsert && d.Correlation == CorrelationContent
+}
+
+// Resolves says that rows are found by a query before they are sent: an update or delete by another field than Id.
+func (d *Definition) Resolves() bool {
+	return (d.Operation == OperationUpdate || d.Operation == OperationDelete) && d.ExternalID != FieldID
+}
+
+// Merges says that records of one entity are versions of one row and may travel as one. Inserts never do: each is a row of its own.
+func (d *Definition) Merges() bool { return d.Operation != OperationInsert }
+
+// Exact says that values of the key field are compared as they are.
+func (d *Definition) Exact() bool {
+	return d.CaseSensitive || d.Content() || d.KeyField() == FieldID
+}
+
+// Space is the entity space: pipelines of the same space write the same rows of the org and share lanes.
+func (d *Definition) Space() string {
+	if d.Content() {
+		return record.ContentSpace(d.Org, d.Object, d.Name)
+	}
+	return record.Space(d.Org, d.Object, d.KeyField(), d.Exact())
+}
+
+// EntityHash is the hash of a value of the key field, folded as this definition's space folds it. For [Definition.Content] the value is the record's key.
+func (d *Definition) EntityHash(entity string) record.Hash {
+	space := d.Space()
+	return record.HashEntity(space, record.FoldIn(space, entity))
+}
+
+// KeyIsVersioned says that the key which the definition names is the entity itself, so that a record's version is part of its key: the same entity and
+// version again is a repeat, and with other content it is a conflict of versions.
+func (d *Definition) KeyIsVersioned() bool { return d.keyIsEntity && len(d.Version) > 0 }
 
 // KeyHash is the hash of a key of this pipeline.
 func (d *Definition) KeyHash(key string) record.Hash { return record.HashKey(d.Name, key) }

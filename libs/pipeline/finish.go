@@ -5,35 +5,100 @@ import (
 	"strings"
 )
 
+// lines says where the keys stand that are checked together with others; 0 = they are absent.
+type lines struct {
+	key, version, records int
+	mappings              []int // by place in the map
+}
+
 // finish checks what concerns several keys at once and prepares the definition for mapping.
-func (d *Definition) finish(r *reader, mapLines []int) {
-	first := slices.IndexFunc(d.Mappings, func(m Mapping) bool { return strings.EqualFold(m.To, d.ExternalID) })
-	switch {
-	case first < 0:
-		r.fail(0, "map fills no column %s: every row needs its external id", d.ExternalID)
-		return
-	case d.Mappings[first].To != d.ExternalID:
-		r.fail(mapLines[first], "column %s and externalId %s differ in case: write both as the org does", d.Mappings[first].To, d.ExternalID)
-		return
-	case d.Mappings[first].From == nil:
-		r.fail(mapLines[first], "the external id cannot be a constant: all records would be one row")
-		return
-	case d.Mappings[first].Type == TypeBoolean || d.Mappings[first].Type == TypeDate || d.Mappings[first].Type == TypeDateTime || d.Mappings[first].Type == TypeID:
-		r.fail(mapLines[first], "the external id is of type %s: an external id field holds text or numbers", d.Mappings[first].Type)
-		return
-	}
-	for i, m := range d.Mappings {
-		if i != first && strings.EqualFold(m.To, "Id") {
-			r.fail(mapLines[i], "column Id cannot be written by an upsert: rows are found by %s", d.ExternalID)
+func (d *Definition) finish(r *reader, at lines) {
+	keyColumn := -1
+	if field := d.KeyField(); field != "" {
+		if keyColumn = d.checkKeyColumn(r, at, field); keyColumn < 0 {
+			return
 		}
 	}
-	externalID := strings.Join(d.Mappings[first].From, ".")
-	if len(d.Key) == 1 && d.Key[0] == externalID {
-		r.fail(0, "key names the member %q that is the external id: a second event of the same row would count as a repeat; "+
-			"name what names the event, or leave key out", externalID)
+	d.checkColumns(r, at, keyColumn)
+	d.checkEvent(r, at, keyColumn)
+	d.prepare(r, at, keyColumn)
+	d.warnings(r, at, keyColumn)
+}
+
+// checkKeyColumn finds the column by which rows are told apart, and says whether it can do that; -1 = it cannot.
+func (d *Definition) checkKeyColumn(r *reader, at lines, field string) int {
+	said := "externalId"
+	if d.Operation == OperationInsert {
+		said = "correlation"
 	}
-	order := append([]int{first}, slices.DeleteFunc(rangeOf(len(d.Mappings)), func(i int) bool { return i == first })...)
-	p := &plan{root: &want{slot: -1}}
+	i := slices.IndexFunc(d.Mappings, func(m Mapping) bool { return strings.EqualFold(m.To, field) })
+	if i < 0 {
+		r.fail(0, "map fills no column %s: every row needs its %s", field, said)
+		return -1
+	}
+	m, line := d.Mappings[i], at.mappings[i]
+	switch {
+	case m.To != field:
+		r.fail(line, "column %s and %s %s differ in case: write both as the org does", m.To, said, field)
+	case m.From == nil:
+		r.fail(line, "the column %s, which is the %s, cannot be a constant: all records would be one row", field, said)
+	case field == FieldID && m.Type != TypeID:
+		r.fail(line, "the column %s is of type %s: say type: %s", field, m.Type, TypeID)
+	case field != FieldID && m.Type != TypeString && m.Type != TypeNumber:
+		r.fail(line, "the column %s, which is the %s, is of type %s: such a field holds text or numbers", field, said, m.Type)
+	default:
+		return i
+	}
+	return -1
+}
+
+// checkColumns refuses columns that the operation cannot write.
+func (d *Definition) checkColumns(r *reader, at lines, keyColumn int) {
+	for i, m := range d.Mappings {
+		switch {
+		case i == keyColumn:
+		case d.Operation == OperationDelete:
+			r.fail(at.mappings[i], "column %s: a delete says which row and nothing else: map only %s", m.To, d.ExternalID)
+		case !strings.EqualFold(m.To, FieldID):
+		case d.Operation == OperationInsert:
+			r.fail(at.mappings[i], "column Id cannot be written by an insert: Salesforce gives a new row its Id")
+		default:
+			r.fail(at.mappings[i], "column Id cannot be written by an %s: rows are found by %s", d.Operation, d.ExternalID)
+		}
+	}
+}
+
+// checkEvent refuses members that cannot name an event or a version.
+func (d *Definition) checkEvent(r *reader, at lines, keyColumn int) {
+	version := strings.Join(d.Version, ".")
+	entity := ""
+	if keyColumn >= 0 {
+		entity = strings.Join(d.Mappings[keyColumn].From, ".")
+	}
+	// An insert makes its row once: there is no second event of the same row that could be taken for a repeat.
+	d.keyIsEntity = len(d.Key) == 1 && d.Key[0] == entity && d.Merges()
+	if d.keyIsEntity && version == "" {
+		r.fail(at.key, "key names the member %q that is the external id: a second event of the same row would count as a repeat; "+
+			"name what names the event, name version too, or leave key out", entity)
+	}
+	if version == "" {
+		return
+	}
+	if version == entity {
+		r.fail(at.version, "version names the member %q that is the external id: it never changes, so it orders nothing", version)
+	}
+	if len(d.Key) == 1 && d.Key[0] == version {
+		r.fail(at.version, "key names nothing but the version %q: two rows of the same version would count as one event; name the row in key too", version)
+	}
+}
+
+// prepare makes the header and the plan by which records are read.
+func (d *Definition) prepare(r *reader, at lines, keyColumn int) {
+	order := rangeOf(len(d.Mappings))
+	if keyColumn >= 0 {
+		order = append([]int{keyColumn}, slices.DeleteFunc(order, func(i int) bool { return i == keyColumn })...)
+	}
+	p := &plan{root: &want{slot: -1}, keyed: keyColumn >= 0, whole: d.Whole, version: -1}
 	headerChars := 0
 	for _, i := range order {
 		m := d.Mappings[i]
@@ -45,7 +110,7 @@ func (d *Definition) finish(r *reader, mapLines []int) {
 		}
 		slot, ok := p.slot(m.From)
 		if !ok {
-			r.fail(mapLines[i], "from: %s is mapped as a value and as an object of other members", strings.Join(m.From, "."))
+			r.fail(at.mappings[i], "from: %s is mapped as a value and as an object of other members", strings.Join(m.From, "."))
 			continue
 		}
 		p.cols = append(p.cols, column{slot: slot, typ: m.Type, required: m.Required})
@@ -56,14 +121,37 @@ func (d *Definition) finish(r *reader, mapLines []int) {
 	for _, path := range d.Key {
 		slot, ok := p.slot(strings.Split(path, "."))
 		if !ok {
-			r.fail(0, "key: %s is used as a value and as an object of other members", path)
+			r.fail(at.key, "key: %s is used as a value and as an object of other members", path)
 			continue
 		}
 		p.keys = append(p.keys, slot)
 	}
+	if d.Version != nil {
+		slot, ok := p.slot(d.Version)
+		if !ok {
+			r.fail(at.version, "version: %s is used as a value and as an object of other members", strings.Join(d.Version, "."))
+		}
+		p.version = slot
+		if d.KeyIsVersioned() {
+			p.keys = append(p.keys, slot)
+		}
+	}
 	d.plan = p
-	if d.Mappings[first].Type == TypeNumber {
-		r.warn(mapLines[first], "the external id is a number: 1 and 1.0 count as two rows here")
+}
+
+// warnings says what is allowed and worth a look.
+func (d *Definition) warnings(r *reader, at lines, keyColumn int) {
+	if keyColumn >= 0 && d.Mappings[keyColumn].Type == TypeNumber {
+		r.warn(at.mappings[keyColumn], "the external id is a number: 1 and 1.0 count as two rows here")
+	}
+	if d.Whole {
+		r.warn(at.records, "records: %s: what a record leaves out is cleared in the org", RecordsWhole)
+	}
+	if d.Operation == OperationUpdate && len(d.Mappings) == 1 {
+		r.warn(0, "map fills no column but %s: the update changes no field", d.ExternalID)
+	}
+	if d.Operation == OperationInsert && d.Key == nil {
+		r.warn(0, "key is not named: every record must come with a key of its own (Nats-Msg-Id of a single message, key in a RecordBatch), or it is refused")
 	}
 	if d.Chunk.Bytes > d.Backlog {
 		r.warn(0, "chunk.bytes is above backlog: chunks will be sealed by age or rows before they are full")

@@ -31,11 +31,15 @@ const (
 type Mapped struct {
 	// Key is the idempotency key that the definition's members give; "" when it names none.
 	Key string
-	// Entity is the external id value as published; [Definition.EntityHash] folds it.
+	// Entity is the value of the key field as published, a Salesforce id in its long form; [Definition.EntityHash] folds it. "" where the definition
+	// has no key field: the record's key is its entity then.
 	Entity string
+	// Version says which record of the entity is newer; nil when the definition names no such member.
+	Version record.Version
 	// Cells are in the order of [Definition.Header]: "" where the record says nothing, [Null] where it says null.
 	Cells []string
-	// Named are the places in the header that the record says something about, rising. The external id is always among them.
+	// Named are the places in the header that the record says something about, rising. The key field is always among them; of a definition whose
+	// records are whole, all are.
 	Named []int
 	// Content is the hash of the canonical body.
 	Content record.Hash
@@ -46,8 +50,12 @@ type plan struct {
 	root  *want
 	slots int
 	cols  []column // by place in the header
+	keyed bool     // the first column is the key field
+	whole bool     // what a record leaves out is cleared
 	keys  []int    // slots of the key's members
 	names []string // path of each slot, for messages
+	// version is the slot of the version; -1 = none.
+	version int
 }
 
 type column struct {
@@ -124,6 +132,7 @@ func (m *mapping) run(top kind) *Refusal {
 	if top != kindObject {
 		return &Refusal{Code: record.CodeNotAnObject, Message: "the record is " + top.String() + ", not an object"}
 	}
+	badVersion := m.readVersion()
 	missingKey := m.readKey()
 	m.readEntity()
 	if m.s.nul {
@@ -137,6 +146,9 @@ func (m *mapping) run(top kind) *Refusal {
 	}
 	if len(m.s.unknown) > 0 {
 		return m.unknownMembers()
+	}
+	if badVersion != nil { // first, since the version may be a part of the key
+		return badVersion
 	}
 	if missingKey != nil {
 		return missingKey
@@ -207,8 +219,44 @@ func (m *mapping) keyNames() []string {
 	return names
 }
 
-// readEntity finds the external id, if it can stand as one. The checks with a message are those of its cell.
+// readVersion finds the version. Its refusal waits until it is known that nothing worse is wrong.
+func (m *mapping) readVersion() *Refusal {
+	slot := m.d.plan.version
+	if slot < 0 {
+		return nil
+	}
+	v, name := m.s.values[slot], m.d.plan.names[slot]
+	if v.bad {
+		return nil // the record is refused for that
+	}
+	kind, problem := record.VersionText, ""
+	switch {
+	case v.kind == kindNumber:
+		kind = record.VersionNumber
+	case v.kind == kindAbsent || v.kind == kindNull:
+		problem = "is absent or null"
+	case v.kind != kindString:
+		problem = "is " + v.kind.String() + ", not a number or a date and time"
+	}
+	if problem == "" {
+		version, err := record.ParseVersion(kind, v.text)
+		if err == nil {
+			m.out.Version = version
+			return nil
+		}
+		problem = err.Error()
+	}
+	return &Refusal{
+		Code: record.CodeWrongType, Fields: []string{name},
+		Message: fmt.Sprintf("member %q, which says which version is newer, %s", name, problem),
+	}
+}
+
+// readEntity finds the value of the key field, if it can stand as one. The checks with a message are those of its cell.
 func (m *mapping) readEntity() {
+	if !m.d.plan.keyed {
+		return
+	}
 	col := m.d.plan.cols[0]
 	v := m.s.values[col.slot]
 	if v.bad {
@@ -239,6 +287,9 @@ func (m *mapping) cells() *Refusal {
 		if r != nil {
 			return r
 		}
+		if cell == "" && m.d.plan.whole {
+			cell = Null
+		}
 		if cell == "" {
 			continue
 		}
@@ -264,6 +315,9 @@ func (m *mapping) cells() *Refusal {
 			}
 		}
 	}
+	if len(named) == 0 {
+		return &Refusal{Code: record.CodeEmptyObject, Message: "the record fills no column: there is nothing to insert"}
+	}
 	m.out.Cells, m.out.Named = cells, named
 	return nil
 }
@@ -271,7 +325,7 @@ func (m *mapping) cells() *Refusal {
 // cell is the cell of one mapped member; "" = it says nothing.
 func (m *mapping) cell(i int, col column) (string, *Refusal) {
 	v := m.s.values[col.slot]
-	externalID := i == 0
+	externalID := i == 0 && m.d.plan.keyed
 	switch {
 	case v.kind == kindAbsent && externalID:
 		return "", m.refuse(record.CodeMissingExternalID, i, "is absent: without it nobody can tell which row is meant")
@@ -309,7 +363,7 @@ func (m *mapping) cell(i int, col column) (string, *Refusal) {
 
 func (m *mapping) emptyString(i int, col column) (string, *Refusal) {
 	switch {
-	case i == 0:
+	case i == 0 && m.d.plan.keyed:
 		return "", m.refuse(record.CodeMissingExternalID, i, "is empty: without it nobody can tell which row is meant")
 	case m.d.EmptyString == EmptyReject:
 		return "", m.refuse(record.CodeUnrepresentable, i,

@@ -132,7 +132,7 @@ func TestMapAnswersToEveryBadRecord(t *testing.T) {
 		{"the text #N/A", name(`"#N/A"`), record.CodeUnrepresentable, nil},
 		{"the text #N/A between blanks", name(`" #N/A "`), record.CodeUnrepresentable, nil},
 		{"an empty string", name(`""`), record.CodeUnrepresentable, nil},
-		{"comma, quote and line ends inside", name(`"a,\"b\"\r\nc\nd\re"`), "", row(1, "a,\"b\"\r\nc\nd\re")},
+		{"comma, quote and line ends inside", name(`"a,\"b\"\r\nc\nd\re"`), "", row(1, "a,\"b\"\nc\nd\re")},
 		{"only blanks in a value", name(`"   "`), "", row(1, "   ")},
 		{"a formula", name(`"=cmd|' /C calc'!A0"`), "", row(1, "=cmd|' /C calc'!A0")},
 		{"a leading apostrophe", name(`"'x"`), "", row(1, "'x")},

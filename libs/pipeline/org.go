@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"bulkhead/libs/record"
 )
 
 // Ways of logging in.
@@ -45,8 +47,10 @@ const DefaultAPIVersion = "66.0"
 
 var (
 	apiVersion = regexp.MustCompile(`^(6[1-9]|[7-9][0-9])\.0$`)
-	envName    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
-	anyText    = regexp.MustCompile(`^[^\x00-\x1f\x7f]{1,1000}$`)
+	// salesforceHost is what a login is sent to; the client checks it again.
+	salesforceHost = regexp.MustCompile(`(?i)^[a-z0-9.-]+\.salesforce\.(com|mil)$`)
+	envName        = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
+	anyText        = regexp.MustCompile(`^[^\x00-\x20\x7f][^\x00-\x1f\x7f]{0,999}$`)
 )
 
 // ParseOrg reads one org. The error joins everything that is wrong, each an [*Error] with its line. No file is opened and nobody is called.
@@ -84,7 +88,7 @@ func ParseOrg(yaml []byte) (*Org, error) {
 		o.APIVersion = text
 	}
 	if text, at, ok := f.text("orgId"); ok {
-		id, good := id18(text)
+		id, good := record.LongID(text)
 		if !good || !strings.HasPrefix(text, "00D") {
 			r.fail(at, "orgId: %q is no id of an org (00D and 15 or 18 characters in all)", cutName(text))
 		}
@@ -129,7 +133,7 @@ func (o *Org) readCredentials(f *fields) {
 	}
 }
 
-// checkLoginURL refuses addresses to which a secret must not be sent. Whether the host is Salesforce's is the client's to check.
+// checkLoginURL refuses addresses to which a secret must not be sent.
 func checkLoginURL(text string, insecureLoopback bool) string {
 	u, err := url.Parse(text)
 	switch {
@@ -149,6 +153,9 @@ func checkLoginURL(text string, insecureLoopback bool) string {
 	}
 	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && !ip.IsLoopback() {
 		return "must name a host, not an IP address"
+	}
+	if !isLoopback(u.Hostname()) && !salesforceHost.MatchString(u.Hostname()) {
+		return "names no host of Salesforce: give the org's own domain, such as https://example.my.salesforce.com"
 	}
 	return ""
 }

@@ -57,22 +57,11 @@ func ParseDefinition(yaml []byte) (*Definition, []Warning, error) {
 		UnknownMembers: f.choice("unknownMembers", UnknownReject, []string{UnknownReject, UnknownIgnore}),
 		EmptyString:    f.choice("emptyString", EmptyReject, []string{EmptyReject, EmptyNull, EmptyKeep}),
 	}
-	if _, ok := f.nodes["operation"]; !ok {
-		r.fail(f.line, "operation is missing: %s", OperationUpsert)
-	}
-	d.Operation = f.choice("operation", OperationUpsert, []string{OperationUpsert}, "insert", "update", "delete")
-	externalIDLine := f.lineOf("externalId")
-	d.ExternalID = f.required("externalId", apiName, "the API name of the external id field")
-	if strings.EqualFold(d.ExternalID, "Id") {
-		r.fail(externalIDLine, "externalId: upsert by Id is not supported yet: name an external id field")
-	}
-	for _, key := range []string{"correlation", "version"} {
-		if at := f.lineOf(key); f.take(key) != nil {
-			r.fail(at, "%s is not supported yet: leave it out", key)
-		}
-	}
-	f.choice("records", "patch", []string{"patch"}, "whole")
+	d.readOperation(f)
+	keyLine := f.lineOf("key")
 	d.Key = f.keyMembers()
+	versionLine, recordsLine := d.readVersion(f)
+	d.readPeople(f)
 	mapLines := d.readMap(f)
 	d.Lanes = int(f.integer("lanes", DefaultLanes, 1, maxLanes))
 	d.readChunk(f)
@@ -80,7 +69,7 @@ func ParseDefinition(yaml []byte) (*Definition, []Warning, error) {
 	d.Retry = readRetry(f)
 	f.end()
 	if len(r.problems) == 0 {
-		d.finish(r, mapLines)
+		d.finish(r, lines{key: keyLine, version: versionLine, records: recordsLine, mappings: mapLines})
 	}
 	if err := r.err(); err != nil {
 		return nil, r.warnings, err
@@ -225,7 +214,7 @@ func readMapping(f *fields) (Mapping, bool) {
 		case ok && len(text) > MaxFieldChars:
 			f.r.fail(at, "const is longer than a field can be")
 		}
-		m.Const = text
+		m.Const = lineFeeds(text)
 	}
 	f.end()
 	return m, len(f.r.problems) == before

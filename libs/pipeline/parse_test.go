@@ -100,12 +100,9 @@ func TestParseDefinition(t *testing.T) {
 		{"a key without value", "org: main", "org:", 4, "no value"},
 		{"an object that is no API name", "object: Contact", "object: Con-tact", 5, "object"},
 		{"no operation", "operation: upsert\n", "", 1, "operation is missing"},
-		{"an operation that comes later", "operation: upsert", "operation: insert", 6, "not supported yet"},
 		{"an operation that is none", "operation: upsert", "operation: merge", 6, "not one of"},
-		{"Id as external id", "externalId: External_Id__c", "externalId: Id", 7, "not supported yet"},
-		{"a version, which comes later", "records: patch", "records: patch\nversion: updated_at", 10, "version is not supported yet"},
-		{"a correlation, which comes later", "records: patch", "records: patch\ncorrelation: content", 10, "correlation is not supported yet"},
-		{"whole records, which come later", "records: patch", "records: whole", 9, "not supported yet"},
+		{"an operation in capitals", "operation: upsert", "operation: UPSERT", 6, `did you mean "upsert"`},
+		{"a hard delete", "operation: upsert", "operation: hardDelete", 6, "not one of"},
 		{"a key without members", "key: [event_id, meta.part]", "key: []", 8, "no member"},
 		{"a key member twice", "key: [event_id, meta.part]", "key: [a, a]", 8, "twice"},
 		{"a key member that is no path", "key: [event_id, meta.part]", `key: ["a..b"]`, 8, "no member"},
@@ -266,9 +263,15 @@ func FuzzParseDefinition(f *testing.F) {
 	for _, seed := range []string{full, widgets, "a: &a [*a]", "- x", "? a\n: b", "a: |\n  x", "<<: {a: b}", "a:\n\t- b"} {
 		f.Add([]byte(seed))
 	}
+	for _, seed := range operationSeeds() {
+		f.Add([]byte(seed))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		d, _, err := pipeline.ParseDefinition(data)
 		if err == nil {
+			if (d.KeyField() == "") != d.Content() || d.Content() && !d.Exact() || d.Whole && !d.Merges() || len(d.Header()) == 0 {
+				t.Fatalf("%+v", d)
+			}
 			if _, r := d.Map([]byte(`{"id":"x"}`)); r != nil && r.Code == "" {
 				t.Fatalf("%+v", r)
 			}

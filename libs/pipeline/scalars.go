@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -61,7 +62,11 @@ func (f *fields) choice(key, fallback string, supported []string, later ...strin
 	case slices.Contains(later, text):
 		f.r.fail(at, "%s: %s is not supported yet, only %s", key, text, strings.Join(supported, ", "))
 	default:
-		f.r.fail(at, "%s: %q is not one of %s", key, text, strings.Join(slices.Concat(supported, later), ", "))
+		said := fmt.Sprintf("%s: %q is not one of %s", key, cutName(text), strings.Join(slices.Concat(supported, later), ", "))
+		if near := nearest(text, supported); near != "" {
+			said += fmt.Sprintf(": did you mean %q?", near)
+		}
+		f.r.fail(at, "%s", said)
 	}
 	return fallback
 }

@@ -4,10 +4,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"bulkhead/libs/record"
 )
 
 // convert checks a value that is neither absent nor null against a type and returns its cell. problem, unless "", says what is wrong with it,
-// to stand behind the member's name. Texts are kept as they are; only an id of 15 characters is given its suffix.
+// to stand behind the member's name. Texts are kept as they are but for their line ends ([lineFeeds]), and an id of 15 characters is given its suffix.
 func convert(t Type, v value) (cell, problem string) {
 	if v.kind == kindObject || v.kind == kindArray {
 		return "", "is " + v.kind.String() + ", not " + describe(t)
@@ -17,7 +19,7 @@ func convert(t Type, v value) (cell, problem string) {
 		if v.kind != kindString {
 			return "", "is " + v.kind.String() + ", not a string: publish it in quotes"
 		}
-		return v.text, ""
+		return lineFeeds(v.text), ""
 	case TypeNumber:
 		return number(v)
 	case TypeBoolean:
@@ -34,13 +36,17 @@ func convert(t Type, v value) (cell, problem string) {
 		}
 	case TypeID:
 		if v.kind == kindString {
-			if id, ok := id18(v.text); ok {
+			if id, ok := record.LongID(v.text); ok {
 				return id, ""
 			}
 		}
 	}
 	return "", "is not " + describe(t)
 }
+
+// lineFeeds writes the line ends of Windows as those that jobs are declared to have. A job whose declared line end is LF fails whole when one of its
+// values holds CRLF (fact sheet, section 9.1): the record could not be sent at all, and would take its chunk with it.
+func lineFeeds(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }
 
 func describe(t Type) string {
 	switch t {
@@ -94,31 +100,4 @@ func isDateTime(s string) bool {
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	return err == nil && t.Year() >= firstYear && t.Year() <= lastYear
-}
-
-// id18 returns the 18-character form of a Salesforce id: the last three characters say which of the first fifteen are upper case.
-func id18(s string) (string, bool) {
-	if len(s) != 15 && len(s) != 18 {
-		return "", false
-	}
-	for i := range len(s) {
-		if c := s[i]; (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
-			return "", false
-		}
-	}
-	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
-	full := []byte(s[:15])
-	for group := range 3 {
-		bits := 0
-		for i := range 5 {
-			if c := s[group*5+i]; c >= 'A' && c <= 'Z' {
-				bits |= 1 << i
-			}
-		}
-		full = append(full, alphabet[bits])
-	}
-	if len(s) == 18 && !strings.EqualFold(string(full[15:]), s[15:]) {
-		return "", false
-	}
-	return string(full), true
 }

@@ -26,3 +26,7 @@ const (
 	// ClassUnclassified: a definite failure whose code is not known.
 	ClassUnclassified Class = "unclassified"
 )
+
+// ClassUnresolved is the class of letters of unresolved records: whether they landed could not be established, and a person decides. It is a class
+// of letters only: no failure has it, and no policy.
+const ClassUnresolved Class = "unresolved"

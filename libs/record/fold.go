@@ -14,8 +14,8 @@ import (
 // id field without case, stores text without blanks at its ends, and gives text back composed (NFC), however it was sent. So "ABC", " abc " and both
 // ways to write "é" each fold to one. Characters are decomposed here, which tells the same values apart as composing them would.
 //
-// Two values that fold alike share a lane and, within a chunk, a row. A field that Salesforce describes as case-sensitive needs another rule and
-// must be refused when a definition is applied.
+// Two values that fold alike share a lane and, within a chunk, a row. A field that Salesforce describes as case-sensitive folds by [FoldExact];
+// [FoldIn] knows which rule holds in a space.
 func FoldKey(s string) string {
 	if isPlain(s) {
 		return s

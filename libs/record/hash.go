@@ -18,6 +18,7 @@ const (
 	prefixContent = ""
 	prefixRaw     = "bulkhead raw\x00"
 	prefixLetter  = "bulkhead letter\x00"
+	prefixOpen    = "bulkhead unresolved\x00"
 )
 
 func hash(prefix, scope string, body string) Hash {
@@ -36,7 +37,7 @@ func hash(prefix, scope string, body string) Hash {
 // HashKey names the idempotency key of an event: unique per pipeline only.
 func HashKey(pipeline, key string) Hash { return hash(prefixKey, pipeline, key) }
 
-// HashEntity names what a record is about. space is the entity space (org, object and key field), folded the value as [FoldKey]
+// HashEntity names what a record is about. space is the entity space as [Space] writes it, folded the value as [FoldIn]
 // returns it: pipelines that write the same space agree on the hash, and with it on the lane.
 func HashEntity(space, folded string) Hash { return hash(prefixEntity, space, folded) }
 
@@ -62,7 +63,18 @@ func HashText(h Hash) string { return hex.EncodeToString(h[:]) }
 // the same id. It is a UUID of version 8.
 func LetterID(pipeline, key string, generation int) [16]byte {
 	body := binary.BigEndian.AppendUint64([]byte(nil), uint64(int64(generation)))
-	id := hash(prefixLetter, pipeline, string(append(body, key...)))
+	return uuid8(hash(prefixLetter, pipeline, string(append(body, key...))))
+}
+
+// UnresolvedID names the letter of an unresolved record: one for each chunk in which what became of it could not be established. It is a UUID of
+// version 8 and never a [LetterID]: the same generation may still die.
+func UnresolvedID(pipeline, key string, generation int, chunk [16]byte) [16]byte {
+	body := binary.BigEndian.AppendUint64(chunk[:len(chunk):len(chunk)], uint64(int64(generation)))
+	return uuid8(hash(prefixOpen, pipeline, string(append(body, key...))))
+}
+
+// uuid8 marks a hash as a UUID of version 8.
+func uuid8(id Hash) [16]byte {
 	id[6] = id[6]&0x0f | 0x80
 	id[8] = id[8]&0x3f | 0x80
 	return id
