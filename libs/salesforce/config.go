@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -104,7 +105,9 @@ type Client struct {
 	current   atomic.Pointer[session] // the session to use, nil before the first login
 	org       string                  // 18 characters, "" until known; guarded by loginTurn
 
-	usage atomic.Pointer[usage]
+	usage     atomic.Pointer[usage]
+	skew      atomic.Pointer[time.Duration]
+	described sync.Map // object in lower case → described, for look-ups
 }
 
 var apiVersionPattern = regexp.MustCompile(`^[0-9]{2,3}\.0$`)
@@ -126,7 +129,7 @@ func New(cfg Config) (*Client, error) {
 	} else if n, _ := strconv.Atoi(strings.TrimSuffix(cfg.APIVersion, ".0")); n < minAPIVersion {
 		problem("api version %q: at least %d.0 is needed, older ones leave the id out of failed rows", cfg.APIVersion, minAPIVersion)
 	}
-	if cfg.ClientID == "" {
+	if strings.TrimSpace(cfg.ClientID) == "" {
 		problem("client id is empty: give the consumer key of the connected app")
 	}
 	if cfg.ClientSecret == nil {

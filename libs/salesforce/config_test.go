@@ -23,6 +23,8 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		{"http to a host elsewhere, also where loopback is allowed", func(c *Config) { c.LoginURL, c.AllowInsecureLoopback = "http://acme.test", true }, "https is required"},
 		{"a loopback host that was not allowed", func(c *Config) { c.LoginURL = "http://127.0.0.1:8082" }, "allowInsecureLoopback"},
 		{"a loopback host with https that was not allowed", func(c *Config) { c.LoginURL = "https://localhost:8082" }, "allowInsecureLoopback"},
+		{"a host that is not Salesforce's", func(c *Config) { c.LoginURL = "https://acme.my.salesforce.com.example" }, "no host of Salesforce"},
+		{"a host that only looks like Salesforce's", func(c *Config) { c.LoginURL = "https://acme.my.sa\u04cfesforce.com" }, "no host of Salesforce"},
 		{"a login url with a path", func(c *Config) { c.LoginURL = "https://acme.my.salesforce.com/services" }, "scheme and host only"},
 		{"a login url with a query", func(c *Config) { c.LoginURL = "https://acme.my.salesforce.com/?a=b" }, "scheme and host only"},
 		{"a login url with a password", func(c *Config) { c.LoginURL = "https://me:hunter2@acme.my.salesforce.com" }, "must not hold a user"},

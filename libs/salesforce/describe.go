@@ -32,6 +32,7 @@ type DescribeField struct {
 	Nillable              bool            `json:"nillable"`
 	Createable            bool            `json:"createable"`
 	Updateable            bool            `json:"updateable"`
+	Filterable            bool            `json:"filterable"`
 	DefaultedOnCreate     bool            `json:"defaultedOnCreate"`
 	ExternalID            bool            `json:"externalId"`
 	IDLookup              bool            `json:"idLookup"`

@@ -1,5 +1,5 @@
 // Package salesforce is the client of one Salesforce org: login by OAuth client credentials, ingest jobs of Bulk API 2.0,
-// their result files, SOQL queries, describe and limits, and the reading of Salesforce's error codes as classes.
+// their result files, SOQL queries and look-ups, describe and limits, and the reading of Salesforce's error codes as classes.
 //
 // What always holds:
 //

@@ -36,6 +36,8 @@ func parseLoginURL(raw string, allowLoopback bool) (*url.URL, error) {
 		}
 	case u.Scheme != "https":
 		return nil, fmt.Errorf("login url %q: https is required, because the client secret travels over it", clip(raw, maxNameRunes))
+	case !ofSalesforce(u.Hostname()):
+		return nil, fmt.Errorf("login url %q is on no host of Salesforce: give the org's own domain, such as https://acme.my.salesforce.com", clip(raw, maxNameRunes))
 	}
 	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
 }
@@ -64,12 +66,22 @@ func parseInstanceURL(raw string, login *url.URL) (string, error) {
 	if u.Port() != "" && u.Port() != "443" {
 		return "", fmt.Errorf("the instance url of the login reply names port %s", clip(u.Port(), maxNameRunes))
 	}
-	for _, domain := range salesforceDomains {
-		if strings.HasSuffix(host, domain) && len(host) > len(domain) {
-			return base, nil
-		}
+	if ofSalesforce(host) {
+		return base, nil
 	}
 	return "", fmt.Errorf("the instance url of the login reply is on host %q, which is neither the login host nor one of Salesforce", clip(host, maxNameRunes))
+}
+
+// ofSalesforce says whether a host is below one of Salesforce's domains. Look-alikes in other alphabets are not: such a domain is a
+// sequence of ASCII letters, and is compared as it is.
+func ofSalesforce(host string) bool {
+	host = strings.ToLower(host)
+	for _, domain := range salesforceDomains {
+		if strings.HasSuffix(host, domain) && len(host) > len(domain) {
+			return true
+		}
+	}
+	return false
 }
 
 func isLoopback(host string) bool {

@@ -22,6 +22,10 @@ var ErrTruncated = errors.New("result file is cut off, read it again from its st
 // invalid UTF-8, a NUL. Read it again from its start; if it stays so, it needs a person.
 var ErrMalformed = errors.New("result file is not well formed")
 
+// ErrUnreadableRows wraps what makes rows of a result file unreadable although its header was good: ErrMalformed, or ErrTooLarge. Read it again from
+// its start; if it stays so, the file tells nothing of any row.
+var ErrUnreadableRows = errors.New("rows of the result file cannot be read")
+
 // ErrTooLarge says that a reply or upload exceeds its bound (the Max… constants).
 var ErrTooLarge = errors.New("larger than its bound")
 

@@ -132,6 +132,7 @@ func (c *Client) send(hr *http.Request, r request) (*http.Response, error) {
 	seen.Status = resp.StatusCode
 	c.cfg.Observe(seen)
 	c.noteUsage(resp.Header)
+	c.noteDate(resp.Header)
 	if resp.StatusCode >= 200 && resp.StatusCode <= 299 {
 		return resp, nil
 	}

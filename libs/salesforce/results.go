@@ -185,7 +185,7 @@ func (r *ResultReader) Rows() int64 { return r.rows }
 
 // Next returns the next row; io.EOF after the last one, if the file ended where a record ends and was whole. Every other error is final
 // and voids what was read: [ErrTruncated] (the file was cut, the connection broke, too little came in the time allowed), [ErrMalformed],
-// [ErrTooLarge], or the end of the context.
+// [ErrTooLarge] (these two wrapped in [ErrUnreadableRows]), or the end of the context.
 func (r *ResultReader) Next() (Row, error) {
 	if r.err != nil {
 		return Row{}, r.err
@@ -228,6 +228,9 @@ func (r *ResultReader) row(cells []string) (Row, error) {
 func (r *ResultReader) fail(err error) error {
 	if cause := r.body.failure(); cause != nil {
 		err = cause
+	}
+	if r.columns.total > 0 && (errors.Is(err, ErrMalformed) || errors.Is(err, ErrTooLarge)) {
+		err = fmt.Errorf("%w: %w", ErrUnreadableRows, err)
 	}
 	r.err = fmt.Errorf("salesforce GET %s: %w", r.path, err)
 	return r.err

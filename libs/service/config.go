@@ -18,6 +18,8 @@ const maxConfig = 1 << 20
 // LoadConfig fills a struct: what it holds already are the defaults, then comes the YAML (or JSON) file (path "" = none), then
 // environment variables. Unknown and repeated keys are refused, all of them in one error, each with its line. A field's `env`
 // tag names its variable; the same name with _FILE added names a file that holds the value, which is how secrets come in.
+// Numbers are whole and in plain digits, durations have a unit, words that could be truth values stand in quotes, and a field
+// with the tag `check:"positive"` cannot be written as zero. Nothing is replaced: ${NAME} is refused.
 // Values are never repeated in an error about the environment.
 func LoadConfig(path string, into any) error {
 	v := reflect.ValueOf(into)

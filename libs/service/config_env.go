@@ -37,7 +37,7 @@ func fromEnvironment(v reflect.Value) error {
 		if text == "" {
 			continue
 		}
-		if err := setText(value, text); err != nil {
+		if err := setText(value, text, field.Tag.Get("check")); err != nil {
 			return fmt.Errorf("environment variable %s: %w", from, err)
 		}
 	}
@@ -57,11 +57,15 @@ func variable(name string) (text, from string, err error) {
 	if err != nil {
 		return "", "", fmt.Errorf("environment variable %s_FILE: %w", name, err)
 	}
-	return strings.TrimRight(string(data), "\r\n"), name + "_FILE", nil
+	text = strings.TrimRight(string(data), "\r\n")
+	if strings.TrimSpace(text) == "" {
+		return "", "", fmt.Errorf("environment variable %s_FILE: %s is empty", name, file)
+	}
+	return text, name + "_FILE", nil
 }
 
 // setText puts the text into a field, by its kind. It never repeats the text in an error: it may be a secret.
-func setText(v reflect.Value, text string) error {
+func setText(v reflect.Value, text, tag string) error {
 	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		if u.UnmarshalText([]byte(text)) != nil {
 			return fmt.Errorf("not a %s", v.Type())
@@ -70,8 +74,13 @@ func setText(v reflect.Value, text string) error {
 	}
 	if v.Type() == reflect.TypeFor[time.Duration]() {
 		d, err := time.ParseDuration(text)
-		if err != nil {
-			return errors.New("not a duration such as 30s or 5m")
+		switch {
+		case err != nil:
+			return errors.New("not a duration such as 30s or 5m: the units are ms, s, m and h")
+		case d < 0:
+			return errors.New("below zero")
+		case d == 0 && tag == positive:
+			return errZero
 		}
 		v.SetInt(int64(d))
 		return nil
@@ -87,8 +96,11 @@ func setText(v reflect.Value, text string) error {
 		v.SetBool(b)
 	case reflect.Int, reflect.Int32, reflect.Int64:
 		n, err := strconv.ParseInt(text, 10, v.Type().Bits())
-		if err != nil {
-			return errors.New("not a whole number that fits")
+		switch {
+		case err != nil || !wholeNumber.MatchString(text):
+			return errors.New("not a whole number in plain digits that fits")
+		case n == 0 && tag == positive:
+			return errZero
 		}
 		v.SetInt(n)
 	case reflect.Float64:

@@ -14,7 +14,7 @@ import (
 // checkKeys compares the keys of a document with the fields that they are to fill, and collects what does not fit.
 func checkKeys(file string, node ast.Node, t reflect.Type, found *[]error) {
 	say := func(n ast.Node, format string, args ...any) {
-		*found = append(*found, fmt.Errorf("%s:%d: %s", file, lineOf(n), fmt.Sprintf(format, args...)))
+		*found = append(*found, fmt.Errorf("%s:%d: %w", file, lineOf(n), fmt.Errorf(format, args...)))
 	}
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -64,6 +64,10 @@ func checkMapping(file string, values []*ast.MappingValueNode, t reflect.Type, f
 				say(v.Key, "unknown key %q%s", key, suggest(key, fields))
 				continue
 			}
+			if err := checkScalar(v.Value, fields[i].what, fields[i].check); err != nil {
+				say(v.Value, "%s: %w", key, err)
+				continue
+			}
 			checkKeys(file, v.Value, fields[i].what, found)
 		}
 	}
@@ -78,8 +82,9 @@ func lineOf(n ast.Node) int {
 
 // configField is one key that a struct understands.
 type configField struct {
-	key  string
-	what reflect.Type
+	key   string
+	what  reflect.Type
+	check string // the tag of that name
 }
 
 // configFields lists the keys of a struct, those of inlined structs among them. Names are found as the YAML package does:
@@ -106,7 +111,7 @@ func configFields(t reflect.Type) []configField {
 		if name == "" {
 			name = strings.ToLower(f.Name)
 		}
-		fields = append(fields, configField{key: name, what: f.Type})
+		fields = append(fields, configField{key: name, what: f.Type, check: f.Tag.Get("check")})
 	}
 	return fields
 }

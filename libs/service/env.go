@@ -1,6 +1,7 @@
 package service
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -28,13 +29,24 @@ func NewEnv(name string, w io.Writer, level slog.Leveler) Env {
 	}
 }
 
-// LogLevel reads BULKHEAD_LOG_LEVEL (debug, info, warn, error; default info).
+// LogLevel reads BULKHEAD_LOG_LEVEL (debug, info, warn, error; default info, also for what is none of these).
 func LogLevel() slog.Level {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(strings.TrimSpace(os.Getenv("BULKHEAD_LOG_LEVEL")))); err != nil {
-		return slog.LevelInfo
-	}
+	l, _ := ReadLogLevel()
 	return l
+}
+
+// ReadLogLevel is LogLevel that says when the variable is no level.
+func ReadLogLevel() (slog.Level, error) {
+	text := strings.TrimSpace(os.Getenv("BULKHEAD_LOG_LEVEL"))
+	if text == "" {
+		return slog.LevelInfo, nil
+	}
+	for _, l := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
+		if strings.EqualFold(text, l.String()) {
+			return l, nil
+		}
+	}
+	return slog.LevelInfo, fmt.Errorf("environment variable BULKHEAD_LOG_LEVEL: %q is none of debug, info, warn, error", text)
 }
 
 // version is set by the linker: -X bulkhead/libs/service.version=v1.2.3.

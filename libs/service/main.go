@@ -15,7 +15,7 @@ import (
 type Program struct {
 	// Name of the service, as in its schema and its logs.
 	Name string
-	// Config is a pointer to the service's configuration with its defaults in it.
+	// Config is a pointer to the service's configuration with its defaults in it. It is checked if it is [Checked].
 	Config any
 	// Migrate brings the service's role and schema up to date as an administrator, and sets the role's password unless it is
 	// empty; nil = the service has none.
@@ -25,6 +25,9 @@ type Program struct {
 	// Run serves until ctx ends.
 	Run func(ctx context.Context, env Env) error
 }
+
+// Checked is a configuration that says what is wrong with it once it is read, before anything is opened.
+type Checked interface{ Check() error }
 
 // Exit codes of a service's process.
 const (
@@ -70,7 +73,12 @@ func (p Program) run(ctx context.Context, args []string, errOut io.Writer) int {
 		fmt.Fprintln(errOut, p.Name, Version())
 		return exitDone
 	}
-	env := NewEnv(p.Name, errOut, LogLevel())
+	level, err := ReadLogLevel()
+	if err != nil {
+		fmt.Fprintf(errOut, "%s: %v\n", p.Name, err)
+		return exitUsage
+	}
+	env := NewEnv(p.Name, errOut, level)
 	if flags.NArg() > 0 {
 		if p.Migrate == nil || flags.NArg() > 1 || flags.Arg(0) != "migrate" {
 			fmt.Fprintf(errOut, "%s: unknown argument %q\n", p.Name, flags.Arg(0))
@@ -79,7 +87,11 @@ func (p Program) run(ctx context.Context, args []string, errOut io.Writer) int {
 		}
 		return p.migrate(ctx, env)
 	}
-	if err := LoadConfig(*config, p.Config); err != nil {
+	err = LoadConfig(*config, p.Config)
+	if c, ok := p.Config.(Checked); ok && err == nil {
+		err = c.Check()
+	}
+	if err != nil {
 		fmt.Fprintf(errOut, "%s: %v\n", p.Name, err)
 		return exitUsage
 	}
