@@ -87,6 +87,12 @@ func (a *App) assemble() {
 			return r, nil
 		},
 	}
+	deps.Info = func(ctx context.Context, stream string) (bus.StreamInfo, error) {
+		return bus.Info(ctx, a.host.Bus, stream)
+	}
+	deps.Get = func(ctx context.Context, stream string, seqs []uint64) (map[uint64]bus.Msg, error) {
+		return bus.GetMany(ctx, a.host.Bus, stream, seqs)
+	}
 	a.supervisor = extract.NewSupervisor(deps, readEvery, a.host.Env)
 	a.freer = &extract.Freer{Deps: deps}
 	a.replayer = &extract.Replayer{Deps: deps, Later: func() { time.AfterFunc(max(a.cfg.Sweep/10, readEvery), a.ordered.Ring) }}
@@ -106,7 +112,7 @@ func (a *App) Run(ctx context.Context) error {
 		a.host.Env.Logger.Warn("partitions of records are not made, rows go to the default one", "error", err)
 	}
 	return a.host.Run(ctx, host.Work{
-		Facts:   []string{bus.FactChunkReconciled, bus.FactReplayOrdered, bus.FactDefinitionChanged},
+		Facts:   []string{bus.FactChunkReconciled, bus.FactRowsResolved, bus.FactReplayOrdered, bus.FactDefinitionChanged},
 		Handler: a.handle, Loops: a.loops(), Drain: a.supervisor.Stop,
 	})
 }
@@ -128,8 +134,13 @@ func (a *App) handle(_ context.Context, e *flowv1.Envelope) error {
 	case bus.FactChunkReconciled:
 		a.reconciled.Ring()
 		a.supervisor.Wake(e.GetPipeline())
+	case bus.FactRowsResolved:
+		a.reconciled.Ring()
 	case bus.FactReplayOrdered:
 		a.ordered.Ring()
+		if e.GetReplayOrdered().GetRereads() > 0 {
+			a.supervisor.Ordered(e.GetPipeline())
+		}
 	case bus.FactDefinitionChanged:
 		a.catalog.Invalidate()
 		a.defined.Ring()
@@ -153,6 +164,6 @@ func (a *App) Sweep(ctx context.Context) error {
 		_, err := pass(ctx)
 		errs = append(errs, err)
 	}
-	a.supervisor.Wake("")
+	a.supervisor.Ordered("")
 	return errors.Join(errs...)
 }

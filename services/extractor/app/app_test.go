@@ -240,6 +240,23 @@ func TestApp(t *testing.T) {
 		})
 	})
 
+	t.Run("an order to read a part of the stream again is carried out when a fact tells of it", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		c := r.config()
+		c.Sweep = time.Hour
+		r.start(c)
+		r.frame("a", 5)
+		r.eventually("the records are accepted", func() bool { return r.count(accepted) == 5 })
+		r.eventually("their places are decided", func() bool { return r.count("SELECT min(seq)::int FROM extractor_pub.checkpoints") == 1 })
+		_, err := r.admin.Exec(t.Context(), "INSERT INTO ops.rereads (id, pipeline, from_seq, to_seq) VALUES (gen_random_uuid(), 'contacts', 1, 1)")
+		r.must(err)
+		r.must(bus.Publish(t.Context(), r.conn, bus.FlowMessage(bus.NewEnvelope("contacts", 1, &flowv1.ReplayOrdered{Rereads: 1}))))
+		r.eventually("it is carried out", func() bool {
+			return r.count("SELECT coalesce(sum(known), 0)::int FROM extractor_pub.rereads WHERE done_at IS NOT NULL") == 5
+		})
+	})
+
 	t.Run("a sweep frees what is reconciled, and health and metrics answer", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"bulkhead/libs/bus"
 )
 
 // Config is what the extractor is told. [DefaultConfig] has every default.
@@ -14,15 +16,15 @@ type Config struct {
 	NATSURL string `yaml:"natsUrl" env:"BULKHEAD_NATS"`
 	// Lease is how long a reader's lease holds without being renewed: the longest time that a pipeline is not read after its instance
 	// died. Default 15 s.
-	Lease time.Duration `yaml:"lease" env:"BULKHEAD_LEASE"`
+	Lease time.Duration `yaml:"lease" env:"BULKHEAD_LEASE" check:"positive"`
 	// Sweep is how often work is looked for that no fact told of. Default 30 s.
-	Sweep time.Duration `yaml:"sweep" env:"BULKHEAD_SWEEP"`
+	Sweep time.Duration `yaml:"sweep" env:"BULKHEAD_SWEEP" check:"positive"`
 	// OpenChunks bounds the fresh chunks of a pipeline that have no outcome: at the bound nothing more is read. Default 64.
-	OpenChunks int `yaml:"openChunks" env:"BULKHEAD_OPEN_CHUNKS"`
+	OpenChunks int `yaml:"openChunks" env:"BULKHEAD_OPEN_CHUNKS" check:"positive"`
 	// Listen is where /healthz, /readyz and /metrics are served; empty = nowhere.
 	Listen string `yaml:"listen" env:"BULKHEAD_LISTEN"`
 	// StopTimeout bounds giving leases back, flushing the outbox and closing. Default 10 s.
-	StopTimeout time.Duration `yaml:"stopTimeout" env:"BULKHEAD_STOP_TIMEOUT"`
+	StopTimeout time.Duration `yaml:"stopTimeout" env:"BULKHEAD_STOP_TIMEOUT" check:"positive"`
 
 	// Now replaces the clock in tests; nil = the real one. Leases go by the database's clock.
 	Now func() time.Time `yaml:"-"`
@@ -47,6 +49,8 @@ func (c Config) Check() error {
 	}
 	if c.NATSURL == "" {
 		errs = append(errs, errors.New("natsUrl is missing: the broker's address, or BULKHEAD_NATS"))
+	} else if err := bus.CheckURL(c.NATSURL); err != nil {
+		errs = append(errs, fmt.Errorf("natsUrl: %w", err))
 	}
 	if c.Lease < minLease {
 		errs = append(errs, fmt.Errorf("lease is %s: at least %s", c.Lease, minLease))

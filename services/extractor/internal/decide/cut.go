@@ -31,7 +31,7 @@ func (e *Engine) cutLane(c *Commit, l *lane, newID func() [16]byte) error {
 	var chunk Chunk
 	if len(l.rows) > 0 {
 		var err error
-		if chunk, err = sealLane(l, e.header, c.At, newID()); err != nil {
+		if chunk, err = sealLane(l, e.Header, c.At, newID()); err != nil {
 			return fmt.Errorf("lane %d: %w", l.number, err)
 		}
 		c.Chunks = append(c.Chunks, chunk)
@@ -41,17 +41,15 @@ func (e *Engine) cutLane(c *Commit, l *lane, newID func() [16]byte) error {
 		en := &l.entries[i]
 		r := Record{
 			KeyHash: en.keyHash, Content: en.content, EntityHash: en.entityHash, HasEntity: en.hasEntity,
-			Place: en.place, Columns: en.columns,
+			Place: en.place, Generation: int(en.generation), Columns: en.columns, Version: en.version,
 		}
-		if en.origin != nil {
-			r.Generation = en.origin.Generation
-		}
-		if !en.refused {
+		if !en.ended {
 			r.Chunk, r.Row = chunk.ID, int(en.row)
 		}
 		c.Records = append(c.Records, r)
 	}
 	c.Dead = append(c.Dead, l.dead...)
+	c.Superseded = append(c.Superseded, l.superseded...)
 	for run, n := range l.repeats {
 		c.Repeats[run] += n
 	}
@@ -65,7 +63,11 @@ func (e *Engine) Settle(c Commit, now time.Time) {
 		old := e.lanes[n]
 		e.lanes[n] = newLane(n, old.mark, e.headSize)
 		// The answers for the batch in hand are older than this commit: until the next ones its records are known from here.
-		e.settled = append(e.settled, &lane{number: n, keys: old.keys, entities: old.entities})
+		known := &lane{number: n, keys: old.keys, entities: old.entities, same: old.same}
+		if e.Versioned {
+			known.rows, known.entries = old.rows, old.entries
+		}
+		e.settled = append(e.settled, known)
 	}
 	for _, m := range c.Marks {
 		e.lanes[m.Lane].mark = m.To

@@ -16,13 +16,14 @@ type Due struct {
 // Any says whether anything is due.
 func (d Due) Any() bool { return d.Flush || len(d.Seal) > 0 }
 
-// Due says which lanes are at a limit (rows, bytes, refused records, age), and whether the rest has waited for the age of a chunk.
+// Due says which lanes are at a limit (rows, bytes, refused and superseded records, age), and whether the rest has waited for the age of a chunk.
 func (e *Engine) Due(now time.Time) Due {
 	var d Due
 	for _, n := range e.order() {
 		l := e.lanes[n]
-		full := l.full || len(l.rows) >= e.limits.Rows || l.bytes >= e.limits.Bytes || len(l.dead) >= MaxDead || l.deadSize >= MaxDeadBytes
-		old := l.items > 0 && now.Sub(l.since) >= e.limits.Age
+		full := l.full || len(l.rows) >= e.Limits.Rows || l.bytes >= e.Limits.Bytes ||
+			len(l.dead) >= MaxDead || l.deadSize >= MaxDeadBytes || len(l.superseded) >= MaxSuperseded
+		old := l.items > 0 && now.Sub(l.since) >= e.Limits.Age
 		switch {
 		case !full && !old:
 		case len(l.rows) > 0:
@@ -31,7 +32,7 @@ func (e *Engine) Due(now time.Time) Due {
 			d.Flush = true
 		}
 	}
-	if !e.ahead.IsZero() && now.Sub(e.ahead) >= e.limits.Age && e.Lowest().Less(e.reading) {
+	if !e.ahead.IsZero() && now.Sub(e.ahead) >= e.Limits.Age && e.Lowest().Less(e.reading) {
 		d.Flush = d.Flush || e.movable()
 	}
 	return d
@@ -56,7 +57,7 @@ func (e *Engine) All() []int {
 func (e *Engine) Next() time.Time {
 	var next time.Time
 	earlier := func(t time.Time) {
-		if t = t.Add(e.limits.Age); next.IsZero() || t.Before(next) {
+		if t = t.Add(e.Limits.Age); next.IsZero() || t.Before(next) {
 			next = t
 		}
 	}

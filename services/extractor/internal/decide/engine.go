@@ -25,9 +25,7 @@ const (
 // Engine decides the records of one pipeline under one revision of its definition. It is not safe for concurrent use, and is thrown
 // away when a commit fails: what it held is read again.
 type Engine struct {
-	pipeline string
-	limits   Limits
-	header   []string
+	Config
 	headSize int64
 
 	lanes   map[int]*lane
@@ -45,15 +43,22 @@ type Config struct {
 	Limits   Limits
 	// Lanes is the number of lanes; the lane of what has no entity comes on top.
 	Lanes int
+	// Apart says that each record is a row of its own, and that no two of one entity go into one chunk (inserts).
+	Apart bool
+	// Versioned says that records carry the version that orders them; without it the order of the stream does.
+	Versioned bool
+	// Whole says that a record says all of a row, so that any newer version of its entity covers it.
+	Whole bool
+	// KeyIsVersioned says that the key is made of the entity and its version: the same key with other content is a conflict of versions.
+	KeyIsVersioned bool
+	// Ordinals are those of extractor.columns by place in the header; needed when Versioned.
+	Ordinals []int
 }
 
 // New makes an engine that goes on from marks. A lane without a mark has decided nothing.
 func New(c Config, marks map[int]record.Place) *Engine {
 	c.Limits.Bytes = min(c.Limits.Bytes, rowfile.MaxBytes)
-	e := &Engine{
-		pipeline: c.Pipeline, limits: c.Limits, header: c.Header,
-		lanes: make(map[int]*lane, c.Lanes+1),
-	}
+	e := &Engine{Config: c, lanes: make(map[int]*lane, c.Lanes+1)}
 	e.headSize = int64(rowfile.RowSize(c.Header))
 	for n := record.LaneNone; n < c.Lanes; n++ {
 		e.lanes[n] = newLane(n, marks[n], e.headSize)
@@ -106,54 +111,6 @@ func (e *Engine) Unsealed() int {
 	return n
 }
 
-// Wants lists the hashes to look up for a batch of candidates: keys, and entities whose newest version matters. What lies at or
-// below its mark is left out.
-func (e *Engine) Wants(batch []Candidate) (keys, entities []record.Hash) {
-	keys = make([]record.Hash, 0, len(batch))
-	for i := range batch {
-		c := &batch[i]
-		if e.decided(c) {
-			continue
-		}
-		switch {
-		case c.KeyKind == KeyNamed:
-			keys = append(keys, c.KeyHash)
-		case c.KeyKind == KeyFromBody && c.HasEntity:
-			entities = append(entities, c.EntityHash)
-		}
-	}
-	return keys, entities
-}
-
-// WantsReused lists the further keys to look up once the first answers are there: those under which records would die that use a key
-// for other content than it stood for.
-func (e *Engine) WantsReused(batch []Candidate, first Answers) []record.Hash {
-	var out []record.Hash
-	seen := make(map[record.Hash]record.Hash, len(batch))
-	for i := range batch {
-		c := &batch[i]
-		if c.KeyKind != KeyNamed || e.decided(c) {
-			continue
-		}
-		content, ok := seen[c.KeyHash]
-		if !ok {
-			if k, held := e.unsealed(c.KeyHash); held {
-				content, ok = k.Content, true
-			} else if k, held := first.Keys[c.KeyHash]; held {
-				content, ok = k.Content, true
-			}
-		}
-		if !ok {
-			content = c.Content
-		}
-		seen[c.KeyHash] = content
-		if content != c.Content {
-			out = append(out, record.HashKey(e.pipeline, record.ReusedKey(c.Key, c.Content)))
-		}
-	}
-	return out
-}
-
 // Learn takes the ledger's answers for the batch that is fed next. They must have been read after the last commit.
 func (e *Engine) Learn(a Answers) {
 	e.answers = a
@@ -167,8 +124,8 @@ func (e *Engine) Feed(c *Candidate, now time.Time) Fed {
 		e.advance(c, now)
 		return Skipped
 	}
-	v, reused := e.judge(c)
-	switch v {
+	fed := true
+	switch r := e.judge(c); r.verdict {
 	case already:
 		e.advance(c, now)
 		return Skipped
@@ -177,21 +134,20 @@ func (e *Engine) Feed(c *Candidate, now time.Time) Fed {
 			l.repeats = make(map[string]int64)
 		}
 		l.repeats[c.Run]++
-		l.touch(c.Place, now)
 	case refused:
-		if !e.refuse(l, c, reused) {
-			l.full = true
-			return Full
-		}
-		l.touch(c.Place, now)
+		fed = e.refuse(l, c, r)
+	case superseded:
+		fed = e.supersede(l, c, r)
 	case fresh:
-		if !l.add(c, e.limits) {
-			l.full = true
-			return Full
+		if fed = l.add(r.record, &e.Config); fed {
+			l.learn(r.record, c.KeyHash, l.entries[len(l.entries)-1].row)
 		}
-		l.learn(c, c.KeyHash, l.entries[len(l.entries)-1].row)
-		l.touch(c.Place, now)
 	}
+	if !fed {
+		l.full = true
+		return Full
+	}
+	l.touch(c.Place, now)
 	e.advance(c, now)
 	return Taken
 }
@@ -201,27 +157,56 @@ func (e *Engine) Pass(seq uint64, now time.Time) {
 	e.moveTo(record.Place{Seq: seq, Idx: EndOfFrame}, now)
 }
 
-func (e *Engine) refuse(l *lane, c *Candidate, reused bool) bool {
-	d := newDead(c)
-	if reused {
-		d.Key = record.ReusedKey(c.Key, c.Content)
-		d.KeyHash = record.HashKey(e.pipeline, d.Key)
-		d.Code, d.Fields = record.CodeKeyReused, nil
-		d.Message = "the key " + c.Key + " was used before for other content: publish the record under a key of its own, or correct the publisher"
-	}
-	d.LetterID = record.LetterID(e.pipeline, d.Key, 0)
+func (e *Engine) refuse(l *lane, c *Candidate, r ruling) bool {
+	d := e.deadOf(c, r)
 	if !l.bury(d) {
 		return false
 	}
 	if c.KeyKind != KeyUnknown {
 		// The ledger knows the key of what it refused, so that a repeat of it is one.
-		l.entries = append(l.entries, entry{
-			key: d.Key, keyHash: d.KeyHash, content: c.Content, place: c.Place, row: none, next: none, refused: true,
-			entityHash: c.EntityHash, hasEntity: c.HasEntity,
-		})
+		l.entries = append(l.entries, endedEntry(c, d.Key, d.KeyHash, d.Generation))
 	}
+	c.Generation = d.Generation
 	l.learn(c, d.KeyHash, none)
 	return true
+}
+
+// deadOf is the letter of a candidate that is refused.
+func (e *Engine) deadOf(c *Candidate, r ruling) Dead {
+	d := newDead(c)
+	d.Generation = r.generation
+	if r.reused {
+		d.Key = record.ReusedKey(c.Key, c.Content)
+		d.KeyHash = record.HashKey(e.Pipeline, d.Key)
+		d.Code, d.Fields = record.CodeKeyReused, nil
+		d.Message = "the key " + c.Key + " was used before for other content: publish the record under a key of its own, or correct the publisher"
+	}
+	if r.conflict {
+		d.Code, d.Fields = record.CodeVersionConflict, nil
+		d.Message = "another record of " + c.Entity + " has the same version and says something else: give each change a version of its own"
+	}
+	d.LetterID = record.LetterID(e.Pipeline, d.Key, d.Generation)
+	return d
+}
+
+func (e *Engine) supersede(l *lane, c *Candidate, r ruling) bool {
+	if len(l.superseded) >= MaxSuperseded {
+		return false
+	}
+	l.superseded = append(l.superseded, e.supersededOf(c, r))
+	// As for what is refused: a repeat of it is one.
+	l.entries = append(l.entries, endedEntry(c, c.Key, c.KeyHash, r.generation))
+	c.Generation = r.generation
+	l.learn(c, c.KeyHash, none)
+	return true
+}
+
+// supersededOf is a candidate that newer versions cover.
+func (e *Engine) supersededOf(c *Candidate, r ruling) Superseded {
+	return Superseded{
+		Run: c.Run, Key: c.Key, KeyHash: c.KeyHash, Generation: r.generation, Entity: c.Entity, Place: c.Place, Version: c.Version,
+		Successor: r.successor,
+	}
 }
 
 func (e *Engine) advance(c *Candidate, now time.Time) {

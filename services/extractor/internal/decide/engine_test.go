@@ -167,7 +167,10 @@ func (l *ledger) store(t *rapid.T, c Commit) {
 		}
 		sum := 0
 		for _, n := range ch.Runs {
-			sum += n
+			sum += n.Records
+			if n.Accepted != n.Records {
+				t.Fatalf("a fresh chunk accepts %d of %d records", n.Accepted, n.Records)
+			}
 		}
 		if records != ch.Records || sum != ch.Records || len(m.GetRows()) != ch.Rows {
 			t.Fatalf("chunk says %d records in %d rows, its manifest has %d in %d, its runs %d", ch.Records, ch.Rows, records, len(m.GetRows()), sum)
@@ -213,7 +216,7 @@ func (l *ledger) store(t *rapid.T, c Commit) {
 }
 
 func (l *ledger) answer(e *Engine, batch []Candidate) Answers {
-	keys, entities := e.Wants(batch)
+	w := e.Wants(batch)
 	a := Answers{Keys: map[record.Hash]Known{}, Newest: map[record.Hash]Known{}}
 	look := func(hashes []record.Hash, from, into map[record.Hash]Known) {
 		for _, h := range hashes {
@@ -222,8 +225,8 @@ func (l *ledger) answer(e *Engine, batch []Candidate) Answers {
 			}
 		}
 	}
-	look(keys, l.byKey, a.Keys)
-	look(entities, l.newest, a.Newest)
+	look(w.Keys, l.byKey, a.Keys)
+	look(w.Newest, l.newest, a.Newest)
 	look(e.WantsReused(batch, a), l.byKey, a.Keys)
 	return a
 }

@@ -11,44 +11,86 @@ const (
 	repeat
 	// refused: a dead letter.
 	refused
+	// superseded: newer versions of its entity say all that it says.
+	superseded
 	// fresh: a row.
 	fresh
 )
 
-// judge decides one candidate above its mark; reused says that it is refused for using its key for other content.
-func (e *Engine) judge(c *Candidate) (v verdict, reused bool) {
+// ruling is a verdict with what belongs to it.
+type ruling struct {
+	verdict verdict
+	// generation is the one that a record opens: not the first where a person gave the one before up.
+	generation int
+	// reused says that it is refused for using its key for other content, conflict for saying something else of a known version.
+	reused, conflict bool
+	// successor is the newest version, of a superseded record.
+	successor Owner
+	// record is what becomes a row: the candidate, or as much of it as newer versions leave.
+	record *Candidate
+}
+
+// judge decides one candidate above its mark.
+func (e *Engine) judge(c *Candidate) ruling {
+	generation := 0
 	switch c.KeyKind {
 	case KeyNamed:
-		if k, ok := e.known(c.KeyHash); ok {
-			switch {
-			case k.Place == c.Place:
-				return already, false
-			case k.Content == c.Content:
-				return repeat, false
-			}
-			if k, ok := e.known(record.HashKey(e.pipeline, record.ReusedKey(c.Key, c.Content))); ok {
-				if k.Place == c.Place {
-					return already, false
-				}
-				return repeat, false
-			}
-			return refused, true
+		k, ok := e.known(c.KeyHash)
+		switch {
+		case !ok:
+		case k.Place == c.Place:
+			return ruling{verdict: already}
+		case k.Content != c.Content:
+			return e.reuse(c)
+		case !k.GivenUp:
+			return ruling{verdict: repeat}
+		default:
+			generation = int(k.Generation) + 1
 		}
 	case KeyFromBody:
-		if k, ok := e.newest(c); ok {
-			switch {
-			case k.Place == c.Place:
-				return already, false
-			case k.Content == c.Content:
-				return repeat, false
-			}
+		k, ok := e.newest(c)
+		switch {
+		case !ok:
+		case k.Place == c.Place:
+			return ruling{verdict: already}
+		case k.Content == c.Content && !k.GivenUp:
+			return ruling{verdict: repeat}
 		}
 	case KeyUnknown:
 	}
 	if c.Refusal != nil {
-		return refused, false
+		return ruling{verdict: refused, generation: generation}
 	}
-	return fresh, false
+	if e.ordered(c) {
+		return e.byVersion(c, generation)
+	}
+	return ruling{verdict: fresh, generation: generation, record: opening(c, generation)}
+}
+
+// reuse decides a candidate whose key stands for other content.
+func (e *Engine) reuse(c *Candidate) ruling {
+	r := ruling{verdict: refused, reused: true, conflict: e.KeyIsVersioned}
+	k, ok := e.known(record.HashKey(e.Pipeline, record.ReusedKey(c.Key, c.Content)))
+	switch {
+	case !ok:
+	case k.Place == c.Place:
+		return ruling{verdict: already}
+	case !k.GivenUp:
+		return ruling{verdict: repeat}
+	default:
+		r.generation = int(k.Generation) + 1
+	}
+	return r
+}
+
+// opening is a candidate that opens a generation.
+func opening(c *Candidate, generation int) *Candidate {
+	if c.Generation == generation {
+		return c
+	}
+	opened := *c
+	opened.Generation = generation
+	return &opened
 }
 
 // known finds a key: unsealed in any lane, committed since the answers, or in the answers.
@@ -74,18 +116,22 @@ func (e *Engine) unsealed(key record.Hash) (Known, bool) {
 	return Known{}, false
 }
 
-// newest finds the newest version of a candidate's entity. All versions of an entity are in one lane.
+// newest finds what a candidate without a key of its own may be a repeat of: the entity's newest record, by version where it carries one.
+// All records of an entity are in one lane.
 func (e *Engine) newest(c *Candidate) (Known, bool) {
 	if !c.HasEntity {
 		return Known{}, false
 	}
+	if e.ordered(c) {
+		return e.newestVersion(c)
+	}
 	if v, ok := e.lane(c.Lane).entities[c.EntityHash]; ok {
-		return v.Known, true
+		return v.last, true
 	}
 	for i := len(e.settled) - 1; i >= 0; i-- {
 		if l := e.settled[i]; l.number == c.Lane {
 			if v, ok := l.entities[c.EntityHash]; ok {
-				return v.Known, true
+				return v.last, true
 			}
 		}
 	}

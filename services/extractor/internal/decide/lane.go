@@ -22,10 +22,12 @@ type entry struct {
 	columns record.Bitmap
 	row     int32
 	next    int32 // the next younger record of the same row
-	refused bool  // it stands in no row: the ledger must know its key all the same
+	ended   bool  // it stands in no row, being refused or superseded: the ledger must know its key all the same
 
 	entityHash record.Hash
 	hasEntity  bool
+	version    record.Version
+	generation int16
 	origin     *Origin // of replays only
 }
 
@@ -34,12 +36,14 @@ type row struct {
 	cells      []string
 	head, tail int32
 	bytes      int
+	owners     []int32 // by column, the entry that its value comes from; nil where versions do not matter or the row has one record
 }
 
-// version is what a lane knows of an entity that it holds unsealed.
-type version struct {
-	Known
-	row int32 // none when its records so far were all refused
+// held is what a lane knows of an entity that it holds unsealed.
+type held struct {
+	last   Known  // the last in the stream
+	newest *Dated // the one of the newest version; nil when none has a version
+	row    int32  // none when its records so far have no row
 }
 
 // lane is what is read and not yet committed of one lane.
@@ -56,27 +60,42 @@ type lane struct {
 	repeats  map[string]int64
 	trace    string
 
+	superseded []Superseded
+
 	items int          // records of any verdict
 	first record.Place // of the first of them
 	since time.Time    // when that was read
 	full  bool         // the next record did not fit
 
 	keys     map[record.Hash]Known
-	entities map[record.Hash]version
+	entities map[record.Hash]held
+	same     map[EntityVersion]Same // versions that stand in a row
 }
 
 func newLane(number int, mark record.Place, headerSize int64) *lane {
 	return &lane{
 		number: number, mark: mark, bytes: headerSize,
-		keys: make(map[record.Hash]Known), entities: make(map[record.Hash]version),
+		keys: make(map[record.Hash]Known), entities: make(map[record.Hash]held),
 	}
 }
 
 // newEntry is the record of a candidate that becomes a row.
 func newEntry(c *Candidate, row int32) entry {
-	return entry{
+	en := entry{
 		key: c.Key, keyHash: c.KeyHash, content: c.Content, place: c.Place, run: c.Run, columns: c.Columns,
-		row: row, next: none, entityHash: c.EntityHash, hasEntity: c.HasEntity, origin: c.Origin,
+		row: row, next: none, entityHash: c.EntityHash, hasEntity: c.HasEntity, version: c.Version, generation: int16(c.Generation), origin: c.Origin,
+	}
+	if c.Origin != nil {
+		en.generation = int16(c.Origin.Generation)
+	}
+	return en
+}
+
+// endedEntry is the record of a candidate that becomes none.
+func endedEntry(c *Candidate, key string, keyHash record.Hash, generation int) entry {
+	return entry{
+		key: key, keyHash: keyHash, content: c.Content, place: c.Place, row: none, next: none, ended: true,
+		entityHash: c.EntityHash, hasEntity: c.HasEntity, version: c.Version, generation: int16(generation),
 	}
 }
 
@@ -90,30 +109,52 @@ func (l *lane) touch(p record.Place, now time.Time) {
 
 // learn makes the lane's own records known to those that follow.
 func (l *lane) learn(c *Candidate, keyHash record.Hash, inRow int32) {
-	known := Known{Content: c.Content, Place: c.Place}
+	known := Known{Content: c.Content, Place: c.Place, Generation: int32(c.Generation)}
 	if c.KeyKind == KeyNamed {
 		l.keys[keyHash] = known
 	}
-	if c.HasEntity && c.KeyKind != KeyUnknown {
-		if inRow == none {
-			// A refused version changes what is newest, but the row that the entity has stays open for merging.
-			if v, ok := l.entities[c.EntityHash]; ok {
-				inRow = v.row
+	if !c.HasEntity || c.KeyKind == KeyUnknown {
+		return
+	}
+	had, ok := l.entities[c.EntityHash]
+	now := held{last: known, newest: had.newest, row: inRow}
+	if inRow == none && ok {
+		// What has no row changes what is newest, but the row that the entity has stays open for merging.
+		now.row = had.row
+	}
+	if c.Version != nil {
+		dated := &Dated{Known: known, Version: c.Version}
+		if had.newest == nil || had.newest.owner().olderThan(dated.owner()) {
+			now.newest = dated
+		}
+		if inRow != none {
+			if l.same == nil {
+				l.same = make(map[EntityVersion]Same)
+			}
+			l.same[EntityVersion{Entity: c.EntityHash, Version: string(c.Version)}] = Same{
+				Owner: Owner{Version: c.Version, KeyHash: keyHash, Place: c.Place}, Content: c.Content,
 			}
 		}
-		l.entities[c.EntityHash] = version{Known: known, row: inRow}
 	}
+	l.entities[c.EntityHash] = now
 }
 
 // add puts a record into its entity's row, or a new one. It answers false, and changes nothing, when the chunk would grow past its
-// limits: the lane must be sealed first.
-func (l *lane) add(c *Candidate, limits Limits) bool {
+// limits, or would hold two rows of one entity: the lane must be sealed first.
+func (l *lane) add(c *Candidate, config *Config) bool {
 	if l.inRows >= MaxRecords {
 		return false
 	}
 	if v, ok := l.entities[c.EntityHash]; ok && c.HasEntity && v.row != none {
-		return l.merge(c, v.row, limits)
+		switch {
+		case config.Apart:
+			return false
+		case config.Versioned:
+			return l.mergeVersion(c, v.row, config)
+		}
+		return l.merge(c, v.row, config.Limits)
 	}
+	limits := config.Limits
 	size := rowfile.RowSize(c.Cells)
 	if len(l.rows) > 0 && (len(l.rows) >= limits.Rows || l.bytes+int64(size) > limits.Bytes) {
 		return false
@@ -137,18 +178,22 @@ func (l *lane) merge(c *Candidate, n int32, limits Limits) bool {
 		cells[i] = c.Cells[i]
 	}
 	size := rowfile.RowSize(cells)
-	grown := l.bytes + int64(size-r.bytes)
-	// Each record fits Salesforce by itself; what would not as one row stays apart.
-	if size > pipeline.MaxRowChars || grown > limits.Bytes && grown > l.bytes {
+	if !l.fits(r, size, limits) {
 		return false
 	}
 	at := int32(len(l.entries))
 	l.entries = append(l.entries, newEntry(c, n))
 	l.entries[r.tail].next = at
-	l.bytes = grown
+	l.bytes += int64(size - r.bytes)
 	r.cells, r.tail, r.bytes = cells, at, size
 	l.inRows++
 	return true
+}
+
+// fits says whether a row may grow to a size. Each record fits Salesforce by itself; what would not as one row stays apart.
+func (l *lane) fits(r *row, size int, limits Limits) bool {
+	grown := l.bytes + int64(size-r.bytes)
+	return size <= pipeline.MaxRowChars && (grown <= limits.Bytes || grown <= l.bytes)
 }
 
 // bury keeps a refused record. It answers false, and changes nothing, when the lane holds as many as one commit should.

@@ -78,8 +78,8 @@ func TestLimits(t *testing.T) {
 
 	t.Run("a definition's bytes above the hard bound do not count", func(t *testing.T) {
 		t.Parallel()
-		if e := testEngine(Limits{Rows: 1, Bytes: 1 << 40, Age: time.Second}); e.limits.Bytes != rowfile.MaxBytes {
-			t.Errorf("chunks may have %d bytes", e.limits.Bytes)
+		if e := testEngine(Limits{Rows: 1, Bytes: 1 << 40, Age: time.Second}); e.Limits.Bytes != rowfile.MaxBytes {
+			t.Errorf("chunks may have %d bytes", e.Limits.Bytes)
 		}
 	})
 

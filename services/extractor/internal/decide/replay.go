@@ -13,55 +13,82 @@ import (
 // of a chunk of its own generation, merged with others of its entity, or is refused again. No mark moves and nothing is a repeat: a
 // person wants these sent.
 func Replay(c Config, batch []Candidate, at time.Time, newID func() [16]byte) (Commit, error) {
-	out := Commit{At: at}
-	c.Limits.Bytes = min(c.Limits.Bytes, rowfile.MaxBytes)
-	head := int64(rowfile.RowSize(c.Header))
-	lanes := map[int]*lane{}
-	e := Engine{header: c.Header, lanes: lanes}
-	seal := func(l *lane) error {
-		if err := e.cutLane(&out, l, newID); err != nil {
-			return fmt.Errorf("seal replays: %w", err)
-		}
-		lanes[l.number] = newLane(l.number, l.mark, head)
-		return nil
-	}
+	g := newRegrouping(c, at, newID)
 	for i := range batch {
 		cand := &batch[i]
 		if cand.Refusal != nil {
 			d := newDead(cand)
 			d.LetterID = record.LetterID(c.Pipeline, d.Key, d.Generation)
-			out.Dead = append(out.Dead, d)
+			g.out.Dead = append(g.out.Dead, d)
 			continue
 		}
-		l := lanes[cand.Lane]
-		if l == nil {
-			l = newLane(cand.Lane, record.Place{}, head)
-			lanes[cand.Lane] = l
-		}
-		if !l.add(cand, c.Limits) {
-			if err := seal(l); err != nil {
-				return Commit{}, err
-			}
-			if l = lanes[cand.Lane]; !l.add(cand, c.Limits) {
-				return Commit{}, fmt.Errorf("record %s fits no empty chunk", cand.Place)
-			}
-		}
-		l.learn(cand, cand.KeyHash, l.entries[len(l.entries)-1].row)
-	}
-	for _, n := range e.order() {
-		if l := lanes[n]; len(l.rows) > 0 {
-			if err := seal(l); err != nil {
-				return Commit{}, err
-			}
+		if err := g.add(cand); err != nil {
+			return Commit{}, err
 		}
 	}
-	return out, nil
+	return g.seal()
+}
+
+// regrouping puts records into chunks apart from the reader's: those that are sent by order.
+type regrouping struct {
+	e     Engine // its lanes only
+	out   Commit
+	newID func() [16]byte
+}
+
+func newRegrouping(c Config, at time.Time, newID func() [16]byte) *regrouping {
+	c.Limits.Bytes = min(c.Limits.Bytes, rowfile.MaxBytes)
+	return &regrouping{
+		e: Engine{Config: c, lanes: map[int]*lane{}, headSize: int64(rowfile.RowSize(c.Header))}, out: Commit{At: at}, newID: newID,
+	}
+}
+
+func (g *regrouping) add(c *Candidate) error {
+	l := g.e.lanes[c.Lane]
+	if l == nil {
+		l = g.begin(c.Lane)
+	}
+	if !l.add(c, &g.e.Config) {
+		if err := g.sealOne(l); err != nil {
+			return err
+		}
+		if l = g.begin(c.Lane); !l.add(c, &g.e.Config) {
+			return fmt.Errorf("record %s fits no empty chunk", c.Place)
+		}
+	}
+	l.learn(c, c.KeyHash, l.entries[len(l.entries)-1].row)
+	return nil
+}
+
+func (g *regrouping) begin(n int) *lane {
+	l := newLane(n, record.Place{}, g.e.headSize)
+	g.e.lanes[n] = l
+	return l
+}
+
+func (g *regrouping) sealOne(l *lane) error {
+	if err := g.e.cutLane(&g.out, l, g.newID); err != nil {
+		return fmt.Errorf("seal what is sent by order: %w", err)
+	}
+	return nil
+}
+
+// seal ends it.
+func (g *regrouping) seal() (Commit, error) {
+	for _, n := range g.e.order() {
+		if l := g.e.lanes[n]; len(l.rows) > 0 {
+			if err := g.sealOne(l); err != nil {
+				return Commit{}, err
+			}
+		}
+	}
+	return g.out, nil
 }
 
 // newDead is the letter of a refused candidate; its id follows from its key.
 func newDead(c *Candidate) Dead {
 	d := Dead{
-		Run: c.Run, Key: c.Key, KeyHash: c.KeyHash, Entity: c.Entity, Place: c.Place, Trace: c.Trace,
+		Run: c.Run, Key: c.Key, KeyHash: c.KeyHash, Generation: c.Generation, Entity: c.Entity, Place: c.Place, Trace: c.Trace,
 		Payload: slices.Clone(c.Payload),
 	}
 	if c.Refusal != nil {

@@ -10,7 +10,7 @@ import (
 
 // sealLane makes the chunk of a lane's rows: pieces of CSV and the manifest, rows in the same order.
 func sealLane(l *lane, header []string, at time.Time, id [16]byte) (Chunk, error) {
-	c := Chunk{ID: id, Lane: l.number, Rows: len(l.rows), Records: l.inRows, Trace: l.trace, Runs: map[string]int{}}
+	c := Chunk{ID: id, Lane: l.number, Rows: len(l.rows), Records: l.inRows, Trace: l.trace, Runs: map[string]Run{}}
 	w := rowfile.NewWriter(header)
 	m := &flowv1.Manifest{Rows: make([]*flowv1.ManifestRow, len(l.rows))}
 	runs := map[string]uint32{}
@@ -43,7 +43,13 @@ func sealLane(l *lane, header []string, at time.Time, id [16]byte) (Chunk, error
 			fillEntry(&entries[used], en, run, at)
 			pointers[used] = &entries[used]
 			used++
-			c.Runs[en.run]++
+			c.Versioned = c.Versioned || en.version != nil
+			counted := c.Runs[en.run]
+			counted.Records++
+			if en.origin == nil {
+				counted.Accepted++
+			}
+			c.Runs[en.run] = counted
 			if c.FirstSeq == 0 || en.place.Seq < c.FirstSeq {
 				c.FirstSeq = en.place.Seq
 			}
@@ -64,9 +70,10 @@ func fillEntry(to *flowv1.ManifestEntry, en *entry, run uint32, at time.Time) {
 	to.Idx = en.place.Idx
 	to.Run = run
 	to.Columns = en.columns
+	to.Generation = uint32(en.generation)
+	to.Version = en.version
 	to.AcceptedAt = at.UnixMicro()
 	if o := en.origin; o != nil {
-		to.Generation = uint32(o.Generation)
 		to.FailureId = o.FailureID
 		to.LetterId = o.LetterID[:]
 		to.AcceptedAt = o.AcceptedAt.UnixMicro()

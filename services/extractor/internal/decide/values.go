@@ -18,6 +18,11 @@ const (
 	MaxDeadBytes = 16 << 20
 	// MaxRecords bounds the records merged into one chunk's rows: a flood of versions of a few entities adds no row but grows the manifest.
 	MaxRecords = 500_000
+	// MaxSuperseded is the number of records that came behind newer versions after which a lane is committed: they are kept without their bodies.
+	MaxSuperseded = 50_000
+	// maxWalk bounds how far a late version looks for its place among the records of its row; behind that its lane is sealed first. A flood of
+	// versions out of order would take time by its square.
+	maxWalk = 4_096
 )
 
 // KeyKind says where a record's key comes from; it decides what the key is a repeat of.
@@ -25,7 +30,8 @@ type KeyKind uint8
 
 // The kinds of key.
 const (
-	// KeyNamed: members that the definition names, or the publisher's Nats-Msg-Id. The same key and content is a repeat for ever.
+	// KeyNamed: members that the definition names, or what the publisher gives (Nats-Msg-Id, the key in a batch). The same key and content is a
+	// repeat until a person gives the record up.
 	KeyNamed KeyKind = iota
 	// KeyFromBody: made from the content; a repeat only of its entity's newest version.
 	KeyFromBody
@@ -44,11 +50,16 @@ type Candidate struct {
 	KeyHash record.Hash
 	Content record.Hash
 
-	// Entity is the external id's text; "" when it is not known, and then HasEntity is false and Lane is record.LaneNone.
+	// Entity is the key field's text, or the key where there is no such field; "" when it is not known, and then HasEntity is false and Lane is
+	// record.LaneNone.
 	Entity     string
 	EntityHash record.Hash
 	HasEntity  bool
 	Lane       int
+	// Version says which record of the entity is newer; nil when the definition names no version, or the record does not map.
+	Version record.Version
+	// Generation is the one that the record opens; 0 = the first. Whoever decides sets it.
+	Generation int
 
 	// Run is the load that it belongs to; "" = none.
 	Run string
@@ -87,14 +98,73 @@ type Origin struct {
 type Known struct {
 	Content record.Hash
 	Place   record.Place
+	// Generation is the last one that the key has; of a key only. Small, since lanes hold one of these for each record.
+	Generation int32
+	// GivenUp says that a person discarded it or rolled it back: publishing it again is no repeat.
+	GivenUp bool
+}
+
+// Dated is what an entity stands for, by version.
+type Dated struct {
+	Known
+	Version record.Version
+}
+
+// Owner is a record that says something of an entity.
+type Owner struct {
+	Version record.Version
+	KeyHash record.Hash
+	Place   record.Place
+}
+
+// olderThan orders records of an entity: by version, then by place.
+func (o Owner) olderThan(p Owner) bool {
+	if c := o.Version.Compare(p.Version); c != 0 {
+		return c < 0
+	}
+	return o.Place.Less(p.Place)
+}
+
+// Named is a record that may reach the org, or has, and the columns that it names.
+type Named struct {
+	Owner
+	Columns record.Bitmap // over the ordinals of extractor.columns
+}
+
+// Same is a record that may reach the org, or has, and what it says.
+type Same struct {
+	Owner
+	Content record.Hash
+}
+
+// EntityVersion names one version of one entity.
+type EntityVersion struct {
+	Entity record.Hash
+	// Version is a [record.Version] as a string, which can be compared.
+	Version string
 }
 
 // Answers is what the ledger knows of a batch of candidates: hashes that are absent are unknown to it.
 type Answers struct {
 	// Keys by key hash.
 	Keys map[record.Hash]Known
-	// Newest by entity hash: the entity's newest record.
+	// Newest by entity hash: the entity's last record in the stream.
 	Newest map[record.Hash]Known
+	// NewestVersions by entity hash: the record of the entity's newest version, of those that have one.
+	NewestVersions map[record.Hash]Dated
+	// Newer by entity hash: for each set of columns the newest record of at least the version asked for, without those that can never be sent.
+	Newer map[record.Hash][]Named
+	// Equal are the records of just this version, without those that can never be sent.
+	Equal map[EntityVersion][]Same
+}
+
+// Wanted is what an engine has to know of a batch before it is fed. What is empty need not be asked.
+type Wanted struct {
+	Keys []record.Hash
+	// Newest and NewestVersions are entities.
+	Newest, NewestVersions []record.Hash
+	// Newer are entities with the lowest version of theirs in the batch.
+	Newer []EntityVersion
 }
 
 // Limits bound a chunk.
@@ -114,6 +184,8 @@ type Commit struct {
 	Chunks  []Chunk
 	Records []Record
 	Dead    []Dead
+	// Superseded came behind newer versions that say all they say.
+	Superseded []Superseded
 	// Repeats counts records seen before, by run.
 	Repeats map[string]int64
 	// Marks are the moves of the checkpoint vector, rising by lane.
@@ -124,7 +196,7 @@ type Commit struct {
 
 // Empty says whether there is nothing to store.
 func (c *Commit) Empty() bool {
-	return len(c.Chunks) == 0 && len(c.Dead) == 0 && len(c.Repeats) == 0 && len(c.Marks) == 0
+	return len(c.Chunks) == 0 && len(c.Dead) == 0 && len(c.Superseded) == 0 && len(c.Repeats) == 0 && len(c.Marks) == 0
 }
 
 // Chunk is a sealed chunk.
@@ -137,11 +209,20 @@ type Chunk struct {
 	Bytes int64
 	// FirstSeq is the lowest stream sequence of any record in it.
 	FirstSeq uint64
-	Trace    string
+	// Versioned says that a record in it carries a version.
+	Versioned bool
+	Trace     string
 	Pieces   []Piece
 	Manifest []byte
-	// Runs counts its records by run.
-	Runs map[string]int
+	// Runs counts its records by run, and how many of them are accepted by it.
+	Runs map[string]Run
+}
+
+// Run is what a chunk has of one run.
+type Run struct {
+	Records int
+	// Accepted are those that the ledger did not count before.
+	Accepted int
 }
 
 // Piece is a part of a chunk's rows, in order.
@@ -156,16 +237,18 @@ type Record struct {
 	Content    record.Hash
 	EntityHash record.Hash
 	HasEntity  bool
-	// Chunk is the zero value for a refused record, which has no row either.
+	// Chunk is the zero value for a record that was refused or superseded, which has no row either.
 	Chunk      [16]byte
 	Row        int
 	Place      record.Place
 	Generation int
-	Columns    record.Bitmap
+	// Columns are empty for a record without a row.
+	Columns record.Bitmap
+	Version record.Version
 }
 
-// Refused says that the record is in no chunk.
-func (r *Record) Refused() bool { return r.Chunk == [16]byte{} }
+// Ended says that the record is in no chunk: refused, or superseded.
+func (r *Record) Ended() bool { return r.Chunk == [16]byte{} }
 
 // Dead is a refused record: a row of the ledger, and a letter.
 type Dead struct {
@@ -184,6 +267,22 @@ type Dead struct {
 	Trace   string
 	// AcceptedAt is zero when it is accepted by the commit that holds it.
 	AcceptedAt time.Time
+}
+
+// Accepted says that the record was not counted before.
+func (d *Dead) Accepted() bool { return d.AcceptedAt.IsZero() }
+
+// Superseded is a record that is never sent: newer versions of its entity say all that it says.
+type Superseded struct {
+	Run        string
+	Key        string
+	KeyHash    record.Hash
+	Generation int
+	Entity     string
+	Place      record.Place
+	Version    record.Version
+	// Successor is the newest of those versions.
+	Successor Owner
 }
 
 // Move is a mark's move. From is what the ledger must still hold.

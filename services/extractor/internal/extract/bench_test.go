@@ -119,6 +119,10 @@ func (b *bench) deps(owner string) Deps {
 			}
 			return r, nil
 		},
+		Info: func(ctx context.Context, stream string) (bus.StreamInfo, error) { return bus.Info(ctx, b.conn, stream) },
+		Get: func(ctx context.Context, stream string, seqs []uint64) (map[uint64]bus.Msg, error) {
+			return bus.GetMany(ctx, b.conn, stream, seqs)
+		},
 	}
 }
 

@@ -124,6 +124,16 @@ func TestDefinitionChanges(t *testing.T) {
 			t.Fatalf("revision %d is in force while the retrier has a letter to send again", n)
 		}
 		b.exec("INSERT INTO retrier.letters_taken (letter_id) SELECT letter_id FROM ops.letters")
+		b.exec(`INSERT INTO reconciler.resolutions (failure_id, letter_id, chunk, pipeline, run, key_hash, generation, decision, sf_id, reason, by)
+			VALUES (9, $1, $1, 'contacts', '', $1, 0, 'not_landed', '', 'seen', 'test')`, uuid.New())
+		for range 5 {
+			_, err := r.Pass(t.Context())
+			b.must(err)
+		}
+		if n := b.count("SELECT revision FROM extractor.readers"); n != 1 {
+			t.Fatalf("revision %d is in force while a record that was decided not to have landed is to be sent again", n)
+		}
+		b.exec("INSERT INTO retrier.resolutions_taken (failure_id) VALUES (9)")
 		b.settle(r)
 		b.wantTally(tally{Rows: 11})
 		if n := len(b.marks()); n != 4 {
@@ -378,6 +388,13 @@ func TestFreer(t *testing.T) {
 		}
 		if n := b.count("SELECT count(*)::int FROM extractor.pieces WHERE chunk = $1", held); n == 0 {
 			t.Error("the rows of a chunk with unresolved ones are gone")
+		}
+		b.exec(`INSERT INTO reconciler.resolutions (failure_id, letter_id, chunk, pipeline, run, key_hash, generation, decision, sf_id, reason, by)
+			VALUES (1, gen_random_uuid(), $1, 'contacts', '', gen_random_uuid(), 0, 'landed', '003000000000001AAA', 'seen', 'test')`, held)
+		n, err = f.Pass(t.Context())
+		b.must(err)
+		if n != 1 || b.count("SELECT count(*)::int FROM extractor.pieces") != 0 {
+			t.Errorf("%d chunks freed once everything is decided, want the last one", n)
 		}
 	})
 }

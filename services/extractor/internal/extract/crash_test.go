@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"bulkhead/services/extractor/internal/store"
 )
 
@@ -86,6 +88,88 @@ func TestReadersThatDie(t *testing.T) {
 			b.wantTally(want)
 			if n := b.count("SELECT count(*)::int FROM (SELECT key_hash FROM extractor.records GROUP BY key_hash HAVING count(*) > 1) x"); n != 0 {
 				t.Errorf("%d keys stand in the ledger twice", n)
+			}
+		})
+	}
+}
+
+// publishVersions publishes changes of a few entities in no order, each under one of two keys and some of them again, and says what must land.
+func (b *bench) publishVersions(rnd *rand.Rand, messages int) (published int, newest map[string][2]string) {
+	b.Helper()
+	newest = map[string][2]string{}
+	at := map[string][2]int{}
+	for range messages {
+		var frame []string
+		for range 1 + rnd.IntN(10) {
+			e, v := rnd.IntN(12), 1+rnd.IntN(30)
+			id := fmt.Sprintf("e%d", e)
+			body := fmt.Sprintf(`{"event":"%d-%d-%d","id":%q,"v":%d`, e, v, rnd.IntN(2), id, v)
+			value, says := newest[id], at[id]
+			// What a version says follows from it alone, so that no two contradict each other but by their keys.
+			for i, member := range []string{"last", "email"} {
+				if (e*31+v*17)>>i&3 == 0 {
+					continue
+				}
+				said := fmt.Sprintf("%s-%d", member, v)
+				body += fmt.Sprintf(`,%q:%q`, member, said)
+				if v > says[i] {
+					value[i], says[i] = said, v
+				}
+			}
+			newest[id], at[id] = value, says
+			frame = append(frame, body+"}")
+		}
+		published += len(frame)
+		b.frame("", frame...)
+	}
+	return published, newest
+}
+
+func TestVersionsSurviveReadersThatDie(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(3) {
+		t.Run(fmt.Sprintf("wherever readers die, the newest value of each field is loaded last and every record is counted (seed %d)", seed), func(t *testing.T) {
+			t.Parallel()
+			rnd := rand.New(rand.NewPCG(seed, 11))
+			// Two events of one version say the same of the row, and are a conflict all the same: their bodies differ in the event.
+			b := newBench(t, definition(defaultMap, fmt.Sprintf("chunk: {rows: %d, bytes: 1MB, age: 10s}", 2+rnd.IntN(8)), "lanes: 2", keyed, versioned))
+			b.bound = 1000
+			published, newest := b.publishVersions(rnd, 50)
+			r := b.reader("one")
+			for i := 0; !b.decided(b.last()); i++ {
+				if i > 3000 {
+					t.Fatalf("it does not end: %v", b.marks())
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				switch rnd.IntN(8) {
+				case 0:
+					r = b.reader("one")
+				case 1:
+					time.AfterFunc(time.Duration(rnd.IntN(3000))*time.Microsecond, cancel)
+				case 2:
+					b.advance(4 * time.Second)
+				}
+				_, _ = r.Pass(ctx)
+				cancel()
+			}
+			f := b.full()
+			if f.Accepted+f.Repeats != published || f.Rows+f.Superseded+f.Dead != f.Accepted {
+				t.Fatalf("%d published, the ledger counts %+v", published, f)
+			}
+			org := map[string][2]string{}
+			for _, c := range b.chunks() {
+				for _, row := range c.Rows {
+					had := org[row[0]]
+					for i, cell := range row[1:] {
+						if cell != "" {
+							had[i] = cell
+						}
+					}
+					org[row[0]] = had
+				}
+			}
+			if diff := cmp.Diff(newest, org); diff != "" {
+				t.Errorf("what the chunks leave is not the newest of each field (-want +got):\n%s", diff)
 			}
 		})
 	}

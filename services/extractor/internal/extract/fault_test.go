@@ -52,6 +52,18 @@ func TestFaultsAtEveryPoint(t *testing.T) {
 		if n := b.count("SELECT count(*)::int FROM extractor.dead WHERE generation > 1"); n != 0 {
 			t.Errorf("%d letters were mapped again twice", n)
 		}
+		id := b.readAgain(1, b.last())
+		b.forget("seq = 3")
+		counted := b.full()
+		missing := b.count("SELECT count(*)::int FROM extractor.records") // known ones are not accepted again
+		insist(t, func(ctx context.Context) (int, error) {
+			r.LookForOrders()
+			return r.Pass(ctx)
+		}, func() bool { return b.again(id).Done })
+		a, after := b.again(id), b.full()
+		if gained := b.count("SELECT count(*)::int FROM extractor.records") - missing; a.Accepted == 0 || after.Accepted-counted.Accepted != a.Accepted || gained > a.Accepted {
+			t.Errorf("%+v, the ledger gained %d records and counts %d more", a, gained, after.Accepted-counted.Accepted)
+		}
 		hits := fault.Hits()
 		b.must(r.Close(context.WithoutCancel(t.Context())))
 		return hits
@@ -59,7 +71,7 @@ func TestFaultsAtEveryPoint(t *testing.T) {
 	hits := run(t, "")
 	points := slices.Sorted(maps.Keys(hits))
 	for _, p := range []string{
-		faultBeforeFetch, faultAfterFetch, faultBeforeDecide, "extractor.seal.before_commit", "extractor.seal.after_commit",
+		faultBeforeFetch, faultAfterFetch, faultBeforeDecide, faultBeforeReread, "extractor.reread.before_commit", "extractor.reread.after_commit", "extractor.seal.before_commit", "extractor.seal.after_commit",
 		"extractor.switch.before_commit", "extractor.switch.after_commit", "extractor.free.before_commit", "extractor.free.after_commit",
 		"extractor.replay.before_commit", "extractor.replay.after_commit", "extractor.pipeline.before_commit", "extractor.pipeline.after_commit",
 	} {

@@ -47,8 +47,15 @@ func (m *mapper) message(to []decide.Candidate, msg bus.Msg) []decide.Candidate 
 			Place: record.Place{Seq: msg.Seq, Idx: raw[i].Idx}, Last: i == len(raw)-1,
 			Lane: record.LaneNone, Run: run, Trace: trace, Payload: raw[i].Body,
 		}
-		key := m.mapOne(&c)
-		m.name(&c, key, raw[i].Key)
+		if refusal := raw[i].Refusal; refusal != nil {
+			// Its body says nothing under a key that is none: the place alone names it, and no entity is taken from it.
+			c.Refusal, c.Content = refusal, refusal.Content
+			c.KeyKind, c.Key = decide.KeyUnknown, record.PlaceKey(c.Place)
+			c.KeyHash = m.def.KeyHash(c.Key)
+		} else {
+			key := m.mapOne(&c)
+			m.name(&c, key, raw[i].Key)
+		}
 		to = append(to, c)
 	}
 	return to
@@ -57,42 +64,61 @@ func (m *mapper) message(to []decide.Candidate, msg bus.Msg) []decide.Candidate 
 // mapOne fills in what the record's body says, and returns the key that its members give; "" = none.
 func (m *mapper) mapOne(c *decide.Candidate) (key string) {
 	mapped, refusal := m.def.Map(c.Payload)
+	entity := mapped.Entity
 	if refusal != nil {
-		c.Refusal, c.Content, c.Entity, key = refusal, refusal.Content, refusal.Entity, refusal.Key
+		c.Refusal, c.Content, entity, key = refusal, refusal.Content, refusal.Entity, refusal.Key
 	} else {
-		c.Content, c.Entity, key = mapped.Content, mapped.Entity, mapped.Key
+		c.Content, c.Version, key = mapped.Content, mapped.Version, mapped.Key
 		c.Cells, c.Named, c.Columns = mapped.Cells, mapped.Named, m.bitmap(mapped.Named)
 	}
-	if c.Entity != "" {
-		c.HasEntity = true
-		c.EntityHash = m.def.EntityHash(c.Entity)
-		c.Lane = record.LaneOf(c.EntityHash, m.def.Lanes)
-	}
+	m.route(c, entity)
 	return key
 }
 
-// name gives the record its key: what the definition names, else what the message names, else its body, else its place.
-func (m *mapper) name(c *decide.Candidate, fromMembers, fromMessage string) {
-	if named := cmp.Or(fromMembers, fromMessage); record.IsMadeKey(named) {
-		// Taken as it is, it could be the key of another record that names none, and the two would share a letter.
-		c.Refusal = &record.Refusal{
-			Code:    record.CodeUnrepresentable,
-			Message: "the key " + named + " has a form that is kept for records without a key: publish the record under another one",
-		}
-		c.Cells, c.Named, c.Columns = nil, nil, nil
-		c.KeyKind, c.Key = decide.KeyUnknown, record.PlaceKey(c.Place)
-		c.KeyHash = m.def.KeyHash(c.Key)
+// route says what a record is about, and with it its lane; "" = nobody knows.
+func (m *mapper) route(c *decide.Candidate, entity string) {
+	if entity == "" {
 		return
 	}
+	c.Entity, c.HasEntity = entity, true
+	c.EntityHash = m.def.EntityHash(entity)
+	c.Lane = record.LaneOf(c.EntityHash, m.def.Lanes)
+}
+
+// refuse makes a record that maps one that does not. What was refused before stays refused for that.
+func (m *mapper) refuse(c *decide.Candidate, code, message string) {
+	if c.Refusal == nil {
+		c.Refusal = &record.Refusal{Code: code, Message: message, Content: c.Content}
+	}
+	c.Cells, c.Named, c.Columns, c.Version = nil, nil, nil, nil
+}
+
+const missingKey = "nothing names the event, and an insert that is sent again under another name makes a second row: name members as key in the " +
+	"definition, or publish the record with a Nats-Msg-Id (one record a message) or in a batch that gives each record a key"
+
+// name gives the record its key: what the definition names, else what the message names, else its body, else its place. An insert is never named by its
+// body or place: published again it would be another one. Without a key field the key is the entity: each record is a row of its own.
+func (m *mapper) name(c *decide.Candidate, fromMembers, fromMessage string) {
+	named := cmp.Or(fromMembers, fromMessage)
+	if len(m.def.Key) > 0 {
+		// Where the definition says where the key stands and it could not be read there, no other one may take its place.
+		named = fromMembers
+	}
 	switch {
-	case fromMembers != "":
-		c.KeyKind, c.Key = decide.KeyNamed, fromMembers
-	case len(m.def.Key) > 0:
-		// The definition says where the key stands and it could not be read there: no other one may take its place.
+	case record.IsMadeKey(named):
+		// Taken as it is, it could be the key of another record that names none, and the two would share a letter.
+		c.Refusal = nil
+		m.refuse(c, record.CodeUnrepresentable, "the key "+named+" has a form that is kept for records without a key: publish the record under another one")
 		c.KeyKind, c.Key = decide.KeyUnknown, record.PlaceKey(c.Place)
-	case fromMessage != "":
-		c.KeyKind, c.Key = decide.KeyNamed, fromMessage
-	case c.HasEntity:
+	case named != "":
+		c.KeyKind, c.Key = decide.KeyNamed, named
+		if m.def.Content() {
+			m.route(c, named)
+		}
+	case m.def.Operation == pipeline.OperationInsert:
+		m.refuse(c, record.CodeMissingKey, missingKey)
+		c.KeyKind, c.Key = decide.KeyUnknown, record.PlaceKey(c.Place)
+	case len(m.def.Key) == 0 && c.HasEntity:
 		c.KeyKind, c.Key = decide.KeyFromBody, record.BodyKey(c.Content, c.Place)
 	default:
 		// Without an entity there is no newest version that it could repeat.

@@ -6,10 +6,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"google.golang.org/protobuf/proto"
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
+	recordv1 "bulkhead/proto/gen/bulkhead/record/v1"
 	"bulkhead/services/extractor/internal/decide"
 )
 
@@ -31,6 +33,12 @@ func TestMapper(t *testing.T) {
 	const content = `{"id":"a","last":"L"}`
 	plain, withKey := definition(defaultMap), definition(defaultMap, keyed)
 	msgID := nats.Header{jetstream.MsgIDHeader: {"m-1"}}
+	inserts, contents := other("insert", "correlation: External_Id__c", defaultMap), other("insert", "correlation: content", contentMap)
+	batch, err := proto.Marshal(&recordv1.RecordBatch{Records: []*recordv1.Record{{Key: "b-1", Body: []byte(content)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	batched := nats.Header{bus.HeaderContentType: {bus.TypeProtobuf}, jetstream.MsgIDHeader: {"frame-1"}}
 	frame := nats.Header{bus.HeaderContentType: {bus.TypeNDJSON}, jetstream.MsgIDHeader: {"frame-1"}}
 	body := mapperOf(t, plain).message(nil, bus.Msg{Seq: 1, Data: []byte(content)})[0].Content
 	for _, c := range []struct {
@@ -51,6 +59,12 @@ func TestMapper(t *testing.T) {
 		{"without any key the body makes one", plain, nil, content, decide.KeyFromBody, record.BodyKey(body, record.Place{Seq: 1})},
 		{"without key and entity the place makes one", plain, nil, `{"last":"L"}`, decide.KeyUnknown, "@1.0"},
 		{"a message id that cannot be a key is refused under its place", plain, nats.Header{jetstream.MsgIDHeader: {"a\x01b"}}, content, decide.KeyUnknown, "@1.0"},
+		{"a batch gives each record its key", plain, batched, string(batch), decide.KeyNamed, "b-1"},
+		{"the key in a batch names an insert", inserts, batched, string(batch), decide.KeyNamed, "b-1"},
+		{"an insert is not named by its body", inserts, nil, content, decide.KeyUnknown, "@1.0"},
+		{"an insert is not named by its frame", inserts, frame, content, decide.KeyUnknown, "@1.0"},
+		{"an insert without a key field is named by its message", contents, msgID, `{"last":"L"}`, decide.KeyNamed, "m-1"},
+		{"an insert without a key field that nothing names has its place", contents, nil, `{"last":"L"}`, decide.KeyUnknown, "@1.0"},
 		{"an unreadable frame is one record", plain, frame, "\n\n", decide.KeyUnknown, "@1.0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -81,6 +95,32 @@ func TestMapper(t *testing.T) {
 		}
 	})
 
+	t.Run("a batch's key that can be none refuses its record alone, under its place and without an entity", func(t *testing.T) {
+		t.Parallel()
+		batch := nats.Header{bus.HeaderContentType: {bus.TypeProtobuf}}
+		got := mapperOf(t, plain).message(nil, bus.Msg{Seq: 9, Header: batch, Data: batchOf(t, "k-1", content, "a\x01b", content, "k-3", `{"id":"b","last":"L"}`)})
+		var keys, codes []string
+		for _, c := range got {
+			keys = append(keys, c.Key)
+			code := ""
+			if c.Refusal != nil {
+				code = c.Refusal.Code
+			}
+			codes = append(codes, code)
+		}
+		if diff := cmp.Diff([]string{"k-1", "@9.1", "k-3"}, keys); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff([]string{"", record.CodeUnrepresentable, ""}, codes); diff != "" {
+			t.Error(diff)
+		}
+		bad := got[1]
+		if bad.Cells != nil || bad.HasEntity || bad.Lane != record.LaneNone || bad.KeyKind != decide.KeyUnknown ||
+			bad.KeyHash != record.HashKey(testPipeline, "@9.1") || bad.Content != record.HashRaw([]byte(content)) || string(bad.Payload) != content {
+			t.Errorf("%+v", bad)
+		}
+	})
+
 	t.Run("columns are those that the record names, by their ordinals", func(t *testing.T) {
 		t.Parallel()
 		got := mapperOf(t, plain).message(nil, bus.Msg{Seq: 1, Data: []byte(`{"id":"a","email":null}`)})[0]
@@ -91,10 +131,25 @@ func TestMapper(t *testing.T) {
 	})
 }
 
+// batchOf makes a RecordBatch of keys and bodies in turn.
+func batchOf(t testing.TB, keysAndBodies ...string) []byte {
+	t.Helper()
+	var b recordv1.RecordBatch
+	for i := 0; i < len(keysAndBodies); i += 2 {
+		b.Records = append(b.Records, &recordv1.Record{Key: keysAndBodies[i], Body: []byte(keysAndBodies[i+1])})
+	}
+	out, err := proto.Marshal(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 func FuzzMessages(f *testing.F) {
 	f.Add([]byte(`{"id":"a"}`), "", "")
 	f.Add([]byte("{\"id\":\"a\"}\n{}"), bus.TypeNDJSON, "m")
 	f.Add([]byte("\xff\x00"), bus.TypeNDJSON, "\xff")
+	f.Add(batchOf(f, "k", `{"id":"a"}`, "a\x01b", `{"id":"b"}`, "@1.0", "{"), bus.TypeProtobuf, "m")
 	m := mapperOf(f, definition(defaultMap))
 	f.Fuzz(func(t *testing.T, data []byte, contentType, id string) {
 		h := nats.Header{bus.HeaderContentType: {contentType}, jetstream.MsgIDHeader: {id}}

@@ -19,6 +19,9 @@ type Metrics struct {
 	alarm   *prometheus.GaugeVec
 	freed   prometheus.Counter
 	replays *prometheus.CounterVec
+	rereads *prometheus.CounterVec
+
+	superseded *prometheus.CounterVec
 }
 
 // NewMetrics registers them.
@@ -42,8 +45,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		alarm:   gauge("stopped", "1 when reading stopped with an alarm.", "pipeline"),
 		freed:   prometheus.NewCounter(prometheus.CounterOpts{Name: "bulkhead_extractor_freed_chunks_total", Help: "Chunks whose rows were dropped."}),
 		replays: counter("replays_total", "Letters mapped again.", "pipeline"),
+		rereads: counter("reread_records_total", "Records of parts of a stream that were read again, by whether the ledger held them.", "pipeline", "held"),
+
+		superseded: counter("superseded_total", "Records that newer versions cover, and which are never sent.", "pipeline"),
 	}
-	reg.MustRegister(m.records, m.dead, m.repeats, m.chunks, m.commit, m.open, m.alarm, m.freed, m.replays)
+	reg.MustRegister(m.records, m.dead, m.repeats, m.chunks, m.commit, m.open, m.alarm, m.freed, m.replays, m.rereads, m.superseded)
 	return m
 }
 
@@ -55,10 +61,16 @@ func (m *Metrics) committed(pipeline string, c *decide.Commit, took time.Duratio
 	for i := range c.Dead {
 		m.dead.WithLabelValues(pipeline, c.Dead[i].Code).Inc()
 	}
+	m.superseded.WithLabelValues(pipeline).Add(float64(len(c.Superseded)))
 	for _, n := range c.Repeats {
 		m.repeats.WithLabelValues(pipeline).Add(float64(n))
 	}
 	m.commit.WithLabelValues(pipeline).Observe(took.Seconds())
+}
+
+func (m *Metrics) reread(pipeline string, known, accepted int) {
+	m.rereads.WithLabelValues(pipeline, "yes").Add(float64(known))
+	m.rereads.WithLabelValues(pipeline, "no").Add(float64(accepted))
 }
 
 func (m *Metrics) openChunks(pipeline string, n int) {

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"bulkhead/libs/bus"
+	"bulkhead/libs/catalog"
 	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
 	"bulkhead/services/extractor/internal/decide"
@@ -54,7 +55,7 @@ func (r *Reader) open(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	engine := decide.New(engineConfig(def), marks)
+	engine := decide.New(engineConfig(def, ordinals), marks)
 	stream, err := r.openStream(ctx, engine)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		r.missing(ctx)
@@ -66,7 +67,7 @@ func (r *Reader) open(ctx context.Context) (bool, error) {
 		}
 		return false, err
 	}
-	h.def, h.target, h.mapper = def, targetOf(def, id), newMapper(def, ordinals)
+	h.def, h.target, h.mapper, h.config = def, targetOf(def, id), newMapper(def, ordinals), engineConfig(def, ordinals)
 	h.engine, h.stream, h.pending, h.switched, h.missing = engine, stream, nil, false, false
 	return true, nil
 }
@@ -195,11 +196,9 @@ func (r *Reader) changeRevision(ctx context.Context, room int) (int, error) {
 	if err != nil || def == nil {
 		return 0, err
 	}
-	var drained *store.Space
-	if def.Lanes != h.def.Lanes && def.Space() == h.def.Space() {
-		if drained, err = r.space(ctx, def.Space()); err != nil {
-			return 0, err
-		}
+	drained, err := r.mustDrain(ctx, def)
+	if err != nil {
+		return 0, err
 	}
 	err = r.Store.Switch(ctx, h.Fence, r.Lease, h.def.Revision, def.Revision, def.Lanes, at, drained)
 	if errors.Is(err, store.ErrBusy) {
@@ -213,6 +212,32 @@ func (r *Reader) changeRevision(ctx context.Context, room int) (int, error) {
 	h.Revision = def.Revision
 	r.reopen(ctx)
 	return 1, nil
+}
+
+// mustDrain is the entity space that must be quiet before a revision may route its records; nil = none. Within one space another number of lanes has
+// to wait, also one that an older revision routed the same space by, since something of it may still be on its way; and so has another way to compare
+// values, which gives the same rows of the org other lanes.
+func (r *Reader) mustDrain(ctx context.Context, def *pipeline.Definition) (*store.Space, error) {
+	for n := r.held.def.Revision; n > 0; n-- {
+		was, err := r.Catalog.Definition(ctx, r.pipeline, n)
+		var none *catalog.NotFoundError
+		switch {
+		case errors.As(err, &none): // numbers may be left out
+		case err != nil:
+			return nil, err
+		case !sameRows(was, def):
+		case was.Lanes == def.Lanes && was.Space() == def.Space():
+			return nil, nil //nolint:nilnil // nothing has to wait
+		default:
+			return r.space(ctx, was.Space())
+		}
+	}
+	return nil, nil //nolint:nilnil // the space is new to this pipeline
+}
+
+// sameRows says whether two definitions write the same rows of the org, told apart by the same field. Content spaces are one pipeline's.
+func sameRows(a, b *pipeline.Definition) bool {
+	return a.Org == b.Org && a.Object == b.Object && a.KeyField() == b.KeyField() && a.Content() == b.Content()
 }
 
 // space is an entity space with all pipelines that write it.
@@ -230,16 +255,22 @@ func (r *Reader) space(ctx context.Context, name string) (*store.Space, error) {
 	return s, nil
 }
 
-func engineConfig(def *pipeline.Definition) decide.Config {
-	return decide.Config{
+// engineConfig is what an engine works by under a definition; ordinals are those of its columns.
+func engineConfig(def *pipeline.Definition, ordinals map[string]int) decide.Config {
+	c := decide.Config{
 		Pipeline: def.Name, Header: def.Header(), Lanes: def.Lanes,
 		Limits: decide.Limits{Rows: def.Chunk.Rows, Bytes: def.Chunk.Bytes, Age: def.Chunk.Age},
+		Apart:  !def.Merges(), Versioned: len(def.Version) > 0 && def.Merges(), Whole: def.Whole, KeyIsVersioned: def.KeyIsVersioned(),
 	}
+	for _, name := range c.Header {
+		c.Ordinals = append(c.Ordinals, ordinals[name])
+	}
+	return c
 }
 
 func targetOf(def *pipeline.Definition, id int16) store.Target {
 	return store.Target{
 		Pipeline: def.Name, PipelineID: id, Revision: def.Revision, Org: def.Org, Object: def.Object,
-		Operation: def.Operation, ExternalID: def.ExternalID, Space: def.Space(), Header: def.Header(),
+		Operation: def.Operation, KeyField: def.KeyField(), Space: def.Space(), Header: def.Header(),
 	}
 }

@@ -55,6 +55,9 @@ type Deps struct {
 	Catalog Catalog
 	// Open opens a stream of records.
 	Open func(ctx context.Context, c bus.ReaderConfig) (Stream, error)
+	// Info and Get look at a stream and at single messages of it, as [bus.Info] and [bus.GetMany] do.
+	Info func(ctx context.Context, stream string) (bus.StreamInfo, error)
+	Get  func(ctx context.Context, stream string, seqs []uint64) (map[uint64]bus.Msg, error)
 	// Owner names this process in leases; random.
 	Owner string
 	// Lease is how long a lease lasts without being renewed; it is renewed after a third.
@@ -75,6 +78,7 @@ type Reader struct {
 	Deps
 	pipeline string
 	held     *held
+	orders   orders
 }
 
 // held is what a reader has while it holds the lease.
@@ -85,6 +89,7 @@ type held struct {
 	def      *pipeline.Definition
 	target   store.Target
 	mapper   *mapper
+	config   decide.Config  // of the engine
 	engine   *decide.Engine // nil = to be opened
 	stream   Stream
 	pending  []decide.Candidate
@@ -127,21 +132,37 @@ func (r *Reader) pass(ctx context.Context) (int, error) {
 	if ok, err := r.open(ctx); err != nil || !ok {
 		return 0, err
 	}
-	h := r.held
 	if err := r.lookForRevision(ctx); err != nil {
 		return 0, err
 	}
 	if err := r.countOpen(ctx); err != nil {
 		return 0, err
 	}
-	room := max(r.OpenChunks-h.open, 0)
+	again, err := r.reread(ctx)
+	if err != nil {
+		return 0, err
+	}
+	wait := r.Wait
+	if again > 0 {
+		wait = 0
+	}
+	n, err := r.read(ctx, wait)
+	return n + again, err
+}
+
+// room is how many fresh chunks may still be sealed.
+func (r *Reader) room() int { return max(r.OpenChunks-r.held.open, 0) }
+
+// read reads on: it fetches, decides and commits at most once. wait is how long it waits for messages when there are none.
+func (r *Reader) read(ctx context.Context, wait time.Duration) (int, error) {
+	h, room := r.held, r.room()
 	if h.switched && !h.engine.Reading().Less(h.engine.Highest()) {
 		return r.changeRevision(ctx, room)
 	}
 	fetched := false
 	if len(h.pending) == 0 && room > 0 {
 		var err error
-		if fetched, err = r.fetch(ctx); err != nil {
+		if fetched, err = r.fetch(ctx, wait); err != nil {
 			return 0, err
 		}
 	}
@@ -223,9 +244,8 @@ func (r *Reader) feed() int {
 }
 
 // fetch reads the next messages, makes candidates of them and looks up what the ledger knows. false = nothing came.
-func (r *Reader) fetch(ctx context.Context) (bool, error) {
+func (r *Reader) fetch(ctx context.Context, wait time.Duration) (bool, error) {
 	h := r.held
-	wait := r.Wait
 	if next := h.engine.Next(); !next.IsZero() {
 		wait = max(0, min(wait, next.Sub(r.Now())))
 	}
@@ -258,16 +278,16 @@ func (r *Reader) fetch(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-func (r *Reader) lookUp(ctx context.Context, batch []decide.Candidate) (a decide.Answers, err error) {
+func (r *Reader) lookUp(ctx context.Context, batch []decide.Candidate) (decide.Answers, error) {
 	h := r.held
-	keys, entities := h.engine.Wants(batch)
-	if a.Keys, err = r.Store.Known(ctx, h.target.PipelineID, keys); err != nil {
+	a, err := r.Store.LookUp(ctx, h.target, h.engine.Wants(batch))
+	if err != nil {
 		return a, err
 	}
-	if a.Newest, err = r.Store.Newest(ctx, h.target.PipelineID, entities); err != nil {
+	if a.Equal, err = r.Store.Equal(ctx, h.target, h.engine.WantsEqual(batch, a)); err != nil {
 		return a, err
 	}
-	reused, err := r.Store.Known(ctx, h.target.PipelineID, h.engine.WantsReused(batch, a))
+	reused, err := r.Store.Known(ctx, h.target, h.engine.WantsReused(batch, a))
 	if err != nil {
 		return a, err
 	}

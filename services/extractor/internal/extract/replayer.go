@@ -79,7 +79,7 @@ func (r *Replayer) ready(ctx context.Context, def *pipeline.Definition) (inForce
 	if err != nil {
 		return 0, false, err
 	}
-	return st.Revision, was.Lanes == def.Lanes || was.Space() != def.Space(), nil
+	return st.Revision, was.Lanes == def.Lanes || !sameRows(was, def), nil
 }
 
 func (r *Replayer) take(ctx context.Context, def *pipeline.Definition, inForce int) (int, error) {
@@ -94,7 +94,7 @@ func (r *Replayer) take(ctx context.Context, def *pipeline.Definition, inForce i
 		for i := range letters {
 			batch[i] = m.replay(&letters[i])
 		}
-		c, err := decide.Replay(engineConfig(def), batch, r.Now().UTC().Truncate(time.Microsecond), newChunkID)
+		c, err := decide.Replay(engineConfig(def, ordinals), batch, r.Now().UTC().Truncate(time.Microsecond), newChunkID)
 		if err != nil {
 			return decide.Commit{}, nil, err
 		}
@@ -117,6 +117,11 @@ func (m *mapper) replay(l *store.Replay) decide.Candidate {
 		KeyKind: decide.KeyNamed, Key: l.Key, KeyHash: m.def.KeyHash(l.Key),
 		Origin: &decide.Origin{Generation: l.Generation, LetterID: l.LetterID, FailureID: l.FailureID, AcceptedAt: l.AcceptedAt},
 	}
-	m.mapOne(&c)
+	switch key := m.mapOne(&c); {
+	case m.def.Operation == pipeline.OperationInsert && key == "" && record.IsMadeKey(l.Key):
+		m.refuse(&c, record.CodeMissingKey, missingKey)
+	case m.def.Content():
+		m.route(&c, l.Key)
+	}
 	return c
 }

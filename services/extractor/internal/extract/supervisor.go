@@ -25,6 +25,7 @@ type Supervisor struct {
 }
 
 type running struct {
+	reader *Reader
 	wake   chan struct{}
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -55,8 +56,8 @@ func (s *Supervisor) Pass(ctx context.Context) (int, error) {
 func (s *Supervisor) start(ctx context.Context, name string) *running {
 	// The pass that starts a reader ends long before it.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	r := &running{wake: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
 	reader := NewReader(s.deps, name)
+	r := &running{reader: reader, wake: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
 		service.RunLoops(ctx, s.env, service.Loop{Name: "read_" + name, Every: s.every, Wake: r.wake, Pass: reader.Pass, MaxRest: longestRest})
@@ -86,6 +87,18 @@ func (s *Supervisor) Wake(name string) {
 			}
 		}
 	}
+}
+
+// Ordered makes a pipeline's reader look for orders to read a part of its stream again; "" is all.
+func (s *Supervisor) Ordered(name string) {
+	s.mu.Lock()
+	for n, r := range s.readers {
+		if name == "" || n == name {
+			r.reader.LookForOrders()
+		}
+	}
+	s.mu.Unlock()
+	s.Wake(name)
 }
 
 // Stop ends all readers and waits until their leases are given back, or ctx is done.

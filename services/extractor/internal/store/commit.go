@@ -51,6 +51,11 @@ func insert(ctx context.Context, q *db.Queries, t Target, kind string, c decide.
 			return fmt.Errorf("%d refused records: %w", len(c.Dead), err)
 		}
 	}
+	if len(c.Superseded) > 0 {
+		if _, err := q.CopySuperseded(ctx, supersededRows(t, c)); err != nil {
+			return fmt.Errorf("%d superseded records: %w", len(c.Superseded), err)
+		}
+	}
 	if len(c.Repeats) > 0 {
 		p := db.AddRepeatsParams{Pipeline: t.Pipeline, Runs: slices.Sorted(maps.Keys(c.Repeats))}
 		for _, run := range p.Runs {
@@ -66,17 +71,19 @@ func insert(ctx context.Context, q *db.Queries, t Target, kind string, c decide.
 func insertChunk(ctx context.Context, q *db.Queries, t Target, kind string, c *decide.Chunk, at time.Time) error {
 	err := q.InsertChunk(ctx, db.InsertChunkParams{
 		Chunk: c.ID, Pipeline: t.Pipeline, Revision: int32(t.Revision), Kind: kind,
-		Org: t.Org, Object: t.Object, Operation: t.Operation, ExternalIDField: t.ExternalID, Space: t.Space,
+		Org: t.Org, Object: t.Object, Operation: t.Operation, ExternalIDField: t.KeyField, Space: t.Space,
 		Lane: int32(c.Lane), Header: t.Header, Rows: int32(c.Rows), Records: int32(c.Records), Bytes: c.Bytes,
-		Manifest: c.Manifest, FirstSeq: int64(c.FirstSeq), Traceparent: c.Trace, SealedAt: at,
+		Manifest: c.Manifest, FirstSeq: int64(c.FirstSeq), Traceparent: c.Trace, SealedAt: at, Versioned: c.Versioned,
 	})
 	if err != nil {
 		return err
 	}
 	var runs []db.CopyChunkRunsParams
-	for _, run := range slices.Sorted(maps.Keys(c.Runs)) {
+	accepted := make([]int32, len(c.Runs))
+	for i, run := range slices.Sorted(maps.Keys(c.Runs)) {
+		accepted[i] = int32(c.Runs[run].Accepted)
 		runs = append(runs, db.CopyChunkRunsParams{
-			Chunk: c.ID, Pipeline: t.Pipeline, Run: run, Kind: kind, Records: int32(c.Runs[run]),
+			Chunk: c.ID, Pipeline: t.Pipeline, Run: run, Kind: kind, Records: int32(c.Runs[run].Records), Accepted: &accepted[i],
 		})
 	}
 	if _, err := q.CopyChunkRuns(ctx, runs); err != nil {
@@ -99,12 +106,12 @@ func recordRows(t Target, c decide.Commit) []db.CopyRecordsParams {
 		r := &c.Records[i]
 		p := db.CopyRecordsParams{
 			PipelineID: t.PipelineID, Generation: int16(r.Generation), Seq: int64(r.Place.Seq), Idx: int32(r.Place.Idx), AcceptedAt: c.At,
-			KeyHash: r.KeyHash, ContentHash: r.Content, EntityHash: uuid.NullUUID{UUID: r.EntityHash, Valid: r.HasEntity}, Columns: r.Columns,
+			KeyHash: r.KeyHash, ContentHash: r.Content, EntityHash: uuid.NullUUID{UUID: r.EntityHash, Valid: r.HasEntity}, Columns: r.Columns, Version: r.Version,
 		}
 		if p.Columns == nil {
 			p.Columns = []byte{}
 		}
-		if !r.Refused() {
+		if !r.Ended() {
 			rows[i] = int32(r.Row)
 			p.Row, p.Chunk = &rows[i], uuid.NullUUID{UUID: r.Chunk, Valid: true}
 		}
@@ -115,12 +122,15 @@ func recordRows(t Target, c decide.Commit) []db.CopyRecordsParams {
 
 func deadRows(t Target, c decide.Commit) []db.CopyDeadParams {
 	out := make([]db.CopyDeadParams, len(c.Dead))
+	accepted := make([]bool, len(c.Dead))
 	for i := range c.Dead {
 		d := &c.Dead[i]
+		accepted[i] = d.Accepted()
 		p := db.CopyDeadParams{
 			LetterID: d.LetterID, Pipeline: t.Pipeline, Revision: int32(t.Revision), Run: d.Run, Key: d.Key, KeyHash: d.KeyHash,
 			Generation: int16(d.Generation), Entity: d.Entity, Class: string(record.ClassData), Code: d.Code, Message: d.Message,
 			Fields: d.Fields, Payload: d.Payload, Seq: int64(d.Place.Seq), Idx: int32(d.Place.Idx), AcceptedAt: d.AcceptedAt, DeadAt: c.At,
+			Accepted: &accepted[i],
 		}
 		if p.AcceptedAt.IsZero() {
 			p.AcceptedAt = c.At
@@ -132,6 +142,20 @@ func deadRows(t Target, c decide.Commit) []db.CopyDeadParams {
 			p.Payload = []byte{}
 		}
 		out[i] = p
+	}
+	return out
+}
+
+func supersededRows(t Target, c decide.Commit) []db.CopySupersededParams {
+	out := make([]db.CopySupersededParams, len(c.Superseded))
+	for i := range c.Superseded {
+		s := &c.Superseded[i]
+		out[i] = db.CopySupersededParams{
+			Pipeline: t.Pipeline, Revision: int32(t.Revision), Run: s.Run, Key: s.Key, KeyHash: s.KeyHash, Generation: int16(s.Generation),
+			Entity: s.Entity, Seq: int64(s.Place.Seq), Idx: int32(s.Place.Idx), Version: s.Version,
+			SuccessorKeyHash: s.Successor.KeyHash, SuccessorSeq: int64(s.Successor.Place.Seq), SuccessorIdx: int32(s.Successor.Place.Idx),
+			AcceptedAt: c.At, DecidedAt: c.At,
+		}
 	}
 	return out
 }

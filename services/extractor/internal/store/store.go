@@ -7,8 +7,10 @@
 //     transaction, and every mark moves by compare-and-set.
 //   - Replays are taken once, by one transaction that holds the pipeline's advisory lock ([Store.TakeReplays]).
 //
-// Views of other services that it reads: reconciler_pub (outcomes, outcome_runs, failures), retrier_pub (chunks, taken, waiting, dead,
-// letters_taken), ops_pub (replays, letters). What others may read of it stands in schema extractor_pub.
+// Parts of a stream that are read again move by [Store.Reread], fenced like the reader that carries the order out.
+//
+// Views of other services that it reads: reconciler_pub (outcomes, outcome_runs, failures, resolutions), retrier_pub (chunks, taken, waiting, dead,
+// resent, letters_taken, resolutions_taken), ops_pub (replays, letters, rereads). What others may read of it stands in schema extractor_pub.
 //
 // What it leaves to others: every decision (package decide), and definitions (libs/catalog).
 package store
@@ -20,13 +22,11 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"bulkhead/libs/pg"
-	"bulkhead/services/extractor/internal/decide"
 	"bulkhead/services/extractor/internal/store/db"
 )
 
@@ -56,9 +56,10 @@ type Target struct {
 	Org        string
 	Object     string
 	Operation  string
-	ExternalID string
-	Space      string
-	Header     []string
+	// KeyField is the column by which result rows are matched; "" = by their content.
+	KeyField string
+	Space    string
+	Header   []string
 }
 
 // Labels of the transactions, and so the first words of their fault points.
@@ -70,6 +71,7 @@ const (
 	labelReplay     = "extractor.replay"
 	labelResume     = "extractor.resume"
 	labelRepublish  = "extractor.republish"
+	labelReread     = "extractor.reread"
 	maxColumns      = 4096 // ordinals of a pipeline's columns over all revisions: a bitmap of 512 bytes
 	partitionsAhead = 2    // months
 	freeAtOnce      = 100
@@ -126,44 +128,4 @@ func (s *Store) EnsurePartitions(ctx context.Context, at time.Time) error {
 		}
 	}
 	return nil
-}
-
-// Known looks keys up.
-func (s *Store) Known(ctx context.Context, pipelineID int16, keys [][16]byte) (map[[16]byte]decide.Known, error) {
-	if len(keys) == 0 {
-		return nil, nil
-	}
-	rows, err := s.q.KnownKeys(ctx, db.KnownKeysParams{PipelineID: pipelineID, Keys: uuids(keys)})
-	if err != nil {
-		return nil, fmt.Errorf("look up %d keys: %w", len(keys), err)
-	}
-	out := make(map[[16]byte]decide.Known, len(rows))
-	for _, r := range rows {
-		out[r.KeyHash] = decide.Known{Content: r.ContentHash, Place: place(r.Seq, r.Idx)}
-	}
-	return out, nil
-}
-
-// Newest looks up the newest version of entities.
-func (s *Store) Newest(ctx context.Context, pipelineID int16, entities [][16]byte) (map[[16]byte]decide.Known, error) {
-	if len(entities) == 0 {
-		return nil, nil
-	}
-	rows, err := s.q.NewestVersions(ctx, db.NewestVersionsParams{PipelineID: pipelineID, Entities: uuids(entities)})
-	if err != nil {
-		return nil, fmt.Errorf("look up the newest versions of %d entities: %w", len(entities), err)
-	}
-	out := make(map[[16]byte]decide.Known, len(rows))
-	for _, r := range rows {
-		out[r.EntityHash.UUID] = decide.Known{Content: r.ContentHash, Place: place(r.Seq, r.Idx)}
-	}
-	return out, nil
-}
-
-func uuids(in [][16]byte) []uuid.UUID {
-	out := make([]uuid.UUID, len(in))
-	for i, h := range in {
-		out[i] = h
-	}
-	return out
 }

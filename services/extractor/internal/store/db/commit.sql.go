@@ -35,6 +35,7 @@ type CopyChunkRunsParams struct {
 	Run      string
 	Kind     string
 	Records  int32
+	Accepted *int32
 }
 
 type CopyDeadParams struct {
@@ -55,6 +56,7 @@ type CopyDeadParams struct {
 	Idx        int32
 	AcceptedAt time.Time
 	DeadAt     time.Time
+	Accepted   *bool
 }
 
 type CopyPiecesParams struct {
@@ -76,13 +78,32 @@ type CopyRecordsParams struct {
 	ContentHash uuid.UUID
 	Chunk       uuid.NullUUID
 	Columns     []byte
+	Version     []byte
+}
+
+type CopySupersededParams struct {
+	Pipeline         string
+	Revision         int32
+	Run              string
+	Key              string
+	KeyHash          uuid.UUID
+	Generation       int16
+	Entity           string
+	Seq              int64
+	Idx              int32
+	Version          []byte
+	SuccessorKeyHash uuid.UUID
+	SuccessorSeq     int64
+	SuccessorIdx     int32
+	AcceptedAt       time.Time
+	DecidedAt        time.Time
 }
 
 const insertChunk = `-- name: InsertChunk :exec
 INSERT INTO extractor.chunks (chunk, pipeline, revision, kind, org, object, operation, external_id_field, space, lane, header,
-    rows, records, bytes, manifest, first_seq, traceparent, sealed_at)
+    rows, records, bytes, manifest, first_seq, traceparent, sealed_at, versioned)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-    $12, $13, $14, $15, $16, $17, $18)
+    $12, $13, $14, $15, $16, $17, $18, $19)
 `
 
 type InsertChunkParams struct {
@@ -104,6 +125,7 @@ type InsertChunkParams struct {
 	FirstSeq        int64
 	Traceparent     string
 	SealedAt        time.Time
+	Versioned       bool
 }
 
 func (q *Queries) InsertChunk(ctx context.Context, arg InsertChunkParams) error {
@@ -126,6 +148,7 @@ func (q *Queries) InsertChunk(ctx context.Context, arg InsertChunkParams) error 
 		arg.FirstSeq,
 		arg.Traceparent,
 		arg.SealedAt,
+		arg.Versioned,
 	)
 	return err
 }

@@ -34,6 +34,7 @@ func (r iteratorForCopyChunkRuns) Values() ([]interface{}, error) {
 		r.rows[0].Run,
 		r.rows[0].Kind,
 		r.rows[0].Records,
+		r.rows[0].Accepted,
 	}, nil
 }
 
@@ -42,7 +43,7 @@ func (r iteratorForCopyChunkRuns) Err() error {
 }
 
 func (q *Queries) CopyChunkRuns(ctx context.Context, arg []CopyChunkRunsParams) (int64, error) {
-	return q.db.CopyFrom(ctx, []string{"extractor", "chunk_runs"}, []string{"chunk", "pipeline", "run", "kind", "records"}, &iteratorForCopyChunkRuns{rows: arg})
+	return q.db.CopyFrom(ctx, []string{"extractor", "chunk_runs"}, []string{"chunk", "pipeline", "run", "kind", "records", "accepted"}, &iteratorForCopyChunkRuns{rows: arg})
 }
 
 // iteratorForCopyDead implements pgx.CopyFromSource.
@@ -82,6 +83,7 @@ func (r iteratorForCopyDead) Values() ([]interface{}, error) {
 		r.rows[0].Idx,
 		r.rows[0].AcceptedAt,
 		r.rows[0].DeadAt,
+		r.rows[0].Accepted,
 	}, nil
 }
 
@@ -90,7 +92,7 @@ func (r iteratorForCopyDead) Err() error {
 }
 
 func (q *Queries) CopyDead(ctx context.Context, arg []CopyDeadParams) (int64, error) {
-	return q.db.CopyFrom(ctx, []string{"extractor", "dead"}, []string{"letter_id", "pipeline", "revision", "run", "key", "key_hash", "generation", "entity", "class", "code", "message", "fields", "payload", "seq", "idx", "accepted_at", "dead_at"}, &iteratorForCopyDead{rows: arg})
+	return q.db.CopyFrom(ctx, []string{"extractor", "dead"}, []string{"letter_id", "pipeline", "revision", "run", "key", "key_hash", "generation", "entity", "class", "code", "message", "fields", "payload", "seq", "idx", "accepted_at", "dead_at", "accepted"}, &iteratorForCopyDead{rows: arg})
 }
 
 // iteratorForCopyPieces implements pgx.CopyFromSource.
@@ -159,6 +161,7 @@ func (r iteratorForCopyRecords) Values() ([]interface{}, error) {
 		r.rows[0].ContentHash,
 		r.rows[0].Chunk,
 		r.rows[0].Columns,
+		r.rows[0].Version,
 	}, nil
 }
 
@@ -167,5 +170,51 @@ func (r iteratorForCopyRecords) Err() error {
 }
 
 func (q *Queries) CopyRecords(ctx context.Context, arg []CopyRecordsParams) (int64, error) {
-	return q.db.CopyFrom(ctx, []string{"extractor", "records"}, []string{"pipeline_id", "generation", "idx", "row", "seq", "accepted_at", "key_hash", "entity_hash", "content_hash", "chunk", "columns"}, &iteratorForCopyRecords{rows: arg})
+	return q.db.CopyFrom(ctx, []string{"extractor", "records"}, []string{"pipeline_id", "generation", "idx", "row", "seq", "accepted_at", "key_hash", "entity_hash", "content_hash", "chunk", "columns", "version"}, &iteratorForCopyRecords{rows: arg})
+}
+
+// iteratorForCopySuperseded implements pgx.CopyFromSource.
+type iteratorForCopySuperseded struct {
+	rows                 []CopySupersededParams
+	skippedFirstNextCall bool
+}
+
+func (r *iteratorForCopySuperseded) Next() bool {
+	if len(r.rows) == 0 {
+		return false
+	}
+	if !r.skippedFirstNextCall {
+		r.skippedFirstNextCall = true
+		return true
+	}
+	r.rows = r.rows[1:]
+	return len(r.rows) > 0
+}
+
+func (r iteratorForCopySuperseded) Values() ([]interface{}, error) {
+	return []interface{}{
+		r.rows[0].Pipeline,
+		r.rows[0].Revision,
+		r.rows[0].Run,
+		r.rows[0].Key,
+		r.rows[0].KeyHash,
+		r.rows[0].Generation,
+		r.rows[0].Entity,
+		r.rows[0].Seq,
+		r.rows[0].Idx,
+		r.rows[0].Version,
+		r.rows[0].SuccessorKeyHash,
+		r.rows[0].SuccessorSeq,
+		r.rows[0].SuccessorIdx,
+		r.rows[0].AcceptedAt,
+		r.rows[0].DecidedAt,
+	}, nil
+}
+
+func (r iteratorForCopySuperseded) Err() error {
+	return nil
+}
+
+func (q *Queries) CopySuperseded(ctx context.Context, arg []CopySupersededParams) (int64, error) {
+	return q.db.CopyFrom(ctx, []string{"extractor", "superseded"}, []string{"pipeline", "revision", "run", "key", "key_hash", "generation", "entity", "seq", "idx", "version", "successor_key_hash", "successor_seq", "successor_idx", "accepted_at", "decided_at"}, &iteratorForCopySuperseded{rows: arg})
 }

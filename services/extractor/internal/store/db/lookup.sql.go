@@ -11,43 +11,71 @@ import (
 	"github.com/google/uuid"
 )
 
-const knownKeys = `-- name: KnownKeys :many
-SELECT r.key_hash, r.content_hash, r.seq, r.idx
-FROM unnest($1::uuid[]) AS k (key_hash)
+const equalVersions = `-- name: EqualVersions :many
+SELECT DISTINCT ON (r.entity_hash, r.version, r.content_hash) r.entity_hash, r.version, r.content_hash, r.key_hash, r.seq, r.idx
+FROM (SELECT unnest($1::uuid[]) AS entity_hash, unnest($2::bytea[]) AS version) AS k
 CROSS JOIN LATERAL (
-    SELECT n.key_hash, n.content_hash, n.seq, n.idx
+    SELECT n.entity_hash, n.content_hash, n.version, n.key_hash, n.seq, n.idx, n.generation, n.chunk, n.row
     FROM extractor.records n
-    WHERE n.pipeline_id = $2 AND n.key_hash = k.key_hash
-    ORDER BY n.generation
-    LIMIT 1
+    WHERE n.pipeline_id = $3 AND n.entity_hash = k.entity_hash AND n.version = k.version AND n.chunk IS NOT NULL
+    OFFSET 0
 ) r
+WHERE EXISTS (SELECT FROM reconciler_pub.outcomes o
+              WHERE o.chunk = r.chunk AND r.row < length(o.row_states) AND get_byte(o.row_states, r.row) IN (ascii('l'), ascii('m')))
+   OR EXISTS (SELECT FROM retrier_pub.resent s JOIN reconciler_pub.outcomes o ON o.chunk = s.chunk
+              WHERE s.pipeline = $4 AND s.key_hash = r.key_hash
+                AND s.row < length(o.row_states) AND get_byte(o.row_states, s.row) IN (ascii('l'), ascii('m')))
+   OR NOT EXISTS (
+        SELECT FROM (
+            SELECT f.letter_id FROM reconciler_pub.failures f
+            WHERE f.pipeline = $4 AND f.key_hash = r.key_hash AND f.generation >= r.generation AND f.disposition = 'dead'
+            UNION ALL
+            SELECT d.letter_id FROM retrier_pub.dead d
+            WHERE d.pipeline = $4 AND d.key_hash = r.key_hash AND d.generation >= r.generation
+            UNION ALL
+            SELECT e.letter_id FROM extractor.dead e
+            WHERE e.pipeline = $4 AND e.key_hash = r.key_hash AND e.generation >= r.generation) x
+        LEFT JOIN ops_pub.letters l ON l.letter_id = x.letter_id
+        WHERE coalesce(l.state, 'open') IN ('open', 'discarded', 'rolled_back'))
+ORDER BY r.entity_hash, r.version, r.content_hash, r.seq, r.idx
 `
 
-type KnownKeysParams struct {
-	Keys       []uuid.UUID
+type EqualVersionsParams struct {
+	Entities   []uuid.UUID
+	Versions   [][]byte
 	PipelineID int16
+	Pipeline   string
 }
 
-type KnownKeysRow struct {
-	KeyHash     uuid.UUID
+type EqualVersionsRow struct {
+	EntityHash  uuid.NullUUID
+	Version     []byte
 	ContentHash uuid.UUID
+	KeyHash     uuid.UUID
 	Seq         int64
 	Idx         int32
 }
 
-// One probe of the index per key, whatever the planner believes of the table's size: the first generation says what the key stands for.
-func (q *Queries) KnownKeys(ctx context.Context, arg KnownKeysParams) ([]KnownKeysRow, error) {
-	rows, err := q.db.Query(ctx, knownKeys, arg.Keys, arg.PipelineID)
+// Records of exactly these versions, of each content one, as above without those that may never be sent.
+func (q *Queries) EqualVersions(ctx context.Context, arg EqualVersionsParams) ([]EqualVersionsRow, error) {
+	rows, err := q.db.Query(ctx, equalVersions,
+		arg.Entities,
+		arg.Versions,
+		arg.PipelineID,
+		arg.Pipeline,
+	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []KnownKeysRow
+	var items []EqualVersionsRow
 	for rows.Next() {
-		var i KnownKeysRow
+		var i EqualVersionsRow
 		if err := rows.Scan(
-			&i.KeyHash,
+			&i.EntityHash,
+			&i.Version,
 			&i.ContentHash,
+			&i.KeyHash,
 			&i.Seq,
 			&i.Idx,
 		); err != nil {
@@ -61,21 +89,234 @@ func (q *Queries) KnownKeys(ctx context.Context, arg KnownKeysParams) ([]KnownKe
 	return items, nil
 }
 
-const newestVersions = `-- name: NewestVersions :many
-SELECT r.entity_hash, r.content_hash, r.seq, r.idx
+const knownKeys = `-- name: KnownKeys :many
+SELECT r.key_hash, r.content_hash, r.seq, r.idx, greatest(g.generation, l.generation)::smallint AS generation,
+    coalesce(l.generation >= g.generation AND l.state IN ('discarded', 'rolled_back'), false)::boolean AS given_up
+FROM unnest($1::uuid[]) AS k (key_hash)
+CROSS JOIN LATERAL (
+    SELECT n.key_hash, n.content_hash, n.seq, n.idx
+    FROM extractor.records n
+    WHERE n.pipeline_id = $2 AND n.key_hash = k.key_hash
+    ORDER BY n.generation
+    LIMIT 1
+) r
+CROSS JOIN LATERAL (
+    SELECT max(n.generation) AS generation FROM extractor.records n WHERE n.pipeline_id = $2 AND n.key_hash = r.key_hash
+) g
+LEFT JOIN LATERAL (
+    SELECT o.generation, o.state FROM ops_pub.letters o
+    WHERE o.pipeline = $3 AND o.key_hash = r.key_hash
+    ORDER BY o.generation DESC, o.state IN ('discarded', 'rolled_back') DESC
+    LIMIT 1
+) l ON true
+`
+
+type KnownKeysParams struct {
+	Keys       []uuid.UUID
+	PipelineID int16
+	Pipeline   string
+}
+
+type KnownKeysRow struct {
+	KeyHash     uuid.UUID
+	ContentHash uuid.UUID
+	Seq         int64
+	Idx         int32
+	Generation  int16
+	GivenUp     bool
+}
+
+// One probe of the index per key, whatever the planner believes of the table's size: the first generation says what the key stands for. Letters are
+// looked at only for keys that are known: a person may have given the last generation up, which ends what a repeat could repeat.
+func (q *Queries) KnownKeys(ctx context.Context, arg KnownKeysParams) ([]KnownKeysRow, error) {
+	rows, err := q.db.Query(ctx, knownKeys, arg.Keys, arg.PipelineID, arg.Pipeline)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []KnownKeysRow
+	for rows.Next() {
+		var i KnownKeysRow
+		if err := rows.Scan(
+			&i.KeyHash,
+			&i.ContentHash,
+			&i.Seq,
+			&i.Idx,
+			&i.Generation,
+			&i.GivenUp,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const newerVersions = `-- name: NewerVersions :many
+SELECT DISTINCT ON (r.entity_hash, r.columns) r.entity_hash, r.columns, r.version, r.key_hash, r.seq, r.idx
+FROM (SELECT unnest($1::uuid[]) AS entity_hash, unnest($2::bytea[]) AS version) AS k
+CROSS JOIN LATERAL (
+    SELECT n.entity_hash, n.columns, n.version, n.key_hash, n.seq, n.idx, n.generation, n.chunk, n.row
+    FROM extractor.records n
+    WHERE n.pipeline_id = $3 AND n.entity_hash = k.entity_hash AND n.version >= k.version AND n.chunk IS NOT NULL
+    OFFSET 0
+) r
+WHERE EXISTS (SELECT FROM reconciler_pub.outcomes o
+              WHERE o.chunk = r.chunk AND r.row < length(o.row_states) AND get_byte(o.row_states, r.row) IN (ascii('l'), ascii('m')))
+   OR EXISTS (SELECT FROM retrier_pub.resent s JOIN reconciler_pub.outcomes o ON o.chunk = s.chunk
+              WHERE s.pipeline = $4 AND s.key_hash = r.key_hash
+                AND s.row < length(o.row_states) AND get_byte(o.row_states, s.row) IN (ascii('l'), ascii('m')))
+   OR NOT EXISTS (
+        SELECT FROM (
+            SELECT f.letter_id FROM reconciler_pub.failures f
+            WHERE f.pipeline = $4 AND f.key_hash = r.key_hash AND f.generation >= r.generation AND f.disposition = 'dead'
+            UNION ALL
+            SELECT d.letter_id FROM retrier_pub.dead d
+            WHERE d.pipeline = $4 AND d.key_hash = r.key_hash AND d.generation >= r.generation
+            UNION ALL
+            SELECT e.letter_id FROM extractor.dead e
+            WHERE e.pipeline = $4 AND e.key_hash = r.key_hash AND e.generation >= r.generation) x
+        LEFT JOIN ops_pub.letters l ON l.letter_id = x.letter_id
+        WHERE coalesce(l.state, 'open') IN ('open', 'discarded', 'rolled_back'))
+ORDER BY r.entity_hash, r.columns, r.version DESC, r.seq DESC, r.idx DESC
+`
+
+type NewerVersionsParams struct {
+	Entities   []uuid.UUID
+	Versions   [][]byte
+	PipelineID int16
+	Pipeline   string
+}
+
+type NewerVersionsRow struct {
+	EntityHash uuid.NullUUID
+	Columns    []byte
+	Version    []byte
+	KeyHash    uuid.UUID
+	Seq        int64
+	Idx        int32
+}
+
+// Records of entities that are of a version or newer, of each set of columns the newest. Those are left out of which the last try has failed for good
+// and nobody ordered another one, unless one of its tries has reached the org or may have: what they say may never be sent.
+func (q *Queries) NewerVersions(ctx context.Context, arg NewerVersionsParams) ([]NewerVersionsRow, error) {
+	rows, err := q.db.Query(ctx, newerVersions,
+		arg.Entities,
+		arg.Versions,
+		arg.PipelineID,
+		arg.Pipeline,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []NewerVersionsRow
+	for rows.Next() {
+		var i NewerVersionsRow
+		if err := rows.Scan(
+			&i.EntityHash,
+			&i.Columns,
+			&i.Version,
+			&i.KeyHash,
+			&i.Seq,
+			&i.Idx,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const newestRecords = `-- name: NewestRecords :many
+SELECT r.entity_hash, r.content_hash, r.seq, r.idx,
+    coalesce(l.generation >= r.generation AND l.state IN ('discarded', 'rolled_back'), false)::boolean AS given_up
 FROM unnest($1::uuid[]) AS k (entity_hash)
 CROSS JOIN LATERAL (
-    SELECT n.entity_hash, n.content_hash, n.seq, n.idx
+    SELECT n.entity_hash, n.content_hash, n.seq, n.idx, n.key_hash, n.generation
     FROM extractor.records n
     WHERE n.pipeline_id = $2 AND n.entity_hash = k.entity_hash
     ORDER BY n.seq DESC, n.idx DESC
     LIMIT 1
 ) r
+LEFT JOIN LATERAL (
+    SELECT o.generation, o.state FROM ops_pub.letters o
+    WHERE o.pipeline = $3 AND o.key_hash = r.key_hash
+    ORDER BY o.generation DESC, o.state IN ('discarded', 'rolled_back') DESC
+    LIMIT 1
+) l ON true
+`
+
+type NewestRecordsParams struct {
+	Entities   []uuid.UUID
+	PipelineID int16
+	Pipeline   string
+}
+
+type NewestRecordsRow struct {
+	EntityHash  uuid.NullUUID
+	ContentHash uuid.UUID
+	Seq         int64
+	Idx         int32
+	GivenUp     bool
+}
+
+// The last record of each entity in the stream.
+func (q *Queries) NewestRecords(ctx context.Context, arg NewestRecordsParams) ([]NewestRecordsRow, error) {
+	rows, err := q.db.Query(ctx, newestRecords, arg.Entities, arg.PipelineID, arg.Pipeline)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []NewestRecordsRow
+	for rows.Next() {
+		var i NewestRecordsRow
+		if err := rows.Scan(
+			&i.EntityHash,
+			&i.ContentHash,
+			&i.Seq,
+			&i.Idx,
+			&i.GivenUp,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const newestVersions = `-- name: NewestVersions :many
+SELECT r.entity_hash, r.content_hash, r.seq, r.idx, r.version,
+    coalesce(l.generation >= r.generation AND l.state IN ('discarded', 'rolled_back'), false)::boolean AS given_up
+FROM unnest($1::uuid[]) AS k (entity_hash)
+CROSS JOIN LATERAL (
+    SELECT n.entity_hash, n.content_hash, n.seq, n.idx, n.key_hash, n.generation, n.version
+    FROM extractor.records n
+    WHERE n.pipeline_id = $2 AND n.entity_hash = k.entity_hash AND n.version IS NOT NULL
+    ORDER BY n.version DESC, n.seq DESC, n.idx DESC
+    LIMIT 1
+) r
+LEFT JOIN LATERAL (
+    SELECT o.generation, o.state FROM ops_pub.letters o
+    WHERE o.pipeline = $3 AND o.key_hash = r.key_hash
+    ORDER BY o.generation DESC, o.state IN ('discarded', 'rolled_back') DESC
+    LIMIT 1
+) l ON true
 `
 
 type NewestVersionsParams struct {
 	Entities   []uuid.UUID
 	PipelineID int16
+	Pipeline   string
 }
 
 type NewestVersionsRow struct {
@@ -83,10 +324,13 @@ type NewestVersionsRow struct {
 	ContentHash uuid.UUID
 	Seq         int64
 	Idx         int32
+	Version     []byte
+	GivenUp     bool
 }
 
+// The record of each entity's newest version, of those that have one.
 func (q *Queries) NewestVersions(ctx context.Context, arg NewestVersionsParams) ([]NewestVersionsRow, error) {
-	rows, err := q.db.Query(ctx, newestVersions, arg.Entities, arg.PipelineID)
+	rows, err := q.db.Query(ctx, newestVersions, arg.Entities, arg.PipelineID, arg.Pipeline)
 	if err != nil {
 		return nil, err
 	}
@@ -99,6 +343,8 @@ func (q *Queries) NewestVersions(ctx context.Context, arg NewestVersionsParams) 
 			&i.ContentHash,
 			&i.Seq,
 			&i.Idx,
+			&i.Version,
+			&i.GivenUp,
 		); err != nil {
 			return nil, err
 		}

@@ -24,12 +24,13 @@ const freeableChunks = `-- name: FreeableChunks :many
 SELECT c.chunk FROM extractor.chunks c
 WHERE c.reconciled_at IS NULL
   AND EXISTS (SELECT FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)
-  AND NOT EXISTS (SELECT FROM reconciler_pub.outcome_runs r WHERE r.chunk = c.chunk AND r.unresolved > 0)
+  AND (SELECT coalesce(sum(r.unresolved), 0) FROM reconciler_pub.outcome_runs r WHERE r.chunk = c.chunk)
+      <= (SELECT count(*) FROM reconciler_pub.resolutions v WHERE v.chunk = c.chunk)
 ORDER BY c.seal_no
 LIMIT $1
 `
 
-// Chunks whose rows may go: the outcome is known and nothing of them is unresolved.
+// Chunks whose rows may go: the outcome is known, and what was unresolved in it is decided.
 func (q *Queries) FreeableChunks(ctx context.Context, most int32) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, freeableChunks, most)
 	if err != nil {
@@ -102,6 +103,10 @@ SELECT (EXISTS (
 ) OR EXISTS (
     SELECT FROM retrier_pub.waiting w WHERE w.pipeline = ANY ($2::text[])
 ) OR EXISTS (
+    SELECT FROM reconciler_pub.resolutions v
+    WHERE v.pipeline = ANY ($2::text[]) AND v.decision = 'not_landed'
+      AND NOT EXISTS (SELECT FROM retrier_pub.resolutions_taken t WHERE t.failure_id = v.failure_id)
+) OR EXISTS (
     SELECT FROM ops_pub.replays p
     WHERE p.pipeline = ANY ($2::text[]) AND p.taker = 'retrier'
       AND NOT EXISTS (SELECT FROM retrier_pub.letters_taken t WHERE t.letter_id = p.letter_id)
@@ -114,7 +119,7 @@ type SpaceBusyParams struct {
 }
 
 // Whether anything of an entity space may still be sent as it was routed: chunks without an outcome, failures not yet taken, rows that wait,
-// and letters that the retrier will send again. Those that the extractor maps again are routed by the revision in force then.
+// unresolved ones that were decided not to have landed, and letters that the retrier will send again. Those that the extractor maps again are routed by the revision in force then.
 func (q *Queries) SpaceBusy(ctx context.Context, arg SpaceBusyParams) (bool, error) {
 	row := q.db.QueryRow(ctx, spaceBusy, arg.Space, arg.Pipelines)
 	var busy bool

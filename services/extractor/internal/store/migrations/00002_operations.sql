@@ -3,6 +3,15 @@
 -- that are read again. Columns are nullable where the service of the revision before does not fill them; views give them their old meaning.
 ALTER TABLE extractor.records ADD COLUMN version bytea;          -- order-preserving encoding of the definition's member `version`; NULL = it names none
 
+-- Which version of an entity is newest? Rows without a version are not in it: pipelines that name none pay nothing.
+CREATE INDEX records_version ON extractor.records (pipeline_id, entity_hash, version, seq, idx) WHERE version IS NOT NULL;
+-- What stands at these places? Asked when a part of a stream is read again, and never on the way of a record, so it may be coarse: rows of neighbours in
+-- a stream lie near to each other.
+CREATE INDEX records_place ON extractor.records USING brin (pipeline_id int2_minmax_multi_ops, seq int8_minmax_multi_ops) WITH (autosummarize = on);
+CREATE INDEX dead_place ON extractor.dead (seq, pipeline);
+
+-- Whether records of the chunk carry versions: what is newest may then be in the org before it.
+ALTER TABLE extractor.chunks ADD COLUMN versioned boolean NOT NULL DEFAULT false;
 -- How many of the records are accepted by this chunk: all of a fresh one, none of a replay, some of a part that was read again.
 ALTER TABLE extractor.chunk_runs ADD COLUMN accepted integer;
 -- Whether the record was accepted when it was refused: not so for a replay that is refused again.
@@ -28,6 +37,7 @@ CREATE TABLE extractor.superseded (
     PRIMARY KEY (pipeline, key_hash, generation)
 );
 CREATE INDEX superseded_run ON extractor.superseded (pipeline, run);
+CREATE INDEX superseded_place ON extractor.superseded (seq, pipeline);
 
 -- Orders of ops to read a part of a stream again: how far, and what was found. Reads go on where they stopped.
 CREATE TABLE extractor.rereads (
@@ -36,11 +46,16 @@ CREATE TABLE extractor.rereads (
     read_seq   bigint      NOT NULL,               -- the last message that is decided again
     known      bigint      NOT NULL DEFAULT 0,     -- records that the ledger held already
     accepted   bigint      NOT NULL DEFAULT 0,     -- records that it did not
+    gone       bigint      NOT NULL DEFAULT 0,     -- messages that are not in the stream any more
     error      text        NOT NULL DEFAULT '',    -- why it does not go on
     done_at    timestamptz,
     changed_at timestamptz NOT NULL DEFAULT now()
 );
 
+CREATE OR REPLACE VIEW extractor_pub.chunks AS
+    SELECT chunk, seal_no, pipeline, revision, kind, org, object, operation, external_id_field, space, lane, header,
+           rows, records, bytes, manifest, first_seq, traceparent, sealed_at, reconciled_at, versioned
+    FROM extractor.chunks;
 CREATE OR REPLACE VIEW extractor_pub.chunk_runs AS
     SELECT chunk, pipeline, run, kind, records, coalesce(accepted, CASE kind WHEN 'fresh' THEN records ELSE 0 END) AS accepted
     FROM extractor.chunk_runs;
@@ -56,7 +71,7 @@ CREATE VIEW extractor_pub.superseded AS
            accepted_at, decided_at
     FROM extractor.superseded;
 CREATE VIEW extractor_pub.rereads AS
-    SELECT id, pipeline, read_seq, known, accepted, error, done_at, changed_at FROM extractor.rereads;
+    SELECT id, pipeline, read_seq, known, accepted, error, done_at, changed_at, gone FROM extractor.rereads;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA extractor TO bulkhead_extractor;
 GRANT SELECT ON ALL TABLES IN SCHEMA extractor_pub TO bulkhead_submitter, bulkhead_reconciler, bulkhead_retrier, bulkhead_ops;

@@ -1,24 +1,30 @@
 -- name: InsertChunk :exec
 INSERT INTO extractor.chunks (chunk, pipeline, revision, kind, org, object, operation, external_id_field, space, lane, header,
-    rows, records, bytes, manifest, first_seq, traceparent, sealed_at)
+    rows, records, bytes, manifest, first_seq, traceparent, sealed_at, versioned)
 VALUES (@chunk, @pipeline, @revision, @kind, @org, @object, @operation, @external_id_field, @space, @lane, @header,
-    @rows, @records, @bytes, @manifest, @first_seq, @traceparent, @sealed_at);
+    @rows, @records, @bytes, @manifest, @first_seq, @traceparent, @sealed_at, @versioned);
 
 -- name: CopyChunkRuns :copyfrom
-INSERT INTO extractor.chunk_runs (chunk, pipeline, run, kind, records) VALUES (@chunk, @pipeline, @run, @kind, @records);
+INSERT INTO extractor.chunk_runs (chunk, pipeline, run, kind, records, accepted) VALUES (@chunk, @pipeline, @run, @kind, @records, @accepted);
 
 -- name: CopyPieces :copyfrom
 INSERT INTO extractor.pieces (chunk, n, rows, data) VALUES (@chunk, @n, @rows, @data);
 
 -- name: CopyRecords :copyfrom
-INSERT INTO extractor.records (pipeline_id, generation, idx, row, seq, accepted_at, key_hash, entity_hash, content_hash, chunk, columns)
-VALUES (@pipeline_id, @generation, @idx, @row, @seq, @accepted_at, @key_hash, @entity_hash, @content_hash, @chunk, @columns);
+INSERT INTO extractor.records (pipeline_id, generation, idx, row, seq, accepted_at, key_hash, entity_hash, content_hash, chunk, columns, version)
+VALUES (@pipeline_id, @generation, @idx, @row, @seq, @accepted_at, @key_hash, @entity_hash, @content_hash, @chunk, @columns, @version);
 
 -- name: CopyDead :copyfrom
 INSERT INTO extractor.dead (letter_id, pipeline, revision, run, key, key_hash, generation, entity, class, code, message, fields, payload,
-    seq, idx, accepted_at, dead_at)
+    seq, idx, accepted_at, dead_at, accepted)
 VALUES (@letter_id, @pipeline, @revision, @run, @key, @key_hash, @generation, @entity, @class, @code, @message, @fields, @payload,
-    @seq, @idx, @accepted_at, @dead_at);
+    @seq, @idx, @accepted_at, @dead_at, @accepted);
+
+-- name: CopySuperseded :copyfrom
+INSERT INTO extractor.superseded (pipeline, revision, run, key, key_hash, generation, entity, seq, idx, version,
+    successor_key_hash, successor_seq, successor_idx, accepted_at, decided_at)
+VALUES (@pipeline, @revision, @run, @key, @key_hash, @generation, @entity, @seq, @idx, @version,
+    @successor_key_hash, @successor_seq, @successor_idx, @accepted_at, @decided_at);
 
 -- name: AddRepeats :exec
 INSERT INTO extractor.repeats AS r (pipeline, run, n)

@@ -1,0 +1,116 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"bulkhead/libs/record"
+	"bulkhead/services/extractor/internal/decide"
+	"bulkhead/services/extractor/internal/store/db"
+)
+
+// LookUp answers what an engine has to know of a batch. What is not wanted is not asked.
+func (s *Store) LookUp(ctx context.Context, t Target, w decide.Wanted) (a decide.Answers, err error) {
+	if a.Keys, err = s.Known(ctx, t, w.Keys); err != nil {
+		return a, err
+	}
+	if len(w.Newest) > 0 {
+		rows, err := s.q.NewestRecords(ctx, db.NewestRecordsParams{PipelineID: t.PipelineID, Pipeline: t.Pipeline, Entities: uuids(w.Newest)})
+		if err != nil {
+			return a, fmt.Errorf("look up the newest records of %d entities: %w", len(w.Newest), err)
+		}
+		a.Newest = make(map[record.Hash]decide.Known, len(rows))
+		for _, r := range rows {
+			a.Newest[r.EntityHash.UUID] = decide.Known{Content: r.ContentHash, Place: place(r.Seq, r.Idx), GivenUp: r.GivenUp}
+		}
+	}
+	if len(w.NewestVersions) > 0 {
+		rows, err := s.q.NewestVersions(ctx, db.NewestVersionsParams{PipelineID: t.PipelineID, Pipeline: t.Pipeline, Entities: uuids(w.NewestVersions)})
+		if err != nil {
+			return a, fmt.Errorf("look up the newest versions of %d entities: %w", len(w.NewestVersions), err)
+		}
+		a.NewestVersions = make(map[record.Hash]decide.Dated, len(rows))
+		for _, r := range rows {
+			a.NewestVersions[r.EntityHash.UUID] = decide.Dated{
+				Known: decide.Known{Content: r.ContentHash, Place: place(r.Seq, r.Idx), GivenUp: r.GivenUp}, Version: r.Version,
+			}
+		}
+	}
+	a.Newer, err = s.newer(ctx, t, w.Newer)
+	return a, err
+}
+
+// Known looks keys up.
+func (s *Store) Known(ctx context.Context, t Target, keys [][16]byte) (map[record.Hash]decide.Known, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	rows, err := s.q.KnownKeys(ctx, db.KnownKeysParams{PipelineID: t.PipelineID, Pipeline: t.Pipeline, Keys: uuids(keys)})
+	if err != nil {
+		return nil, fmt.Errorf("look up %d keys: %w", len(keys), err)
+	}
+	out := make(map[record.Hash]decide.Known, len(rows))
+	for _, r := range rows {
+		out[r.KeyHash] = decide.Known{
+			Content: r.ContentHash, Place: place(r.Seq, r.Idx), Generation: int32(r.Generation), GivenUp: r.GivenUp,
+		}
+	}
+	return out, nil
+}
+
+// newer looks up the records of entities that are of a version or newer.
+func (s *Store) newer(ctx context.Context, t Target, wanted []decide.EntityVersion) (map[record.Hash][]decide.Named, error) {
+	if len(wanted) == 0 {
+		return nil, nil
+	}
+	entities, versions := entityVersions(wanted)
+	rows, err := s.q.NewerVersions(ctx, db.NewerVersionsParams{PipelineID: t.PipelineID, Pipeline: t.Pipeline, Entities: entities, Versions: versions})
+	if err != nil {
+		return nil, fmt.Errorf("look up newer versions of %d entities: %w", len(wanted), err)
+	}
+	out := make(map[record.Hash][]decide.Named, len(rows))
+	for _, r := range rows {
+		out[r.EntityHash.UUID] = append(out[r.EntityHash.UUID], decide.Named{
+			Owner: decide.Owner{Version: r.Version, KeyHash: r.KeyHash, Place: place(r.Seq, r.Idx)}, Columns: r.Columns,
+		})
+	}
+	return out, nil
+}
+
+// Equal looks up the records of exactly these versions.
+func (s *Store) Equal(ctx context.Context, t Target, wanted []decide.EntityVersion) (map[decide.EntityVersion][]decide.Same, error) {
+	if len(wanted) == 0 {
+		return nil, nil
+	}
+	entities, versions := entityVersions(wanted)
+	rows, err := s.q.EqualVersions(ctx, db.EqualVersionsParams{PipelineID: t.PipelineID, Pipeline: t.Pipeline, Entities: entities, Versions: versions})
+	if err != nil {
+		return nil, fmt.Errorf("look up %d versions: %w", len(wanted), err)
+	}
+	out := make(map[decide.EntityVersion][]decide.Same, len(rows))
+	for _, r := range rows {
+		v := decide.EntityVersion{Entity: r.EntityHash.UUID, Version: string(r.Version)}
+		out[v] = append(out[v], decide.Same{
+			Owner: decide.Owner{Version: r.Version, KeyHash: r.KeyHash, Place: place(r.Seq, r.Idx)}, Content: r.ContentHash,
+		})
+	}
+	return out, nil
+}
+
+func entityVersions(in []decide.EntityVersion) (entities []uuid.UUID, versions [][]byte) {
+	entities, versions = make([]uuid.UUID, len(in)), make([][]byte, len(in))
+	for i, v := range in {
+		entities[i], versions[i] = v.Entity, []byte(v.Version)
+	}
+	return entities, versions
+}
+
+func uuids(in [][16]byte) []uuid.UUID {
+	out := make([]uuid.UUID, len(in))
+	for i, h := range in {
+		out[i] = h
+	}
+	return out
+}
