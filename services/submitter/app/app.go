@@ -18,6 +18,7 @@ import (
 	"bulkhead/libs/pg"
 	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
+	"bulkhead/libs/salesforce"
 	"bulkhead/libs/service"
 	"bulkhead/services/submitter/internal/store"
 	"bulkhead/services/submitter/internal/submit"
@@ -149,6 +150,17 @@ type catalogOrgs struct{ c *catalog.Catalog }
 
 func (o catalogOrgs) Org(ctx context.Context, name string) (submit.Org, error) {
 	return o.c.Client(ctx, name)
+}
+
+func (o catalogOrgs) PinnedID(ctx context.Context, name string) (string, error) {
+	org, err := o.c.Org(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	if org.OrgID == "" {
+		return "", nil
+	}
+	return salesforce.ID18(org.OrgID)
 }
 
 func (o catalogOrgs) ReportsOrphans(ctx context.Context, name string) (bool, error) {

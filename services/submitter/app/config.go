@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"bulkhead/libs/bus"
 	"bulkhead/libs/record"
 )
 
@@ -21,15 +22,15 @@ type Config struct {
 	// ShortRetries makes the waits between failing requests at most a second: for demos and tests, never for a real org.
 	ShortRetries bool `yaml:"shortRetries" env:"BULKHEAD_SHORT_RETRIES"`
 	// Lease is how long a claim holds without being renewed. A shorter one is taken over sooner, and costs more renewals. Default 15 s.
-	Lease time.Duration `yaml:"lease" env:"BULKHEAD_LEASE"`
+	Lease time.Duration `yaml:"lease" env:"BULKHEAD_LEASE" check:"positive"`
 	// Sweep is how often open work is looked for that no fact told of. Default 30 s.
-	Sweep time.Duration `yaml:"sweep" env:"BULKHEAD_SWEEP"`
+	Sweep time.Duration `yaml:"sweep" env:"BULKHEAD_SWEEP" check:"positive"`
 	// Workers bounds the submissions worked on at once, and with them the uploads; each upload holds a few megabytes. Default 8.
-	Workers int `yaml:"workers" env:"BULKHEAD_WORKERS"`
+	Workers int `yaml:"workers" env:"BULKHEAD_WORKERS" check:"positive"`
 	// Listen is where /healthz, /readyz and /metrics are served; empty = nowhere.
 	Listen string `yaml:"listen" env:"BULKHEAD_LISTEN"`
 	// StopTimeout bounds handing back what is in hand, flushing the outbox and closing. Default 10 s.
-	StopTimeout time.Duration `yaml:"stopTimeout" env:"BULKHEAD_STOP_TIMEOUT"`
+	StopTimeout time.Duration `yaml:"stopTimeout" env:"BULKHEAD_STOP_TIMEOUT" check:"positive"`
 }
 
 // DefaultConfig returns the defaults, for real orgs.
@@ -51,6 +52,8 @@ func (c Config) Check() error {
 	}
 	if c.NATSURL == "" {
 		errs = append(errs, errors.New("natsUrl is missing: the broker's address, or BULKHEAD_NATS"))
+	} else if err := bus.CheckURL(c.NATSURL); err != nil {
+		errs = append(errs, fmt.Errorf("natsUrl: %w", err))
 	}
 	if err := c.waits().Check(); err != nil {
 		errs = append(errs, err)

@@ -2,7 +2,8 @@
 //
 // What always holds:
 //   - A watch ends in one of two ways only: Salesforce names a final state (finished), or it answers 404 three times in a row over
-//     gone.wait while the org is proven to be the right one (gone). No timer, no number of errors and no stall ever ends a watch.
+//     gone.wait while the org is proven to be the one that the job was made in, by the id that submitter_pub.orgs holds (gone). No timer,
+//     no number of errors and no stall ever ends a watch.
 //   - A look is one GET. It changes nothing at Salesforce, so a crash, a repeat or two pollers at once cost a call and no more.
 //   - What a look found is stored by a fenced write (state, epoch and owner of the claim), together with the fact job_finished when
 //     the watch ends. A late owner's write hits no row and it stops.

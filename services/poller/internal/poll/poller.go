@@ -171,13 +171,30 @@ func (p *Poller) ask(ctx context.Context, row db.PollerWatch) Seen {
 	case err == nil:
 		return Seen{Info: info}
 	case salesforce.IsNotFound(err):
-		// In another org no job of ours is known: before a 404 counts, the org must prove to be the one that it was.
-		if _, err := org.OrgID(ctx); err != nil {
-			return fail(fmt.Errorf("job is not found, and the org could not be checked: %w", err))
+		if err := p.provenOrg(ctx, org, row.Org); err != nil {
+			return fail(fmt.Errorf("job is not found, but that does not count: %w", err))
 		}
 		return Seen{NotFound: true}
 	}
 	return fail(err)
+}
+
+// provenOrg checks that an answer came from the Salesforce org that jobs of this name were made in. In another one none of them is known: a refreshed
+// sandbox or wrong credentials must not make thousands of rows missing.
+func (p *Poller) provenOrg(ctx context.Context, org Org, name string) error {
+	id, err := org.OrgID(ctx)
+	if err != nil {
+		return fmt.Errorf("the org could not be checked: %w", err)
+	}
+	known, err := p.store.KnownOrg(ctx, name)
+	if err != nil {
+		return err
+	}
+	if known != "" && known != id {
+		return fmt.Errorf("the login of org %s leads to %s, the job was made in %s: correct the credentials, or name orgId: %s in the org's document "+
+			"if the change is meant", name, id, known, id)
+	}
+	return nil
 }
 
 func (p *Poller) storeVerdict(ctx context.Context, c store.Claim, row db.PollerWatch, v Verdict) error {

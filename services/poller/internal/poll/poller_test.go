@@ -330,6 +330,29 @@ func TestPoller(t *testing.T) {
 			t.Fatalf("%+v", w)
 		}
 	})
+	t.Run("a 404 of another org than the one that jobs were made in does not count, and those of the right one do", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		chunk := b.submitted(jobID, 10, "submitted")
+		b.exec(`INSERT INTO submitter.orgs (name, org_id) VALUES ('main', '00D000000000009EAA')`)
+		p := b.poller(refuse(errNotFound))
+		b.note(p)
+		for range 5 {
+			b.now = b.now.Add(time.Hour)
+			b.pass(p)
+		}
+		if w := b.watch(chunk); w.state != "watching" || w.notFound != 0 || !strings.Contains(w.lastError, "00D000000000009EAA") {
+			t.Fatalf("%+v", w)
+		}
+		b.exec(`UPDATE submitter.orgs SET org_id = '00D5g000000AbCdEAK'`)
+		for range 4 {
+			b.now = b.now.Add(time.Hour)
+			b.pass(p)
+		}
+		if w := b.watch(chunk); w.state != "gone" {
+			t.Fatalf("%+v", w)
+		}
+	})
 	t.Run("two pollers share the work and look once each at a job", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)

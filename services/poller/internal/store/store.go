@@ -8,12 +8,14 @@
 //	                        ├──Finish──▶ finished        both with the fact job_finished
 //	                        └──Lose────▶ gone
 //
-// Others read poller_pub.watches. Of other services it reads submitter_pub.submissions and reconciler_pub.outcomes.
+// Others read poller_pub.watches. Of other services it reads submitter_pub.submissions and .orgs, and
+// reconciler_pub.outcomes.
 package store
 
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"time"
 
@@ -220,6 +222,18 @@ func (s *Store) NextDue(ctx context.Context, now time.Time) (Queue, error) {
 		q.Wait = time.Duration(min(max(row.Seconds, 0), 86_400) * float64(time.Second))
 	}
 	return q, nil
+}
+
+// KnownOrg is the id of the Salesforce org that jobs of this name were made in, 18 characters; "" = none is known.
+func (s *Store) KnownOrg(ctx context.Context, name string) (string, error) {
+	id, err := db.New(s.pool).KnownOrg(ctx, name)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the id of org %s: %w", name, err)
+	}
+	return id, nil
 }
 
 // MarkReconciled notes that outcomes exist, so that their watches are no open work for anybody; with a chunk only that one's.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"bulkhead/libs/record"
@@ -16,12 +15,14 @@ import (
 
 // Chunk is what is to be sent, as its sealer's view shows it.
 type Chunk struct {
-	ID                            uuid.UUID
-	Pipeline                      string
-	Object, Operation, ExternalID string
-	Space                         string
-	Header                        []string
-	Rows                          int
+	ID                uuid.UUID
+	Pipeline          string
+	Object, Operation string
+	// KeyField is the column that names a row's entity; "" where nothing does.
+	KeyField string
+	Space    string
+	Header   []string
+	Rows     int
 	// Bytes of the raw CSV with its header.
 	Bytes       int64
 	Traceparent string
@@ -37,7 +38,7 @@ func (s *Store) Chunk(ctx context.Context, id uuid.UUID) (Chunk, error) {
 		return Chunk{}, err
 	}
 	return Chunk{
-		ID: r.Chunk, Pipeline: r.Pipeline, Object: r.Object, Operation: r.Operation, ExternalID: r.ExternalIDField, Space: r.Space, Header: r.Header,
+		ID: r.Chunk, Pipeline: r.Pipeline, Object: r.Object, Operation: r.Operation, KeyField: r.ExternalIDField, Space: r.Space, Header: r.Header,
 		Rows: int(r.Rows), Bytes: r.Bytes, Traceparent: r.Traceparent,
 	}, nil
 }
@@ -70,11 +71,26 @@ func (s *Store) NextPiece(ctx context.Context, id uuid.UUID, after int) (piece P
 	return Piece{N: int(rows[0].N), Rows: int(rows[0].Rows), Data: rows[0].Data}, true, nil
 }
 
-// Omitted is what a resend leaves out.
+// Omitted is what a chunk leaves out of its upload.
 type Omitted struct {
-	// Rows are left out whole; Columns are left out of single rows.
+	// Rows are left out whole: newer versions cover them, or they are named unsent. Columns are left out of single rows.
 	Rows    map[int]bool
 	Columns map[int]record.Bitmap
+}
+
+// IDLength is the length of a Salesforce id in [Checked.RowIDs].
+const IDLength = 18
+
+// RowIDs reads the ids that SaveChecked stored, [IDLength] bytes a row; nil when it stored none.
+func (s *Store) RowIDs(ctx context.Context, id uuid.UUID) ([]byte, error) {
+	ids, err := s.q.ResolutionOf(ctx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ids of the rows of chunk %s: %w", id, err)
+	}
+	return ids, nil
 }
 
 // Omitted reads what SaveChecked stored.
@@ -83,12 +99,16 @@ func (s *Store) Omitted(ctx context.Context, id uuid.UUID) (Omitted, error) {
 	if err != nil {
 		return Omitted{}, err
 	}
+	unsent, err := s.q.UnsentRows(ctx, id)
+	if err != nil {
+		return Omitted{}, err
+	}
 	reduced, err := s.q.ReducedRows(ctx, id)
 	if err != nil {
 		return Omitted{}, err
 	}
-	out := Omitted{Rows: make(map[int]bool, len(rows)), Columns: make(map[int]record.Bitmap, len(reduced))}
-	for _, r := range rows {
+	out := Omitted{Rows: make(map[int]bool, len(rows)+len(unsent)), Columns: make(map[int]record.Bitmap, len(reduced))}
+	for _, r := range append(rows, unsent...) {
 		out.Rows[int(r)] = true
 	}
 	for _, r := range reduced {
@@ -106,52 +126,6 @@ func (s *Store) Columns(ctx context.Context, pipeline string) (map[string]int, e
 	out := make(map[string]int, len(rows))
 	for _, r := range rows {
 		out[r.Name] = int(r.Ordinal)
-	}
-	return out, nil
-}
-
-// Asked is a row that may have newer versions: its entity, and the places of its records.
-type Asked struct {
-	Row    int
-	Entity record.Hash
-	Own    []record.Place
-}
-
-// Newer is a record that stands later in the stream than the row it was asked for.
-type Newer struct {
-	Row     int
-	KeyHash record.Hash
-	At      record.Place
-	Columns record.Bitmap
-	// Sent says that it has reached the org, or may have. While the asker holds the lane, everything else is sent later.
-	Sent bool
-	// Dead says that it has a letter which nobody has ordered to be sent again, or which was discarded: it may never be sent.
-	Dead bool
-}
-
-// Newer reads the records of the same pipeline and entity that stand behind the row's oldest record, are none of its own and were put into a
-// chunk. Of records that say the same of a row only the last is among them.
-func (s *Store) Newer(ctx context.Context, pipeline string, asked []Asked) ([]Newer, error) {
-	p := db.NewerRecordsParams{Pipeline: pipeline}
-	for _, a := range asked {
-		p.Rows = append(p.Rows, int32(a.Row))
-		p.Entities = append(p.Entities, a.Entity)
-		oldest := slices.MinFunc(a.Own, record.Place.Compare)
-		p.Seqs = append(p.Seqs, int64(oldest.Seq))
-		p.Idxs = append(p.Idxs, int32(oldest.Idx))
-		for _, at := range a.Own {
-			p.OwnRows = append(p.OwnRows, int32(a.Row))
-			p.OwnSeqs = append(p.OwnSeqs, int64(at.Seq))
-			p.OwnIdxs = append(p.OwnIdxs, int32(at.Idx))
-		}
-	}
-	rows, err := s.q.NewerRecords(ctx, p)
-	if err != nil {
-		return nil, fmt.Errorf("newer records of pipeline %s: %w", pipeline, err)
-	}
-	out := make([]Newer, len(rows))
-	for i, r := range rows {
-		out[i] = Newer{Row: int(r.Row), KeyHash: r.KeyHash, At: record.Place{Seq: uint64(r.Seq), Idx: uint32(r.Idx)}, Columns: r.Columns, Sent: r.Sent, Dead: r.Dead}
 	}
 	return out, nil
 }

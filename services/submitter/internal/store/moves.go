@@ -14,16 +14,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Gate is what stands in the way of a move. The zero Gate is open.
-type Gate struct {
-	// Closed says why the submission has to wait, in words; "" = it has not.
-	Closed string
-	// TooOld says that the job may not be bound any more.
-	TooOld bool
-}
-
-// TakeLane takes the lane for a resend or replay, from claimed. A lane that it holds already is no obstacle. A replay waits for the fresh chunks
-// that were sealed before it: its records may be newer than theirs, and fresh chunks ask for no newer versions.
+// TakeLane takes the lane before the upload, from claimed: for a chunk that is sent again, for one whose rows the org is asked about, and for one
+// whose records carry versions. It passes
+// the same gates as [Store.Bind]. A lane that it holds already is no obstacle.
 func (s *Store) TakeLane(ctx context.Context, w *Work) (Gate, error) {
 	var gate Gate
 	err := pg.InTx(ctx, s.pool, "submitter.take_lane", func(ctx context.Context, tx pgx.Tx) error {
@@ -32,13 +25,7 @@ func (s *Store) TakeLane(ctx context.Context, w *Work) (Gate, error) {
 		if err := lock(ctx, q, w, "claimed"); err != nil {
 			return err
 		}
-		reason, err := laneGate(ctx, q, w)
-		if err == nil && reason == "" {
-			reason, err = pauseGate(ctx, q, w)
-		}
-		if err == nil && reason == "" && w.Kind == record.ChunkReplay {
-			reason, err = orderGate(ctx, q, w)
-		}
+		reason, err := closedGate(ctx, q, w)
 		if err != nil || reason != "" {
 			gate.Closed = reason
 			return err
@@ -64,17 +51,27 @@ type Reduced struct {
 	Columns record.Bitmap
 }
 
-// Checked is the answer to "what do newer versions cover?", decided under the lane.
+// Unsent is a row that is left out of the upload because it cannot be sent as it is: an outcome without a try.
+type Unsent struct {
+	Row           int
+	Class         record.Class
+	Code, Message string
+}
+
+// Checked is what was decided under the lane: what newer versions cover, and what the org said of rows that are named by another field than Id.
 type Checked struct {
 	Superseded []Superseded
 	Reduced    []Reduced
+	Unsent     []Unsent
+	// RowIDs are the ids to send, [IDLength] bytes a row, zero bytes for a row that is not sent; nil when rows name their entity themselves.
+	RowIDs []byte
 	// Upload is what remains to be sent; nil when nothing does.
 	Upload *Upload
 	// Answered is published when nothing remains.
 	Answered record.Message
 }
 
-// SaveChecked stores what a resend leaves out, once. When nothing remains, the submission is nothing_sent and says so to the reconciler.
+// SaveChecked stores what a chunk leaves out and the ids of its rows, once. When nothing remains, the submission is nothing_sent and says so to the reconciler.
 func (s *Store) SaveChecked(ctx context.Context, w *Work, c Checked) error {
 	return pg.InTx(ctx, s.pool, "submitter.save_checked", func(ctx context.Context, tx pgx.Tx) error {
 		q := s.q.WithTx(tx)
@@ -94,25 +91,42 @@ func (s *Store) SaveChecked(ctx context.Context, w *Work, c Checked) error {
 				return err
 			}
 		}
-		superseded := make([]db.AddSupersededParams, len(c.Superseded))
-		for i, r := range c.Superseded {
-			superseded[i] = db.AddSupersededParams{
-				Chunk: w.Chunk, Row: int32(r.Row), Record: int32(r.Record), Pipeline: w.Pipeline, Run: r.Run, KeyHash: r.KeyHash,
-				Generation: int16(r.Generation), SuccessorKeyHash: r.Successor, SuccessorSeq: int64(r.At.Seq), SuccessorIdx: int32(r.At.Idx),
-			}
-		}
-		reduced := make([]db.AddReducedParams, len(c.Reduced))
-		for i, r := range c.Reduced {
-			reduced[i] = db.AddReducedParams{Chunk: w.Chunk, Row: int32(r.Row), Columns: r.Columns}
-		}
-		if _, err := q.AddSuperseded(ctx, superseded); err != nil {
-			return fmt.Errorf("storing superseded records: %w", err)
-		}
-		if _, err := q.AddReduced(ctx, reduced); err != nil {
-			return fmt.Errorf("storing reduced rows: %w", err)
-		}
-		return nil
+		return addChecked(ctx, q, w, c)
 	})
+}
+
+func addChecked(ctx context.Context, q *db.Queries, w *Work, c Checked) error {
+	superseded := make([]db.AddSupersededParams, len(c.Superseded))
+	for i, r := range c.Superseded {
+		superseded[i] = db.AddSupersededParams{
+			Chunk: w.Chunk, Row: int32(r.Row), Record: int32(r.Record), Pipeline: w.Pipeline, Run: r.Run, KeyHash: r.KeyHash,
+			Generation: int16(r.Generation), SuccessorKeyHash: r.Successor, SuccessorSeq: int64(r.At.Seq), SuccessorIdx: int32(r.At.Idx),
+		}
+	}
+	reduced := make([]db.AddReducedParams, len(c.Reduced))
+	for i, r := range c.Reduced {
+		reduced[i] = db.AddReducedParams{Chunk: w.Chunk, Row: int32(r.Row), Columns: r.Columns}
+	}
+	if _, err := q.AddSuperseded(ctx, superseded); err != nil {
+		return fmt.Errorf("storing superseded records: %w", err)
+	}
+	if _, err := q.AddReduced(ctx, reduced); err != nil {
+		return fmt.Errorf("storing reduced rows: %w", err)
+	}
+	unsent := make([]db.AddUnsentParams, len(c.Unsent))
+	for i, r := range c.Unsent {
+		unsent[i] = db.AddUnsentParams{Chunk: w.Chunk, Row: int32(r.Row), Class: string(r.Class), Code: r.Code, Message: r.Message}
+	}
+	if _, err := q.AddUnsent(ctx, unsent); err != nil {
+		return fmt.Errorf("storing rows that are not sent: %w", err)
+	}
+	if c.RowIDs == nil {
+		return nil
+	}
+	if err := q.AddResolution(ctx, db.AddResolutionParams{Chunk: w.Chunk, RowIds: c.RowIDs}); err != nil {
+		return fmt.Errorf("storing the ids of the rows: %w", err)
+	}
+	return nil
 }
 
 // SaveCreated gives the submission a job, age after it was asked for, and leaves an earlier job behind.
@@ -150,7 +164,7 @@ func (s *Store) Bind(ctx context.Context, w *Work, jobID string, maxAge time.Dur
 		if err := lock(ctx, q, w, "created"); err != nil {
 			return err
 		}
-		reason, err := bindGate(ctx, q, w)
+		reason, err := closedGate(ctx, q, w)
 		if err != nil || reason != "" {
 			gate.Closed = reason
 			return err
@@ -188,7 +202,8 @@ func (s *Store) SaveRefused(ctx context.Context, w *Work, jobID, words string, p
 			return err
 		}
 		paused = true
-		return addPause(ctx, q, p)
+		_, err = addPause(ctx, q, p)
+		return err
 	})
 	return paused, err
 }
@@ -211,12 +226,14 @@ type Pause struct {
 	Code, Message string
 }
 
-// Pause states a pause, unless an open one of this service says the same.
-func (s *Store) Pause(ctx context.Context, p Pause) error { return addPause(ctx, s.q, p) }
+// Pause states a pause, unless an open one of this service says the same; stated is false then.
+func (s *Store) Pause(ctx context.Context, p Pause) (stated bool, err error) {
+	return addPause(ctx, s.q, p)
+}
 
-func addPause(ctx context.Context, q *db.Queries, p Pause) error {
-	_, err := q.Pause(ctx, db.PauseParams{ID: uuid.New(), Pipeline: p.Pipeline, Class: string(p.Class), Code: p.Code, Message: p.Message})
-	return err
+func addPause(ctx context.Context, q *db.Queries, p Pause) (stated bool, err error) {
+	n, err := q.Pause(ctx, db.PauseParams{ID: uuid.New(), Pipeline: p.Pipeline, Class: string(p.Class), Code: p.Code, Message: p.Message})
+	return n > 0, err
 }
 
 // lock holds the submission's row to the end of the transaction, if it is still the worker's and in this state.
@@ -226,55 +243,4 @@ func lock(ctx context.Context, q *db.Queries, w *Work, state string) error {
 		return pg.ErrLost
 	}
 	return err
-}
-
-// laneGate holds the lane's row and says who has the lane, if somebody else has.
-func laneGate(ctx context.Context, q *db.Queries, w *Work) (string, error) {
-	holder, err := q.LockLane(ctx, db.LockLaneParams{Space: w.Space, Lane: int32(w.Lane)})
-	if err != nil {
-		return "", fmt.Errorf("lane %s/%d: %w", w.Space, w.Lane, err)
-	}
-	if holder.Valid && holder.UUID != w.Chunk {
-		return fmt.Sprintf("lane %d is held by chunk %s", w.Lane, holder.UUID), nil
-	}
-	return "", nil
-}
-
-func pauseGate(ctx context.Context, q *db.Queries, w *Work) (string, error) {
-	pauses, err := q.PauseOf(ctx, w.Pipeline)
-	if err != nil || len(pauses) == 0 {
-		return "", err
-	}
-	return fmt.Sprintf("pipeline %s is paused: %s %s", w.Pipeline, pauses[0].Class, pauses[0].Code), nil
-}
-
-// bindGate asks all gates of the bind, the lane first: its row is then ours until the transaction ends, and two chunks cannot pass together.
-func bindGate(ctx context.Context, q *db.Queries, w *Work) (string, error) {
-	reason, err := laneGate(ctx, q, w)
-	if err != nil || reason != "" {
-		return reason, err
-	}
-	if reason, err = pauseGate(ctx, q, w); err != nil || reason != "" || w.Kind != record.ChunkFresh {
-		return reason, err
-	}
-	if reason, err = orderGate(ctx, q, w); err != nil || reason != "" {
-		return reason, err
-	}
-	resends, err := q.ResendsWaiting(ctx, db.ResendsWaitingParams{Space: w.Space, Lane: int32(w.Lane)})
-	if err != nil {
-		return "", err
-	}
-	if len(resends) > 0 {
-		return fmt.Sprintf("chunk %s is sent again and goes first", resends[0]), nil
-	}
-	return "", nil
-}
-
-// orderGate names a fresh chunk of the lane that was sealed before this one and has no outcome, if there is one.
-func orderGate(ctx context.Context, q *db.Queries, w *Work) (string, error) {
-	before, err := q.FreshBefore(ctx, db.FreshBeforeParams{Pipeline: w.Pipeline, Lane: int32(w.Lane), SealNo: w.SealNo})
-	if err != nil || len(before) == 0 {
-		return "", err
-	}
-	return fmt.Sprintf("chunk %s was sealed earlier and has no outcome", before[0]), nil
 }

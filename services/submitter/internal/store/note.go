@@ -54,7 +54,10 @@ func (s *Store) End(ctx context.Context, chunks ...uuid.UUID) ([]Ended, error) {
 			ended = append(ended, Ended{Chunk: r.Chunk, Pipeline: r.Pipeline, State: r.State})
 			slots[slot{r.Space, r.Lane}] = true
 		}
-		_, err = q.FreeLanes(ctx, ids)
+		if _, err = q.FreeLanes(ctx, ids); err != nil {
+			return err
+		}
+		_, err = q.ForgetResolutions(ctx, ids)
 		return err
 	})
 	if err != nil {
@@ -94,8 +97,8 @@ func (s *Store) TakeBackOpen(ctx context.Context, margin time.Duration) ([]Taken
 	return out, nil
 }
 
-// HandBackLanes takes lanes back from chunks that are sent again and whose pipeline is paused, where another pipeline's chunk waits for the
-// lane: nothing of them is bound, so that they begin anew when the pause is lifted, with another look for newer versions. It says how many.
+// HandBackLanes takes lanes back from chunks that are not bound and whose pipeline is paused, where another pipeline's chunk waits for the
+// lane: they begin anew when the pause is lifted, with another check. It says how many.
 func (s *Store) HandBackLanes(ctx context.Context) (int, error) {
 	holders, err := s.q.PausedHolders(ctx)
 	if err != nil {
@@ -132,6 +135,12 @@ func (s *Store) handBackLane(ctx context.Context, chunk uuid.UUID) error {
 			return err
 		}
 		if _, err := q.ForgetReduced(ctx, chunk); err != nil {
+			return err
+		}
+		if _, err := q.ForgetUnsent(ctx, chunk); err != nil {
+			return err
+		}
+		if _, err := q.ForgetResolutions(ctx, []uuid.UUID{chunk}); err != nil {
 			return err
 		}
 		_, err = q.FreeLanes(ctx, []uuid.UUID{chunk})

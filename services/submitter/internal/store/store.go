@@ -6,10 +6,13 @@
 //   - A move, what follows from it and what it announces commit together.
 //   - A lane has at most one holder. It is taken with TakeLane or Bind and freed by End, when the chunk's outcome stands in the
 //     reconciler's view. Only a chunk that is bound to no job may lose it before (HandBackLanes), and then begins anew.
-//   - What a resend leaves out is decided once, under the lane, and never changes while the lane is held (SaveChecked).
+//   - What a chunk leaves out, and the ids that its rows have in the org, is decided once, under the lane, and never changes while the lane
+//     is held (SaveChecked).
+//   - Behind the name of an org stands one Salesforce org until a person names another in its document (KnowOrg).
 //   - Leases are judged by the database's clock.
 //
-// Others read the views of schema submitter_pub: submissions, lanes, jobs, superseded, reduced, pauses. It reads the views of extractor_pub
+// Others read the views of schema submitter_pub: submissions, lanes, jobs, superseded, reduced, unsent,
+// resolutions, orgs, pauses. It reads the views of extractor_pub
 // (chunks, pieces, records, columns, dead), retrier_pub (chunks, pieces, resent, dead, pauses), reconciler_pub (outcomes, failures, pauses),
 // poller_pub (watches) and ops_pub (pauses, lifts, letters).
 //
@@ -70,6 +73,10 @@ type Work struct {
 	// Tries counts failures in a row, which waits grow with.
 	Tries int
 	JobID string
+	// Resolves says that the rows are named by another field than Id: see [Store.TakeLane].
+	Resolves bool
+	// Versioned says that a fresh chunk's records carry versions, so that newer ones may have been sent before it: see [Store.TakeLane].
+	Versioned bool
 	// Checked says that what to leave out is decided and the lane is held; Uploaded that the job holds the whole upload.
 	Checked, Uploaded bool
 	// Upload is nil while it is not known.
@@ -89,7 +96,7 @@ func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration, li
 		out[i] = Work{
 			Chunk: r.Chunk, Pipeline: r.Pipeline, Revision: int(r.Revision), Kind: r.Kind, Org: r.Org, Space: r.Space, Lane: int(r.Lane),
 			SealNo: r.SealNo, State: r.State, Epoch: r.Epoch, Tries: int(r.Tries), JobID: r.JobID,
-			Checked: r.Checked, Uploaded: r.Uploaded, CloseRefused: r.CloseRefused,
+			Resolves: r.Resolves, Versioned: r.Versioned, Checked: r.Checked, Uploaded: r.Uploaded, CloseRefused: r.CloseRefused,
 		}
 		if r.UploadRows != nil && r.UploadBytes != nil {
 			out[i].Upload = &Upload{Rows: int(*r.UploadRows), Bytes: *r.UploadBytes, SHA256: r.UploadSha256}

@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"bulkhead/libs/bus"
+	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
 	"bulkhead/libs/salesforce"
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
@@ -20,17 +22,20 @@ func broken(err error) (Event[string], error) { return Event[string]{Kind: Broke
 
 // call makes one request to the org between its two fault points. Only ctx's own end is Broken; what the call itself says is for of.
 func call[T any](ctx context.Context, t *turn, before, after string, ask func(Org) (T, error), of func(T, error) Event[string]) (Event[string], error) {
-	org, err := t.c.Orgs.Org(ctx, t.w.Org)
+	org, err := t.org(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
 			return broken(err)
 		}
-		return Event[string]{Kind: Unsure}, fmt.Errorf("org %s: %w", t.w.Org, err) // nothing was sent
+		return Event[string]{Kind: Unsure}, err // nothing was sent
 	}
 	if err := at(ctx, before); err != nil {
 		return broken(err)
 	}
 	answer, err := ask(org)
+	if err != nil {
+		err = t.pauseIfAnotherOrg(ctx, err)
+	}
 	if err := at(ctx, after); err != nil {
 		return broken(err)
 	}
@@ -78,11 +83,11 @@ func (t *turn) create(ctx context.Context) (Event[string], error) {
 		return broken(err)
 	}
 	t.asked = t.c.Now()
-	e, err := call(ctx, t, pointBeforeCreate, pointAfterCreate, func(org Org) (salesforce.JobInfo, error) {
-		return org.CreateJob(ctx, salesforce.JobSpec{
-			Object: t.chunk.Object, Operation: t.chunk.Operation, ExternalIDField: t.chunk.ExternalID,
-		})
-	}, created)
+	spec := salesforce.JobSpec{Object: t.chunk.Object, Operation: t.chunk.Operation}
+	if spec.Operation == pipeline.OperationUpsert {
+		spec.ExternalIDField = t.chunk.KeyField
+	}
+	e, err := call(ctx, t, pointBeforeCreate, pointAfterCreate, func(org Org) (salesforce.JobInfo, error) { return org.CreateJob(ctx, spec) }, created)
 	if e.Kind == Refused {
 		if err := t.pause(ctx, "create refused", err); err != nil {
 			return broken(err)
@@ -219,13 +224,21 @@ func (t *turn) saveSubmitted(ctx context.Context, jobID string) (Event[string], 
 // pause states a pause of the pipeline, for what refuses its chunks whatever they hold.
 func (t *turn) pause(ctx context.Context, what string, cause error) error {
 	p := t.reason(what, cause)
-	t.log.Error("the pipeline pauses until a person lifts it", "class", p.Class, "code", p.Code, "error", p.Message)
-	return t.c.Store.Pause(ctx, p)
+	ctx, cancel := context.WithTimeout(ctx, ledgerTime)
+	defer cancel()
+	stated, err := t.c.Store.Pause(ctx, p)
+	if stated {
+		t.log.Error("the pipeline pauses until a person lifts it", "class", p.Class, "code", p.Code, "error", p.Message)
+	}
+	return err
 }
 
 func (t *turn) reason(what string, cause error) store.Pause {
 	return store.Pause{Pipeline: t.w.Pipeline, Class: pauseClass(cause), Code: codeOf(cause), Message: what + ": " + cause.Error()}
 }
+
+// straight says that nothing is asked before the upload: see [Stored].
+func (t *turn) straight() bool { return t.w.Kind == record.ChunkFresh && !t.w.Resolves && !t.w.Versioned }
 
 // load reads what is needed to create and upload, once per turn.
 func (t *turn) load(ctx context.Context) error {
@@ -238,9 +251,12 @@ func (t *turn) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	u := &upload{chunk: c, pieces: pieceSource(t.c.Store, c)}
-	if t.w.Kind != record.ChunkFresh {
+	u := &upload{chunk: c, key: slices.Index(c.Header, c.KeyField), pieces: pieceSource(t.c.Store, c)}
+	if !t.straight() {
 		if u.omitted, err = t.c.Store.Omitted(ctx, t.w.Chunk); err != nil {
+			return err
+		}
+		if u.ids, err = t.c.Store.RowIDs(ctx, t.w.Chunk); err != nil {
 			return err
 		}
 		columns, err := t.c.Store.Columns(ctx, c.Pipeline)

@@ -10,16 +10,19 @@ import (
 	"iter"
 	"slices"
 
+	"bulkhead/libs/pipeline"
 	"bulkhead/libs/rowfile"
 	"bulkhead/services/submitter/internal/store"
 )
 
-// upload is the content of one chunk's job: its rows as sealed, less what newer versions cover. It can be opened any number of times, and
-// gives the same bytes each time.
+// upload is the content of one chunk's job: its rows as sealed, less what is left out, and with ids instead of the key where the org was asked for
+// them. It can be opened any number of times, and gives the same bytes each time.
 type upload struct {
 	chunk   store.Chunk
 	omitted store.Omitted
-	ordinal []int // of each header column in bitmaps; -1 = not counted there
+	ordinal []int  // of each header column in bitmaps; -1 = not counted there
+	key     int    // the key field's place in the header; -1 = rows have none
+	ids     []byte // store.IDLength bytes a row, to send as Id in place of the key; nil = rows are sent as they are
 	pieces  func(context.Context) iter.Seq2[[]byte, error]
 }
 
@@ -49,10 +52,28 @@ func pieceSource(s *store.Store, c store.Chunk) func(context.Context) iter.Seq2[
 
 // open gives the CSV as it is uploaded.
 func (u *upload) open(ctx context.Context) io.ReadCloser {
-	if len(u.omitted.Rows) == 0 && len(u.omitted.Columns) == 0 {
+	if len(u.omitted.Rows) == 0 && len(u.omitted.Columns) == 0 && u.ids == nil {
 		return rowfile.Raw(u.chunk.Header, u.pieces(ctx))
 	}
-	return &reducedReader{u: u, rows: rowfile.Rows(u.chunk.Header, u.pieces(ctx)), buf: rowfile.AppendRow(nil, u.chunk.Header)}
+	return &reducedReader{u: u, rows: rowfile.Rows(u.chunk.Header, u.pieces(ctx)), buf: rowfile.AppendRow(nil, u.header())}
+}
+
+// header names the columns as they are uploaded.
+func (u *upload) header() []string {
+	if u.ids == nil {
+		return u.chunk.Header
+	}
+	out := slices.Clone(u.chunk.Header)
+	out[u.key] = pipeline.FieldID
+	return out
+}
+
+// id is the id to send for a row; "" = the org was not asked.
+func (u *upload) id(row int) string {
+	if u.ids == nil {
+		return ""
+	}
+	return string(u.ids[row*store.IDLength : (row+1)*store.IDLength])
 }
 
 // measure reads the content once and says what it is.
@@ -103,8 +124,15 @@ func (r *reducedReader) addRow() error {
 	if err != nil || r.u.omitted.Rows[row] {
 		return err
 	}
-	if columns, ok := r.u.omitted.Columns[row]; ok {
+	columns, reduced := r.u.omitted.Columns[row]
+	id := r.u.id(row)
+	if reduced || id != "" {
 		cells = slices.Clone(cells)
+	}
+	if id != "" {
+		cells[r.u.key] = id
+	}
+	if reduced {
 		for i, ordinal := range r.u.ordinal {
 			if columns.Has(ordinal) {
 				cells[i] = "" // an empty cell leaves the field alone

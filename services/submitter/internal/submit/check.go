@@ -8,72 +8,134 @@ import (
 	"slices"
 
 	"bulkhead/libs/bus"
+	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
 	"bulkhead/libs/rowfile"
+	"bulkhead/libs/salesforce"
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 	"bulkhead/services/submitter/internal/store"
 )
 
-// checkBatch is how many rows are asked for newer versions at a time.
+// checkBatch is how many rows are asked about at a time.
 const checkBatch = 2000
 
-// check asks what newer versions cover of a resend's rows, and stores the answer with the hash of what remains. The lane is held: whatever is
-// accepted from now on is sent after this chunk, so the answer stays right however long the rest takes.
+// check decides what of a chunk is sent, and stores the answer with the hash of what remains. The lane is held: whatever is accepted from now on is
+// sent after this chunk, and no other chunk changes the rows in the org, so the answer stays right however long the rest takes.
 func (t *turn) check(ctx context.Context) (Event[string], error) {
 	if err := t.load(ctx); err != nil {
 		return broken(err)
 	}
 	c, err := t.decide(ctx)
 	if err != nil {
-		if ctx.Err() != nil {
-			return broken(err)
-		}
-		return Event[string]{Kind: Unsure}, fmt.Errorf("newer versions of chunk %s: %w", t.w.Chunk, err)
+		return t.undecided(ctx, err)
 	}
 	e, err := t.write(ctx, func(ctx context.Context) error { return t.c.Store.SaveChecked(ctx, t.w, c) })
 	if e.Kind != Done {
 		return e, err
 	}
-	t.c.Metrics.left(len(c.Superseded), len(c.Reduced))
+	t.c.Metrics.left(c)
+	if len(c.Unsent) > 0 {
+		t.log.Info("rows are not sent: the org has no such row, or several", "rows", len(c.Unsent), "first", c.Unsent[0].Code)
+	}
 	if c.Upload == nil {
-		t.log.Info("nothing to send, newer versions cover every row", "superseded", len(c.Superseded))
+		t.log.Info("nothing to send", "superseded", len(c.Superseded), "unsent", len(c.Unsent))
 		return Event[string]{Kind: Covered}, nil
 	}
 	t.w.Checked, t.w.Upload, t.w.Tries = true, c.Upload, 0
 	return e, nil
 }
 
-// decide asks for newer versions of all rows and says what is left to send; it fills in what the body leaves out.
-func (t *turn) decide(ctx context.Context) (store.Checked, error) {
-	packed, err := t.c.Store.Manifest(ctx, t.w.Chunk)
-	if err != nil {
-		return store.Checked{}, err
+// undecided says what follows when the check has no answer. A query that the org refuses for good would be refused for every chunk.
+func (t *turn) undecided(ctx context.Context, err error) (Event[string], error) {
+	if ctx.Err() != nil || errors.Is(err, errPoint) {
+		return broken(err)
 	}
-	manifest, err := rowfile.DecodeManifest(packed)
-	if err != nil {
-		return store.Checked{}, err
+	err = fmt.Errorf("checking chunk %s: %w", t.w.Chunk, err)
+	if !forGood(err) && !salesforce.IsNotFound(err) {
+		return Event[string]{Kind: Unsure}, err
 	}
-	columns, err := t.c.Store.Columns(ctx, t.chunk.Pipeline)
-	if err != nil {
-		return store.Checked{}, err
+	if failed := t.pause(ctx, "look-up of rows refused", err); failed != nil {
+		return broken(failed)
 	}
-	key, ok := columns[t.chunk.ExternalID]
-	if !ok {
-		key = -1
-	}
-	at := slices.Index(t.chunk.Header, t.chunk.ExternalID)
-	if at < 0 || len(manifest.GetRows()) != t.chunk.Rows {
-		return store.Checked{}, fmt.Errorf("header %v and manifest of %d rows do not fit key field %s and %d rows",
-			t.chunk.Header, len(manifest.GetRows()), t.chunk.ExternalID, t.chunk.Rows)
-	}
+	return Event[string]{Kind: Refused}, err
+}
 
-	var out store.Checked
-	omitted := store.Omitted{Rows: map[int]bool{}, Columns: map[int]record.Bitmap{}}
-	rows := rowfile.Rows(t.chunk.Header, t.body.pieces(ctx))
+// decision is a check under way.
+type decision struct {
+	*turn
+	manifest *flowv1.Manifest
+	key      int // ordinal of the key field in bitmaps, -1 = none
+	omitted  store.Omitted
+	bytes    int64 // of an upload with ids so far, rows counted whole
+	out      store.Checked
+}
+
+// asking is a row in question.
+type asking struct {
+	row   int
+	value string // of the key field
+	size  int    // bytes that the row takes of an upload with ids, whole
+}
+
+// decide goes through all rows and says what is left to send; it fills in what the body leaves out.
+func (t *turn) decide(ctx context.Context) (store.Checked, error) {
+	d := decision{turn: t, omitted: store.Omitted{Rows: map[int]bool{}, Columns: map[int]record.Bitmap{}}}
+	t.body.ids = nil
+	if t.chunk.Operation != pipeline.OperationInsert {
+		if err := d.prepare(ctx); err != nil {
+			return store.Checked{}, err
+		}
+		if err := d.rows(ctx); err != nil {
+			return store.Checked{}, err
+		}
+	}
+	t.body.omitted, t.body.ids = d.omitted, d.out.RowIDs
+	if len(d.omitted.Rows) == t.chunk.Rows {
+		d.out.Answered = bus.FlowMessage(bus.NewEnvelope(t.w.Pipeline, t.w.Revision, &flowv1.ChunkAnswered{Chunk: t.w.Chunk.String()}))
+		return d.out, nil
+	}
+	measured, err := t.body.measure(ctx)
+	if err != nil {
+		return store.Checked{}, err
+	}
+	d.out.Upload = &measured
+	return d.out, nil
+}
+
+func (d *decision) prepare(ctx context.Context) error {
+	packed, err := d.c.Store.Manifest(ctx, d.w.Chunk)
+	if err != nil {
+		return err
+	}
+	if d.manifest, err = rowfile.DecodeManifest(packed); err != nil {
+		return err
+	}
+	columns, err := d.c.Store.Columns(ctx, d.chunk.Pipeline)
+	if err != nil {
+		return err
+	}
+	ok := false
+	if d.key, ok = columns[d.chunk.KeyField]; !ok {
+		d.key = -1
+	}
+	if d.body.key < 0 || len(d.manifest.GetRows()) != d.chunk.Rows {
+		return fmt.Errorf("header %v and manifest of %d rows do not fit key field %q and %d rows",
+			d.chunk.Header, len(d.manifest.GetRows()), d.chunk.KeyField, d.chunk.Rows)
+	}
+	if d.w.Resolves {
+		d.out.RowIDs = make([]byte, d.chunk.Rows*store.IDLength)
+		d.bytes = int64(d.sizeWithID(d.chunk.Header))
+	}
+	return nil
+}
+
+// rows goes through the rows in batches.
+func (d *decision) rows(ctx context.Context) error {
+	rows := rowfile.Rows(d.chunk.Header, d.body.pieces(ctx))
 	defer rows.Close()
-	for first, end := 0, false; !end; first += checkBatch {
-		var asked []store.Asked
-		for len(asked) < checkBatch {
+	for end := false; !end; {
+		var batch []asking
+		for len(batch) < checkBatch {
 			row := rows.Row()
 			cells, err := rows.Next()
 			if errors.Is(err, io.EOF) {
@@ -81,73 +143,96 @@ func (t *turn) decide(ctx context.Context) (store.Checked, error) {
 				break
 			}
 			if err != nil {
-				return store.Checked{}, err
+				return err
 			}
-			if row >= len(manifest.GetRows()) {
-				return store.Checked{}, fmt.Errorf("row %d is not in the manifest", row)
+			if row >= d.chunk.Rows {
+				return fmt.Errorf("row %d is not in the manifest", row)
 			}
-			records := manifest.GetRows()[row].GetRecords()
-			if len(records) == 0 {
-				return store.Checked{}, fmt.Errorf("row %d of the manifest carries no record", row)
+			if len(d.manifest.GetRows()[row].GetRecords()) == 0 {
+				return fmt.Errorf("row %d of the manifest carries no record", row)
 			}
-			own := make([]record.Place, len(records))
-			for i, r := range records {
-				own[i] = placeOf(r)
+			a := asking{row: row, value: cells[d.body.key]}
+			if d.w.Resolves {
+				a.size = d.sizeWithID(cells)
 			}
-			asked = append(asked, store.Asked{Row: row, Entity: record.HashEntity(t.chunk.Space, record.FoldKey(cells[at])), Own: own})
+			batch = append(batch, a)
 		}
-		if len(asked) == 0 {
-			break
+		if len(batch) == 0 {
+			return nil
 		}
-		newer, err := t.c.Store.Newer(ctx, t.chunk.Pipeline, asked)
-		if err != nil {
-			return store.Checked{}, err
+		if d.w.Kind != record.ChunkFresh {
+			if err := d.supersede(ctx, batch); err != nil {
+				return err
+			}
 		}
-		later := map[int][]Later{}
-		for _, n := range newer {
-			later[n.Row] = append(later[n.Row], Later{Said: Said{At: n.At, KeyHash: n.KeyHash, Columns: n.Columns}, Sent: n.Sent, Dead: n.Dead})
-		}
-		for _, a := range asked {
-			if len(later[a.Row]) > 0 {
-				leaveOut(&out, &omitted, manifest, a.Row, later[a.Row], key)
+		if d.w.Resolves {
+			if err := d.resolve(ctx, batch); err != nil {
+				return err
 			}
 		}
 	}
-	t.body.omitted = omitted
-	if len(omitted.Rows) == t.chunk.Rows {
-		out.Answered = bus.FlowMessage(bus.NewEnvelope(t.w.Pipeline, t.w.Revision, &flowv1.ChunkAnswered{Chunk: t.w.Chunk.String()}))
-		return out, nil
+	return nil
+}
+
+// anyID is as long as each id.
+const anyID = "000000000000000000"
+
+// sizeWithID is how many bytes a row takes when an id stands in place of its key.
+func (d *decision) sizeWithID(cells []string) int {
+	cells = slices.Clone(cells)
+	cells[d.body.key] = anyID
+	return rowfile.RowSize(cells)
+}
+
+// supersede asks for newer versions of the rows' records.
+func (d *decision) supersede(ctx context.Context, batch []asking) error {
+	asked := make([]store.Asked, len(batch))
+	for i, a := range batch {
+		records := d.manifest.GetRows()[a.row].GetRecords()
+		own := make([]store.Order, len(records))
+		for j, r := range records {
+			own[j] = orderOf(r)
+		}
+		asked[i] = store.Asked{Row: a.row, Entity: record.HashEntity(d.chunk.Space, record.FoldIn(d.chunk.Space, a.value)), Own: own}
 	}
-	measured, err := t.body.measure(ctx)
+	newer, err := d.c.Store.Newer(ctx, d.chunk.Pipeline, asked)
 	if err != nil {
-		return store.Checked{}, err
+		return err
 	}
-	out.Upload = &measured
-	return out, nil
+	later := map[int][]Later{}
+	for _, n := range newer {
+		later[n.Row] = append(later[n.Row], Later{Said: Said{Order: n.Order, KeyHash: n.KeyHash, Columns: n.Columns}, Sent: n.Sent, Dead: n.Dead})
+	}
+	for _, a := range batch {
+		if len(later[a.row]) > 0 {
+			d.leaveOut(a.row, later[a.row])
+		}
+	}
+	return nil
 }
 
 // leaveOut applies the verdict on one row.
-func leaveOut(out *store.Checked, omitted *store.Omitted, m *flowv1.Manifest, row int, later []Later, key int) {
-	records := m.GetRows()[row].GetRecords()
+func (d *decision) leaveOut(row int, later []Later) {
+	records := d.manifest.GetRows()[row].GetRecords()
 	own := make([]Said, len(records))
 	for i, r := range records {
-		own[i] = Said{At: placeOf(r), KeyHash: record.Hash(r.GetKeyHash()), Columns: r.GetColumns()}
+		own[i] = Said{Order: orderOf(r), KeyHash: record.Hash(r.GetKeyHash()), Columns: r.GetColumns()}
 	}
-	switch v := Supersede(own, later, key); {
+	switch v := Supersede(own, later, d.key); {
 	case v.Drop:
-		omitted.Rows[row] = true
+		d.omitted.Rows[row] = true
 		for i, r := range records {
-			out.Superseded = append(out.Superseded, store.Superseded{
-				Row: row, Record: i, Run: m.GetRuns()[r.GetRun()], KeyHash: own[i].KeyHash, Generation: int(r.GetGeneration()),
-				Successor: v.Successor.KeyHash, At: v.Successor.At,
+			d.out.Superseded = append(d.out.Superseded, store.Superseded{
+				Row: row, Record: i, Run: d.manifest.GetRuns()[r.GetRun()], KeyHash: own[i].KeyHash, Generation: int(r.GetGeneration()),
+				Successor: v.Successor.KeyHash, At: v.Successor.Order.At,
 			})
 		}
 	case len(v.Reduce) > 0:
-		omitted.Columns[row] = v.Reduce
-		out.Reduced = append(out.Reduced, store.Reduced{Row: row, Columns: v.Reduce})
+		d.omitted.Columns[row] = v.Reduce
+		d.out.Reduced = append(d.out.Reduced, store.Reduced{Row: row, Columns: v.Reduce})
 	}
 }
 
-func placeOf(r *flowv1.ManifestEntry) record.Place {
-	return record.Place{Seq: r.GetSeq(), Idx: r.GetIdx()}
+func orderOf(r *flowv1.ManifestEntry) store.Order {
+	return store.Order{Version: r.GetVersion(), At: record.Place{Seq: r.GetSeq(), Idx: r.GetIdx()}}
 }

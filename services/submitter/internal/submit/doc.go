@@ -9,8 +9,11 @@
 //   - Before the bind everything may be left behind and done again. From the bind on the job is adopted by whoever comes, never replaced. All
 //     gates (lane, order of the stream, pause, age of the job) are passed before the bind.
 //   - A job takes one upload. An upload without a clean answer is never repeated: the job is left, a new one is made.
-//   - A resend or replay holds its lane before it asks what newer versions cover ([Supersede]); the answer is stored once with the hash of
-//     what is really uploaded, and the upload is checked against it.
+//   - A resend or replay holds its lane before it asks what newer versions cover ([Supersede]), and so does every update or delete that names its
+//     rows by another field than Id before it asks the org for their ids; the answer is stored once with the hash of what is really uploaded, and
+//     the upload is checked against it. A row that the org has not, or more than once, is not sent: it is named unsent, with class and code.
+//   - An insert is never left out for a newer version: each of its records is a row of its own.
+//   - No call goes to another Salesforce org than the one that the ledger knows by the org's name: the pipeline pauses instead (ORG_CHANGED).
 //   - A request that fails for a reason which is not the chunk's is tried again for ever, with growing waits, and counts against no record.
 //     The waits are rows: a worker never sleeps with a lease.
 //   - A lane is freed by the outcome row of its chunk, never by a fact. A resend that is not bound and whose pipeline is paused gives it to

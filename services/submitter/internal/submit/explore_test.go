@@ -49,8 +49,8 @@ func explore(b budget, r rules, stopAtHarm bool, limit int) found {
 		list = append(list, w)
 		return i
 	}
-	for _, fresh := range []bool{true, false} {
-		w := world{fresh: fresh}
+	for _, straight := range []bool{true, false} {
+		w := world{straight: straight}
 		w.normalise()
 		visit(w)
 	}

@@ -5,6 +5,8 @@ package submit
 // submitter.save_submitted, submitter.hand_back_lane and submitter.end, each with .before_commit and .after_commit.
 const (
 	pointClaimed        = "submitter.claim.after_commit"
+	pointBeforeResolve  = "submitter.resolve.before_call"
+	pointAfterResolve   = "submitter.resolve.after_call"
 	pointBeforeCreate   = "submitter.create.before_call"
 	pointAfterCreate    = "submitter.create.after_call"
 	pointBeforeUpload   = "submitter.upload.before_call"

@@ -16,14 +16,18 @@ import (
 // Each named place fails once: another claim finishes, and nothing lands twice. A refused close and a lost close bring the places of the
 // exceptions in.
 func TestAFaultAtEachNamedPlaceIsFinishedByTheNextClaim(t *testing.T) {
-	run := func(t *testing.T, b *bench, lane int, kind string, exception simtest.Fault) sealed {
+	type scenario struct {
+		exception simtest.Fault // with a kind of effect, if there is one
+		shape     shape
+	}
+	run := func(t *testing.T, b *bench, lane int, kind string, s scenario) sealed {
 		t.Helper()
 		b.sim.ClearFaults()
 		b.exec(`DELETE FROM submitter.pauses`) // refused closes follow each other here
-		if exception.Effect.Kind != "" {
-			b.sim.AddFault(exception)
+		if s.exception.Effect.Kind != "" {
+			b.sim.AddFault(s.exception)
 		}
-		c := b.seal(kind, lane, accountRows(fmt.Sprintf("%s-%d", kind, lane), 3)...)
+		c := b.sealAs(s.shape, accounts, kind, lane, accountRows(fmt.Sprintf("%s-%d", kind, lane), 3)...)
 		b.note(c)
 		r := NewRunner(b.config)
 		for range 40 {
@@ -52,18 +56,26 @@ func TestAFaultAtEachNamedPlaceIsFinishedByTheNextClaim(t *testing.T) {
 		}
 		return c
 	}
-	exceptions := []simtest.Fault{
-		{},
-		{Match: simtest.Match{Endpoint: simtest.Close}, Effect: simtest.Effect{Kind: simtest.DropAfter}},
-		refusedClose(1),
+	scenarios := []scenario{
+		{shape: upserts},
+		{shape: upserts, exception: simtest.Fault{Match: simtest.Match{Endpoint: simtest.Close}, Effect: simtest.Effect{Kind: simtest.DropAfter}}},
+		{shape: upserts, exception: refusedClose(1)},
+		{shape: shape{"Account", "update", "External_Id__c", testSpace, testHeader}},
 	}
 	b := newBench(t)
+	var seeds []map[string]string // the rows that are updated
+	for lane := range 600 {
+		for _, kind := range []string{record.ChunkFresh, record.ChunkResend} {
+			seeds = append(seeds, map[string]string{"Name": "Old", "External_Id__c": fmt.Sprintf("%s-%d-0", kind, lane)})
+		}
+	}
+	b.sim.Seed("Account", seeds...)
 	lane := 0
 	before := fault.Hits()
-	for _, e := range exceptions {
+	for _, s := range scenarios {
 		for _, kind := range []string{record.ChunkFresh, record.ChunkResend} {
 			lane++
-			run(t, b, lane, kind, e)
+			run(t, b, lane, kind, s)
 		}
 	}
 	var names []string
@@ -74,7 +86,7 @@ func TestAFaultAtEachNamedPlaceIsFinishedByTheNextClaim(t *testing.T) {
 	}
 	slices.Sort(names)
 	for _, want := range []string{
-		pointClaimed, pointBeforeCreate, pointAfterCreate, pointBeforeUpload, pointAfterUpload, pointBeforeAnnounce, pointAfterAnnounce,
+		pointClaimed, pointBeforeResolve, pointAfterResolve, pointBeforeCreate, pointAfterCreate, pointBeforeUpload, pointAfterUpload, pointBeforeAnnounce, pointAfterAnnounce,
 		pointBeforeClose, pointAfterClose, pointBeforeLook, pointAfterLook, pointBeforeAbort, pointAfterAbort,
 		"submitter.take_lane.before_commit", "submitter.save_checked.after_commit", "submitter.save_created.before_commit", "submitter.save_uploaded.before_commit",
 		"submitter.bind.after_commit", "submitter.save_refused.before_commit", "submitter.save_submitted.after_commit", "submitter.end.before_commit",
@@ -85,19 +97,23 @@ func TestAFaultAtEachNamedPlaceIsFinishedByTheNextClaim(t *testing.T) {
 	}
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
-			for _, e := range exceptions {
+			for _, s := range scenarios {
 				for _, kind := range []string{record.ChunkFresh, record.ChunkResend} {
 					lane++
 					if err := fault.Set(name + "=error@1"); err != nil {
 						t.Fatal(err)
 					}
-					c := run(t, b, lane, kind, e)
+					c := run(t, b, lane, kind, s)
 					if err := fault.Set(""); err != nil {
 						t.Fatal(err)
 					}
-					closed := 0
+					closed, names := 0, fmt.Sprintf("%s-%d-0", kind, lane)
+					if s.shape.operation == "update" {
+						row, _ := b.sim.Record("Account", names)
+						names = row.ID
+					}
 					for _, j := range b.sim.Jobs() {
-						if j.Closed && strings.Contains(string(b.sim.UploadOf(j.ID)), fmt.Sprintf("%s-%d-0", kind, lane)) {
+						if j.Closed && strings.Contains(string(b.sim.UploadOf(j.ID)), names) {
 							closed++
 							if j.ID != b.text(c, "job_id") {
 								t.Errorf("%s: job %s was closed, the ledger says %s", kind, j.ID, b.text(c, "job_id"))

@@ -43,6 +43,7 @@ type bench struct {
 	client  *salesforce.Client
 	config  Config
 	reports bool
+	pinned  string // what the org's document names
 
 	mu        sync.Mutex
 	published []*flowv1.Envelope
@@ -165,6 +166,8 @@ func (o benchOrgs) Org(_ context.Context, name string) (Org, error) {
 	return hookedOrg{o.b, o.b.client}, nil
 }
 
+func (o benchOrgs) PinnedID(context.Context, string) (string, error) { return o.b.pinned, nil }
+
 func (o benchOrgs) ReportsOrphans(context.Context, string) (bool, error) { return o.b.reports, nil }
 
 // hookedOrg passes the bench's hook before and after each call.
@@ -195,6 +198,12 @@ func (o hookedOrg) Job(ctx context.Context, job string) (salesforce.JobInfo, err
 	o.b.at("before look")
 	defer o.b.at("after look")
 	return o.Client.Job(ctx, job)
+}
+
+func (o hookedOrg) Lookup(ctx context.Context, object, field string, values []string, more ...string) ([]salesforce.Found, error) {
+	o.b.at("before lookup")
+	defer o.b.at("after lookup")
+	return o.Client.Lookup(ctx, object, field, values, more...)
 }
 
 func (o hookedOrg) AbortJob(ctx context.Context, job string) (salesforce.JobInfo, error) {
@@ -261,13 +270,26 @@ func (b *bench) seal(kind string, lane int, rows ...row) sealed {
 
 func (b *bench) sealFor(pipeline, kind string, lane int, rows ...row) sealed {
 	b.t.Helper()
+	return b.sealAs(upserts, pipeline, kind, lane, rows...)
+}
+
+// shape is what a definition says of its chunks.
+type shape struct {
+	object, operation, key, space string
+	header                        []string
+}
+
+var upserts = shape{"Account", "upsert", "External_Id__c", testSpace, testHeader}
+
+func (b *bench) sealAs(s shape, pipeline, kind string, lane int, rows ...row) sealed {
+	b.t.Helper()
 	schema := "extractor"
 	if kind == record.ChunkResend {
 		schema = "retrier"
 	}
 	c := sealed{id: uuid.New()}
-	csv := rowfile.AppendRow(nil, testHeader)
-	w := rowfile.NewWriter(testHeader)
+	csv := rowfile.AppendRow(nil, s.header)
+	w := rowfile.NewWriter(s.header)
 	manifest := &flowv1.Manifest{Runs: []string{"run-1"}}
 	records := 0
 	addPiece := func(p *rowfile.Piece) {
@@ -291,8 +313,8 @@ func (b *bench) sealFor(pipeline, kind string, lane int, rows ...row) sealed {
 	addPiece(w.Close())
 	c.csv = string(csv)
 	b.insert(schema, "chunks", map[string]any{
-		"chunk": c.id, "pipeline": pipeline, "revision": 1, "kind": kind, "org": testOrg, "object": "Account", "operation": "upsert",
-		"external_id_field": "External_Id__c", "space": testSpace, "lane": lane, "header": testHeader, "rows": len(rows), "records": records,
+		"chunk": c.id, "pipeline": pipeline, "revision": 1, "kind": kind, "org": testOrg, "object": s.object, "operation": s.operation,
+		"external_id_field": s.key, "space": s.space, "lane": lane, "header": s.header, "rows": len(rows), "records": records,
 		"bytes": len(csv), "manifest": rowfile.EncodeManifest(manifest), "first_seq": 1,
 	})
 	return c
@@ -306,6 +328,7 @@ func (b *bench) accept(chunk uuid.UUID, rows ...row) {
 			b.insert("extractor", "records", map[string]any{
 				"pipeline_id": ask[int](b, `SELECT id FROM extractor.pipelines WHERE name = $1`, accounts), "idx": e.Idx, "row": i, "seq": e.Seq,
 				"key_hash": uuid.UUID(e.KeyHash), "entity_hash": uuid.UUID(record.HashEntity(testSpace, record.FoldKey(r.cells[0]))), "chunk": chunk, "columns": e.Columns,
+				"version": e.Version,
 			})
 		}
 	}
@@ -517,6 +540,8 @@ func testLogger(t *testing.T) *slog.Logger { return testkit.Logger(t) }
 type noOrgs struct{}
 
 func (noOrgs) Org(context.Context, string) (Org, error) { return nil, errors.New("no such org") }
+
+func (noOrgs) PinnedID(context.Context, string) (string, error) { return "", nil }
 
 func (noOrgs) ReportsOrphans(context.Context, string) (bool, error) {
 	return true, errors.New("no such org")

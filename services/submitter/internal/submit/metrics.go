@@ -1,6 +1,10 @@
 package submit
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"bulkhead/services/submitter/internal/store"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // Metrics are what the submitter counts. Labels come from closed sets.
 type Metrics struct {
@@ -9,6 +13,7 @@ type Metrics struct {
 	zombies    prometheus.Counter
 	superseded prometheus.Counter
 	reduced    prometheus.Counter
+	unsent     *prometheus.CounterVec
 	orphans    *prometheus.GaugeVec
 	working    prometheus.Gauge
 }
@@ -31,6 +36,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		reduced: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "bulkhead_submitter_reduced_rows_total", Help: "Rows of a resend sent without columns that newer versions name.",
 		}),
+		unsent: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "bulkhead_submitter_unsent_rows_total", Help: "Rows not sent because the org has no such row, or several, by code.",
+		}, []string{"code"}),
 		orphans: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "bulkhead_submitter_orphan_jobs", Help: "Open jobs of our user, too old to be bound and bound by no submission, at the last look.",
 		}, []string{"org"}),
@@ -39,7 +47,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.steps, m.jobs, m.zombies, m.superseded, m.reduced, m.orphans, m.working)
+		reg.MustRegister(m.steps, m.jobs, m.zombies, m.superseded, m.reduced, m.unsent, m.orphans, m.working)
 	}
 	return m
 }
@@ -47,8 +55,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 func (m *Metrics) step(a Action, k Kind) { m.steps.WithLabelValues(a.String(), k.String()).Inc() }
 func (m *Metrics) submitted(kind string) { m.jobs.WithLabelValues(kind).Inc() }
 func (m *Metrics) fenced()               { m.zombies.Inc() }
-func (m *Metrics) left(records, rows int) {
-	m.superseded.Add(float64(records))
-	m.reduced.Add(float64(rows))
+func (m *Metrics) left(c store.Checked) {
+	m.superseded.Add(float64(len(c.Superseded)))
+	m.reduced.Add(float64(len(c.Reduced)))
+	for _, u := range c.Unsent {
+		m.unsent.WithLabelValues(u.Code).Inc()
+	}
 }
 func (m *Metrics) orphaned(org string, n int) { m.orphans.WithLabelValues(org).Set(float64(n)) }

@@ -56,6 +56,31 @@ func (m *model) org(w *world) {
 	}
 }
 
+// others is what other chunks of the lane do while this one has not got it, and the lane being taken back from a paused chunk that is not bound.
+func (m *model) others(w *world) {
+	if w.straight || w.stage > lCreated {
+		return // what was asked is settled, or nothing is
+	}
+	known := w.answer != 0 || w.workers[0].answer != 0 || w.workers[1].answer != 0
+	if !w.lane && known && w.truth < m.b.moves {
+		t := *w
+		t.truth++
+		m.emit(t)
+	}
+	if w.lane && w.handed < m.b.handed {
+		t := *w
+		t.handed++
+		t.stage, t.job, t.uploaded, t.lane = lClaimed, 0, false, false
+		if !m.r.keepAnswer {
+			t.answer = 0
+		}
+		for i := range t.workers {
+			t.workers[i].mine = false
+		}
+		m.emit(t)
+	}
+}
+
 // confirmations is how many 404s in a row the poller wants before a job counts as gone.
 const confirmations = 3
 

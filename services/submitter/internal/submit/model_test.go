@@ -4,6 +4,9 @@ package submit
 // lost with the effect done, not done or done later, a lease is taken over while its holder still works, jobs expire, fail, are aborted or
 // deleted by others, a 404 is wrong, a close is refused for good. The poller and the reconciler are in it too, as what they may conclude.
 //
+// What is asked under the lane (newer versions, ids of rows) is in it as one number: the org's truth may move while the chunk does not hold its lane,
+// which a paused chunk may lose before the bind. Asking and storing the answer are two steps, so that a worker may come too late with an old one.
+//
 // Two abstractions keep it finite and lose nothing: an epoch is only ever compared with the ledger's, so a worker carries one bit for
 // "mine is the ledger's"; and an Open job that neither ledger nor any worker knows can never be acted on again, so it is forgotten. Time is
 // what lets the reconciler read twice: its second read sees a settled job.
@@ -39,17 +42,20 @@ const (
 
 type mJob struct {
 	st, data uint8
-	landed   bool // its rows are in the org
-	bad      bool // Salesforce refuses its close for good
-	late     bool // a close is under way that nobody waits for any more
-	running  bool // aborted while batches ran: they may still land
-	ours     bool // aborted by us
+	landed   bool  // its rows are in the org
+	bad      bool  // Salesforce refuses its close for good
+	late     bool  // a close is under way that nobody waits for any more
+	running  bool  // aborted while batches ran: they may still land
+	ours     bool  // aborted by us
+	answer   uint8 // what was uploaded was decided by
 }
 
 type mWorker struct {
 	alive bool
 	mine  bool // its epoch is the ledger's
 	s     State[uint8]
+	// answer is what the org said under the lane, as this worker knows it: 0 = nothing, else one more than the truth that it told.
+	answer uint8
 }
 
 // What the poller has concluded.
@@ -74,8 +80,10 @@ type world struct {
 	jobs                                                 [7]mJob // slot 0 is never used: no job
 	stage                                                uint8
 	job                                                  uint8
-	fresh                                                bool
-	checked                                              bool
+	straight                                             bool  // nothing has to be asked under the lane
+	lane                                                 bool  // the chunk holds it
+	truth                                                uint8 // what the org would say; it moves only while the chunk has not the lane
+	answer                                               uint8 // the stored answer, as a worker's
 	uploaded                                             bool
 	refused                                              bool
 	told                                                 bool // job_bound of the bound job is in the stream
@@ -85,6 +93,7 @@ type world struct {
 	notFound                                             uint8
 	outcome                                              uint8
 	crashes, losses, takeovers, wrongs, refusals, others uint8 // what has been spent of each budget
+	handed                                               uint8 // how often the lane was taken back
 	harm                                                 uint8 // first thing that must never happen
 }
 
@@ -97,13 +106,14 @@ const (
 	hLate        // rows land after the outcome is written
 	hDamaged     // a job is closed over an upload that is not known to be whole
 	hUntold      // a job is closed before job_bound was acknowledged
+	hStale       // a job is closed whose rows were decided by an answer that is old, or by none
 	hUnexplained // we aborted the job, and nothing says why: nobody would count refused closes
 )
 
-var harmNames = [...]string{"", "duplicate", "false done", "false undone", "late landing", "damaged upload", "unannounced close", "unexplained abort"}
+var harmNames = [...]string{"", "duplicate", "false done", "false undone", "late landing", "damaged upload", "unannounced close", "stale answer", "unexplained abort"}
 
 // budget bounds what goes wrong in one run.
-type budget struct{ crashes, losses, takeovers, wrongs, refusals, others uint8 }
+type budget struct{ crashes, losses, takeovers, wrongs, refusals, others, moves, handed uint8 }
 
 // rules are the safeguards outside Step that a run can take away; the zero value has them all.
 type rules struct {
@@ -114,14 +124,16 @@ type rules struct {
 	readOnce       bool  // the reconciler reads an aborted job once
 	timerEnds      bool  // the poller gives a job up after a while
 	noReadopt      bool  // nobody takes up a job that was handed over Open
+	keepAnswer     bool  // a lane that is taken back leaves the answer
 	only           uint8 // the one harm to look for; 0 = all
 	step           func(State[uint8], Event[uint8]) State[uint8]
 }
 
 // possible is one thing that may come of an action.
 type possible struct {
-	w world
-	e Event[uint8]
+	w    world
+	e    Event[uint8]
+	stay bool // in the middle of the action
 }
 
 func kind(k Kind) Event[uint8] { return Event[uint8]{Kind: k} }
@@ -148,6 +160,7 @@ func (m *model) next(w *world) []world {
 		return nil
 	}
 	m.org(w)
+	m.others(w)
 	m.poller(w)
 	m.reconciler(w)
 	for i := range w.workers {
@@ -172,7 +185,9 @@ func (m *model) worker(w *world, i int) {
 	m.perform(w, i)
 	for _, p := range m.pos {
 		t := p.w
-		t.workers[i].s = m.r.step(me.s, p.e)
+		if !p.stay {
+			t.workers[i].s = m.r.step(me.s, p.e)
+		}
 		m.emit(t)
 	}
 }
@@ -197,13 +212,13 @@ func (m *model) claim(w *world, i int) {
 	}
 	t.workers[1-i].mine = false
 	e := Event[uint8]{Kind: Claimed, Stored: Stored[uint8]{
-		Stage: stageOf[t.stage], Job: t.job, Fresh: t.fresh, Checked: t.checked, Uploaded: t.uploaded, Refused: t.refused,
+		Stage: stageOf[t.stage], Job: t.job, Straight: t.straight, Checked: t.answer != 0, Uploaded: t.uploaded, Refused: t.refused,
 	}}
-	t.workers[i] = mWorker{alive: true, mine: true, s: m.r.step(State[uint8]{}, e)}
+	t.workers[i] = mWorker{alive: true, mine: true, answer: t.answer, s: m.r.step(State[uint8]{}, e)}
 	m.emit(t)
 }
 
-func (m *model) add(w world, e Event[uint8]) { m.pos = append(m.pos, possible{w, e}) }
+func (m *model) add(w world, e Event[uint8]) { m.pos = append(m.pos, possible{w: w, e: e}) }
 
 // write is a fenced write: it hits no row when the epoch is not the writer's or the stage is another one.
 func (m *model) write(w *world, i int, from func(*world) bool, f func(*world)) {
@@ -235,9 +250,9 @@ func (m *model) perform(w *world, i int) {
 	lossy := w.losses < m.b.losses
 	switch s.Do {
 	case TakeLane:
-		m.write(w, i, stageIs(lClaimed), func(*world) {})
+		m.write(w, i, stageIs(lClaimed), func(t *world) { t.lane = true })
 	case Check:
-		m.write(w, i, stageIs(lClaimed), func(t *world) { t.checked = true })
+		m.check(w, i, lossy)
 	case Create:
 		m.create(w, lossy)
 	case SaveCreated:
@@ -247,7 +262,7 @@ func (m *model) perform(w *world, i int) {
 		}
 		m.write(w, i, m.unbound(), func(t *world) { t.stage, t.job, t.uploaded = lCreated, s.Job, false })
 	case Upload:
-		m.upload(w, s.Job, lossy)
+		m.upload(w, s.Job, w.workers[i].answer, lossy)
 	case SaveUploaded:
 		if m.r.saveAfterClose {
 			m.add(*w, kind(Done))
@@ -262,7 +277,7 @@ func (m *model) perform(w *world, i int) {
 		m.write(w, i, func(t *world) bool {
 			return m.sameJob(t, s.Job, lCreated) && (t.uploaded || m.r.noEpoch || m.r.bindBlind)
 		},
-			func(t *world) { t.stage, t.job, t.told = lBound, s.Job, false })
+			func(t *world) { t.stage, t.job, t.told, t.lane = lBound, s.Job, false, true })
 	case Announce:
 		t := *w
 		t.told = true
@@ -286,6 +301,22 @@ func (m *model) perform(w *world, i int) {
 		m.write(w, i, func(t *world) bool { return m.r.saveAfterClose || m.sameJob(t, s.Job, lBound) },
 			func(t *world) { t.stage, t.job, t.watch, t.notFound = lSubmitted, s.Job, wNone, 0 })
 	}
+}
+
+// check asks, and in a second step stores what was said.
+func (m *model) check(w *world, i int, lossy bool) {
+	if w.workers[i].answer == 0 {
+		t := *w
+		t.workers[i].answer = 1 + w.truth
+		m.pos = append(m.pos, possible{w: t, stay: true})
+		if lossy {
+			t = *w
+			t.losses++
+			m.add(t, kind(Unsure))
+		}
+		return
+	}
+	m.write(w, i, func(t *world) bool { return t.stage == lClaimed && t.answer == 0 }, func(t *world) { t.answer = t.workers[i].answer })
 }
 
 func (m *model) unbound() func(*world) bool {
@@ -319,7 +350,7 @@ func (m *model) create(w *world, lossy bool) {
 	}
 }
 
-func (m *model) upload(w *world, j uint8, lossy bool) {
+func (m *model) upload(w *world, j, answer uint8, lossy bool) {
 	if w.jobs[j].st != jOpen || w.jobs[j].data != dNothing {
 		t := *w
 		if t.jobs[j].data != dNothing {
@@ -329,13 +360,13 @@ func (m *model) upload(w *world, j uint8, lossy bool) {
 		return
 	}
 	t := *w
-	t.jobs[j].data = dWhole
+	t.jobs[j].data, t.jobs[j].answer = dWhole, answer
 	m.add(t, kind(Done))
 	if lossy {
 		for _, data := range []uint8{dNothing, dPart, dWhole} {
 			t := *w
 			t.losses++
-			t.jobs[j].data = data
+			t.jobs[j].data, t.jobs[j].answer = data, answer
 			m.add(t, kind(Unsure))
 		}
 	}
@@ -350,7 +381,10 @@ func (w *world) closed(j uint8) {
 		w.harm = hDamaged
 	case !w.told:
 		w.harm = hUntold
+	case !w.straight && w.jobs[j].answer != 1+w.truth:
+		w.harm = hStale
 	}
+	w.jobs[j].answer = 0
 }
 
 func (m *model) close(w *world, j uint8, lossy bool) {
@@ -449,6 +483,12 @@ func (w *world) normalise() {
 		if w.workers[i].s.Do == Stop || w.workers[i].s.Do == Park {
 			w.workers[i] = mWorker{}
 		}
+		if w.workers[i].s.Do > Upload {
+			w.workers[i].answer = 0
+		}
+	}
+	if w.stage >= lBound {
+		w.answer = 0
 	}
 	var to [len(w.jobs)]uint8
 	n := uint8(0)

@@ -18,11 +18,16 @@ type Org interface {
 	Job(ctx context.Context, jobID string) (salesforce.JobInfo, error)
 	Jobs(ctx context.Context, locator string) (salesforce.JobPage, error)
 	Identity(ctx context.Context) (salesforce.Identity, error)
+	Lookup(ctx context.Context, object, field string, values []string, more ...string) ([]salesforce.Found, error)
+	// OrgID is the 18-character id of the org that the credentials lead to.
+	OrgID(ctx context.Context) (string, error)
 }
 
 // Orgs finds orgs by the name that definitions give them.
 type Orgs interface {
 	Org(ctx context.Context, name string) (Org, error)
+	// PinnedID is the id of the Salesforce org that its document names, 18 characters; "" if it names none.
+	PinnedID(ctx context.Context, name string) (string, error)
 	// ReportsOrphans is false where orphans are to be aborted.
 	ReportsOrphans(ctx context.Context, name string) (bool, error)
 }
@@ -98,6 +103,9 @@ func callFailed(err error) Event[string] {
 // pauseClass is the class under which a refusal pauses a pipeline: its own where that may pause one, else code, since what refuses
 // whole chunks is not the records' doing.
 func pauseClass(err error) record.Class {
+	if anotherOrg(err) {
+		return record.ClassAuth
+	}
 	if class := salesforce.ClassOf(err); class.MayPause() {
 		return class
 	}
@@ -106,6 +114,9 @@ func pauseClass(err error) record.Class {
 
 // codeOf is Salesforce's code of a refusal, for a pause that a person reads.
 func codeOf(err error) string {
+	if anotherOrg(err) {
+		return codeOrgChanged
+	}
 	if e, ok := errors.AsType[*salesforce.Error](err); ok && e.Code != "" {
 		return e.Code
 	}

@@ -58,7 +58,7 @@ func (r *Runner) Orphans(ctx context.Context) (int, error) {
 func (r *Runner) orphansOf(ctx context.Context, name string) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, orphanTime)
 	defer cancel()
-	org, err := r.c.Orgs.Org(ctx, name)
+	org, _, err := r.provenOrg(ctx, name, "")
 	if err != nil {
 		return 0, err
 	}

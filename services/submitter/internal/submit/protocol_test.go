@@ -21,9 +21,9 @@ func raceBuild() bool {
 }
 
 func TestTheProtocolSendsOnceLosesNothingAndNeverSticks(t *testing.T) {
-	b, least := budget{crashes: 2, losses: 2, takeovers: 2, wrongs: 2, refusals: 1, others: 1}, 1_000_000
+	b, least := budget{crashes: 2, losses: 2, takeovers: 2, wrongs: 2, refusals: 1, others: 1, moves: 1, handed: 1}, 1_000_000
 	if raceBuild() {
-		b, least = budget{1, 1, 1, 1, 1, 1}, 100_000
+		b, least = budget{1, 1, 1, 1, 1, 1, 1, 1}, 100_000
 		t.Log("race build: smaller bounds, the full ones are explored without the race detector")
 	}
 	f := explore(b, rules{}, false, 20_000_000)
@@ -71,7 +71,7 @@ func goTo(a Action) func(State[uint8], Event[uint8]) State[uint8] {
 // TestEachSafeguardIsNeeded takes one safeguard away and wants the exploration to find what it prevents.
 func TestEachSafeguardIsNeeded(t *testing.T) {
 	const stuck = "stuck"
-	one := budget{1, 1, 1, 1, 1, 1}
+	one := budget{1, 1, 1, 1, 1, 1, 1, 1}
 	tests := []struct {
 		without string
 		r       rules
@@ -92,6 +92,10 @@ func TestEachSafeguardIsNeeded(t *testing.T) {
 		{"announcing before the close", rules{step: instead(Bind, goTo(Close), Done)}, one, "unannounced close"},
 		{"aborting a job whose close is refused for good", rules{step: instead(Look, goTo(Park), SeenOpen)}, budget{refusals: 1}, stuck},
 		{"storing the refusal before the abort", rules{step: instead(Look, abortRefused, SeenOpen)}, one, "unexplained abort"},
+		{"the epoch in the answer that is stored", rules{noEpoch: true}, one, "stale answer"},
+		{"the lane before the org is asked", rules{step: takeOver(StageClaimed, Check)}, one, "stale answer"},
+		{"asking at all", rules{step: takeOver(StageClaimed, Create)}, one, "stale answer"},
+		{"forgetting the answer with the lane", rules{keepAnswer: true}, one, "stale answer"},
 		{"confirming a 404", rules{goneAtOnce: true}, one, "late landing"},
 		{"two reads of an aborted job", rules{readOnce: true}, one, "late landing"},
 		{"watching for as long as it takes", rules{timerEnds: true}, budget{}, "late landing"},

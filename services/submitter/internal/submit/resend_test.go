@@ -99,14 +99,14 @@ func TestOfNewerVersionsThatSayTheSameOnlyTheLastIsTold(t *testing.T) {
 	}
 	b.accept(chunk, oneRow(7, "e", "", "555"), own)
 	newer, err := b.store.Newer(t.Context(), accounts, []store.Asked{{
-		Row: 3, Entity: record.HashEntity(testSpace, "e"), Own: []record.Place{{Seq: 5}, {Seq: 40}},
+		Row: 3, Entity: record.HashEntity(testSpace, "e"), Own: []store.Order{placed(5, 0), placed(40, 0)},
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := map[uint64]bool{}
 	for _, n := range newer {
-		got[n.At.Seq] = n.Row == 3
+		got[n.Order.At.Seq] = n.Row == 3
 	}
 	if len(newer) != 2 || !got[38] || !got[7] {
 		t.Errorf("told %v, want the last of each kind that is none of the row's own: 38 and 7", newer)

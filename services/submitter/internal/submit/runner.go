@@ -93,6 +93,9 @@ const (
 	uploadsRefused = 5
 )
 
+// errPoint marks an error of a fault point inside an action: what came of the call is not known here.
+var errPoint = errors.New("fault point")
+
 // errLeaseLost ends a worker's context when somebody else owns its submission.
 var errLeaseLost = errors.New("the lease is lost")
 
@@ -102,6 +105,8 @@ type turn struct {
 	w     *store.Work
 	log   *slog.Logger
 	chunk *store.Chunk
+	// proven is the id of the Salesforce org that calls of this turn were proven to go to.
+	proven string
 	// body is what is uploaded, sent what was uploaded in this turn.
 	body *upload
 	sent *store.Upload
@@ -130,7 +135,7 @@ func (r *Runner) Drive(ctx context.Context, w store.Work) {
 	}()
 
 	s := Step(State[string]{}, Event[string]{Kind: Claimed, Stored: Stored[string]{
-		Stage: Stage(w.State), Job: w.JobID, Fresh: w.Kind == record.ChunkFresh, Checked: w.Checked, Uploaded: w.Uploaded, Refused: w.CloseRefused != "",
+		Stage: Stage(w.State), Job: w.JobID, Straight: t.straight(), Checked: w.Checked, Uploaded: w.Uploaded, Refused: w.CloseRefused != "",
 	}})
 	for s.Do != Stop && s.Do != Park {
 		e, err := t.perform(ctx, s)

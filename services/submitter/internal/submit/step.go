@@ -7,9 +7,9 @@ type Action uint8
 const (
 	// Claim takes the submission: lease and a new epoch, which every later write names.
 	Claim Action = iota
-	// TakeLane takes the lane before anything is created: resends and replays only.
+	// TakeLane takes the lane before anything is created, where something must be asked under it ([Stored.Straight] is false).
 	TakeLane
-	// Check asks, under the lane, which rows and columns newer versions cover, and stores the answer: resends and replays only.
+	// Check asks, under the lane, what newer versions cover and which ids the rows have in the org, and stores the answer.
 	Check
 	// Create makes a job. Whatever job was made before is left behind: an Open job has processed nothing.
 	Create
@@ -70,8 +70,9 @@ type Stored[J comparable] struct {
 	Stage Stage
 	// Job is the job of stages created and later.
 	Job J
-	// Fresh chunks go in the order of the stream: they need no check, and their lane only at the bind.
-	Fresh bool
+	// Straight: nothing has to be asked before the upload, and the lane is taken at the bind. So it is with fresh chunks, which go in the order of
+	// the stream, unless their rows are named by another field than Id or their records carry versions, which may be older than what was sent.
+	Straight bool
 	// Checked says that the answer of Check is stored. The lane is held from before it until the chunk is reconciled.
 	Checked bool
 	// Uploaded says that the job holds the whole upload.
@@ -109,7 +110,7 @@ const (
 	Waiting
 	// TooOld: the job is too old to be bound; nothing was written.
 	TooOld
-	// Covered: newer versions cover every row, and the ledger says so; nothing is left to send.
+	// Covered: no row is left to send, and the ledger says why: newer versions cover it, or the org has no such row.
 	Covered
 	// Unsure: the call got no clean answer, or a refusal that may pass. It may have had its effect.
 	Unsure
@@ -156,7 +157,7 @@ func Step[J comparable](s State[J], e Event[J]) State[J] {
 			return s
 		case Covered:
 			return stop[J]()
-		case Unsure:
+		case Unsure, Refused:
 			return park(s)
 		}
 	case Create:
@@ -240,7 +241,7 @@ func Step[J comparable](s State[J], e Event[J]) State[J] {
 func resume[J comparable](stored Stored[J]) State[J] {
 	switch stored.Stage {
 	case StageClaimed:
-		if stored.Fresh || stored.Checked {
+		if stored.Straight || stored.Checked {
 			return State[J]{Do: Create}
 		}
 		return State[J]{Do: TakeLane}

@@ -7,7 +7,7 @@ func TestEachActionGoesOnWithTheEventsItCanHave(t *testing.T) {
 	type row = map[Kind]Action
 	table := map[Action]row{
 		TakeLane:      {Done: Check, Waiting: Park},
-		Check:         {Done: Create, Covered: Stop, Unsure: Park},
+		Check:         {Done: Create, Covered: Stop, Unsure: Park, Refused: Park},
 		Create:        {Done: SaveCreated, Unsure: Park, Refused: Park},
 		SaveCreated:   {Done: Upload},
 		Upload:        {Done: SaveUploaded, Unsure: Park, Refused: Park},
@@ -42,10 +42,10 @@ func TestAClaimGoesOnFromWhatIsStored(t *testing.T) {
 		stored Stored[string]
 		want   Action
 	}{
-		{"a fresh chunk is created at once", Stored[string]{Stage: StageClaimed, Fresh: true}, Create},
-		{"a resend takes its lane first", Stored[string]{Stage: StageClaimed}, TakeLane},
-		{"a resend that was checked holds its lane", Stored[string]{Stage: StageClaimed, Checked: true}, Create},
-		{"a job without a stored upload is left behind", Stored[string]{Stage: StageCreated, Job: "j", Fresh: true}, Create},
+		{"a fresh chunk whose rows are named by Id or by the key of an upsert is created at once", Stored[string]{Stage: StageClaimed, Straight: true}, Create},
+		{"what must be asked is asked under the lane", Stored[string]{Stage: StageClaimed}, TakeLane},
+		{"what was asked is not asked again", Stored[string]{Stage: StageClaimed, Checked: true}, Create},
+		{"a job without a stored upload is left behind", Stored[string]{Stage: StageCreated, Job: "j", Straight: true}, Create},
 		{"a job with its upload goes to the bind", Stored[string]{Stage: StageCreated, Job: "j", Uploaded: true}, Bind},
 		{"a bound job is adopted", Stored[string]{Stage: StageBound, Job: "j", Uploaded: true}, Look},
 		{"what is handed over is left alone", Stored[string]{Stage: StageSubmitted, Job: "j"}, Stop},

@@ -1,15 +1,18 @@
 package submit
 
-import "bulkhead/libs/record"
+import (
+	"bulkhead/libs/record"
+	"bulkhead/services/submitter/internal/store"
+)
 
-// Said is one record of a row: where it stands and which columns it names.
+// Said is one record of a row: how new it is and which columns it names.
 type Said struct {
-	At      record.Place
+	Order   store.Order
 	KeyHash record.Hash
 	Columns record.Bitmap
 }
 
-// Later is a record of the same entity behind the row's oldest.
+// Later is a record of the same entity that is newer than the row's oldest.
 type Later struct {
 	Said
 	// Sent says that it has reached the org, or may have. What is not sent yet goes after the row, since the row holds the lane.
@@ -27,8 +30,8 @@ type Verdict struct {
 	Reduce record.Bitmap
 }
 
-// Supersede decides what of a row may still be sent, given the records of the same entity that stand later in the stream than the
-// row's oldest record. own are the row's records; key is the ordinal of the column that names the entity, which is never left out of a
+// Supersede decides what of a row may still be sent, given the records of the same entity that are newer than the row's
+// oldest record. own are the row's records; key is the ordinal of the column that names the entity, which is never left out of a
 // row that is sent.
 //
 // A column's value in the row comes from the last own record that names it; it is covered when a newer record than that one names it.
@@ -40,25 +43,25 @@ type Verdict struct {
 func Supersede(own []Said, later []Later, key int) Verdict {
 	mine := make(map[record.Place]bool, len(own))
 	var named record.Bitmap
-	var newest record.Place
+	var newest store.Order
 	for i, r := range own {
-		mine[r.At] = true
+		mine[r.Order.At] = true
 		named = named.Or(r.Columns)
-		if i == 0 || newest.Less(r.At) {
-			newest = r.At
+		if i == 0 || newest.Less(r.Order) {
+			newest = r.Order
 		}
 	}
 	var covered, overwritten record.Bitmap
 	var successor Said
 	found := false
 	for _, l := range later {
-		if mine[l.At] {
+		if mine[l.Order.At] {
 			continue // the row's own record under another generation
 		}
 		if l.Dead && !l.Sent {
 			continue // what it says may never be sent
 		}
-		if newest.Less(l.At) && (!found || successor.At.Less(l.At)) {
+		if newest.Less(l.Order) && (!found || successor.Order.Less(l.Order)) {
 			successor, found = l.Said, true
 		}
 		said := newerThan(l, own)
@@ -73,11 +76,11 @@ func Supersede(own []Said, later []Later, key int) Verdict {
 	return Verdict{Reduce: trim(without(overwritten.And(named), key))}
 }
 
-// newerThan are the columns that l names and no own record behind it names.
+// newerThan are the columns that l names and no newer own record names.
 func newerThan(l Later, own []Said) record.Bitmap {
 	said := l.Columns
 	for _, r := range own {
-		if l.At.Less(r.At) {
+		if l.Order.Less(r.Order) {
 			said = said.AndNot(r.Columns)
 		}
 	}

@@ -1,9 +1,11 @@
 package submit
 
 import (
+	"slices"
 	"testing"
 
 	"bulkhead/libs/record"
+	"bulkhead/services/submitter/internal/store"
 
 	"pgregory.net/rapid"
 )
@@ -16,8 +18,18 @@ func columns(ordinals ...int) record.Bitmap {
 	return b
 }
 
+func placed(seq uint64, idx uint32) store.Order {
+	return store.Order{At: record.Place{Seq: seq, Idx: idx}}
+}
+
 func said(seq uint64, ordinals ...int) Said {
-	return Said{At: record.Place{Seq: seq}, KeyHash: record.Hash{byte(seq)}, Columns: columns(ordinals...)}
+	return Said{Order: placed(seq, 0), KeyHash: record.Hash{byte(seq)}, Columns: columns(ordinals...)}
+}
+
+func versioned(version byte, seq uint64, ordinals ...int) Said {
+	s := said(seq, ordinals...)
+	s.Order.Version = record.Version{version}
+	return s
 }
 
 func sent(seq uint64, ordinals ...int) Later { return Later{Said: said(seq, ordinals...), Sent: true} }
@@ -47,16 +59,20 @@ func TestSupersede(t *testing.T) {
 		{name: "a dead record that may have been sent before is not overwritten", own: []Said{said(5, 0, 1, 2)}, later: []Later{{Said: said(9, 0, 1), Dead: true, Sent: true}}, reduce: columns(1)},
 		{name: "a dead record is no successor", own: []Said{said(5, 0, 1)}, later: []Later{sent(7, 0, 1), {Said: said(9, 0, 1), Dead: true}}, drop: true, successor: 7},
 		{
-			name: "places inside one frame are ordered too", own: []Said{{At: record.Place{Seq: 5, Idx: 1}, Columns: columns(0, 1)}},
-			later: []Later{{Said: Said{At: record.Place{Seq: 5, Idx: 2}, Columns: columns(0, 1)}}}, drop: true, successor: 5,
+			name: "places inside one frame are ordered too", own: []Said{{Order: placed(5, 1), Columns: columns(0, 1)}},
+			later: []Later{{Said: Said{Order: placed(5, 2), Columns: columns(0, 1)}}}, drop: true, successor: 5,
 		},
+		{name: "a later version drops the row though it stands earlier in the stream", own: []Said{versioned(2, 5, 0, 1)}, later: []Later{{Said: versioned(3, 1, 0, 1), Sent: true}}, drop: true, successor: 1},
+		{name: "an earlier version takes nothing though it stands later in the stream", own: []Said{versioned(2, 5, 0, 1)}, later: []Later{{Said: versioned(1, 9, 0, 1), Sent: true}}},
+		{name: "of equal versions the place decides", own: []Said{versioned(2, 5, 0, 1)}, later: []Later{{Said: versioned(2, 9, 0, 1), Sent: true}}, drop: true, successor: 9},
+		{name: "a record without a version is older than any that has one", own: []Said{said(9, 0, 1)}, later: []Later{{Said: versioned(1, 5, 0, 1), Sent: true}}, drop: true, successor: 5},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			v := Supersede(tt.own, tt.later, 0)
-			if v.Drop != tt.drop || v.Successor.At.Seq != tt.successor || !v.Reduce.Equal(tt.reduce) {
+			if v.Drop != tt.drop || v.Successor.Order.At.Seq != tt.successor || !v.Reduce.Equal(tt.reduce) {
 				t.Errorf("got drop=%v successor=%d reduce=%v, want drop=%v successor=%d reduce=%v",
-					v.Drop, v.Successor.At.Seq, v.Reduce.Ordinals(), tt.drop, tt.successor, tt.reduce.Ordinals())
+					v.Drop, v.Successor.Order.At.Seq, v.Reduce.Ordinals(), tt.drop, tt.successor, tt.reduce.Ordinals())
 			}
 		})
 	}
@@ -70,13 +86,13 @@ func TestWhatSupersedeLetsThroughNeverChangesTheNewest(t *testing.T) {
 		n := rapid.IntRange(1, 8).Draw(t, "records")
 		var own []Said
 		var later []Later
-		var want [width]uint64
-		for i := range n {
-			r := Said{At: record.Place{Seq: uint64(i + 1)}, Columns: columns(0)}
+		var want [width]int
+		for i, order := range drawOrders(t, n) {
+			r := Said{Order: order, KeyHash: record.Hash{byte(i + 1)}, Columns: columns(0)}
 			for c := 1; c < width; c++ {
 				if rapid.Bool().Draw(t, "names") {
 					r.Columns.Set(c)
-					want[c] = r.At.Seq
+					want[c] = i + 1
 				}
 			}
 			mine := len(own) == 0 || rapid.Bool().Draw(t, "own")
@@ -87,16 +103,16 @@ func TestWhatSupersedeLetsThroughNeverChangesTheNewest(t *testing.T) {
 				later = append(later, Later{Said: r, Sent: !mine && rapid.Bool().Draw(t, "sent")})
 			}
 		}
-		isOwn := map[record.Place]bool{}
+		isOwn := map[record.Hash]bool{}
 		for _, o := range own {
-			isOwn[o.At] = true
+			isOwn[o.KeyHash] = true
 		}
 
 		v := Supersede(own, later, 0)
-		if v.Drop && !own[len(own)-1].At.Less(v.Successor.At) {
-			t.Fatalf("dropped in favour of %v, which is not newer", v.Successor.At)
+		if v.Drop && !own[len(own)-1].Order.Less(v.Successor.Order) {
+			t.Fatalf("dropped in favour of %v, which is not newer", v.Successor.Order)
 		}
-		var org [width]uint64
+		var org [width]int
 		for c := 1; c < width; c++ {
 			var landed []Said // in the order of landing
 			for _, l := range later {
@@ -109,9 +125,9 @@ func TestWhatSupersedeLetsThroughNeverChangesTheNewest(t *testing.T) {
 			}
 			for _, l := range later {
 				// What is sent later asks for newer versions in its turn.
-				overwrites := !l.Sent && !isOwn[l.At]
+				overwrites := !l.Sent && !isOwn[l.KeyHash]
 				for _, other := range landed {
-					overwrites = overwrites && (!l.At.Less(other.At) || !other.Columns.Has(c))
+					overwrites = overwrites && (!l.Order.Less(other.Order) || !other.Columns.Has(c))
 				}
 				if overwrites {
 					landed = append(landed, l.Said)
@@ -119,7 +135,7 @@ func TestWhatSupersedeLetsThroughNeverChangesTheNewest(t *testing.T) {
 			}
 			for _, r := range landed {
 				if r.Columns.Has(c) {
-					org[c] = r.At.Seq
+					org[c] = int(r.KeyHash[0])
 				}
 			}
 			if org[c] != want[c] {
@@ -127,4 +143,22 @@ func TestWhatSupersedeLetsThroughNeverChangesTheNewest(t *testing.T) {
 			}
 		}
 	})
+}
+
+// drawOrders draws n orders from old to new, in which versions and places go against each other; some have no version.
+func drawOrders(t *rapid.T, n int) []store.Order {
+	seqs := make([]uint64, n)
+	for i := range seqs {
+		seqs[i] = uint64(i + 1)
+	}
+	seqs = rapid.Permutation(seqs).Draw(t, "places")
+	orders := make([]store.Order, n)
+	for i := range orders {
+		orders[i] = placed(seqs[i], 0)
+		if version := rapid.ByteRange(0, 3).Draw(t, "version"); version > 0 {
+			orders[i].Version = record.Version{version}
+		}
+	}
+	slices.SortFunc(orders, store.Order.Compare)
+	return orders
 }

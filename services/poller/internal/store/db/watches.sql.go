@@ -81,6 +81,18 @@ func (q *Queries) ClaimDue(ctx context.Context, arg ClaimDueParams) ([]PollerWat
 	return items, nil
 }
 
+const knownOrg = `-- name: KnownOrg :one
+SELECT o.org_id FROM submitter_pub.orgs o WHERE o.name = $1
+`
+
+// The id of the Salesforce org that jobs of this name were made in.
+func (q *Queries) KnownOrg(ctx context.Context, name string) (string, error) {
+	row := q.db.QueryRow(ctx, knownOrg, name)
+	var org_id string
+	err := row.Scan(&org_id)
+	return org_id, err
+}
+
 const markReconciled = `-- name: MarkReconciled :execrows
 UPDATE poller.watches w SET reconciled_at = now()
 WHERE w.state <> 'watching' AND w.reconciled_at IS NULL

@@ -62,3 +62,7 @@ UPDATE poller.watches w SET reconciled_at = now()
 WHERE w.state <> 'watching' AND w.reconciled_at IS NULL
   AND (sqlc.narg(chunk)::uuid IS NULL OR w.chunk = sqlc.narg(chunk))
   AND EXISTS (SELECT FROM reconciler_pub.outcomes o WHERE o.chunk = w.chunk);
+
+-- name: KnownOrg :one
+-- The id of the Salesforce org that jobs of this name were made in.
+SELECT o.org_id FROM submitter_pub.orgs o WHERE o.name = @name;

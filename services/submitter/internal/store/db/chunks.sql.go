@@ -108,50 +108,63 @@ func (q *Queries) ManifestOf(ctx context.Context, chunk uuid.UUID) ([]byte, erro
 
 const newerRecords = `-- name: NewerRecords :many
 WITH asked AS (
-    SELECT unnest($1::int[]) AS row, unnest($2::uuid[]) AS entity,
-           unnest($3::bigint[]) AS seq, unnest($4::int[]) AS idx
+    SELECT unnest($1::int[]) AS row, unnest($2::uuid[]) AS entity, unnest($3::bytea[]) AS version,
+           unnest($4::bigint[]) AS seq, unnest($5::int[]) AS idx,
+           unnest($6::bigint[]) AS first_seq, unnest($7::int[]) AS first_idx
 ), own AS (
-    SELECT unnest($5::int[]) AS row, unnest($6::bigint[]) AS seq, unnest($7::int[]) AS idx
+    SELECT unnest($8::int[]) AS row, unnest($9::bigint[]) AS seq, unnest($10::int[]) AS idx
 ), newer AS (
-    SELECT a.row, r.key_hash, r.seq, r.idx, r.columns,
+    SELECT a.row, r.key_hash, coalesce(r.version, ''::bytea) AS version, r.seq, r.idx, r.columns,
+           CASE WHEN (r.version IS NULL) = (a.version = ''::bytea) THEN coalesce(r.version, ''::bytea) ELSE ''::bytea END AS compared,
            (EXISTS (SELECT 1 FROM reconciler_pub.outcomes o
                     WHERE o.chunk = r.chunk AND r.row < length(o.row_states) AND get_byte(o.row_states, r.row) IN (ascii('l'), ascii('m')))
             OR EXISTS (SELECT 1 FROM retrier_pub.resent s JOIN reconciler_pub.outcomes o ON o.chunk = s.chunk
                        WHERE s.pipeline = r.pipeline AND s.key_hash = r.key_hash
                          AND s.row < length(o.row_states) AND get_byte(o.row_states, s.row) IN (ascii('l'), ascii('m')))) AS sent,
-           EXISTS (SELECT 1 FROM (
+           (EXISTS (SELECT 1 FROM (
                        SELECT f.letter_id FROM reconciler_pub.failures f
-                       WHERE f.pipeline = r.pipeline AND f.key_hash = r.key_hash AND f.disposition = 'dead'
+                       WHERE f.pipeline = r.pipeline AND f.key_hash = r.key_hash AND f.generation >= r.generation AND f.disposition = 'dead'
                        UNION ALL
-                       SELECT d.letter_id FROM retrier_pub.dead d WHERE d.pipeline = r.pipeline AND d.key_hash = r.key_hash
+                       SELECT d.letter_id FROM retrier_pub.dead d
+                       WHERE d.pipeline = r.pipeline AND d.key_hash = r.key_hash AND d.generation >= r.generation
                        UNION ALL
-                       SELECT e.letter_id FROM extractor_pub.dead e WHERE e.pipeline = r.pipeline AND e.key_hash = r.key_hash) x
+                       SELECT e.letter_id FROM extractor_pub.dead e
+                       WHERE e.pipeline = r.pipeline AND e.key_hash = r.key_hash AND e.generation >= r.generation) x
                    LEFT JOIN ops_pub.letters l ON l.letter_id = x.letter_id
-                   WHERE coalesce(l.state, 'open') IN ('open', 'discarded', 'rolled_back')) AS dead
+                   WHERE coalesce(l.state, 'open') IN ('open', 'discarded', 'rolled_back'))
+            OR EXISTS (SELECT 1 FROM extractor_pub.records g
+                       WHERE g.pipeline = r.pipeline AND g.key_hash = r.key_hash AND g.generation > r.generation)) AS dead
     FROM asked a JOIN extractor_pub.records r ON r.entity_hash = a.entity
-    WHERE r.pipeline = $8 AND r.chunk IS NOT NULL AND (r.seq > a.seq OR (r.seq = a.seq AND r.idx > a.idx))
+    WHERE r.pipeline = $11 AND r.chunk IS NOT NULL
+      AND CASE WHEN (r.version IS NULL) = (a.version = ''::bytea)
+               THEN (coalesce(r.version, ''::bytea), r.seq, r.idx) > (a.version, a.seq, a.idx)
+               ELSE (r.seq, r.idx) > (a.first_seq, a.first_idx) END
       AND NOT EXISTS (SELECT 1 FROM own w WHERE w.row = a.row AND w.seq = r.seq AND w.idx = r.idx)
 )
-SELECT DISTINCT ON (n.row, n.columns, n.sent, n.dead)
-       n.row::int AS row, n.key_hash::uuid AS key_hash, n.seq::bigint AS seq, n.idx::int AS idx, n.columns::bytea AS columns, n.sent::bool AS sent, n.dead::bool AS dead
+SELECT DISTINCT ON (n.row, n.columns, n.sent, n.dead, n.version = ''::bytea)
+       n.row::int AS row, n.key_hash::uuid AS key_hash, n.version::bytea AS version, n.seq::bigint AS seq, n.idx::int AS idx, n.columns::bytea AS columns, n.sent::bool AS sent, n.dead::bool AS dead
 FROM newer n
-ORDER BY n.row, n.columns, n.sent, n.dead, n.seq DESC, n.idx DESC
+ORDER BY n.row, n.columns, n.sent, n.dead, n.version = ''::bytea, n.compared DESC, n.seq DESC, n.idx DESC
 `
 
 type NewerRecordsParams struct {
-	Rows     []int32
-	Entities []uuid.UUID
-	Seqs     []int64
-	Idxs     []int32
-	OwnRows  []int32
-	OwnSeqs  []int64
-	OwnIdxs  []int32
-	Pipeline string
+	Rows      []int32
+	Entities  []uuid.UUID
+	Versions  [][]byte
+	Seqs      []int64
+	Idxs      []int32
+	FirstSeqs []int64
+	FirstIdxs []int32
+	OwnRows   []int32
+	OwnSeqs   []int64
+	OwnIdxs   []int32
+	Pipeline  string
 }
 
 type NewerRecordsRow struct {
 	Row     int32
 	KeyHash uuid.UUID
+	Version []byte
 	Seq     int64
 	Idx     int32
 	Columns []byte
@@ -159,17 +172,23 @@ type NewerRecordsRow struct {
 	Dead    bool
 }
 
-// Records of the same pipeline and entity that stand later in the stream and were put into a chunk. rows, entities, seqs and idxs are
-// parallel lists, and so are own_rows, own_seqs and own_idxs, the places of the rows' own records. Of those that say the same of one row only
-// the last is told: an entity may have any number of versions. sent says that the record reached the org, or may have: its row landed or is
+// Records of the same pipeline and entity that are newer and were put into a chunk: of a later version, and of one version (or where none is
+// named) later in the stream; of two records of which one has a version, the one that is later in the stream. rows, entities, versions, seqs and
+// idxs are parallel lists, and so are first_seqs and first_idxs, the lowest place of the rows' own records, and own_rows, own_seqs and own_idxs, the
+// places of them all. Of those that say the same of one row only the newest is
+// told: an entity may have any number of versions. sent says that the record reached the org, or may have: its row landed or is
 // missing, in its first chunk or in one that it was sent again with. While the lane is held, what has no outcome there has not been sent.
-// dead says that its last try has failed for good and nobody has ordered another one: it may never be sent.
+// dead says that its last try has failed for good and nobody has ordered another one, or that another generation of it stands for it: it may never
+// be sent. Letters of generations before the record's own are not its letters: one that was loaded again after a discard is on its way.
 func (q *Queries) NewerRecords(ctx context.Context, arg NewerRecordsParams) ([]NewerRecordsRow, error) {
 	rows, err := q.db.Query(ctx, newerRecords,
 		arg.Rows,
 		arg.Entities,
+		arg.Versions,
 		arg.Seqs,
 		arg.Idxs,
+		arg.FirstSeqs,
+		arg.FirstIdxs,
 		arg.OwnRows,
 		arg.OwnSeqs,
 		arg.OwnIdxs,
@@ -185,6 +204,7 @@ func (q *Queries) NewerRecords(ctx context.Context, arg NewerRecordsParams) ([]N
 		if err := rows.Scan(
 			&i.Row,
 			&i.KeyHash,
+			&i.Version,
 			&i.Seq,
 			&i.Idx,
 			&i.Columns,
@@ -268,12 +288,47 @@ func (q *Queries) ReducedRows(ctx context.Context, chunk uuid.UUID) ([]ReducedRo
 	return items, nil
 }
 
+const resolutionOf = `-- name: ResolutionOf :one
+SELECT row_ids FROM submitter.resolutions WHERE chunk = $1
+`
+
+func (q *Queries) ResolutionOf(ctx context.Context, chunk uuid.UUID) ([]byte, error) {
+	row := q.db.QueryRow(ctx, resolutionOf, chunk)
+	var row_ids []byte
+	err := row.Scan(&row_ids)
+	return row_ids, err
+}
+
 const supersededRows = `-- name: SupersededRows :many
 SELECT DISTINCT row FROM submitter.superseded WHERE chunk = $1
 `
 
 func (q *Queries) SupersededRows(ctx context.Context, chunk uuid.UUID) ([]int32, error) {
 	rows, err := q.db.Query(ctx, supersededRows, chunk)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int32
+	for rows.Next() {
+		var row int32
+		if err := rows.Scan(&row); err != nil {
+			return nil, err
+		}
+		items = append(items, row)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const unsentRows = `-- name: UnsentRows :many
+SELECT row FROM submitter.unsent WHERE chunk = $1
+`
+
+func (q *Queries) UnsentRows(ctx context.Context, chunk uuid.UUID) ([]int32, error) {
+	rows, err := q.db.Query(ctx, unsentRows, chunk)
 	if err != nil {
 		return nil, err
 	}

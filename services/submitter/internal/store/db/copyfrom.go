@@ -83,3 +83,39 @@ func (r iteratorForAddSuperseded) Err() error {
 func (q *Queries) AddSuperseded(ctx context.Context, arg []AddSupersededParams) (int64, error) {
 	return q.db.CopyFrom(ctx, []string{"submitter", "superseded"}, []string{"chunk", "row", "record", "pipeline", "run", "key_hash", "generation", "successor_key_hash", "successor_seq", "successor_idx"}, &iteratorForAddSuperseded{rows: arg})
 }
+
+// iteratorForAddUnsent implements pgx.CopyFromSource.
+type iteratorForAddUnsent struct {
+	rows                 []AddUnsentParams
+	skippedFirstNextCall bool
+}
+
+func (r *iteratorForAddUnsent) Next() bool {
+	if len(r.rows) == 0 {
+		return false
+	}
+	if !r.skippedFirstNextCall {
+		r.skippedFirstNextCall = true
+		return true
+	}
+	r.rows = r.rows[1:]
+	return len(r.rows) > 0
+}
+
+func (r iteratorForAddUnsent) Values() ([]interface{}, error) {
+	return []interface{}{
+		r.rows[0].Chunk,
+		r.rows[0].Row,
+		r.rows[0].Class,
+		r.rows[0].Code,
+		r.rows[0].Message,
+	}, nil
+}
+
+func (r iteratorForAddUnsent) Err() error {
+	return nil
+}
+
+func (q *Queries) AddUnsent(ctx context.Context, arg []AddUnsentParams) (int64, error) {
+	return q.db.CopyFrom(ctx, []string{"submitter", "unsent"}, []string{"chunk", "row", "class", "code", "message"}, &iteratorForAddUnsent{rows: arg})
+}

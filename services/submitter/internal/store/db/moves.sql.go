@@ -39,6 +39,20 @@ type AddReducedParams struct {
 	Columns []byte
 }
 
+const addResolution = `-- name: AddResolution :exec
+INSERT INTO submitter.resolutions (chunk, row_ids) VALUES ($1, $2)
+`
+
+type AddResolutionParams struct {
+	Chunk  uuid.UUID
+	RowIds []byte
+}
+
+func (q *Queries) AddResolution(ctx context.Context, arg AddResolutionParams) error {
+	_, err := q.db.Exec(ctx, addResolution, arg.Chunk, arg.RowIds)
+	return err
+}
+
 type AddSupersededParams struct {
 	Chunk            uuid.UUID
 	Row              int32
@@ -50,6 +64,14 @@ type AddSupersededParams struct {
 	SuccessorKeyHash uuid.UUID
 	SuccessorSeq     int64
 	SuccessorIdx     int32
+}
+
+type AddUnsentParams struct {
+	Chunk   uuid.UUID
+	Row     int32
+	Class   string
+	Code    string
+	Message string
 }
 
 const forgetReduced = `-- name: ForgetReduced :execrows
@@ -70,6 +92,18 @@ DELETE FROM submitter.superseded WHERE chunk = $1
 
 func (q *Queries) ForgetSuperseded(ctx context.Context, chunk uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, forgetSuperseded, chunk)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const forgetUnsent = `-- name: ForgetUnsent :execrows
+DELETE FROM submitter.unsent WHERE chunk = $1
+`
+
+func (q *Queries) ForgetUnsent(ctx context.Context, chunk uuid.UUID) (int64, error) {
+	result, err := q.db.Exec(ctx, forgetUnsent, chunk)
 	if err != nil {
 		return 0, err
 	}
@@ -319,13 +353,13 @@ WITH stated AS (
     SELECT p.pipeline FROM stated p WHERE NOT EXISTS (SELECT 1 FROM ops_pub.lifts l WHERE l.pause_id = p.id)
 )
 SELECT s.chunk FROM submitter.lanes l JOIN submitter.submissions s ON s.chunk = l.holder
-WHERE s.state IN ('claimed', 'created') AND s.kind <> 'fresh' AND s.ended_at IS NULL AND s.lease_until < now()
+WHERE s.state IN ('claimed', 'created') AND s.ended_at IS NULL AND s.lease_until < now()
   AND s.pipeline IN (SELECT p.pipeline FROM paused p)
   AND EXISTS (SELECT 1 FROM submitter.submissions w
               WHERE w.space = l.space AND w.lane = l.lane AND w.ended_at IS NULL AND w.pipeline NOT IN (SELECT p.pipeline FROM paused p))
 `
 
-// Chunks that are sent again and hold a lane for a paused pipeline while another pipeline's chunk waits for it. Nothing of them is bound.
+// Chunks that hold a lane before the bind (sent again, or asked about under it) for a paused pipeline while another pipeline's chunk waits for it.
 func (q *Queries) PausedHolders(ctx context.Context) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, pausedHolders)
 	if err != nil {
@@ -567,7 +601,7 @@ const startOver = `-- name: StartOver :one
 UPDATE submitter.submissions
 SET state = 'claimed', epoch = epoch + 1, owner = '', lease_until = '-infinity', checked_at = NULL, job_id = '', job_created_at = NULL,
     uploaded_at = NULL, upload_rows = NULL, upload_bytes = NULL, upload_sha256 = NULL
-WHERE chunk = $1 AND state IN ('claimed', 'created') AND kind <> 'fresh' AND ended_at IS NULL AND lease_until < now()
+WHERE chunk = $1 AND state IN ('claimed', 'created') AND (kind <> 'fresh' OR resolves OR versioned) AND ended_at IS NULL AND lease_until < now()
 RETURNING pipeline, space, lane
 `
 

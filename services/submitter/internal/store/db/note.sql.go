@@ -59,6 +59,19 @@ func (q *Queries) EndWithOutcome(ctx context.Context, chunks []uuid.UUID) ([]End
 	return items, nil
 }
 
+const forgetResolutions = `-- name: ForgetResolutions :execrows
+DELETE FROM submitter.resolutions WHERE chunk = ANY($1::uuid[])
+`
+
+// Which ids rows had is of no use to anybody once the outcome is there.
+func (q *Queries) ForgetResolutions(ctx context.Context, chunks []uuid.UUID) (int64, error) {
+	result, err := q.db.Exec(ctx, forgetResolutions, chunks)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const freeLanes = `-- name: FreeLanes :execrows
 UPDATE submitter.lanes SET holder = NULL, held_at = NULL WHERE holder = ANY($1::uuid[])
 `
@@ -74,16 +87,17 @@ func (q *Queries) FreeLanes(ctx context.Context, chunks []uuid.UUID) (int64, err
 const noteChunks = `-- name: NoteChunks :execrows
 
 WITH sealed AS (
-    SELECT chunk, pipeline, revision, kind, org, space, lane, seal_no FROM extractor_pub.chunks
+    SELECT chunk, pipeline, revision, kind, org, space, lane, seal_no, operation, external_id_field, versioned FROM extractor_pub.chunks
     WHERE chunk = ANY($1::uuid[]) AND reconciled_at IS NULL
     UNION ALL
-    SELECT chunk, pipeline, revision, kind, org, space, lane, seal_no FROM retrier_pub.chunks
+    SELECT chunk, pipeline, revision, kind, org, space, lane, seal_no, operation, external_id_field, false FROM retrier_pub.chunks
     WHERE chunk = ANY($1::uuid[]) AND reconciled_at IS NULL
 ), slots AS (
     INSERT INTO submitter.lanes (space, lane) SELECT DISTINCT space, lane FROM sealed ON CONFLICT DO NOTHING
 )
-INSERT INTO submitter.submissions (chunk, pipeline, revision, kind, org, space, lane, seal_no, state)
-SELECT chunk, pipeline, revision, kind, org, space, lane, seal_no, 'claimed' FROM sealed
+INSERT INTO submitter.submissions (chunk, pipeline, revision, kind, org, space, lane, seal_no, state, resolves, versioned)
+SELECT chunk, pipeline, revision, kind, org, space, lane, seal_no, 'claimed', operation IN ('update', 'delete') AND external_id_field <> 'Id',
+       versioned AND operation <> 'insert' FROM sealed
 ON CONFLICT (chunk) DO NOTHING
 `
 

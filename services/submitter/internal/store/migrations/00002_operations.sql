@@ -15,6 +15,18 @@ CREATE TABLE submitter.unsent (
     PRIMARY KEY (chunk, row)
 );
 
+-- Whether the rows are named by a field other than Id: such a chunk takes its lane before the upload, even when it is fresh.
+ALTER TABLE submitter.submissions ADD COLUMN resolves boolean NOT NULL DEFAULT false;
+-- Whether the records of a fresh chunk carry versions: it takes its lane before the upload too, since a newer version may have been sent before it.
+ALTER TABLE submitter.submissions ADD COLUMN versioned boolean NOT NULL DEFAULT false;
+-- The id of the Salesforce org behind a name, as first seen, or as the org's document has named it since: jobs are made, and a 404 is believed, only there.
+CREATE TABLE submitter.orgs (
+    name    text        PRIMARY KEY,
+    org_id  text        NOT NULL,
+    seen_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE VIEW submitter_pub.orgs AS SELECT name, org_id, seen_at FROM submitter.orgs;
 CREATE VIEW submitter_pub.resolutions AS SELECT chunk, row_ids, resolved_at FROM submitter.resolutions;
 CREATE VIEW submitter_pub.unsent AS SELECT chunk, row, class, code, message FROM submitter.unsent;
 

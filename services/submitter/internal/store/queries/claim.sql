@@ -2,8 +2,8 @@
 
 -- name: Claim :many
 -- Bound submissions first (they are driven to their end, paused or not), then what is sent again, then fresh chunks in the order of
--- sealing: the head of each lane and the one behind it, which may be uploaded ahead. What waits for a lane that somebody else
--- holds is left alone.
+-- sealing: the head of each lane and the one behind it, which may be uploaded ahead unless something has to be asked about its rows under the lane.
+-- What waits for a lane that somebody else holds is left alone.
 WITH stated AS (
     SELECT id, pipeline FROM submitter.pauses
     UNION ALL SELECT id, pipeline FROM reconciler_pub.pauses
@@ -13,9 +13,9 @@ WITH stated AS (
     SELECT p.pipeline FROM stated p WHERE NOT EXISTS (SELECT 1 FROM ops_pub.lifts l WHERE l.pause_id = p.id)
 ), ahead AS (
     SELECT f.chunk FROM (
-        SELECT o.chunk, row_number() OVER (PARTITION BY o.pipeline, o.lane ORDER BY o.seal_no) AS n
+        SELECT o.chunk, o.resolves OR o.versioned AS asked, row_number() OVER (PARTITION BY o.pipeline, o.lane ORDER BY o.seal_no) AS n
         FROM submitter.submissions o WHERE o.kind = 'fresh' AND o.ended_at IS NULL) f
-    WHERE f.n <= 2
+    WHERE f.n <= CASE WHEN f.asked THEN 1 ELSE 2 END
 ), due AS (
     SELECT s.chunk FROM submitter.submissions s
     JOIN submitter.lanes l ON l.space = s.space AND l.lane = s.lane
@@ -23,7 +23,7 @@ WITH stated AS (
       AND (s.state = 'bound'
            OR (s.pipeline NOT IN (SELECT p.pipeline FROM paused p)
                AND CASE WHEN s.kind = 'fresh'
-                        THEN s.chunk IN (SELECT chunk FROM ahead) AND (s.uploaded_at IS NULL OR l.holder IS NULL OR l.holder = s.chunk)
+                        THEN s.chunk IN (SELECT chunk FROM ahead) AND (s.uploaded_at IS NULL AND NOT (s.resolves OR s.versioned) OR l.holder IS NULL OR l.holder = s.chunk)
                         ELSE l.holder IS NULL OR l.holder = s.chunk END))
     ORDER BY s.state = 'bound' DESC, s.kind = 'fresh', s.seal_no
     LIMIT sqlc.arg(max)::int
@@ -33,7 +33,7 @@ UPDATE submitter.submissions s
 SET owner = sqlc.arg(owner), epoch = s.epoch + 1, lease_until = now() + make_interval(secs => sqlc.arg(lease_seconds)::float8), waiting_for = ''
 FROM due WHERE s.chunk = due.chunk
 RETURNING s.chunk, s.pipeline, s.revision, s.kind, s.org, s.space, s.lane, s.seal_no, s.state, s.epoch, s.tries, s.job_id,
-          s.upload_rows, s.upload_bytes, s.upload_sha256, s.close_refused,
+          s.upload_rows, s.upload_bytes, s.upload_sha256, s.close_refused, s.resolves, s.versioned,
           (s.checked_at IS NOT NULL)::bool AS checked, (s.uploaded_at IS NOT NULL)::bool AS uploaded;
 
 -- name: Renew :execrows

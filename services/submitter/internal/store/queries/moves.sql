@@ -69,6 +69,12 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 -- name: AddReduced :copyfrom
 INSERT INTO submitter.reduced (chunk, row, columns) VALUES ($1, $2, $3);
 
+-- name: AddUnsent :copyfrom
+INSERT INTO submitter.unsent (chunk, row, class, code, message) VALUES ($1, $2, $3, $4, $5);
+
+-- name: AddResolution :exec
+INSERT INTO submitter.resolutions (chunk, row_ids) VALUES (sqlc.arg(chunk), sqlc.arg(row_ids));
+
 -- name: SaveCreated :execrows
 -- From created too: a job that is left behind is replaced. What the earlier job held says nothing of the new one.
 UPDATE submitter.submissions
@@ -128,7 +134,7 @@ WHERE NOT EXISTS (
       AND NOT EXISTS (SELECT 1 FROM ops_pub.lifts l WHERE l.pause_id = p.id));
 
 -- name: PausedHolders :many
--- Chunks that are sent again and hold a lane for a paused pipeline while another pipeline's chunk waits for it. Nothing of them is bound.
+-- Chunks that hold a lane before the bind (sent again, or asked about under it) for a paused pipeline while another pipeline's chunk waits for it.
 WITH stated AS (
     SELECT id, pipeline FROM submitter.pauses
     UNION ALL SELECT id, pipeline FROM reconciler_pub.pauses
@@ -138,7 +144,7 @@ WITH stated AS (
     SELECT p.pipeline FROM stated p WHERE NOT EXISTS (SELECT 1 FROM ops_pub.lifts l WHERE l.pause_id = p.id)
 )
 SELECT s.chunk FROM submitter.lanes l JOIN submitter.submissions s ON s.chunk = l.holder
-WHERE s.state IN ('claimed', 'created') AND s.kind <> 'fresh' AND s.ended_at IS NULL AND s.lease_until < now()
+WHERE s.state IN ('claimed', 'created') AND s.ended_at IS NULL AND s.lease_until < now()
   AND s.pipeline IN (SELECT p.pipeline FROM paused p)
   AND EXISTS (SELECT 1 FROM submitter.submissions w
               WHERE w.space = l.space AND w.lane = l.lane AND w.ended_at IS NULL AND w.pipeline NOT IN (SELECT p.pipeline FROM paused p));
@@ -148,7 +154,7 @@ WHERE s.state IN ('claimed', 'created') AND s.kind <> 'fresh' AND s.ended_at IS 
 UPDATE submitter.submissions
 SET state = 'claimed', epoch = epoch + 1, owner = '', lease_until = '-infinity', checked_at = NULL, job_id = '', job_created_at = NULL,
     uploaded_at = NULL, upload_rows = NULL, upload_bytes = NULL, upload_sha256 = NULL
-WHERE chunk = sqlc.arg(chunk) AND state IN ('claimed', 'created') AND kind <> 'fresh' AND ended_at IS NULL AND lease_until < now()
+WHERE chunk = sqlc.arg(chunk) AND state IN ('claimed', 'created') AND (kind <> 'fresh' OR resolves OR versioned) AND ended_at IS NULL AND lease_until < now()
 RETURNING pipeline, space, lane;
 
 -- name: ForgetSuperseded :execrows
@@ -156,3 +162,6 @@ DELETE FROM submitter.superseded WHERE chunk = sqlc.arg(chunk);
 
 -- name: ForgetReduced :execrows
 DELETE FROM submitter.reduced WHERE chunk = sqlc.arg(chunk);
+
+-- name: ForgetUnsent :execrows
+DELETE FROM submitter.unsent WHERE chunk = sqlc.arg(chunk);

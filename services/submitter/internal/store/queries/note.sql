@@ -3,16 +3,17 @@
 -- name: NoteChunks :execrows
 -- A chunk is noted once; its row is the work. lanes gets its row here so that later moves only update.
 WITH sealed AS (
-    SELECT chunk, pipeline, revision, kind, org, space, lane, seal_no FROM extractor_pub.chunks
+    SELECT chunk, pipeline, revision, kind, org, space, lane, seal_no, operation, external_id_field, versioned FROM extractor_pub.chunks
     WHERE chunk = ANY(sqlc.arg(chunks)::uuid[]) AND reconciled_at IS NULL
     UNION ALL
-    SELECT chunk, pipeline, revision, kind, org, space, lane, seal_no FROM retrier_pub.chunks
+    SELECT chunk, pipeline, revision, kind, org, space, lane, seal_no, operation, external_id_field, false FROM retrier_pub.chunks
     WHERE chunk = ANY(sqlc.arg(chunks)::uuid[]) AND reconciled_at IS NULL
 ), slots AS (
     INSERT INTO submitter.lanes (space, lane) SELECT DISTINCT space, lane FROM sealed ON CONFLICT DO NOTHING
 )
-INSERT INTO submitter.submissions (chunk, pipeline, revision, kind, org, space, lane, seal_no, state)
-SELECT chunk, pipeline, revision, kind, org, space, lane, seal_no, 'claimed' FROM sealed
+INSERT INTO submitter.submissions (chunk, pipeline, revision, kind, org, space, lane, seal_no, state, resolves, versioned)
+SELECT chunk, pipeline, revision, kind, org, space, lane, seal_no, 'claimed', operation IN ('update', 'delete') AND external_id_field <> 'Id',
+       versioned AND operation <> 'insert' FROM sealed
 ON CONFLICT (chunk) DO NOTHING;
 
 -- name: OpenChunksNotNoted :many
@@ -43,6 +44,10 @@ LIMIT sqlc.arg(max)::int;
 
 -- name: FreeLanes :execrows
 UPDATE submitter.lanes SET holder = NULL, held_at = NULL WHERE holder = ANY(sqlc.arg(chunks)::uuid[]);
+
+-- name: ForgetResolutions :execrows
+-- Which ids rows had is of no use to anybody once the outcome is there.
+DELETE FROM submitter.resolutions WHERE chunk = ANY(sqlc.arg(chunks)::uuid[]);
 
 -- name: WakeLane :exec
 -- Those at the gate of a lane that was freed need not wait for their next look.
