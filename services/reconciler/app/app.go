@@ -1,7 +1,8 @@
 // Package app puts the reconciler together and runs it: the process in main.go and the all-in-one mode use the very same.
 //
 // What became of a row and what follows is decided in packages account and reconcile, what is stored is package store's. Here is only the
-// wiring: loops that each read one chunk's files at a time, the sweep, the republishing of letters, the consumer of facts, and their
+// wiring: loops that each read one chunk's files at a time, the sweep, the taking over of decisions, the republishing of letters, the
+// warnings of old jobs, the consumer of facts, and their
 // ordered end: no new chunk, those in hand finished or handed back, the outbox flushed, connections closed.
 //
 // Several instances may run at once; leases divide the work.
@@ -28,6 +29,8 @@ const (
 	name = "reconciler"
 	// shortRest is the longest rest after a failed pass with short retries.
 	shortRest = time.Second
+	// agesEvery is how often old jobs are told of, in the log too.
+	agesEvery = time.Hour
 )
 
 // Migrations are the reconciler's, to be run by the database's owner before New.
@@ -39,7 +42,9 @@ type App struct {
 	host   *host.Host
 	passes *reconcile.Reconciler
 	due    *service.Bell
-	alarm  *service.Alarm
+	// decided rings when unresolved records may have been decided.
+	decided *service.Bell
+	alarm   *service.Alarm
 }
 
 // New opens the reconciler. It waits for a database or broker that is not there yet until ctx ends; whatever it opened before an error is closed
@@ -49,7 +54,7 @@ func New(ctx context.Context, c Config, env service.Env) (*App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reconciler configuration: %w", err)
 	}
-	a := &App{config: c, due: service.NewBell()}
+	a := &App{config: c, due: service.NewBell(), decided: service.NewBell()}
 	a.host, err = host.Open(ctx, host.Config{
 		Name: name, DSN: c.DSN, NATSURL: c.NATSURL, Listen: c.Listen, MaxConns: c.poolSize(), Migrations: Migrations(),
 	}, env)
@@ -78,15 +83,17 @@ func (a *App) newPasses() *reconcile.Reconciler {
 
 // Run works until ctx is done, and then stops in order: no new work, what is in hand is finished or handed back, connections are closed.
 func (a *App) Run(ctx context.Context) error {
-	return a.host.Run(ctx, host.Work{Facts: reconcile.Facts(), Handler: a.passes.Handler(a.due.Ring), Loops: a.loops()})
+	return a.host.Run(ctx, host.Work{Facts: reconcile.Facts(), Handler: a.passes.Handler(a.due.Ring, a.decided.Ring), Loops: a.loops()})
 }
 
 // Sweep does once, now, everything that a sweep does, and reads what is due: for tests and for an operator's impatience.
 func (a *App) Sweep(ctx context.Context) error {
 	_, err := a.sweepPass(ctx)
+	_, decidedErr := a.passes.Resolve(ctx)
 	_, lettersErr := a.passes.Republish(ctx)
+	_, agesErr := a.passes.Ages(ctx)
 	dueErr := a.readDue(ctx)
-	return errors.Join(err, lettersErr, dueErr)
+	return errors.Join(err, decidedErr, lettersErr, agesErr, dueErr)
 }
 
 // readDue reads what is due, one after the other, until nothing is.
@@ -102,6 +109,8 @@ func (a *App) loops() []service.Loop {
 	loops := []service.Loop{
 		{Name: "sweep", Every: a.config.Sweep, Pass: a.sweepPass, MaxRest: a.rest()},
 		{Name: "letters", Every: a.config.Sweep, Pass: a.passes.Republish, MaxRest: a.rest()},
+		{Name: "decisions", Every: a.config.Sweep, Wake: a.decided.C(), Pass: a.passes.Resolve, MaxRest: a.rest()},
+		{Name: "ages", Every: agesEvery, Pass: a.agesPass, MaxRest: a.rest()},
 	}
 	// Each reads one chunk at a time: large files of one org must not keep the others' chunks waiting. They share the bell, and whoever claims
 	// a chunk rings it for the next.
@@ -121,6 +130,12 @@ func (a *App) sweepPass(ctx context.Context) (int, error) {
 		a.due.Ring()
 	}
 	return 0, errors.Join(err, liftErr)
+}
+
+// agesPass tells of jobs that are not reconciled for long; there is never more of it to do at once.
+func (a *App) agesPass(ctx context.Context) (int, error) {
+	_, err := a.passes.Ages(ctx)
+	return 0, err
 }
 
 // duePass does what is due and sets the alarm for what will be.

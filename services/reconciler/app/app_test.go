@@ -179,7 +179,41 @@ func (s *stage) await(chunks ...uuid.UUID) {
 	}
 }
 
+// unresolved makes a failure of which nobody knows whether it landed, and what a person decided of it.
+func (s *stage) unresolved(decision string) uuid.UUID {
+	s.t.Helper()
+	letter := uuid.New()
+	s.exec(`INSERT INTO reconciler.failures (chunk, row, record, pipeline, revision, lane, run, key, key_hash, generation, entity, entity_hash, seq, idx, columns,
+			accepted_at, attempt, outcome, class, code, message, fields, sf_id, disposition, letter_id, header, cells, payload, attempts)
+		VALUES ($1, 0, 0, 'accounts', 1, 0, '', 'k', $1, 0, 'k', $1, 1, 0, '', now(), 1, 'missing', 'unresolved', 'MISSING', '', '{}', '', 'unresolved', $1,
+			'{}', '{}', '', '[]')`, letter)
+	s.exec(`INSERT INTO ops.decisions (letter_id, action_id, decision, sf_id, reason, by) VALUES ($1, $1, $2, '', 'seen', 'alex')`, letter, decision)
+	return letter
+}
+
 func TestApp(t *testing.T) {
+	t.Run("a decision is taken over when a fact tells of it, and told on", func(t *testing.T) {
+		s := setup(t)
+		s.flow()
+		s.start()
+		s.await(s.finished(true)) // the loops have had their first look
+		letter := s.unresolved("not_landed")
+		s.publish(&flowv1.ReplayOrdered{ActionId: letter.String(), Decisions: 1})
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		consumer, err := s.conn.JS.OrderedConsumer(ctx, bus.StreamFlow, jetstream.OrderedConsumerConfig{FilterSubjects: []string{"flow.accounts.rows_resolved"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		msg, err := consumer.Next(jetstream.FetchContext(ctx))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := bus.ParseEnvelope(msg.Data())
+		if fact := e.GetRowsResolved(); err != nil || fact.GetNotLanded() != 1 || len(fact.GetChunks()) != 1 || fact.GetChunks()[0] != letter.String() {
+			t.Fatalf("%v, %v", e, err)
+		}
+	})
 	t.Run("a fact in, a fact out", func(t *testing.T) {
 		s := setup(t)
 		s.flow()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"bulkhead/libs/bus"
 	"bulkhead/libs/record"
 )
 
@@ -23,15 +24,21 @@ type Config struct {
 	// ShortRetries makes each wait after a failed call at most 1 s. For demos and tests, too.
 	ShortRetries bool `yaml:"shortRetries" env:"BULKHEAD_SHORT_RETRIES"`
 	// Lease is how long a claim on a chunk lasts without renewal, and so how long its work rests after a crash; default 15 s.
-	Lease time.Duration `yaml:"lease" env:"BULKHEAD_LEASE"`
+	Lease time.Duration `yaml:"lease" env:"BULKHEAD_LEASE" check:"positive"`
 	// Sweep is how often the views of others are looked at without being told of; default 30 s.
-	Sweep time.Duration `yaml:"sweep" env:"BULKHEAD_SWEEP"`
+	Sweep time.Duration `yaml:"sweep" env:"BULKHEAD_SWEEP" check:"positive"`
 	// Concurrency is how many chunks are read at once; default 4. Each takes memory for its rows' keys and failures.
-	Concurrency int `yaml:"concurrency" env:"BULKHEAD_RECONCILER_CONCURRENCY"`
+	Concurrency int `yaml:"concurrency" env:"BULKHEAD_RECONCILER_CONCURRENCY" check:"positive"`
 
 	// Now and Random replace the clock and the jitter in tests; nil = the real ones.
 	Now    func() time.Time `yaml:"-"`
 	Random func() float64   `yaml:"-"`
+}
+
+// Check says everything that is wrong with the configuration, before anything is opened.
+func (c Config) Check() error {
+	_, err := c.withDefaults()
+	return err
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -50,6 +57,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("dsn is missing: the ledger's address, or BULKHEAD_DSN")
 	case c.NATSURL == "":
 		return c, errors.New("natsUrl is missing: the broker's address, or BULKHEAD_NATS")
+	case bus.CheckURL(c.NATSURL) != nil:
+		return c, fmt.Errorf("natsUrl: %w", bus.CheckURL(c.NATSURL))
 	case c.Sweep < 0:
 		return c, fmt.Errorf("sweep (%s) must not be negative", c.Sweep)
 	case c.Concurrency < 0 || c.Concurrency > maxConcurrency:

@@ -13,6 +13,8 @@ const (
 	DispositionRetry Disposition = "retry"
 	// DispositionDead: it is a dead letter.
 	DispositionDead Disposition = "dead"
+	// DispositionUnresolved: whether it landed is not known; it waits for a decision and has a letter that says so.
+	DispositionUnresolved Disposition = "unresolved"
 )
 
 // CodeMissing and CodeUnprocessed stand where Salesforce gave no code.
@@ -36,8 +38,8 @@ type Fate struct {
 	Tried bool
 }
 
-// Dispose says what follows for a row that is failed, unprocessed or missing. For keyed operations a missing row is sent again: the same
-// row twice is the same row.
+// Dispose says what follows for a row that is failed, unprocessed or missing. A missing row is sent again where the same row twice is the same
+// row, and where a look-up found that it is not there; else it is unresolved.
 func Dispose(o *Outcome, row int, job Job) Fate {
 	switch outcome := o.Of(row); outcome {
 	case record.OutcomeFailed:
@@ -54,14 +56,17 @@ func Dispose(o *Outcome, row int, job Job) Fate {
 		}
 		return fate
 	case record.OutcomeMissing:
-		message := "the row stayed in none of the job's result files"
-		if job.State == JobGone {
-			message = "Salesforce does not know the job any more"
-		}
-		return Fate{
-			Outcome: outcome, Disposition: DispositionRetry, Class: record.ClassTransient, Code: CodeMissing, Message: message,
+		fate := Fate{
+			Outcome: outcome, Disposition: DispositionRetry, Class: record.ClassTransient, Code: CodeMissing, Message: missingMessage(job),
 			Counts: true, Tried: true,
 		}
+		if o.Looked != "" {
+			fate.Message += "; " + o.Looked
+		}
+		if doubt := o.doubt(row); doubt != "" {
+			fate.Disposition, fate.Class, fate.Message = DispositionUnresolved, record.ClassUnresolved, record.Storable(doubt, maxMessage)
+		}
+		return fate
 	default:
 		message := "Salesforce did not look at the row"
 		if job.ErrorMessage != "" {
@@ -69,4 +74,23 @@ func Dispose(o *Outcome, row int, job Job) Fate {
 		}
 		return Fate{Outcome: record.OutcomeUnprocessed, Disposition: DispositionRetry, Code: CodeUnprocessed, Message: message}
 	}
+}
+
+// missingMessage says of a missing row why nothing is known of it.
+func missingMessage(job Job) string {
+	if job.State == JobGone {
+		return "Salesforce does not know the job any more"
+	}
+	if job.Unreadable {
+		return "the job's result files could not be read"
+	}
+	return "the row stayed in none of the job's result files, or they contradict themselves about it"
+}
+
+// doubt is why a missing row must not be sent again without a decision; "" = it may.
+func (o *Outcome) doubt(row int) string {
+	if text := o.DoubtOf[row]; text != "" {
+		return text
+	}
+	return o.Doubt
 }

@@ -1,11 +1,12 @@
 package account
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
+	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
 	"bulkhead/libs/salesforce"
 )
@@ -13,72 +14,112 @@ import (
 // IDSize is the length of a Salesforce id in its long form.
 const IDSize = 18
 
-// Bounds of what is kept of an error text. Salesforce's own are far below; an Apex trace may be a megabyte.
-const (
-	maxMessage   = 4000
-	maxFieldName = 255
-	maxFields    = 50
-)
+// doubled stands in the place of a row's outcome when the files tell of the row more than once: they say nothing of it then.
+const doubled = 'd'
 
-// Failure is what Salesforce said of a row that it refused.
-type Failure struct {
-	Class   record.Class
-	Code    string
-	Message string
-	Fields  []string
-	// ID is the record's id, if Salesforce names one.
-	ID string
-}
-
-// Reading collects one read of a job's result files. It holds a byte and eighteen more per row, and the failures.
+// Reading collects one read of a job's result files. It holds a byte and eighteen more per row, and the failures; of a chunk that is matched by
+// content some hundred bytes per row.
 type Reading struct {
 	index    *Index
 	states   []byte // an outcome's byte per row; 0 = in no file so far
 	ids      []byte // IDSize bytes per row
 	failures map[int]Failure
-	counts   [256]int // by outcome's byte
-	created  int
-	odd      int
+	counts   [256]int // by outcome's byte, or doubled
+	created  []bool   // of landed rows: Salesforce says it made the row
+	told     map[salesforce.ResultKind]int
+	foreign  int
 	badIDs   int
+	prefix   string // of the ids so far
+	prefixes bool   // ids of more than one object came
 	digest   Digest
+	content  *content // nil where a field tells rows apart
 }
 
 // NewReading returns an empty reading of the chunk.
 func NewReading(x *Index) *Reading {
-	r := &Reading{index: x, states: make([]byte, x.rows), ids: make([]byte, x.rows*IDSize), failures: map[int]Failure{}}
+	rows := x.chunk.Rows
+	r := &Reading{
+		index: x, states: make([]byte, rows), ids: make([]byte, rows*IDSize), failures: map[int]Failure{}, created: make([]bool, rows),
+		told: map[salesforce.ResultKind]int{},
+	}
+	if x.chunk.ByContent() {
+		r.content = newContent(x)
+	}
 	for row, skipped := range x.skipped {
 		if skipped {
-			r.states[row] = record.OutcomeSuperseded.Byte()
-			r.counts[record.OutcomeSuperseded.Byte()]++
+			r.mark(row, record.OutcomeSuperseded)
 		}
 	}
 	return r
 }
 
-// Landed takes in a row of the success file. A row without a valid id is not taken as landed: it stays in no file, is read again, and if
-// it stays so it is missing and sent again, which an upsert allows.
-func (r *Reading) Landed(value, id string, created bool) {
-	key := record.FoldKey(value)
+// File is one result file of a reading.
+type File struct {
+	r       *Reading
+	kind    salesforce.ResultKind
+	keyAt   int   // the key's column among the uploaded ones
+	columns []int // of content: the chunk's column for each column of the file, -1 = none of ours
+}
+
+// Open begins one of the files. header are its uploaded columns.
+func (r *Reading) Open(kind salesforce.ResultKind, header []string) *File {
+	f := &File{r: r, kind: kind, keyAt: ColumnOf(header, r.index.chunk.column())}
+	if r.content != nil {
+		f.columns = r.content.find(header)
+	}
+	return f
+}
+
+// Take takes in one row. An error that wraps salesforce.ErrMalformed says that the file lacks the column by which rows are told apart.
+func (f *File) Take(row salesforce.Row) error {
+	f.r.told[f.kind]++
+	if f.r.content != nil {
+		f.r.content.take(f, row)
+		return nil
+	}
+	key := ""
+	if f.keyAt >= 0 {
+		key = f.r.index.chunk.fold(row.Cells[f.keyAt])
+	}
+	if key == "" && f.r.index.chunk.byID() && f.kind != salesforce.Unprocessed {
+		key = f.r.index.chunk.fold(row.ID) // of updated and deleted rows Salesforce's own column says the same
+	} else if f.keyAt < 0 {
+		return fmt.Errorf("column %s is not in the header of the %s rows: %w", f.r.index.chunk.column(), f.kind, salesforce.ErrMalformed)
+	}
+	switch f.kind {
+	case salesforce.Successful:
+		f.r.landed(key, row.ID, row.Created)
+	case salesforce.Failed:
+		f.r.failed(key, row.ID, row.Error)
+	case salesforce.Unprocessed:
+		f.r.unprocessed(key)
+	}
+	return nil
+}
+
+// landed takes in a row of the success file. A row without a valid id is not taken as landed: it stays in no file, is read again, and if
+// it stays so it is missing.
+func (r *Reading) landed(key, id string, created bool) {
 	r.digest.Add(record.OutcomeLanded.Byte(), key, id, "")
 	row, ok := r.place(key)
 	if !ok {
 		return
 	}
-	full, err := salesforce.ID18(id)
-	if err != nil {
+	full, ok := r.goodID(id)
+	if ok && r.index.chunk.byID() && full != key {
+		ok = false // the file names two rows in one
+	}
+	if !ok {
 		r.badIDs++
 		return
 	}
 	r.mark(row, record.OutcomeLanded)
 	copy(r.ids[row*IDSize:], full)
-	if created {
-		r.created++
-	}
+	r.created[row] = created
 }
 
-// Failed takes in a row of the failure file.
-func (r *Reading) Failed(value, id, errorText string) {
-	key := record.FoldKey(value)
+// failed takes in a row of the failure file.
+func (r *Reading) failed(key, id, errorText string) {
 	r.digest.Add(record.OutcomeFailed.Byte(), key, id, errorText)
 	row, ok := r.place(key)
 	if !ok {
@@ -88,23 +129,56 @@ func (r *Reading) Failed(value, id, errorText string) {
 	r.failures[row] = parseFailure(id, errorText)
 }
 
-// Unprocessed takes in a row of the file of rows that were never tried.
-func (r *Reading) Unprocessed(value string) {
-	key := record.FoldKey(value)
+// unprocessed takes in a row of the file of rows that were never tried.
+func (r *Reading) unprocessed(key string) {
 	r.digest.Add(record.OutcomeUnprocessed.Byte(), key, "", "")
 	if row, ok := r.place(key); ok {
 		r.mark(row, record.OutcomeUnprocessed)
 	}
 }
 
-// place finds the row of a key, if it was sent and no file has told of it yet.
+// place finds the row of a key, if it was sent and no file has told of it yet. A row that is told of again is taken back: of two answers neither
+// can be believed.
 func (r *Reading) place(key string) (int, bool) {
-	row, ok := r.index.find(key)
-	if !ok || r.states[row] != 0 {
-		r.odd++
+	at, ok := r.index.keys[key]
+	if !ok {
+		r.foreign++
 		return 0, false
 	}
-	return row, true
+	row := int(at)
+	switch state := r.states[row]; state {
+	case 0:
+		return row, true
+	case doubled:
+	default:
+		r.counts[state]--
+		delete(r.failures, row)
+		clear(r.ids[row*IDSize : (row+1)*IDSize])
+		r.created[row] = false
+		r.states[row] = doubled
+		r.counts[doubled]++
+	}
+	return 0, false
+}
+
+// goodID is the long form of an id, and notes ids of another object.
+func (r *Reading) goodID(id string) (string, bool) {
+	full, err := salesforce.ID18(id)
+	if err != nil {
+		return "", false
+	}
+	if r.prefix == "" {
+		r.prefix, _ = salesforce.KeyPrefix(r.index.chunk.Object)
+	}
+	if r.prefix == "" {
+		r.prefix = full[:3]
+	}
+	// The prefix of a custom object is known by its first letter only.
+	if !strings.HasPrefix(full, r.prefix) {
+		r.prefixes = true
+	}
+	r.prefix = full[:3]
+	return full, true
 }
 
 func (r *Reading) mark(row int, o record.Outcome) {
@@ -112,86 +186,108 @@ func (r *Reading) mark(row int, o record.Outcome) {
 	r.counts[o.Byte()]++
 }
 
-// Told returns how many rows the success and the failure file told of so far.
+// Told returns how many rows the success and the failure file held so far.
 func (r *Reading) Told() (landed, failed int) {
-	return r.count(record.OutcomeLanded), r.count(record.OutcomeFailed)
+	return r.told[salesforce.Successful], r.told[salesforce.Failed]
 }
 
 func (r *Reading) count(o record.Outcome) int { return r.counts[o.Byte()] }
 
-// Summary is what [Decide] needs of the reading.
+// Summary is what [Decide] needs of the reading. Of content it is whole when [Reading.NeedsRows] says no more.
 func (r *Reading) Summary() Read {
-	return Read{
+	s := Read{
 		Sent:   r.index.sent,
 		Landed: r.count(record.OutcomeLanded), Failed: r.count(record.OutcomeFailed), Unprocessed: r.count(record.OutcomeUnprocessed),
-		Odd: r.odd, Digest: r.digest,
+		Unclear: r.counts[doubled], Digest: r.digest,
 	}
+	if r.content != nil {
+		s.Unclear = r.content.residue()
+	}
+	s.Contradiction = r.contradiction()
+	return s
+}
+
+// contradiction says what in the files cannot be, for a person; "" = nothing.
+func (r *Reading) contradiction() string {
+	if r.foreign > 0 {
+		return fmt.Sprintf("the result files hold %d rows that were not sent", r.foreign)
+	}
+	all := 0
+	for _, kind := range []salesforce.ResultKind{salesforce.Successful, salesforce.Failed, salesforce.Unprocessed} {
+		all += r.told[kind]
+		if r.told[kind] > r.index.sent {
+			return fmt.Sprintf("the file of %s rows holds %d rows or more, and %d were sent", kind, r.told[kind], r.index.sent)
+		}
+	}
+	if r.content != nil && all > r.index.sent {
+		return fmt.Sprintf("the result files hold %d rows, and %d were sent", all, r.index.sent)
+	}
+	if r.prefixes {
+		return fmt.Sprintf("the result files hold ids that are not of the object %s", r.index.chunk.Object)
+	}
+	if id := r.twoOfOneID(); id != "" {
+		return "the result files say of two inserted rows that both became " + id
+	}
+	return ""
+}
+
+// twoOfOneID finds an id that two inserted rows have; "" = none.
+func (r *Reading) twoOfOneID() string {
+	if r.index.chunk.Operation != pipeline.OperationInsert {
+		return ""
+	}
+	var ids [][]byte
+	for row, state := range r.states {
+		if state == record.OutcomeLanded.Byte() {
+			ids = append(ids, r.ids[row*IDSize:(row+1)*IDSize])
+		}
+	}
+	slices.SortFunc(ids, bytes.Compare)
+	for i := 1; i < len(ids); i++ {
+		if bytes.Equal(ids[i-1], ids[i]) {
+			return string(ids[i])
+		}
+	}
+	return ""
 }
 
 // BadIDs is how many rows of the success file had no valid id.
 func (r *Reading) BadIDs() int { return r.badIDs }
 
-// Finish gives every row that no file told of its outcome: unprocessed when the job surely processed nothing, else missing. After it the
-// reading is the chunk's outcome.
-func (r *Reading) Finish(job Job) *Outcome {
-	rest := record.OutcomeMissing
-	if job.processedNothing() && r.count(record.OutcomeLanded)+r.count(record.OutcomeFailed) == 0 {
-		rest = record.OutcomeUnprocessed
+// NotCreated is how many inserted rows landed of which Salesforce says that it did not make them.
+func (r *Reading) NotCreated() int {
+	if r.index.chunk.Operation != pipeline.OperationInsert {
+		return 0
 	}
+	n := 0
 	for row, state := range r.states {
-		if state == 0 {
-			r.mark(row, rest)
+		if state == record.OutcomeLanded.Byte() && !r.created[row] {
+			n++
 		}
 	}
-	return &Outcome{
-		States: r.states, IDs: r.ids, Failures: r.failures, Created: r.created,
-		Landed: r.count(record.OutcomeLanded), Failed: r.count(record.OutcomeFailed), Unprocessed: r.count(record.OutcomeUnprocessed),
-		Missing: r.count(record.OutcomeMissing), Superseded: r.count(record.OutcomeSuperseded),
-	}
+	return n
 }
 
-// Outcome is what became of a chunk: one outcome per row.
-type Outcome struct {
-	// States is [record.Outcome.Byte] per row; IDs are [IDSize] bytes per row, zero bytes where there is no id.
-	States, IDs []byte
-	// Failures are the rows that Salesforce refused, by row.
-	Failures map[int]Failure
-	// Created is how many landed rows were inserted, not updated.
-	Created int
-	// The five counts add up to the chunk's rows.
-	Landed, Failed, Unprocessed, Missing, Superseded int
+// NeedsRows says whether the chunk's rows must be read (again) to match what the files say: each handed to [Reading.Row], and
+// [Reading.EndRows] after the last. Only content needs it, once, and once more when the files give values back altered.
+func (r *Reading) NeedsRows() bool { return r.content != nil && r.content.level < levelDone }
+
+// Row takes in a row of the chunk, for content.
+func (r *Reading) Row(row int, cells []string) error {
+	if row < 0 || row >= r.index.chunk.Rows {
+		return fmt.Errorf("%w: its pieces hold more than %d rows", ErrChunk, r.index.chunk.Rows)
+	}
+	if !r.index.leftOut(row) {
+		r.content.row(row, cells)
+	}
+	return nil
 }
 
-// Of returns the outcome of a row.
-func (o *Outcome) Of(row int) record.Outcome {
-	out, _ := record.OutcomeOf(o.States[row])
-	return out
-}
-
-func parseFailure(id, text string) Failure {
-	e := salesforce.ParseRowError(text)
-	f := Failure{Class: salesforce.Classify(e), Code: record.Storable(e.Code, maxFieldName), Message: clipMessage(e.Message), ID: id}
-	if f.Code == "" && f.Message == "" {
-		// Refused without a word: nothing says what to do, so it is tried again a bounded number of times.
-		f.Code, f.Message = "UNKNOWN_ERROR", "Salesforce gave no reason"
+// EndRows matches what the files say with the rows that were handed in.
+func (r *Reading) EndRows(rows int) error {
+	if rows != r.index.chunk.Rows {
+		return fmt.Errorf("%w: its pieces hold %d of its %d rows", ErrChunk, rows, r.index.chunk.Rows)
 	}
-	for _, name := range e.Fields[:min(len(e.Fields), maxFields)] {
-		f.Fields = append(f.Fields, record.Storable(name, maxFieldName))
-	}
-	if full, err := salesforce.ID18(id); err == nil {
-		f.ID = full
-	} else {
-		f.ID = ""
-	}
-	return f
-}
-
-// clipMessage keeps a long text's start, its length and its hash, so that equal ones are seen to be equal.
-func clipMessage(s string) string {
-	clean := strings.Clone(record.Storable(s, maxMessage)) // s is a part of its whole row, which would stay in memory
-	if len(s) <= maxMessage {
-		return clean
-	}
-	sum := sha256.Sum256([]byte(s))
-	return fmt.Sprintf("%s … [%d bytes, sha256 %s]", clean, len(s), hex.EncodeToString(sum[:]))
+	r.content.match(r)
+	return nil
 }

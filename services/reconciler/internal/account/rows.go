@@ -3,54 +3,141 @@ package account
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
+	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
 )
 
-// ErrChunk says that a chunk cannot be matched at all: it is not what the extractor or the retrier may seal.
+// ErrChunk says that a chunk cannot be matched at all: it is not what the extractor or the retrier may seal, or what the submitter says of its
+// upload contradicts it.
 var ErrChunk = errors.New("chunk cannot be matched")
 
-// Index finds a chunk's row by what Salesforce says of its external id. It holds one short string per row and nothing else of the rows.
+// ColumnID is the column by which updated and deleted rows are found again, whatever field named them when they were published.
+const ColumnID = pipeline.FieldID
+
+// Chunk is what must be known of a chunk to match its rows, the rows apart.
+type Chunk struct {
+	// Rows is how many rows the chunk has.
+	Rows int
+	// Operation is one of package pipeline's words, Object what is written.
+	Operation, Object string
+	// Space says how values of the key field fold ([record.FoldIn]).
+	Space string
+	// KeyField is the key field of the definition; "" = rows are matched by content.
+	KeyField string
+	// Header are the columns of the chunk.
+	Header []string
+	// Superseded are the rows that newer versions cover: they were left out of the upload.
+	Superseded []int
+	// Unsent are the rows that were left out because the org has no row for them, or more than one, and what was said of each.
+	Unsent map[int]Failure
+}
+
+// byID says whether result rows are told apart by their Id: nothing else names the row of an update or delete in the upload.
+func (c Chunk) byID() bool {
+	return c.Operation == pipeline.OperationUpdate || c.Operation == pipeline.OperationDelete
+}
+
+// ByContent says whether rows are told apart by nothing but what they say.
+func (c Chunk) ByContent() bool { return c.KeyField == "" }
+
+// column is the column of the result files by which rows are told apart.
+func (c Chunk) column() string {
+	if c.byID() {
+		return ColumnID
+	}
+	return c.KeyField
+}
+
+// fold is the form under which two values of that column are the same row.
+func (c Chunk) fold(value string) string {
+	if !c.byID() {
+		return record.FoldIn(c.Space, value)
+	}
+	id, ok := record.LongID(strings.TrimSpace(value))
+	if !ok {
+		return ""
+	}
+	return id
+}
+
+func (c Chunk) check() error {
+	switch c.Operation {
+	case pipeline.OperationUpsert, pipeline.OperationUpdate, pipeline.OperationDelete:
+		if c.KeyField == "" {
+			return fmt.Errorf("%w: %s without a key field", ErrChunk, c.Operation)
+		}
+	case pipeline.OperationInsert:
+	default:
+		return fmt.Errorf("%w: operation %q is none of ours", ErrChunk, c.Operation)
+	}
+	if c.Rows < 0 {
+		return fmt.Errorf("%w: %d rows", ErrChunk, c.Rows)
+	}
+	return nil
+}
+
+// Index finds a chunk's row by what Salesforce says of its key. It holds one short string per row and nothing else of the rows; of a chunk
+// that is matched by content it holds none.
 type Index struct {
-	rows    int
-	keys    map[string]int32 // folded value → row, superseded rows left out
+	chunk   Chunk
+	keys    map[string]int32 // folded value → row, rows that were not sent left out
 	skipped []bool           // rows that newer versions cover: they were not sent
 	sent    int
 }
 
-// NewIndex returns an index for a chunk of so many rows. superseded lists the rows that were left out of the upload.
-func NewIndex(rows int, superseded []int) (*Index, error) {
-	if rows < 0 {
-		return nil, fmt.Errorf("%w: %d rows", ErrChunk, rows)
+// NewIndex returns an index for a chunk.
+func NewIndex(c Chunk) (*Index, error) {
+	if err := c.check(); err != nil {
+		return nil, err
 	}
-	x := &Index{rows: rows, keys: make(map[string]int32, rows), skipped: make([]bool, rows), sent: rows}
-	for _, row := range superseded {
-		if row < 0 || row >= rows {
-			return nil, fmt.Errorf("%w: row %d of %d is said to be superseded", ErrChunk, row, rows)
+	x := &Index{chunk: c, skipped: make([]bool, c.Rows), sent: c.Rows}
+	for _, row := range c.Superseded {
+		if row < 0 || row >= c.Rows {
+			return nil, fmt.Errorf("%w: row %d of %d is said to be superseded", ErrChunk, row, c.Rows)
 		}
 		if !x.skipped[row] {
 			x.skipped[row] = true
 			x.sent--
 		}
 	}
+	for row := range c.Unsent {
+		if row < 0 || row >= c.Rows || x.skipped[row] {
+			return nil, fmt.Errorf("%w: row %d of %d is said to be unsent", ErrChunk, row, c.Rows)
+		}
+		x.sent--
+	}
+	if !c.ByContent() {
+		x.keys = make(map[string]int32, x.sent)
+	}
 	return x, nil
 }
 
-// Add takes in a row's external id value.
-func (x *Index) Add(row int, value string) error {
-	if row < 0 || row >= x.rows {
-		return fmt.Errorf("%w: its pieces hold more than %d rows", ErrChunk, x.rows)
-	}
+// leftOut says whether a row was not in the upload.
+func (x *Index) leftOut(row int) bool {
 	if x.skipped[row] {
+		return true
+	}
+	_, unsent := x.chunk.Unsent[row]
+	return unsent
+}
+
+// Add takes in the value by which a row is told apart: of the key field, or the Id that was sent.
+func (x *Index) Add(row int, value string) error {
+	if row < 0 || row >= x.chunk.Rows {
+		return fmt.Errorf("%w: its pieces hold more than %d rows", ErrChunk, x.chunk.Rows)
+	}
+	if x.leftOut(row) {
 		return nil
 	}
-	key := record.FoldKey(value)
+	key := x.chunk.fold(value)
 	if key == "" {
-		return fmt.Errorf("%w: row %d has an empty external id", ErrChunk, row)
+		return fmt.Errorf("%w: row %d has no usable %s", ErrChunk, row, x.chunk.column())
 	}
 	if other, twice := x.keys[key]; twice {
-		return fmt.Errorf("%w: rows %d and %d have the same external id", ErrChunk, other, row)
+		return fmt.Errorf("%w: rows %d and %d have the same %s", ErrChunk, other, row, x.chunk.column())
 	}
 	x.keys[key] = int32(row)
 	return nil
@@ -58,30 +145,19 @@ func (x *Index) Add(row int, value string) error {
 
 // Whole says whether every row was added; it is asked when the pieces have ended.
 func (x *Index) Whole() error {
-	if len(x.keys) != x.sent {
+	if !x.chunk.ByContent() && len(x.keys) != x.sent {
 		return fmt.Errorf("%w: its pieces hold %d of the %d rows that were sent", ErrChunk, len(x.keys), x.sent)
 	}
 	return nil
 }
 
-// Rows is the number of rows of the chunk, Sent of those that were not left out.
-func (x *Index) Rows() int { return x.rows }
+// Rows is the number of rows of the chunk.
+func (x *Index) Rows() int { return x.chunk.Rows }
 
 // Sent is the number of rows that were sent.
 func (x *Index) Sent() int { return x.sent }
 
-// find returns the row of an external id value as Salesforce gives it back.
-func (x *Index) find(folded string) (int, bool) {
-	row, ok := x.keys[folded]
-	return int(row), ok
-}
-
 // ColumnOf finds a column by its name; upper and lower case do not count, as Salesforce's header may differ in them. -1 = it is not there.
 func ColumnOf(header []string, name string) int {
-	for i, h := range header {
-		if strings.EqualFold(strings.TrimPrefix(h, "\ufeff"), name) {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(header, func(h string) bool { return strings.EqualFold(strings.TrimPrefix(h, "\ufeff"), name) })
 }

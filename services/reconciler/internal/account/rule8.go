@@ -26,6 +26,8 @@ type Job struct {
 	ErrorMessage string
 	// CloseRefused: Salesforce refused to close the job, so it was aborted while it was open: it cannot have processed anything.
 	CloseRefused bool
+	// Unreadable: it has result files and their rows cannot be read, for good. They tell of no row.
+	Unreadable bool
 }
 
 // HasFiles says whether the job has result files to read.
@@ -38,6 +40,9 @@ func (j Job) countersHold() bool {
 
 // processedNothing says whether a job without a row in its success and failure files has surely processed none.
 func (j Job) processedNothing() bool {
+	if j.Unreadable {
+		return false // what files that cannot be read would say is not known
+	}
 	switch j.State {
 	case JobNothingSent:
 		return true
@@ -50,17 +55,20 @@ func (j Job) processedNothing() bool {
 }
 
 // NeedsUnprocessed says whether the file of unprocessed rows must be read too: always, except when the other two already tell of every row
-// that was sent to a complete job.
+// that was sent to a complete job, as its counters say.
 func (j Job) NeedsUnprocessed(landed, failed, sent int) bool {
-	return j.State != salesforce.StateJobComplete || landed+failed < sent
+	return j.State != salesforce.StateJobComplete || landed+failed < sent ||
+		j.countersHold() && (int64(landed) != j.Processed-j.Failed || int64(failed) != j.Failed)
 }
 
 // Read is what one complete read of all result files found.
 type Read struct {
 	// Sent is how many rows were sent; Landed, Failed and Unprocessed are how many of them the three files told of, each once.
 	Sent, Landed, Failed, Unprocessed int
-	// Odd counts rows that cannot be: never sent, or standing in the files more than once.
-	Odd int
+	// Unclear is how many rows the files tell of more than once, or, of content, how many result rows match no row that was sent.
+	Unclear int
+	// Contradiction says what in the files cannot be; "" = nothing.
+	Contradiction string
 	// Digest is of everything the files said.
 	Digest Digest
 }
@@ -106,15 +114,19 @@ func Decide(job Job, read Read, past Past, waits record.Waits, now time.Time) Ve
 	same := past.Reads > 0 && past.LastDigest == read.Digest
 	settled := same && now.Sub(past.LastAt) >= waits.Settle
 
-	if read.Odd > 0 {
+	if read.Contradiction != "" {
 		// A row that moves from one file to another between two downloads looks doubled. What stays so is no accident.
 		if settled || reads >= maxReads {
-			return Verdict{Step: StepQuarantine, Reason: "the result files hold rows that were not sent, or rows more than once"}
+			return Verdict{Step: StepQuarantine, Reason: read.Contradiction}
 		}
-		return Verdict{Step: StepAgain, At: now.Add(waits.Settle), Reason: "rows that cannot be"}
+		return Verdict{Step: StepAgain, At: now.Add(waits.Settle), Reason: read.Contradiction}
 	}
 
-	whole := read.accounted() == read.Sent || job.processedNothing() && read.Landed+read.Failed == 0
+	whole := read.Unclear == 0 && (read.accounted() == read.Sent || job.processedNothing() && read.Landed+read.Failed == 0)
+	absent := "rows are in none of the files"
+	if read.Unclear > 0 {
+		absent = "rows are told of more than once, or altered beyond recognition"
+	}
 	enough := reads >= maxReads && now.Sub(first) >= waits.Missing
 	if job.countersHold() {
 		agree := int64(read.Landed) == job.Processed-job.Failed && int64(read.Failed) == job.Failed
@@ -124,20 +136,20 @@ func Decide(job Job, read Read, past Past, waits record.Waits, now time.Time) Ve
 		case enough && whole:
 			return Verdict{Step: StepSettle, Reason: "the files tell of every row, the counters differ for good"}
 		case enough:
-			return Verdict{Step: StepSettle, Reason: "rows stayed in none of the files"}
+			return Verdict{Step: StepSettle, Reason: "for good: " + absent}
 		case !agree:
 			return Verdict{Step: StepAgain, At: nextOfThree(reads, first, now, waits.Missing), Reason: "the files differ from the counters"}
 		}
-		return Verdict{Step: StepAgain, At: nextOfThree(reads, first, now, waits.Missing), Reason: "rows are in none of the files"}
+		return Verdict{Step: StepAgain, At: nextOfThree(reads, first, now, waits.Missing), Reason: absent}
 	}
 
 	switch {
 	case settled && whole:
 		return Verdict{Step: StepSettle, Reason: "two reads were the same and tell of every row"}
 	case settled && enough:
-		return Verdict{Step: StepSettle, Reason: "two reads were the same, rows stayed in none of the files"}
+		return Verdict{Step: StepSettle, Reason: "two reads were the same, for good: " + absent}
 	case settled:
-		return Verdict{Step: StepAgain, At: latest(now.Add(waits.Settle), nextOfThree(reads, first, now, waits.Missing)), Reason: "rows are in none of the files"}
+		return Verdict{Step: StepAgain, At: latest(now.Add(waits.Settle), nextOfThree(reads, first, now, waits.Missing)), Reason: absent}
 	}
 	return Verdict{Step: StepAgain, At: now.Add(waits.Settle), Reason: "two reads must be the same"}
 }

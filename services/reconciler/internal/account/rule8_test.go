@@ -60,9 +60,9 @@ func TestDecide(t *testing.T) {
 		{"a job that failed otherwise with empty results is not", Job{State: salesforce.StateFailed, ErrorMessage: "InternalServerError : oops"}, Read{Sent: 10, Digest: same}, after(1, 0, 0), time.Minute, StepAgain, 10 * time.Minute},
 		{"a job whose close was refused is all unprocessed after two equal reads", Job{State: salesforce.StateAborted, CloseRefused: true}, Read{Sent: 10, Digest: same}, after(1, 0, 0), time.Minute, StepSettle, 0},
 
-		{"rows that cannot be are looked at twice before the alarm", complete(10, 0), Read{Sent: 10, Landed: 10, Odd: 1, Digest: same}, Past{}, 0, StepAgain, time.Minute},
-		{"rows that cannot be and stay quarantine the chunk", complete(10, 0), Read{Sent: 10, Landed: 10, Odd: 1, Digest: same}, after(1, 0, 0), time.Minute, StepQuarantine, 0},
-		{"rows that cannot be and change quarantine the chunk at the third read", complete(10, 0), Read{Sent: 10, Landed: 10, Odd: 1, Digest: digestOf("b")}, after(2, 0, time.Minute), 2 * time.Minute, StepQuarantine, 0},
+		{"rows that cannot be are looked at twice before the alarm", complete(10, 0), Read{Sent: 10, Landed: 10, Contradiction: "no", Digest: same}, Past{}, 0, StepAgain, time.Minute},
+		{"rows that cannot be and stay quarantine the chunk", complete(10, 0), Read{Sent: 10, Landed: 10, Contradiction: "no", Digest: same}, after(1, 0, 0), time.Minute, StepQuarantine, 0},
+		{"rows that cannot be and change quarantine the chunk at the third read", complete(10, 0), Read{Sent: 10, Landed: 10, Contradiction: "no", Digest: digestOf("b")}, after(2, 0, time.Minute), 2 * time.Minute, StepQuarantine, 0},
 		{"rows that cannot be and are gone at the second read do no harm", complete(10, 0), Read{Sent: 10, Landed: 10, Digest: same}, after(1, 0, 0), time.Minute, StepSettle, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {

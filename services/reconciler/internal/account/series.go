@@ -35,7 +35,7 @@ func StandingOf(o *Outcome, job Job) (Standing, Blame) {
 	count := map[Blame]int{}
 	for row := range o.States {
 		f, failed := o.Failures[row]
-		if !failed {
+		if !failed || f.Unsent {
 			continue
 		}
 		switch {

@@ -12,7 +12,7 @@ import (
 type Transfer struct {
 	Run string
 	// The terms add up to the run's records in the chunk.
-	Landed, Dead, Retrying, WaitingForParent, Superseded int
+	Landed, Dead, Retrying, WaitingForParent, Unresolved, Superseded int
 }
 
 // Tally counts the transfers of a chunk, by run in the manifest's order. Every record that is merged in a row shares the row's outcome.
@@ -59,6 +59,8 @@ func (t *Transfer) term(o *Outcome, row int, job Job) *int {
 	switch {
 	case fate.Disposition == DispositionDead:
 		return &t.Dead
+	case fate.Disposition == DispositionUnresolved:
+		return &t.Unresolved
 	case fate.Class == record.ClassReference:
 		return &t.WaitingForParent
 	}

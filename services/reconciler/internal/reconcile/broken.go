@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	// maxMalformed is how many reads in a row may be malformed before a person is asked: a proxy that rewrites files does not cure itself.
+	// maxMalformed is how many reads in a row may be malformed before a person is asked (a proxy that rewrites files does not cure itself), or,
+	// where only rows are, before the files are given up.
 	maxMalformed = 5
 	// goneReads is how many answers 404 in a row it takes, over gone.wait, to believe them.
 	goneReads = 3
@@ -37,7 +38,7 @@ func (r *Reconciler) brokeOff(ctx context.Context, t *task, cause error) error {
 	hint, _ := salesforce.RetryAfterHint(cause)
 	b.NextReadAt = now.Add(r.backoff(b.Errors, hint))
 	switch {
-	case salesforce.IsNotFound(cause):
+	case salesforce.IsNotFound(cause) && !errors.Is(cause, errLookup):
 		b.NotFound = int(t.work.NotFound) + 1
 		b.FirstNotFoundAt = t.work.FirstNotFoundAt
 		if b.FirstNotFoundAt == nil {
@@ -52,6 +53,10 @@ func (r *Reconciler) brokeOff(ctx context.Context, t *task, cause error) error {
 		if b.NotFound >= goneReads-1 && due.After(now) {
 			b.NextReadAt = due
 		}
+	case errors.Is(cause, salesforce.ErrUnreadableRows):
+		// The reads before the files are given up take as long as it takes to believe that a row is missing.
+		b.Malformed = int(t.work.Malformed) + 1
+		b.NextReadAt = now.Add(max(r.cfg.Waits.Missing/(maxMalformed-1), hint))
 	case errors.Is(cause, salesforce.ErrMalformed):
 		if b.Malformed = int(t.work.Malformed) + 1; b.Malformed >= maxMalformed {
 			return beaten(r.quarantine(ctx, t, "RESULTS_MALFORMED", text))
@@ -61,6 +66,12 @@ func (r *Reconciler) brokeOff(ctx context.Context, t *task, cause error) error {
 		t.log.WarnContext(ctx, "the result files could not be read", "error", text, "errors", b.Errors, "next_read_at", b.NextReadAt)
 	}
 	return beaten(r.cfg.Store.BrokeOff(ctx, t.claim, b))
+}
+
+// givenUp says whether a read that failed with err is the one after which the files count as telling nothing: their headers are good and their
+// rows stayed unreadable.
+func givenUp(t *task, err error) bool {
+	return errors.Is(err, salesforce.ErrUnreadableRows) && int(t.work.Malformed)+1 >= maxMalformed
 }
 
 // beaten makes nothing of a move that somebody else was first with: what was found here was found there as well.

@@ -71,7 +71,33 @@ type bundle struct {
 	client  *salesforce.Client
 	now     time.Time
 	waits   record.Waits
-	jobs    int // scripted so far
+	jobs    int  // scripted so far
+	form    form // of the chunks that are sealed from now on
+}
+
+// form is what a chunk's definition says of it.
+type form struct {
+	operation, key, space string
+	header                []string
+	ambiguous             bool   // its records were sent before, to an unknown end
+	version               []byte // of each record
+}
+
+// The forms of the tests.
+var (
+	upserts   = form{operation: "upsert", key: "External_Id__c", space: space, header: header}
+	inserts   = form{operation: "insert", key: "External_Id__c", space: space, header: header}
+	blind     = form{operation: "insert", space: "main/Account/content-accounts:exact", header: header}
+	updates   = form{operation: "update", key: "Id", space: "main/Account/Id:exact", header: []string{"Id", "Name", "Phone"}}
+	updatesBy = form{operation: "update", key: "External_Id__c", space: space, header: header}
+	deletes   = form{operation: "delete", key: "Id", space: "main/Account/Id:exact", header: []string{"Id"}}
+	deletesBy = form{operation: "delete", key: "External_Id__c", space: space, header: []string{"External_Id__c"}}
+)
+
+// again is a form of rows that were sent before, to an unknown end.
+func (f form) again() form {
+	f.ambiguous = true
+	return f
 }
 
 func setup(t testing.TB) *bundle {
@@ -79,7 +105,7 @@ func setup(t testing.TB) *bundle {
 	db := testkit.Database(t)
 	b := &bundle{
 		t: t, admin: db.AdminPool(t), store: store.New(db.Pool(t, "reconciler")), natsURL: testkit.NATS(t).URL(), sim: simtest.Start(t),
-		now: time.Now().UTC().Truncate(time.Millisecond), waits: record.DefaultWaits(),
+		now: time.Now().UTC().Truncate(time.Millisecond), waits: record.DefaultWaits(), form: upserts,
 	}
 	b.connect()
 	b.client = b.clientOf(b.sim.URL, b.sim.ClientID, b.sim.Secret)
@@ -163,12 +189,14 @@ type sealed struct {
 	rows   []row
 	pieces [][]byte
 	jobID  string
+	form   form
+	rowIDs []string // of rows that were named by another field: their ids; "" = not sent
 }
 
 // seal publishes the records of fresh rows in one frame and stores the chunk as its service would.
 func (b *bundle) seal(kind string, rows []row) *sealed {
 	b.t.Helper()
-	c := &sealed{b: b, id: uuid.New(), kind: kind, rows: rows}
+	c := &sealed{b: b, id: uuid.New(), kind: kind, rows: rows, form: b.form}
 	for i := range rows {
 		if rows[i].records == nil {
 			rows[i].records = []rec{{key: rows[i].cells[0]}}
@@ -183,7 +211,7 @@ func (b *bundle) seal(kind string, rows []row) *sealed {
 		b.publish(rows)
 	}
 	manifest := &flowv1.Manifest{}
-	w := rowfile.NewWriter(header)
+	w := rowfile.NewWriter(b.form.header)
 	runs := map[string]int{}
 	records := 0
 	for _, r := range rows {
@@ -207,6 +235,7 @@ func (b *bundle) seal(kind string, rows []row) *sealed {
 			entry := &flowv1.ManifestEntry{
 				Key: e.key, KeyHash: hash[:], Seq: e.place.Seq, Idx: e.place.Idx, Run: uint32(run), Columns: []byte{7},
 				Generation: uint32(e.generation), Attempts: uint32(e.attempts), FailureId: e.failureID, AcceptedAt: b.now.UnixMicro(),
+				Ambiguous: b.form.ambiguous, Version: b.form.version,
 			}
 			if e.letterID != uuid.Nil {
 				entry.LetterId = e.letterID[:]
@@ -224,8 +253,8 @@ func (b *bundle) seal(kind string, rows []row) *sealed {
 	}
 	b.exec(`INSERT INTO `+schema+`.chunks (chunk, pipeline, revision, kind, org, object, operation, external_id_field, space, lane, header, rows, records,
 			bytes, manifest, first_seq, traceparent)
-		VALUES ($1, $2, 3, $3, 'main', 'Account', 'upsert', 'External_Id__c', $4, 1, $5, $6, $7, $8, $9, 1, 'tp')`,
-		c.id, pipelineName, kind, space, header, len(rows), records, w.Bytes(), rowfile.EncodeManifest(manifest))
+		VALUES ($1, $2, 3, $3, 'main', 'Account', $10, $11, $4, 1, $5, $6, $7, $8, $9, 1, 'tp')`,
+		c.id, pipelineName, kind, b.form.space, b.form.header, len(rows), records, w.Bytes(), rowfile.EncodeManifest(manifest), b.form.operation, b.form.key)
 	for run, n := range runs {
 		b.exec(`INSERT INTO `+schema+`.chunk_runs (chunk, pipeline, run, kind, records) VALUES ($1, $2, $3, $4, $5)`, c.id, pipelineName, run, kind, n)
 	}
@@ -291,18 +320,30 @@ func (c *sealed) send(leftOut ...int) *sealed {
 func (c *sealed) job(leftOut ...int) string {
 	c.b.t.Helper()
 	ctx := c.b.t.Context()
-	csv := rowfile.AppendRow(nil, header)
+	head, byID := c.form.header, len(c.rowIDs) > 0
+	if byID {
+		head = append([]string{"Id"}, head[1:]...)
+	}
+	csv := rowfile.AppendRow(nil, head)
 	for i, r := range c.rows {
-		if !slices.Contains(leftOut, i) {
-			csv = rowfile.AppendRow(csv, r.cells)
+		cells := r.cells
+		if byID {
+			cells = append([]string{c.rowIDs[i]}, cells[1:]...)
+		}
+		if !slices.Contains(leftOut, i) && (!byID || cells[0] != "") {
+			csv = rowfile.AppendRow(csv, cells)
 		}
 	}
 	// Accounts have no such relationship: the column is there for rows of other objects and goes out when nothing is in it.
-	if !bytes.Contains(csv, []byte("parent-")) {
+	if len(head) == len(header) && !bytes.Contains(csv, []byte("parent-")) {
 		csv = bytes.ReplaceAll(csv, []byte(",\n"), []byte("\n"))
 		csv = bytes.Replace(csv, []byte(",Account.External_Id__c\n"), []byte("\n"), 1)
 	}
-	job, err := c.b.client.CreateJob(ctx, salesforce.JobSpec{Object: "Account", Operation: "upsert", ExternalIDField: "External_Id__c"})
+	spec := salesforce.JobSpec{Object: "Account", Operation: c.form.operation}
+	if c.form.operation == "upsert" {
+		spec.ExternalIDField = c.form.key
+	}
+	job, err := c.b.client.CreateJob(ctx, spec)
 	if err == nil {
 		err = c.b.client.Upload(ctx, job.ID, int64(len(csv)), func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(csv)), nil })
 	}
@@ -318,7 +359,7 @@ func (c *sealed) job(leftOut ...int) string {
 func (c *sealed) submitted(rows int) {
 	c.b.t.Helper()
 	c.b.exec(`INSERT INTO submitter.submissions (chunk, pipeline, revision, kind, org, space, lane, seal_no, state, job_id, upload_rows, submitted_at)
-		VALUES ($1, $2, 3, $3, 'main', $4, 1, 1, 'submitted', $5, $6, now())`, c.id, pipelineName, c.kind, space, c.jobID, rows)
+		VALUES ($1, $2, 3, $3, 'main', $4, 1, 1, 'submitted', $5, $6, now())`, c.id, pipelineName, c.kind, c.form.space, c.jobID, rows)
 }
 
 func (c *sealed) watched(state, jobState string, processed, failed int64, message string) {
@@ -393,7 +434,7 @@ func (c *sealed) outcome() outcome {
 	}
 	o.States = string(states)
 	// Whatever else a test looks at: what leaves "in flight" is all that was in it.
-	sent := one[int](c.b, `SELECT sum(records)::int FROM (SELECT * FROM extractor.chunk_runs UNION ALL SELECT * FROM retrier.chunk_runs) r WHERE chunk = $1`, c.id)
+	sent := one[int](c.b, `SELECT sum(records)::int FROM (SELECT chunk, records FROM extractor.chunk_runs UNION ALL SELECT chunk, records FROM retrier.chunk_runs) r WHERE chunk = $1`, c.id)
 	left := one[int](c.b, `SELECT sum(landed + dead + retrying + waiting_for_parent + unresolved + superseded)::int FROM reconciler_pub.outcome_runs WHERE chunk = $1`, c.id)
 	if sent != left {
 		c.b.t.Fatalf("%d records were in flight, %d left", sent, left)
@@ -426,12 +467,15 @@ type failure struct {
 	Fields, Header, Cells                                             []string
 	LetterID                                                          uuid.NullUUID
 	Attempts                                                          []bus.LetterAttempt
+	Ambiguous                                                         bool
+	Version                                                           []byte
+	SfID                                                              string
 }
 
 func (c *sealed) failures() []failure {
 	c.b.t.Helper()
 	rows, err := c.b.admin.Query(c.b.t.Context(), `SELECT id, row, record, attempt, generation, key, run, entity, outcome, class, code, message, disposition,
-		convert_from(payload, 'UTF8'), fields, header, cells, letter_id, attempts FROM reconciler_pub.failures WHERE chunk = $1 ORDER BY row, record`, c.id)
+		convert_from(payload, 'UTF8'), fields, header, cells, letter_id, attempts, ambiguous, version, sf_id FROM reconciler_pub.failures WHERE chunk = $1 ORDER BY row, record`, c.id)
 	if err != nil {
 		c.b.t.Fatal(err)
 	}
@@ -441,7 +485,7 @@ func (c *sealed) failures() []failure {
 		var f failure
 		var attempts []byte
 		if err := rows.Scan(&f.ID, &f.Row, &f.Record, &f.Attempt, &f.Generation, &f.Key, &f.Run, &f.Entity, &f.Outcome, &f.Class, &f.Code, &f.Message,
-			&f.Disposition, &f.Pay, &f.Fields, &f.Header, &f.Cells, &f.LetterID, &attempts); err != nil {
+			&f.Disposition, &f.Pay, &f.Fields, &f.Header, &f.Cells, &f.LetterID, &attempts, &f.Ambiguous, &f.Version, &f.SfID); err != nil {
 			c.b.t.Fatal(err)
 		}
 		if err := json.Unmarshal(attempts, &f.Attempts); err != nil {

@@ -261,7 +261,7 @@ func TestTogether(t *testing.T) {
 		b.script()
 		c := b.scripted(1, "JobComplete", 1, 0)
 		woken := 0
-		handle := b.reconciler().Handler(func() { woken++ })
+		handle := b.reconciler().Handler(func() { woken++ }, func() {})
 		for _, fact := range []bus.Fact{
 			&flowv1.JobFinished{Chunk: "no uuid"}, &flowv1.JobFinished{Chunk: uuid.NewString()}, &flowv1.ChunkAnswered{Chunk: "\x00"},
 			&flowv1.JobFinished{Chunk: c.id.String()}, &flowv1.JobFinished{Chunk: c.id.String()}, &flowv1.ChunkAnswered{Chunk: c.id.String()},

@@ -9,6 +9,8 @@
 //   - A download counts only when it ended where a record ends; one that broke off leaves nothing but an error and a time to try again.
 //   - Files that contradict what was sent decide nothing: the chunk is quarantined and its pipeline paused until a person lifts that pause,
 //     after which the files are read again.
+//   - An inserted row that stands in no file is never sent again before two look-ups, lookup.wait apart, agreed that it is not there. Where no
+//     field names it, its records are unresolved, each with a letter, until a person has decided: [Reconciler.Resolve] takes that over, once.
 //   - A record that did not land keeps its row as sent, its payload as published, and every try so far.
 //   - Memory is bounded by the rows of a chunk, not by the size of the files: a key, an outcome and an id per row, and the errors of the
 //     refused ones. Failures are written in batches, the payloads fetched batch by batch.

@@ -3,10 +3,11 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"log/slog"
 
 	"bulkhead/libs/fault"
+	"bulkhead/libs/record"
 	"bulkhead/libs/salesforce"
 	"bulkhead/services/reconciler/internal/account"
 )
@@ -18,28 +19,17 @@ const (
 )
 
 // download reads the result files that apply, once and whole. Whatever it returns an error for leaves nothing behind.
-func (r *Reconciler) download(ctx context.Context, org Org, jobID string, job account.Job, c *chunk, x *account.Index) (*account.Reading, error) {
+func (r *Reconciler) download(ctx context.Context, org Org, log *slog.Logger, jobID string, job account.Job, c *chunk, x *account.Index) (*account.Reading, error) {
 	reading := account.NewReading(x)
-	err := r.file(ctx, org, jobID, salesforce.Successful, c, func(value string, row salesforce.Row) {
-		reading.Landed(value, row.ID, row.Created)
-	})
-	if err != nil {
-		return nil, err
+	for _, kind := range []salesforce.ResultKind{salesforce.Successful, salesforce.Failed} {
+		if err := r.file(ctx, org, log, jobID, kind, c, reading); err != nil {
+			return nil, err
+		}
 	}
-	err = r.file(ctx, org, jobID, salesforce.Failed, c, func(value string, row salesforce.Row) {
-		reading.Failed(value, row.ID, row.Error)
-	})
-	if err != nil {
-		return nil, err
-	}
-	landed, failed := reading.Told()
-	if !job.NeedsUnprocessed(landed, failed, x.Sent()) {
+	if landed, failed := reading.Told(); !job.NeedsUnprocessed(landed, failed, x.Sent()) {
 		return reading, nil
 	}
-	err = r.file(ctx, org, jobID, salesforce.Unprocessed, c, func(value string, _ salesforce.Row) {
-		reading.Unprocessed(value)
-	})
-	if err != nil {
+	if err := r.file(ctx, org, log, jobID, salesforce.Unprocessed, c, reading); err != nil {
 		return nil, err
 	}
 	return reading, nil
@@ -48,8 +38,8 @@ func (r *Reconciler) download(ctx context.Context, org Org, jobID string, job ac
 // maxSurplus is how many more rows than were sent are read of one file before it is given up: more say nothing more.
 const maxSurplus = 10_000
 
-// file reads one result file to its end and hands over each row with its external id.
-func (r *Reconciler) file(ctx context.Context, org Org, jobID string, kind salesforce.ResultKind, c *chunk, take func(value string, row salesforce.Row)) error {
+// file reads one result file to its end and hands its rows to the reading.
+func (r *Reconciler) file(ctx context.Context, org Org, log *slog.Logger, jobID string, kind salesforce.ResultKind, c *chunk, reading *account.Reading) error {
 	if err := fault.Point(ctx, pointBeforeFile); err != nil {
 		return err
 	}
@@ -58,7 +48,12 @@ func (r *Reconciler) file(ctx context.Context, org Org, jobID string, kind sales
 		return err
 	}
 	defer func() { _ = results.Close() }() // the download is over either way; what was read is judged by Next
-	keyAt := account.ColumnOf(results.Header(), c.ExternalIDField)
+	rows := reading.Open(kind, results.Header())
+	for _, name := range results.Header() {
+		if account.ColumnOf(c.Header, name) < 0 && account.ColumnOf([]string{account.ColumnID}, name) < 0 {
+			log.InfoContext(ctx, "a result file has a column that was not sent; it is ignored", "file", kind.String(), "column", record.Storable(name, maxWord))
+		}
+	}
 	for {
 		row, err := results.Next()
 		if errors.Is(err, io.EOF) {
@@ -67,10 +62,9 @@ func (r *Reconciler) file(ctx context.Context, org Org, jobID string, kind sales
 		if err != nil {
 			return err
 		}
-		if keyAt < 0 {
-			return fmt.Errorf("column %s is not in the header of the %s rows: %w", c.ExternalIDField, kind, salesforce.ErrMalformed)
+		if err := rows.Take(row); err != nil {
+			return err
 		}
-		take(row.Cells[keyAt], row)
 		if results.Rows() > int64(c.Rows)+maxSurplus {
 			break
 		}

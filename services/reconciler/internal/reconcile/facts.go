@@ -11,11 +11,13 @@ import (
 )
 
 // Facts are the facts that the reconciler consumes.
-func Facts() []string { return []string{bus.FactJobFinished, bus.FactChunkAnswered} }
+func Facts() []string {
+	return []string{bus.FactJobFinished, bus.FactChunkAnswered, bus.FactReplayOrdered}
+}
 
 // Handler notes what a fact speaks of. A fact is a hint: what is noted comes from the views, so that one that is late, doubled or wrong
-// does no harm. wake is called when there is something new to read.
-func (r *Reconciler) Handler(wake func()) bus.Handler {
+// does no harm. wake is called when there is something new to read, decided when unresolved records may have been decided.
+func (r *Reconciler) Handler(wake, decided func()) bus.Handler {
 	return func(ctx context.Context, e *flowv1.Envelope) error {
 		text := ""
 		switch fact := e.GetFact().(type) {
@@ -23,6 +25,11 @@ func (r *Reconciler) Handler(wake func()) bus.Handler {
 			text = fact.JobFinished.GetChunk()
 		case *flowv1.Envelope_ChunkAnswered:
 			text = fact.ChunkAnswered.GetChunk()
+		case *flowv1.Envelope_ReplayOrdered:
+			if fact.ReplayOrdered.GetDecisions() > 0 {
+				decided()
+			}
+			return nil
 		default:
 			return nil
 		}

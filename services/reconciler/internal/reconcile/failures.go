@@ -171,7 +171,7 @@ func (f *failures) build(batch []failed, originals []original) (store.Batch, err
 			return store.Batch{}, err
 		}
 		out.Failures = append(out.Failures, row)
-		if b.fate.Disposition != account.DispositionDead {
+		if !row.LetterID.Valid {
 			continue
 		}
 		letter, err := letterOf(letterSource{
@@ -209,18 +209,29 @@ func (f *failures) failure(b failed, o original) (db.InsertFailuresParams, error
 	if fate.Counts {
 		counted++
 	}
-	value := b.cells[c.keyAt]
+	value, id := c.entity(entry, b.cells), fate.ID
+	if id == "" {
+		id = c.rowID(b.row, b.cells)
+	}
 	out := db.InsertFailuresParams{
 		Chunk: f.task.work.Chunk, Row: int32(b.row), Record: int32(b.record), Pipeline: c.Pipeline, Revision: c.Revision, Lane: c.Lane,
 		Run: c.manifest.GetRuns()[entry.GetRun()], Key: entry.GetKey(), KeyHash: uuid.UUID(entry.GetKeyHash()),
-		Generation: int16(entry.GetGeneration()), Entity: value, EntityHash: uuid.UUID(record.HashEntity(c.Space, record.FoldKey(value))),
+		Generation: int16(entry.GetGeneration()), Entity: value, EntityHash: uuid.UUID(record.HashEntity(c.Space, record.FoldIn(c.Space, value))),
 		Seq: int64(entry.GetSeq()), Idx: int32(entry.GetIdx()), Columns: nonNil(entry.GetColumns()),
 		AcceptedAt: time.UnixMicro(entry.GetAcceptedAt()).UTC(), Attempt: int16(min(counted, 1<<15-1)),
-		Outcome: string(fate.Outcome), Class: string(fate.Class), Code: fate.Code, Message: fate.Message, Fields: nonNil(fate.Fields), SfID: fate.ID,
+		Outcome: string(fate.Outcome), Class: string(fate.Class), Code: fate.Code, Message: fate.Message, Fields: nonNil(fate.Fields), SfID: id,
 		Disposition: string(fate.Disposition), Header: c.Header, Cells: b.cells, Payload: nonNil(o.payload), Attempts: history, DecidedAt: f.decided,
+		Ambiguous: entry.GetAmbiguous() || fate.Outcome == record.OutcomeMissing,
 	}
-	if fate.Disposition == account.DispositionDead {
+	if v := entry.GetVersion(); len(v) > 0 {
+		out.Version = v
+	}
+	switch fate.Disposition {
+	case account.DispositionDead:
 		out.LetterID = uuid.NullUUID{UUID: record.LetterID(c.Pipeline, entry.GetKey(), int(entry.GetGeneration())), Valid: true}
+	case account.DispositionUnresolved:
+		out.LetterID = uuid.NullUUID{UUID: record.UnresolvedID(c.Pipeline, entry.GetKey(), int(entry.GetGeneration()), f.task.work.Chunk), Valid: true}
+	case account.DispositionRetry:
 	}
 	return out, nil
 }

@@ -19,6 +19,11 @@ type metrics struct {
 	reading      prometheus.Gauge
 	quarantined  prometheus.Gauge
 	oldest       prometheus.Gauge
+	lookups      prometheus.Counter
+	resolved     *prometheus.CounterVec
+	unresolved   prometheus.Gauge
+	old          *prometheus.GaugeVec
+	skew         prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) metrics {
@@ -41,10 +46,18 @@ func newMetrics(r prometheus.Registerer) metrics {
 		lostPayloads: counter("lost_payloads_total", "Records that failed and whose payload is not in RECORDS any more."),
 		reading:      gauge("chunks_reading", "Chunks with a job that has ended and without an outcome."),
 		quarantined:  gauge("chunks_quarantined", "Chunks that wait for a person."),
-		oldest:       gauge("oldest_chunk_seconds", "Age of the oldest chunk without an outcome; Salesforce keeps results for seven days."),
+		lookups:      counter("lookups_total", "Look-ups of inserted rows whose fate the result files left open."),
+		resolved:     vector("resolved_records_total", "Unresolved records that were decided, by decision.", "decision"),
+		skew:         gauge("clock_skew_seconds", "How far Salesforce's clock was ahead of ours at the last read of result files."),
+		unresolved:   gauge("unresolved_records", "Records of which it is not known whether they landed, and nobody has decided."),
+		old: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "bulkhead_reconciler_old_chunks", Help: "Submitted chunks without an outcome, by the age they exceed: 24h, 72h.",
+		}, []string{"age"}),
+		oldest: gauge("oldest_chunk_seconds", "Age of the oldest chunk without an outcome; Salesforce keeps results for seven days."),
 	}
 	if r != nil {
-		r.MustRegister(m.reads, m.rows, m.failures, m.chunks, m.quarantines, m.pauses, m.lostPayloads, m.reading, m.quarantined, m.oldest)
+		r.MustRegister(m.reads, m.rows, m.failures, m.chunks, m.quarantines, m.pauses, m.lostPayloads, m.reading, m.quarantined, m.oldest, m.lookups,
+			m.resolved, m.unresolved, m.old, m.skew)
 	}
 	return m
 }

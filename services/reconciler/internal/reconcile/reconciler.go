@@ -25,8 +25,12 @@ import (
 type Org interface {
 	// Results starts reading one result file of a job.
 	Results(ctx context.Context, jobID string, kind salesforce.ResultKind) (*salesforce.ResultReader, error)
-	// OrgID proves that the credentials lead to the right org.
-	OrgID(ctx context.Context) (string, error)
+	// Skew is how far the org's clock is ahead of ours, as far as it told.
+	Skew() (skew time.Duration, ok bool)
+	// Identity proves that the credentials lead to the right org, and says who we are there.
+	Identity(ctx context.Context) (salesforce.Identity, error)
+	// Lookup finds all rows of an object whose field has one of the values, with further fields.
+	Lookup(ctx context.Context, object, field string, values []string, more ...string) ([]salesforce.Found, error)
 }
 
 // Streams is what is needed of the broker: RECORDS by direct get, and what it says of a stream.
@@ -47,7 +51,7 @@ type Config struct {
 	Owner string
 	// Lease is how long a claim lasts without renewal. Default 15 s.
 	Lease time.Duration
-	// Waits are the settings missing.wait, settle.wait and gone.wait. Default [record.DefaultWaits].
+	// Waits are the settings missing.wait, settle.wait, gone.wait and lookup.wait. Default [record.DefaultWaits].
 	Waits record.Waits
 	// Backoff bounds the waits after reads that broke off. Default 1 s to 30 s.
 	BackoffBase, BackoffMax time.Duration
@@ -196,25 +200,37 @@ func (r *Reconciler) settleOrWait(ctx context.Context, t *task) error {
 		return err
 	}
 	if !t.job.HasFiles() {
-		return r.settle(ctx, t, c, account.NewReading(x), "there are no files: "+t.job.State)
+		return r.conclude(ctx, t, c, account.NewReading(x), "there are no files: "+t.job.State)
 	}
 	org, err := r.cfg.Org(ctx, t.work.Org)
 	if err != nil {
 		return fmt.Errorf("org %s: %w", t.work.Org, err)
 	}
-	reading, err := r.download(ctx, org, t.work.JobID, t.job, c, x)
+	reading, err := r.download(ctx, org, t.log, t.work.JobID, t.job, c, x)
 	if err != nil {
 		if salesforce.IsNotFound(err) {
 			// In another org no job of ours is known: before a 404 counts, the org must prove to be the one that it was.
-			if _, orgErr := org.OrgID(ctx); orgErr != nil {
-				return fmt.Errorf("job is not found, and the org could not be checked: %w", orgErr)
+			if _, orgErr := r.identity(ctx, t, org); orgErr != nil {
+				return fmt.Errorf("job is not found, and that does not count: %w", orgErr)
 			}
+		}
+		if givenUp(t, err) {
+			t.log.ErrorContext(ctx, "the result files stayed unreadable: they tell of no row", "error", err, "reads", t.work.Malformed+1)
+			t.job.Unreadable = true
+			return r.conclude(ctx, t, c, account.NewReading(x), "the result files stayed unreadable")
 		}
 		return err
 	}
 	r.metrics.reads.WithLabelValues("complete").Inc()
+	r.noteSkew(ctx, t, org)
+	if err := r.matchContent(ctx, c, reading); err != nil {
+		return err
+	}
 	if n := reading.BadIDs(); n > 0 {
 		t.log.WarnContext(ctx, "rows of the success file have no valid id, they do not count as landed", "rows", n)
+	}
+	if n := reading.NotCreated(); n > 0 {
+		t.log.WarnContext(ctx, "Salesforce says of inserted rows that it did not make them, they count as landed", "rows", n)
 	}
 
 	past := account.Past{Reads: int(t.work.Reads)}
@@ -234,11 +250,40 @@ func (r *Reconciler) settleOrWait(ctx context.Context, t *task) error {
 			past.FirstReadAt = now
 		}
 		t.log.InfoContext(ctx, "the result files decide nothing yet", "reason", verdict.Reason, "reads", past.Reads+1, "next_read_at", verdict.At,
-			"landed", summary.Landed, "failed", summary.Failed, "unprocessed", summary.Unprocessed, "sent", summary.Sent, "odd", summary.Odd)
+			"landed", summary.Landed, "failed", summary.Failed, "unprocessed", summary.Unprocessed, "sent", summary.Sent, "unclear", summary.Unclear)
 		return r.cfg.Store.ReadAgain(ctx, t.claim, store.Again{
 			Reads: past.Reads + 1, FirstReadAt: past.FirstReadAt, ReadAt: now, NextReadAt: verdict.At,
 			Digest: summary.Digest.Bytes(), Reason: verdict.Reason,
 		})
 	}
-	return r.settle(ctx, t, c, reading, verdict.Reason)
+	return r.conclude(ctx, t, c, reading, verdict.Reason)
+}
+
+// identity says who we are in the org, once it has proved to be the one in which this job was made: in another one nothing of ours is known, and
+// that would pass for "gone" and for "not there".
+func (r *Reconciler) identity(ctx context.Context, t *task, org Org) (salesforce.Identity, error) {
+	who, err := org.Identity(ctx)
+	if err != nil {
+		return who, err
+	}
+	known, err := r.cfg.Store.OrgID(ctx, t.work.Org)
+	if err != nil {
+		return who, err
+	}
+	if known != "" && known != who.OrgID {
+		return who, fmt.Errorf("org %s: %w", t.work.Org, &salesforce.OrgMismatchError{Want: known, Got: who.OrgID})
+	}
+	return who, nil
+}
+
+// noteSkew tells of clocks that differ by more than Salesforce bears.
+func (r *Reconciler) noteSkew(ctx context.Context, t *task, org Org) {
+	skew, ok := org.Skew()
+	if !ok {
+		return
+	}
+	r.metrics.skew.Set(skew.Seconds())
+	if skew.Abs() > salesforce.MaxSkew {
+		t.log.WarnContext(ctx, "this machine's clock differs from Salesforce's: set it right, logins and waits go by it", "skew_seconds", int(skew.Seconds()))
+	}
 }

@@ -131,7 +131,14 @@ func refused(errorText string, keys ...string) string {
 // scripted is a chunk of n rows a-0 and so on whose job ended as given.
 func (b *bundle) scripted(n int, jobState string, processed, failed int64) *sealed {
 	b.t.Helper()
-	c := b.seal(record.ChunkFresh, accountRows("a", n))
+	return b.scriptedRows(accountRows("a", n), jobState, processed, failed)
+}
+
+// scriptedRows is a chunk of these rows whose job ended as given.
+func (b *bundle) scriptedRows(rows []row, jobState string, processed, failed int64) *sealed {
+	b.t.Helper()
+	n := len(rows)
+	c := b.seal(record.ChunkFresh, rows)
 	b.jobs++
 	c.jobID, _ = id18(fmt.Sprintf("7505g0000%06d", b.jobs))
 	c.submitted(n)

@@ -15,8 +15,7 @@ import (
 )
 
 // settle writes the chunk's outcome and everything that follows from it.
-func (r *Reconciler) settle(ctx context.Context, t *task, c *chunk, reading *account.Reading, reason string) error {
-	outcome := reading.Finish(t.job)
+func (r *Reconciler) settle(ctx context.Context, t *task, c *chunk, outcome *account.Outcome, reason string) error {
 	transfers, err := account.Tally(c.manifest, outcome, t.job)
 	if err != nil {
 		return err
@@ -60,7 +59,7 @@ func runRows(t *task, transfers []account.Transfer) []db.InsertOutcomeRunsParams
 	for i, n := range transfers {
 		rows[i] = db.InsertOutcomeRunsParams{
 			Chunk: t.work.Chunk, Pipeline: t.work.Pipeline, Run: n.Run, Landed: int32(n.Landed), Dead: int32(n.Dead), Retrying: int32(n.Retrying),
-			WaitingForParent: int32(n.WaitingForParent), Superseded: int32(n.Superseded),
+			WaitingForParent: int32(n.WaitingForParent), Unresolved: int32(n.Unresolved), Superseded: int32(n.Superseded),
 		}
 	}
 	return rows
@@ -84,14 +83,15 @@ func pauseOf(t *task, b account.Blame, remedy string) *store.Pause {
 // tell logs and counts a chunk that is reconciled.
 func (r *Reconciler) tell(ctx context.Context, t *task, c *chunk, o *account.Outcome, transfers []account.Transfer, reason string, pauses []store.Pause) {
 	r.metrics.count(o)
-	dead, retrying := 0, 0
+	dead, retrying, unresolved := 0, 0, 0
 	for _, n := range transfers {
 		dead += n.Dead
 		retrying += n.Retrying + n.WaitingForParent
+		unresolved += n.Unresolved
 	}
 	t.log.InfoContext(ctx, "job.reconciled", "reason", reason, "reads", t.work.Reads+1, "lane", c.Lane, "rows", c.Rows, "landed", o.Landed,
 		"failed", o.Failed, "unprocessed", o.Unprocessed, "missing", o.Missing, "superseded", o.Superseded,
-		"records_dead", dead, "records_to_retry", retrying)
+		"records_dead", dead, "records_to_retry", retrying, "records_unresolved", unresolved)
 	for _, p := range pauses {
 		r.metrics.pauses.Inc()
 		t.log.ErrorContext(ctx, "pipeline paused", "class", p.Class, "code", p.Code, "reason", p.Message, "pause_id", p.ID)

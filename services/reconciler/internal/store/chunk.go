@@ -21,6 +21,10 @@ type Chunk struct {
 	db.SealedChunkRow
 	// Superseded are the rows that were left out of the upload.
 	Superseded []int
+	// Unsent are the rows that were left out since the org has no row for them, or more than one.
+	Unsent []db.UnsentRowsRow
+	// RowIDs are the ids with which rows of an update or delete were sent that other fields named, 18 bytes a row; nil = nobody asked for any.
+	RowIDs []byte
 	// CloseRefused is Salesforce's text when it refused to close the job for good; "" = it did not.
 	CloseRefused string
 	// UploadRows is how many rows the submitter says it sent; negative = it does not say.
@@ -44,6 +48,12 @@ func (s *Store) Chunk(ctx context.Context, id uuid.UUID) (Chunk, error) {
 	}
 	for _, r := range superseded {
 		c.Superseded = append(c.Superseded, int(r))
+	}
+	if c.Unsent, err = q.UnsentRows(ctx, id); err != nil {
+		return Chunk{}, fmt.Errorf("read unsent rows of chunk %s: %w", id, err)
+	}
+	if c.RowIDs, err = q.RowIDs(ctx, id); err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return Chunk{}, fmt.Errorf("read row ids of chunk %s: %w", id, err)
 	}
 	submission, err := q.Submission(ctx, id)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
@@ -104,11 +114,25 @@ func (s *Store) Incarnation(ctx context.Context, pipeline string) (*time.Time, e
 	return at, nil
 }
 
+// OrgID is the 18-character id of the org that jobs under a name were made in; "" = nobody has noted one.
+func (s *Store) OrgID(ctx context.Context, name string) (string, error) {
+	id, err := db.New(s.pool).OrgID(ctx, name)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the id of org %s: %w", name, err)
+	}
+	return id, nil
+}
+
 // Past is what the ledger still holds of a record that is sent again.
 type Past struct {
 	Payload []byte
 	// Attempts is JSON, an array of every try so far.
 	Attempts []byte
+	// SfID is the Salesforce id under which the row was known, "" = none.
+	SfID string
 }
 
 // PastFailures reads earlier failures by their numbers. One that is not in the answer is not in the ledger.
@@ -122,7 +146,7 @@ func (s *Store) PastFailures(ctx context.Context, ids []int64) (map[int64]Past, 
 	}
 	out := make(map[int64]Past, len(rows))
 	for _, r := range rows {
-		out[r.ID] = Past{Payload: r.Payload, Attempts: r.Attempts}
+		out[r.ID] = Past{Payload: r.Payload, Attempts: r.Attempts, SfID: r.SfID}
 	}
 	return out, nil
 }
@@ -139,7 +163,7 @@ func (s *Store) PastLetters(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID
 		return nil, fmt.Errorf("read own letters: %w", err)
 	}
 	for _, r := range own {
-		out[r.LetterID.UUID] = Past{Payload: r.Payload, Attempts: r.Attempts}
+		out[r.LetterID.UUID] = Past{Payload: r.Payload, Attempts: r.Attempts, SfID: r.SfID}
 	}
 	refused, err := q.ExtractorLetters(ctx, ids)
 	if err != nil {

@@ -5,10 +5,12 @@
 // that somebody was first: the method returns an error that wraps pg.ErrLost and the caller stops. Leases are judged by the
 // database's clock, what is due by the clock that the caller hands in.
 //
-//	(nothing) ──Note──▶ reading ──ReadAgain, BrokeOff, Gone──▶ reading
+//	(nothing) ──Note──▶ reading ──ReadAgain, LookedUp, BrokeOff, Gone──▶ reading
 //	                       ├──Reconcile──▶ reconciled      with outcome, transfers, failures, letters, pauses and the fact
 //	                       └──Quarantine─▶ quarantined     with its pause
 //	quarantined ──LiftQuarantined──▶ reading               when a person has lifted that pause
+//
+// A failure of disposition unresolved gets one resolution, when somebody has decided on it ([Store.Resolve]); nothing undoes it.
 //
 // Others read reconciler_pub. Of other services it reads their published views only.
 package store
@@ -49,6 +51,8 @@ const (
 	txLift       = "reconciler.lift"
 	txSettle     = "reconciler.settle"
 	txRepublish  = "reconciler.republish"
+	txLookedUp   = "reconciler.looked_up"
+	txResolve    = "reconciler.resolve"
 )
 
 // Store reads and writes the reconciler's tables. It is safe for concurrent use.
@@ -147,6 +151,24 @@ func (s *Store) BrokeOff(ctx context.Context, c Claim, b Broken) error {
 		return q.BrokeOff(ctx, db.BrokeOffParams{
 			Chunk: c.Chunk, Epoch: c.Epoch, Owner: c.Owner, NextReadAt: b.NextReadAt, Errors: int32(b.Errors), Malformed: int32(b.Malformed),
 			NotFound: int32(b.NotFound), FirstNotFoundAt: b.FirstNotFoundAt, LastError: b.LastError,
+		})
+	})
+}
+
+// Look is what a look-up leaves that did not find every row.
+type Look struct {
+	NextReadAt time.Time
+	// Lookups counts this one.
+	Lookups    int
+	LookedUpAt time.Time
+	Reason     string
+}
+
+// LookedUp stores a look-up that decides nothing yet and when the next one is due, and hands the claim back.
+func (s *Store) LookedUp(ctx context.Context, c Claim, l Look) error {
+	return s.move(ctx, txLookedUp, c, func(q *db.Queries) (int64, error) {
+		return q.LookedUp(ctx, db.LookedUpParams{
+			Chunk: c.Chunk, Epoch: c.Epoch, Owner: c.Owner, NextReadAt: l.NextReadAt, Lookups: int32(l.Lookups), LookedUpAt: &l.LookedUpAt, Reason: l.Reason,
 		})
 	})
 }

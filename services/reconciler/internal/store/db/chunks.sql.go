@@ -97,6 +97,18 @@ func (q *Queries) NextPiece(ctx context.Context, arg NextPieceParams) (NextPiece
 	return i, err
 }
 
+const orgID = `-- name: OrgID :one
+SELECT org_id FROM submitter_pub.orgs WHERE name = $1
+`
+
+// The id of the org that jobs under this name were made in.
+func (q *Queries) OrgID(ctx context.Context, name string) (string, error) {
+	row := q.db.QueryRow(ctx, orgID, name)
+	var org_id string
+	err := row.Scan(&org_id)
+	return org_id, err
+}
+
 const readerIncarnation = `-- name: ReaderIncarnation :one
 SELECT incarnation FROM extractor_pub.readers WHERE pipeline = $1
 `
@@ -167,6 +179,18 @@ func (q *Queries) RetrierLetters(ctx context.Context, letterIds []uuid.UUID) ([]
 		return nil, err
 	}
 	return items, nil
+}
+
+const rowIDs = `-- name: RowIDs :one
+SELECT row_ids FROM submitter_pub.resolutions WHERE chunk = $1
+`
+
+// The ids that rows of an update or delete were sent with, 18 bytes a row.
+func (q *Queries) RowIDs(ctx context.Context, chunk uuid.UUID) ([]byte, error) {
+	row := q.db.QueryRow(ctx, rowIDs, chunk)
+	var row_ids []byte
+	err := row.Scan(&row_ids)
+	return row_ids, err
 }
 
 const sealedChunk = `-- name: SealedChunk :one
@@ -252,6 +276,43 @@ func (q *Queries) SupersededRows(ctx context.Context, chunk uuid.UUID) ([]int32,
 			return nil, err
 		}
 		items = append(items, row)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const unsentRows = `-- name: UnsentRows :many
+SELECT row, class, code, message FROM submitter_pub.unsent WHERE chunk = $1 ORDER BY row
+`
+
+type UnsentRowsRow struct {
+	Row     int32
+	Class   string
+	Code    string
+	Message string
+}
+
+// Rows that were left out of the upload since the org has no row for them, or more than one.
+func (q *Queries) UnsentRows(ctx context.Context, chunk uuid.UUID) ([]UnsentRowsRow, error) {
+	rows, err := q.db.Query(ctx, unsentRows, chunk)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []UnsentRowsRow
+	for rows.Next() {
+		var i UnsentRowsRow
+		if err := rows.Scan(
+			&i.Row,
+			&i.Class,
+			&i.Code,
+			&i.Message,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -37,4 +37,6 @@ type ReconcilerWork struct {
 	PauseID         uuid.NullUUID
 	NotedAt         time.Time
 	EndedAt         *time.Time
+	Lookups         int32
+	LookedUpAt      *time.Time
 }

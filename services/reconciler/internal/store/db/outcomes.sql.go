@@ -91,6 +91,8 @@ type InsertFailuresParams struct {
 	Payload     []byte
 	Attempts    []byte
 	DecidedAt   time.Time
+	Ambiguous   bool
+	Version     []byte
 }
 
 const insertOutcome = `-- name: InsertOutcome :exec
@@ -209,9 +211,12 @@ const openLetters = `-- name: OpenLetters :many
 SELECT f.id, f.chunk, f.row, f.pipeline, f.revision, f.run, f.key, f.generation, f.entity, f.seq, f.idx, f.accepted_at, f.class, f.code,
        f.message, f.fields, f.letter_id, f.header, f.cells, f.payload, f.attempts, f.decided_at,
        (coalesce(l.state, 'open') IN ('open', 'replaying'))::boolean AS open
-FROM reconciler.failures f
+FROM (
+    (SELECT id, chunk, row, record, pipeline, revision, lane, run, key, key_hash, generation, entity, entity_hash, seq, idx, columns, accepted_at, attempt, outcome, class, code, message, fields, sf_id, disposition, letter_id, header, cells, payload, attempts, decided_at, ambiguous, version FROM reconciler.failures d WHERE d.disposition = 'dead' AND d.id > $1 AND d.id <= $2 ORDER BY d.id LIMIT $3)
+    UNION ALL
+    (SELECT id, chunk, row, record, pipeline, revision, lane, run, key, key_hash, generation, entity, entity_hash, seq, idx, columns, accepted_at, attempt, outcome, class, code, message, fields, sf_id, disposition, letter_id, header, cells, payload, attempts, decided_at, ambiguous, version FROM reconciler.failures u WHERE u.disposition = 'unresolved' AND u.id > $1 AND u.id <= $2 ORDER BY u.id LIMIT $3)
+) f
 LEFT JOIN ops_pub.letters l ON l.letter_id = f.letter_id
-WHERE f.disposition = 'dead' AND f.id > $1 AND f.id <= $2
 ORDER BY f.id LIMIT $3
 `
 
@@ -312,13 +317,14 @@ func (q *Queries) OpenPauses(ctx context.Context, arg OpenPausesParams) (int64, 
 }
 
 const pastFailures = `-- name: PastFailures :many
-SELECT id, payload, attempts FROM reconciler.failures WHERE id = ANY($1::bigint[])
+SELECT id, payload, attempts, sf_id FROM reconciler.failures WHERE id = ANY($1::bigint[])
 `
 
 type PastFailuresRow struct {
 	ID       int64
 	Payload  []byte
 	Attempts []byte
+	SfID     string
 }
 
 func (q *Queries) PastFailures(ctx context.Context, ids []int64) ([]PastFailuresRow, error) {
@@ -330,7 +336,12 @@ func (q *Queries) PastFailures(ctx context.Context, ids []int64) ([]PastFailures
 	var items []PastFailuresRow
 	for rows.Next() {
 		var i PastFailuresRow
-		if err := rows.Scan(&i.ID, &i.Payload, &i.Attempts); err != nil {
+		if err := rows.Scan(
+			&i.ID,
+			&i.Payload,
+			&i.Attempts,
+			&i.SfID,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -342,13 +353,15 @@ func (q *Queries) PastFailures(ctx context.Context, ids []int64) ([]PastFailures
 }
 
 const pastLetters = `-- name: PastLetters :many
-SELECT letter_id, payload, attempts FROM reconciler.failures WHERE letter_id = ANY($1::uuid[]) AND disposition = 'dead'
+SELECT letter_id, payload, attempts, sf_id FROM reconciler.failures
+WHERE letter_id = ANY($1::uuid[]) AND disposition IN ('dead', 'unresolved')
 `
 
 type PastLettersRow struct {
 	LetterID uuid.NullUUID
 	Payload  []byte
 	Attempts []byte
+	SfID     string
 }
 
 // Letters that this service decided.
@@ -361,7 +374,12 @@ func (q *Queries) PastLetters(ctx context.Context, letterIds []uuid.UUID) ([]Pas
 	var items []PastLettersRow
 	for rows.Next() {
 		var i PastLettersRow
-		if err := rows.Scan(&i.LetterID, &i.Payload, &i.Attempts); err != nil {
+		if err := rows.Scan(
+			&i.LetterID,
+			&i.Payload,
+			&i.Attempts,
+			&i.SfID,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -58,7 +58,7 @@ WHERE chunk IN (
     ORDER BY k.next_read_at
     LIMIT $4
     FOR UPDATE SKIP LOCKED)
-RETURNING chunk, pipeline, org, job_id, job_state, processed, failed, error_message, state, epoch, owner, lease_until, reads, first_read_at, last_read_at, next_read_at, last_digest, reason, errors, malformed, not_found, first_not_found_at, last_error, pause_id, noted_at, ended_at
+RETURNING chunk, pipeline, org, job_id, job_state, processed, failed, error_message, state, epoch, owner, lease_until, reads, first_read_at, last_read_at, next_read_at, last_digest, reason, errors, malformed, not_found, first_not_found_at, last_error, pause_id, noted_at, ended_at, lookups, looked_up_at
 `
 
 type ClaimDueParams struct {
@@ -110,6 +110,8 @@ func (q *Queries) ClaimDue(ctx context.Context, arg ClaimDueParams) ([]Reconcile
 			&i.PauseID,
 			&i.NotedAt,
 			&i.EndedAt,
+			&i.Lookups,
+			&i.LookedUpAt,
 		); err != nil {
 			return nil, err
 		}
@@ -153,7 +155,7 @@ func (q *Queries) Gone(ctx context.Context, arg GoneParams) (int64, error) {
 const liftQuarantined = `-- name: LiftQuarantined :execrows
 UPDATE reconciler.work k
 SET state = 'reading', next_read_at = $1, reads = 0, first_read_at = NULL, last_read_at = NULL, last_digest = NULL, reason = '',
-    errors = 0, malformed = 0, not_found = 0, first_not_found_at = NULL, pause_id = NULL
+    errors = 0, malformed = 0, not_found = 0, first_not_found_at = NULL, pause_id = NULL, lookups = 0, looked_up_at = NULL
 WHERE k.state = 'quarantined' AND k.pause_id IS NOT NULL
   AND EXISTS (SELECT FROM ops_pub.lifts l WHERE l.pause_id = k.pause_id)
 `
@@ -161,6 +163,40 @@ WHERE k.state = 'quarantined' AND k.pause_id IS NOT NULL
 // The pause that a quarantine made was lifted: its files are read again, from the first read on.
 func (q *Queries) LiftQuarantined(ctx context.Context, clock time.Time) (int64, error) {
 	result, err := q.db.Exec(ctx, liftQuarantined, clock)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const lookedUp = `-- name: LookedUp :execrows
+UPDATE reconciler.work
+SET lease_until = '-infinity', next_read_at = $1, lookups = $2, looked_up_at = $3, reason = $4,
+    errors = 0, not_found = 0, first_not_found_at = NULL, last_error = ''
+WHERE chunk = $5 AND epoch = $6 AND owner = $7 AND state = 'reading'
+`
+
+type LookedUpParams struct {
+	NextReadAt time.Time
+	Lookups    int32
+	LookedUpAt *time.Time
+	Reason     string
+	Chunk      uuid.UUID
+	Epoch      int64
+	Owner      string
+}
+
+// A look-up that did not find every row, and too early to believe it; hands the claim back. What the files said stays what it was.
+func (q *Queries) LookedUp(ctx context.Context, arg LookedUpParams) (int64, error) {
+	result, err := q.db.Exec(ctx, lookedUp,
+		arg.NextReadAt,
+		arg.Lookups,
+		arg.LookedUpAt,
+		arg.Reason,
+		arg.Chunk,
+		arg.Epoch,
+		arg.Owner,
+	)
 	if err != nil {
 		return 0, err
 	}
@@ -277,7 +313,8 @@ func (q *Queries) Quarantine(ctx context.Context, arg QuarantineParams) (int64, 
 const readAgain = `-- name: ReadAgain :execrows
 UPDATE reconciler.work
 SET lease_until = '-infinity', next_read_at = $1, reads = $2, first_read_at = $3, last_read_at = $4,
-    last_digest = $5, reason = $6, errors = 0, malformed = 0, not_found = 0, first_not_found_at = NULL, last_error = ''
+    last_digest = $5, reason = $6, errors = 0, malformed = 0, not_found = 0, first_not_found_at = NULL, last_error = '',
+    lookups = 0, looked_up_at = NULL
 WHERE chunk = $7 AND epoch = $8 AND owner = $9 AND state = 'reading'
 `
 

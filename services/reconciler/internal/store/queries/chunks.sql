@@ -19,6 +19,14 @@ SELECT close_refused, upload_rows FROM submitter_pub.submissions WHERE chunk = @
 -- name: SupersededRows :many
 SELECT DISTINCT row FROM submitter_pub.superseded WHERE chunk = @chunk ORDER BY row;
 
+-- name: RowIDs :one
+-- The ids that rows of an update or delete were sent with, 18 bytes a row.
+SELECT row_ids FROM submitter_pub.resolutions WHERE chunk = @chunk;
+
+-- name: UnsentRows :many
+-- Rows that were left out of the upload since the org has no row for them, or more than one.
+SELECT row, class, code, message FROM submitter_pub.unsent WHERE chunk = @chunk ORDER BY row;
+
 -- name: ReducedRows :many
 -- Columns that single rows were sent without.
 SELECT row, columns FROM submitter_pub.reduced WHERE chunk = @chunk;
@@ -37,3 +45,7 @@ SELECT letter_id, payload FROM extractor_pub.dead WHERE letter_id = ANY(@letter_
 -- name: RetrierLetters :many
 -- Letters that the retrier decided, and the failure that holds the payload and the attempts of each.
 SELECT letter_id, failure_id FROM retrier_pub.dead WHERE letter_id = ANY(@letter_ids::uuid[]);
+
+-- name: OrgID :one
+-- The id of the org that jobs under this name were made in.
+SELECT org_id FROM submitter_pub.orgs WHERE name = @name;

@@ -11,17 +11,18 @@ VALUES (@chunk, @pipeline, @run, @landed, @dead, @retrying, @waiting_for_parent,
 -- name: InsertFailures :copyfrom
 INSERT INTO reconciler.failures (chunk, row, record, pipeline, revision, lane, run, key, key_hash, generation, entity, entity_hash, seq, idx,
                                  columns, accepted_at, attempt, outcome, class, code, message, fields, sf_id, disposition, letter_id, header,
-                                 cells, payload, attempts, decided_at)
+                                 cells, payload, attempts, decided_at, ambiguous, version)
 VALUES (@chunk, @row, @record, @pipeline, @revision, @lane, @run, @key, @key_hash, @generation, @entity, @entity_hash, @seq, @idx,
         @columns, @accepted_at, @attempt, @outcome, @class, @code, @message, @fields, @sf_id, @disposition, @letter_id, @header,
-        @cells, @payload, @attempts, @decided_at);
+        @cells, @payload, @attempts, @decided_at, @ambiguous, @version);
 
 -- name: PastFailures :many
-SELECT id, payload, attempts FROM reconciler.failures WHERE id = ANY(@ids::bigint[]);
+SELECT id, payload, attempts, sf_id FROM reconciler.failures WHERE id = ANY(@ids::bigint[]);
 
 -- name: PastLetters :many
 -- Letters that this service decided.
-SELECT letter_id, payload, attempts FROM reconciler.failures WHERE letter_id = ANY(@letter_ids::uuid[]) AND disposition = 'dead';
+SELECT letter_id, payload, attempts, sf_id FROM reconciler.failures
+WHERE letter_id = ANY(@letter_ids::uuid[]) AND disposition IN ('dead', 'unresolved');
 
 -- name: LockSeries :exec
 -- Outcomes of one pipeline that may pause it are counted one after the other.
@@ -62,7 +63,10 @@ WHERE incarnation = @incarnation AND failure_id = @old_failure_id;
 SELECT f.id, f.chunk, f.row, f.pipeline, f.revision, f.run, f.key, f.generation, f.entity, f.seq, f.idx, f.accepted_at, f.class, f.code,
        f.message, f.fields, f.letter_id, f.header, f.cells, f.payload, f.attempts, f.decided_at,
        (coalesce(l.state, 'open') IN ('open', 'replaying'))::boolean AS open
-FROM reconciler.failures f
+FROM (
+    (SELECT * FROM reconciler.failures d WHERE d.disposition = 'dead' AND d.id > @after AND d.id <= @up_to ORDER BY d.id LIMIT @max_rows)
+    UNION ALL
+    (SELECT * FROM reconciler.failures u WHERE u.disposition = 'unresolved' AND u.id > @after AND u.id <= @up_to ORDER BY u.id LIMIT @max_rows)
+) f
 LEFT JOIN ops_pub.letters l ON l.letter_id = f.letter_id
-WHERE f.disposition = 'dead' AND f.id > @after AND f.id <= @up_to
 ORDER BY f.id LIMIT @max_rows;

@@ -43,7 +43,8 @@ WHERE chunk = @chunk AND epoch = @epoch AND owner = @owner AND state = 'reading'
 -- A complete read that does not decide; hands the claim back.
 UPDATE reconciler.work
 SET lease_until = '-infinity', next_read_at = @next_read_at, reads = @reads, first_read_at = @first_read_at, last_read_at = @last_read_at,
-    last_digest = @last_digest, reason = @reason, errors = 0, malformed = 0, not_found = 0, first_not_found_at = NULL, last_error = ''
+    last_digest = @last_digest, reason = @reason, errors = 0, malformed = 0, not_found = 0, first_not_found_at = NULL, last_error = '',
+    lookups = 0, looked_up_at = NULL
 WHERE chunk = @chunk AND epoch = @epoch AND owner = @owner AND state = 'reading';
 
 -- name: BrokeOff :execrows
@@ -51,6 +52,13 @@ WHERE chunk = @chunk AND epoch = @epoch AND owner = @owner AND state = 'reading'
 UPDATE reconciler.work
 SET lease_until = '-infinity', next_read_at = @next_read_at, errors = @errors, malformed = @malformed, not_found = @not_found,
     first_not_found_at = @first_not_found_at, last_error = @last_error
+WHERE chunk = @chunk AND epoch = @epoch AND owner = @owner AND state = 'reading';
+
+-- name: LookedUp :execrows
+-- A look-up that did not find every row, and too early to believe it; hands the claim back. What the files said stays what it was.
+UPDATE reconciler.work
+SET lease_until = '-infinity', next_read_at = @next_read_at, lookups = @lookups, looked_up_at = @looked_up_at, reason = @reason,
+    errors = 0, not_found = 0, first_not_found_at = NULL, last_error = ''
 WHERE chunk = @chunk AND epoch = @epoch AND owner = @owner AND state = 'reading';
 
 -- name: Gone :execrows
@@ -68,7 +76,7 @@ WHERE chunk = @chunk AND epoch = @epoch AND owner = @owner AND state = 'reading'
 -- The pause that a quarantine made was lifted: its files are read again, from the first read on.
 UPDATE reconciler.work k
 SET state = 'reading', next_read_at = @clock, reads = 0, first_read_at = NULL, last_read_at = NULL, last_digest = NULL, reason = '',
-    errors = 0, malformed = 0, not_found = 0, first_not_found_at = NULL, pause_id = NULL
+    errors = 0, malformed = 0, not_found = 0, first_not_found_at = NULL, pause_id = NULL, lookups = 0, looked_up_at = NULL
 WHERE k.state = 'quarantined' AND k.pause_id IS NOT NULL
   AND EXISTS (SELECT FROM ops_pub.lifts l WHERE l.pause_id = k.pause_id);
 

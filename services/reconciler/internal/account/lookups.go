@@ -1,0 +1,173 @@
+package account
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"bulkhead/libs/pipeline"
+	"bulkhead/libs/record"
+	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
+)
+
+// Codes of Salesforce that mean something else after a try whose effect nobody saw.
+const (
+	codeDeleted        = "ENTITY_IS_DELETED"
+	codeNotFound       = "NOT_FOUND"
+	codeDuplicateValue = "DUPLICATE_VALUE"
+	codeDuplicateKey   = "DUPLICATE_EXTERNAL_ID"
+)
+
+// ambiguous says whether an earlier try of one of the row's records may have had an effect that nobody saw. All of them share the row.
+func ambiguous(row *flowv1.ManifestRow) bool {
+	return slices.ContainsFunc(row.GetRecords(), func(e *flowv1.ManifestEntry) bool { return e.GetAmbiguous() })
+}
+
+// LandDeleted makes rows landed that were to be deleted and are deleted already, where an earlier try may have done it. idOf is the id of such a
+// row, "" if it is not known any more. It returns how many.
+func (o *Outcome) LandDeleted(c Chunk, m *flowv1.Manifest, idOf func(row int) string) int {
+	if c.Operation != pipeline.OperationDelete {
+		return 0
+	}
+	landed := 0
+	for row, f := range o.Failures {
+		if (f.Code == codeDeleted || f.Code == codeNotFound) && ambiguous(m.GetRows()[row]) {
+			id := f.ID
+			if id == "" {
+				id = idOf(row)
+			}
+			o.Land(row, id)
+			landed++
+		}
+	}
+	return landed
+}
+
+// Questions are inserted rows of which the org can be asked by their correlating field.
+type Questions struct {
+	// Missing rows stand in no file: they landed or they did not.
+	Missing []int
+	// Clashes were refused since another row holds a unique value, and an earlier try of theirs may have made that row.
+	Clashes []int
+}
+
+// Rows are all rows that are asked for, ascending.
+func (q Questions) Rows() []int {
+	rows := append(slices.Clone(q.Missing), q.Clashes...)
+	slices.Sort(rows)
+	return rows
+}
+
+// Ask finds the rows to look up.
+func Ask(o *Outcome, c Chunk, m *flowv1.Manifest) Questions {
+	var q Questions
+	if c.Operation != pipeline.OperationInsert || c.ByContent() {
+		return q
+	}
+	missing := record.OutcomeMissing.Byte()
+	if o.Missing > 0 {
+		for row, state := range o.States {
+			if state == missing {
+				q.Missing = append(q.Missing, row)
+			}
+		}
+	}
+	for row, f := range o.Failures {
+		if (f.Code == codeDuplicateValue || f.Code == codeDuplicateKey) && ambiguous(m.GetRows()[row]) {
+			q.Clashes = append(q.Clashes, row)
+		}
+	}
+	slices.Sort(q.Clashes)
+	return q
+}
+
+// Seen is a row of the org that holds the value that was asked for.
+type Seen struct {
+	// ID has 18 characters.
+	ID string
+	// By is the id of the user who made it, At when.
+	By string
+	At time.Time
+}
+
+// maxSkew is how far Salesforce's clock may be behind ours.
+const maxSkew = 10 * time.Minute
+
+// Ours says whether a sending of the row may have made what was seen: our user did, not before the record was accepted, and it is no row that
+// another record is known to have made. user is our user's id; taken says which ids are known.
+func (s Seen) Ours(row *flowv1.ManifestRow, user string, taken func(id string) bool) bool {
+	if s.By != user || taken(s.ID) {
+		return false
+	}
+	for _, e := range row.GetRecords() {
+		if s.At.Before(time.UnixMicro(e.GetAcceptedAt()).Add(-maxSkew)) {
+			return false
+		}
+	}
+	return true
+}
+
+// Hear takes the answers in: for each row that was asked for, what in the org is ours. A row that has one is landed. With more than one the
+// field is not unique (any more) and a person decides. It returns how many missing rows nobody found.
+func (o *Outcome) Hear(q Questions, field string, ours func(row int) []Seen) (open int) {
+	for _, row := range q.Missing {
+		switch seen := ours(row); len(seen) {
+		case 0:
+			open++
+		case 1:
+			o.Land(row, seen[0].ID)
+		default:
+			if o.DoubtOf == nil {
+				o.DoubtOf = map[int]string{}
+			}
+			ids := make([]string, 0, maxCandidates)
+			for _, s := range seen[:min(len(seen), maxCandidates)] {
+				ids = append(ids, s.ID)
+			}
+			slices.Sort(ids)
+			o.DoubtOf[row] = fmt.Sprintf("the row stayed in none of the result files, and %d rows have its %s, which should be unique; candidates: %s",
+				len(seen), field, strings.Join(ids, ", "))
+		}
+	}
+	for _, row := range q.Clashes {
+		if seen := ours(row); len(seen) == 1 {
+			o.Land(row, seen[0].ID)
+		}
+	}
+	return open
+}
+
+// Looks is what earlier look-ups left: how many did not find every row, and when the last was.
+type Looks struct {
+	N    int
+	Last time.Time
+}
+
+// DecideLooks says whether rows that a look-up did not find have not landed: a second look, lookup.wait after the first, must agree. It is asked
+// when open rows, as [Outcome.Hear] counts them, are left.
+func DecideLooks(open int, field string, past Looks, waits record.Waits, now time.Time) Verdict {
+	if past.N > 0 && now.Sub(past.Last) >= waits.Lookup {
+		return Verdict{Step: StepSettle, Reason: fmt.Sprintf("%d inserted rows are in none of the files and were looked up by %s twice: they are not there", open, field)}
+	}
+	at := now.Add(waits.Lookup)
+	if past.N > 0 {
+		at = past.Last.Add(waits.Lookup) // somebody looked again too early
+	}
+	return Verdict{
+		Step: StepAgain, At: at,
+		Reason: fmt.Sprintf("%d inserted rows are in none of the files: looked up by %s, again at %s", open, field, at.UTC().Format(time.RFC3339)),
+	}
+}
+
+// HasID says whether a stored list of ids, [IDSize] bytes each, holds one of those wanted, and tells of each.
+func HasID(stored []byte, wanted map[string]bool, tell func(id string)) {
+	for ; len(stored) >= IDSize; stored = stored[IDSize:] {
+		if id := stored[:IDSize]; !bytes.Equal(id, noID[:]) && wanted[string(id)] {
+			tell(string(id))
+		}
+	}
+}
+
+var noID [IDSize]byte
