@@ -34,8 +34,8 @@ type App struct {
 	catalog *catalog.Catalog
 	passes  *retry.Passes
 
-	replay, regroup *service.Bell
-	alarm           *service.Alarm
+	replay, resolve, regroup *service.Bell
+	alarm                    *service.Alarm
 }
 
 // New opens the retrier. It waits for a database or broker that is not there yet until ctx ends; whatever it opened before an error is
@@ -45,7 +45,7 @@ func New(ctx context.Context, c Config, env service.Env) (_ *App, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("retrier configuration: %w", err)
 	}
-	a := &App{config: c, replay: service.NewBell(), regroup: service.NewBell()}
+	a := &App{config: c, replay: service.NewBell(), resolve: service.NewBell(), regroup: service.NewBell()}
 	a.host, err = host.Open(ctx, host.Config{
 		Name: name, DSN: c.DSN, NATSURL: c.NATSURL, Listen: c.Listen, Migrations: Migrations(),
 	}, env)
@@ -68,7 +68,7 @@ func New(ctx context.Context, c Config, env service.Env) (_ *App, err error) {
 
 // Run works until ctx is done, and then stops in order: no new work, what is in hand is finished, connections are closed.
 func (a *App) Run(ctx context.Context) error {
-	wake := retry.Wakers{Replay: a.replay.Ring, Regroup: a.regroup.Ring, Definitions: a.catalog.Invalidate}
+	wake := retry.Wakers{Replay: a.replay.Ring, Resolve: a.resolve.Ring, Regroup: a.regroup.Ring, Definitions: a.catalog.Invalidate}
 	return a.host.Run(ctx, host.Work{Facts: retry.Facts(), Handler: a.passes.Handler(wake), Loops: a.loops()})
 }
 
@@ -76,7 +76,7 @@ func (a *App) Run(ctx context.Context) error {
 func (a *App) Sweep(ctx context.Context) error {
 	var errs []error
 	for _, pass := range []func(context.Context) (int, error){
-		a.passes.FreeOpen, a.passes.TakeOpen, a.passes.Replay, a.passes.Republish, a.passes.Backlog, a.regroupPass,
+		a.passes.FreeOpen, a.passes.TakeOpen, a.passes.Resolve, a.passes.Replay, a.passes.Republish, a.passes.Backlog, a.regroupPass,
 	} {
 		_, err := pass(ctx)
 		errs = append(errs, err)
@@ -97,6 +97,7 @@ func (a *App) loops() []service.Loop {
 	return []service.Loop{
 		{Name: "take", Every: a.config.Sweep, Pass: ringing(a.passes.TakeOpen)},
 		{Name: "free", Every: a.config.Sweep, Pass: ringing(a.passes.FreeOpen)},
+		{Name: "resolve", Every: a.config.Sweep, Wake: a.resolve.C(), Pass: ringing(a.passes.Resolve)},
 		{Name: "replay", Every: a.config.Sweep, Wake: a.replay.C(), Pass: ringing(a.passes.Replay)},
 		{Name: "regroup", Every: a.config.Sweep, Wake: a.regroup.C(), Pass: a.regroupPass},
 		{Name: "letters", Every: a.config.Sweep, Pass: service.Once(a.passes.Republish)},

@@ -169,6 +169,21 @@ func TestApp(t *testing.T) {
 		b.tell(resend) // told twice
 		b.eventually("it is sent again", func() bool { return b.count(`SELECT count(*) FROM retrier.chunks`) == 2 })
 	})
+	t.Run("a decision on an unresolved record leads to a resend without any sweep", func(t *testing.T) {
+		b := setup(t)
+		b.start(never)
+		chunk := uuid.New()
+		b.failed(chunk, "a", 1)
+		b.exec(`UPDATE reconciler.outcome_runs SET retrying = 0, unresolved = 1`)
+		b.exec(`UPDATE reconciler.failures SET disposition = 'unresolved', outcome = 'missing', letter_id = $1`, uuid.New())
+		b.exec(`INSERT INTO reconciler.resolutions (failure_id, letter_id, chunk, pipeline, run, key_hash, generation, decision, sf_id, reason, by)
+			SELECT id, letter_id, chunk, pipeline, run, key_hash, generation, 'not_landed', '', 'seen', 'kim' FROM reconciler.failures`)
+		fact := &flowv1.RowsResolved{Chunks: []string{chunk.String()}, NotLanded: 1}
+		if err := bus.Publish(t.Context(), b.conn, bus.FlowMessage(bus.NewEnvelope("contacts", 1, fact))); err != nil {
+			t.Fatal(err)
+		}
+		b.eventually("a resend is sealed", func() bool { return b.count(`SELECT count(*) FROM retrier.chunks`) == 1 })
+	})
 	t.Run("without any fact the sweep finds the work, and an exhausted record's letter reaches the DLQ stream, also one that was made again", func(t *testing.T) {
 		b := setup(t)
 		b.failed(uuid.New(), "a", 8)

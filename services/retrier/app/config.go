@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"bulkhead/libs/bus"
 )
 
 // Config is the retrier's configuration. The zero value lacks only DSN and NATSURL; every other field has a default.
@@ -17,15 +19,21 @@ type Config struct {
 	// ShortRetries makes each wait before a retry at most 2 s. For demos and tests, never a default: a real org needs longer.
 	ShortRetries bool `yaml:"shortRetries" env:"BULKHEAD_SHORT_RETRIES"`
 	// Sweep is how often rows are looked at without being told of; default 30 s.
-	Sweep time.Duration `yaml:"sweep" env:"BULKHEAD_SWEEP"`
+	Sweep time.Duration `yaml:"sweep" env:"BULKHEAD_SWEEP" check:"positive"`
 	// Gather is how long due records wait for others, so that one resend carries many; default 1 s, 200 ms with ShortRetries.
 	Gather time.Duration `yaml:"gather" env:"BULKHEAD_RETRIER_GATHER"`
 	// MaxWaiting is the number of waiting records at which a pipeline is paused; default 1,000,000.
-	MaxWaiting int `yaml:"maxWaiting" env:"BULKHEAD_RETRIER_MAX_WAITING"`
+	MaxWaiting int `yaml:"maxWaiting" env:"BULKHEAD_RETRIER_MAX_WAITING" check:"positive"`
 
 	// Now and Random replace the clock and the jitter in tests; nil = the real ones.
 	Now    func() time.Time `yaml:"-"`
 	Random func() float64   `yaml:"-"`
+}
+
+// Check says everything that is wrong with the configuration, before anything is opened.
+func (c Config) Check() error {
+	_, err := c.withDefaults()
+	return err
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -37,6 +45,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("dsn is missing: the ledger's address, or BULKHEAD_DSN")
 	case c.NATSURL == "":
 		return c, errors.New("natsUrl is missing: the broker's address, or BULKHEAD_NATS")
+	case bus.CheckURL(c.NATSURL) != nil:
+		return c, fmt.Errorf("natsUrl: %w", bus.CheckURL(c.NATSURL))
 	case c.Sweep < 0, c.Gather < 0, c.MaxWaiting < 0:
 		return c, fmt.Errorf("sweep (%s), gather (%s) and maxWaiting (%d) must not be negative", c.Sweep, c.Gather, c.MaxWaiting)
 	}

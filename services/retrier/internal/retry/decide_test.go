@@ -1,6 +1,8 @@
 package retry
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -148,8 +150,36 @@ func TestPick(t *testing.T) {
 			if u[0].Place != oldest[u[0].EntityHash] {
 				t.Fatalf("entity %v goes with %v, its oldest is %v", u[0].EntityHash, u[0].Place, oldest[u[0].EntityHash])
 			}
-			if i > 0 && u.place().Less(picked[i-1].place()) {
-				t.Fatalf("%v after %v", u.place(), picked[i-1].place())
+			if i > 0 && older(u.oldest(), picked[i-1].oldest()) < 0 {
+				t.Fatalf("%v after %v", u.oldest().Place, picked[i-1].oldest().Place)
+			}
+		}
+	}))
+}
+
+func TestPickByVersion(t *testing.T) {
+	t.Run("an older version never follows a newer one of its entity, however they stand in the stream", rapid.MakeCheck(func(t *rapid.T) {
+		var units []Unit
+		for i := range rapid.IntRange(0, 30).Draw(t, "units") {
+			v, err := record.ParseVersion(record.VersionNumber, fmt.Sprint(rapid.IntRange(-5, 20).Draw(t, "version")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			units = append(units, Unit{{
+				FailureID: int64(i), EntityHash: record.Hash{byte(rapid.IntRange(0, 4).Draw(t, "entity"))}, Version: v,
+				Place: record.Place{Seq: uint64(rapid.IntRange(1, 30).Draw(t, "seq")), Idx: uint32(i)},
+			}})
+		}
+		// Sent one after the other, as one chunk follows the other.
+		last := map[record.Hash]store.Waiting{}
+		for len(units) > 0 {
+			picked := Pick(units, 5)
+			for _, u := range picked {
+				if before, ok := last[u[0].EntityHash]; ok && older(u[0], before) < 0 {
+					t.Fatalf("%+v follows %+v", u[0], before)
+				}
+				last[u[0].EntityHash] = u[0]
+				units = slices.DeleteFunc(units, func(x Unit) bool { return x[0].FailureID == u[0].FailureID })
 			}
 		}
 	}))
@@ -168,7 +198,7 @@ func TestCellsOf(t *testing.T) {
 	first, second := row, row
 	first.Columns, second.Columns = columns(0, 1), columns(0, 2)
 	rows := map[int64]store.FailureRow{1: first, 2: second}
-	keep := rowKeeps{externalID: "External_Id__c", constants: map[string]bool{"LeadSource": true}, ordinals: map[string]int{"External_Id__c": 0, "Name": 1, "Phone": 2, "LeadSource": 3}}
+	keep := rowKeeps{keyField: "External_Id__c", constants: map[string]bool{"LeadSource": true}, ordinals: map[string]int{"External_Id__c": 0, "Name": 1, "Phone": 2, "LeadSource": 3}}
 	for _, c := range []struct {
 		name string
 		unit Unit

@@ -12,13 +12,14 @@ import (
 
 // Facts are what the retrier listens to.
 func Facts() []string {
-	return []string{bus.FactChunkReconciled, bus.FactReplayOrdered, bus.FactDefinitionChanged}
+	return []string{bus.FactChunkReconciled, bus.FactRowsResolved, bus.FactReplayOrdered, bus.FactDefinitionChanged}
 }
 
 // Wakers are rung by a fact; the work itself is found in rows.
 type Wakers struct {
-	// Replay is rung when letters were ordered, Regroup when something began to wait or a lane became free.
-	Replay, Regroup func()
+	// Replay is rung when letters were ordered, Resolve when unresolved records were decided, Regroup when something began to wait or a lane
+	// became free.
+	Replay, Resolve, Regroup func()
 	// Definitions is rung when a definition changed.
 	Definitions func()
 }
@@ -29,6 +30,8 @@ func (p *Passes) Handler(wake Wakers) bus.Handler {
 		switch fact := e.GetFact().(type) {
 		case *flowv1.Envelope_ChunkReconciled:
 			return p.reconciled(ctx, fact.ChunkReconciled, wake)
+		case *flowv1.Envelope_RowsResolved:
+			wake.Resolve()
 		case *flowv1.Envelope_ReplayOrdered:
 			wake.Replay()
 		case *flowv1.Envelope_DefinitionChanged:

@@ -16,7 +16,7 @@ import (
 
 // TestFaults lets each commit fail before and after it happened, once, and runs the pass again: the end is the same.
 func TestFaults(t *testing.T) {
-	for _, move := range []string{"take", "replay", "regroup", "free", "letters"} {
+	for _, move := range []string{"take", "resolve", "replay", "regroup", "free", "letters"} {
 		for _, when := range []string{"before", "after"} {
 			t.Run("a fault "+when+" the commit of "+move+" leaves nothing half done", func(t *testing.T) {
 				l := newLedger(t)
@@ -49,6 +49,10 @@ func TestFaults(t *testing.T) {
 					failing{row: 1, key: "last", entity: "b", seq: 2, class: "transient", code: "X", attempt: 8},
 					failing{row: 2, key: "letter", entity: "c", seq: 3, class: "data", code: "X", disposition: "dead"})
 				run(p.TakeOpen)
+				l.resolve(l.reconciled(uuid.New(), failing{
+					key: "open", entity: "d", seq: 4, outcome: "missing", class: "unresolved", code: "MISSING", disposition: "unresolved",
+				})[0], "not_landed")
+				run(p.Resolve)
 				l.ordered("letter", 0, "reconcile", "replaying", "retrier")
 				run(p.Replay)
 				l.clock.Advance(time.Hour)
@@ -65,7 +69,8 @@ func TestFaults(t *testing.T) {
 				}
 				for what, want := range map[string]int{
 					`SELECT count(*) FROM retrier.waiting`:                            0,
-					`SELECT count(*) FROM retrier.resent`:                             2,
+					`SELECT count(*) FROM retrier.resent`:                             3,
+					`SELECT count(*) FROM retrier.resolutions_taken`:                  1,
 					`SELECT count(*) FROM retrier.chunks WHERE reconciled_at IS NULL`: 0,
 					`SELECT count(*) FROM retrier.chunks`:                             1,
 					`SELECT count(*) FROM retrier.pieces`:                             0,

@@ -26,7 +26,27 @@ func (p *Passes) FreeOpen(ctx context.Context) (int, error) {
 		}
 		ended += n
 	}
-	return ended, nil
+	decided, err := p.freeDecided(ctx)
+	return ended + decided, err
+}
+
+// freeDecided lets the rows of ended chunks go that stayed for unresolved records, once all of these are decided. It says of how many chunks.
+func (p *Passes) freeDecided(ctx context.Context) (int, error) {
+	chunks, err := p.store.ChunksDecided(ctx, freeBatch)
+	if err != nil {
+		return 0, fmt.Errorf("look for decided resends: %w", err)
+	}
+	freed := 0
+	for _, chunk := range chunks {
+		err := p.store.FreeRows(ctx, chunk)
+		if err != nil && !errors.Is(err, pg.ErrLost) {
+			return freed, fmt.Errorf("let the rows of resend %s go: %w", chunk, err)
+		}
+		if err == nil {
+			freed++
+		}
+	}
+	return freed, nil
 }
 
 // Free ends a resend chunk that is reconciled: its rows go, and its lane may have the next one. 0: it is none of the retrier's, has no

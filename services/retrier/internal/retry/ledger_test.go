@@ -17,7 +17,9 @@ import (
 	"bulkhead/libs/bus"
 	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
+	"bulkhead/libs/rowfile"
 	"bulkhead/libs/testkit"
+	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 	"bulkhead/services/retrier/internal/store"
 )
 
@@ -90,6 +92,27 @@ func definition(t *testing.T, revision, rows int) *pipeline.Definition {
 	return d
 }
 
+// operations are the pipeline contacts with another operation, by revision.
+var operations = map[int]string{
+	3: "operation: insert\ncorrelation: content\nkey: [event]\nmap:\n  - {from: email, to: Email, type: string}\n  - {from: phone, to: Phone, type: string}\n",
+	4: "operation: insert\ncorrelation: External_Id__c\nkey: [event]\nmap:\n  - {from: id, to: External_Id__c, type: string, required: true}\n  - {from: email, to: Email, type: string}\n",
+	5: "operation: update\nexternalId: Id\nmap:\n  - {from: id, to: Id, type: id, required: true}\n  - {from: email, to: Email, type: string}\n  - {from: phone, to: Phone, type: string}\n",
+	6: "operation: update\nexternalId: External_Id__c\nmap:\n  - {from: email, to: Email, type: string}\n  - {from: id, to: External_Id__c, type: string, required: true}\n",
+	7: "operation: delete\nexternalId: External_Id__c\nmap:\n  - {from: id, to: External_Id__c, type: string, required: true}\n",
+	8: "operation: upsert\nexternalId: External_Id__c\nversion: at\nunknownMembers: ignore\nmap:\n  - {from: id, to: External_Id__c, type: string, required: true}\n  - {from: email, to: Email, type: string}\n  - {from: phone, to: Phone, type: string}\n",
+}
+
+func operation(t *testing.T, revision int) *pipeline.Definition {
+	t.Helper()
+	text := "apiVersion: bulkhead/v1\nkind: Pipeline\nname: contacts\norg: main\nobject: Contact\nlanes: 2\nchunk: {rows: 1000, bytes: 50MB, age: 10s}\n"
+	d, _, err := pipeline.ParseDefinition([]byte(text + operations[revision]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Revision = revision
+	return d
+}
+
 func newLedger(t *testing.T) *ledger {
 	t.Helper()
 	db := testkit.Database(t)
@@ -99,8 +122,11 @@ func newLedger(t *testing.T) *ledger {
 		dlq:   &fakeStreams{made: noon},
 		clock: &clock{now: noon},
 	}
+	for revision := range operations {
+		l.defs[fmt.Sprint("contacts/", revision)] = operation(t, revision)
+	}
 	l.exec(`INSERT INTO extractor.pipelines (name) VALUES ('contacts')`)
-	for i, column := range []string{"External_Id__c", "Email", "Phone"} {
+	for i, column := range []string{"External_Id__c", "Email", "Phone", "Id"} {
 		l.exec(`INSERT INTO extractor.columns (pipeline_id, ordinal, name) SELECT id, $1, $2 FROM extractor.pipelines`, i, column)
 	}
 	return l
@@ -146,6 +172,8 @@ type failing struct {
 	run         string
 	email       string // that the record names; default the row's
 	lost        bool   // its payload
+	ambiguous   bool
+	version     record.Version
 }
 
 func (f failing) payload() []byte {
@@ -172,7 +200,7 @@ func (l *ledger) reconciled(chunk uuid.UUID, failures ...failing) []int64 {
 	l.exec(`INSERT INTO reconciler.outcomes (chunk, pipeline, org, job_id, job_state, rows, landed, failed, unprocessed, missing, superseded, row_states, row_ids, created_rows, standing)
 		VALUES ($1, 'contacts', 'main', $2, 'JobComplete', $3, 0, $3, 0, 0, 0, $4, $5, 0, 'works')`,
 		chunk, "750"+chunk.String()[:12], len(seen), bytes.Repeat([]byte("f"), len(seen)), make([]byte, 18*len(seen)))
-	runs := map[string][3]int{}
+	runs := map[string][4]int{}
 	var ids []int64
 	for _, f := range failures {
 		if f.outcome == "" {
@@ -198,6 +226,8 @@ func (l *ledger) reconciled(chunk uuid.UUID, failures ...failing) []int64 {
 		switch {
 		case f.disposition == "dead":
 			n[2]++
+		case f.disposition == "unresolved":
+			n[3]++
 		case f.class == "reference":
 			n[1]++
 		default:
@@ -205,19 +235,28 @@ func (l *ledger) reconciled(chunk uuid.UUID, failures ...failing) []int64 {
 		}
 		runs[f.run] = n
 		var letter any
-		if f.disposition == "dead" {
+		switch f.disposition {
+		case "dead":
 			letter = uuid.UUID(record.LetterID("contacts", f.key, f.generation))
+		case "unresolved":
+			letter = uuid.UUID(record.UnresolvedID("contacts", f.key, f.generation, chunk))
+		}
+		definition := l.defs[fmt.Sprint("contacts/", f.revision)]
+		cells := make([]string, len(definition.Header()))
+		for i, column := range definition.Header() {
+			cells[i] = map[string]string{"External_Id__c": f.entity, "Id": f.entity, "Email": f.entity + "@x.example", "Phone": "555"}[column]
 		}
 		var id int64
 		err := l.admin.QueryRow(l.t.Context(), `INSERT INTO reconciler.failures
 			(chunk, row, record, pipeline, revision, lane, run, key, key_hash, generation, entity, entity_hash, seq, idx, columns, accepted_at,
-			 attempt, outcome, class, code, message, fields, sf_id, disposition, letter_id, header, cells, payload, attempts)
+			 attempt, outcome, class, code, message, fields, sf_id, disposition, letter_id, header, cells, payload, attempts, ambiguous, version)
 			VALUES ($1, $2, $3, 'contacts', $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, now(),
-			 $14, $15, $16, $17, 'it failed', '{Email}', '', $18, $19, '{External_Id__c,Email,Phone}', $20, $21, $22) RETURNING id`,
+			 $14, $15, $16, $17, 'it failed', '{Email}', '', $18, $19, $23, $20, $21, $22, $24, $25) RETURNING id`,
 			chunk, f.row, f.record, f.revision, f.lane, f.run, f.key, uuid.UUID(record.HashKey("contacts", f.key)), f.generation, f.entity,
-			uuid.UUID(record.HashEntity("main/Contact/External_Id__c", f.entity)), f.seq, []byte(bits), f.attempt, f.outcome, f.class, f.code, f.disposition, letter,
-			[]string{f.entity, f.entity + "@x.example", "555"}, f.payload(),
+			uuid.UUID(definition.EntityHash(f.entity)), f.seq, []byte(bits), f.attempt, f.outcome, f.class, f.code, f.disposition, letter,
+			cells, f.payload(),
 			fmt.Sprintf(`[{"n":%d,"chunk":"%s","job_id":"750000000000001","at":"2026-03-01T11:00:00Z","class":"%s","code":"%s","message":"it failed"}]`, f.attempt, chunk, f.class, f.code),
+			definition.Header(), f.ambiguous, []byte(f.version),
 		).Scan(&id)
 		if err != nil {
 			l.t.Fatal(err)
@@ -226,7 +265,7 @@ func (l *ledger) reconciled(chunk uuid.UUID, failures ...failing) []int64 {
 	}
 	for run, n := range runs {
 		l.exec(`INSERT INTO reconciler.outcome_runs (chunk, pipeline, run, landed, dead, retrying, waiting_for_parent, unresolved, superseded)
-			VALUES ($1, 'contacts', $2, 0, $3, $4, $5, 0, 0)`, chunk, run, n[2], n[0], n[1])
+			VALUES ($1, 'contacts', $2, 0, $3, $4, $5, $6, 0)`, chunk, run, n[2], n[0], n[1], n[3])
 	}
 	return ids
 }
@@ -247,6 +286,45 @@ func (l *ledger) ordered(key string, generation int, stage, state, taker string)
 		VALUES ($1, 'contacts', 1, '', $2, $3, $4, 'e', 'data', 'X', 'm', '{}', $5, 'f', now(), $6, $7)`,
 		id, key, uuid.UUID(record.HashKey("contacts", key)), generation, stage, state, taker)
 	return id
+}
+
+// resolve writes what the reconciler made of a decision on an unresolved record.
+func (l *ledger) resolve(failure int64, decision string) {
+	l.t.Helper()
+	l.exec(`INSERT INTO reconciler.resolutions (failure_id, letter_id, chunk, pipeline, run, key_hash, generation, decision, sf_id, reason, by)
+		SELECT id, letter_id, chunk, pipeline, run, key_hash, generation, $2, '', 'not in the org', 'kim' FROM reconciler.failures WHERE id = $1`, failure, decision)
+}
+
+// sealed is what stands in a resend chunk.
+type sealed struct {
+	operation, keyField, space, csv string
+	header                          []string
+	entries                         [][]*flowv1.ManifestEntry // by row
+}
+
+func (l *ledger) sealed(chunk uuid.UUID) sealed {
+	l.t.Helper()
+	var (
+		s              sealed
+		manifest, data []byte
+	)
+	if err := l.admin.QueryRow(l.t.Context(), `SELECT c.operation, c.external_id_field, c.space, c.header, c.manifest, p.data
+		FROM retrier.chunks c JOIN retrier.pieces p USING (chunk) WHERE c.chunk = $1`, chunk).Scan(&s.operation, &s.keyField, &s.space, &s.header, &manifest, &data); err != nil {
+		l.t.Fatal(err)
+	}
+	raw, err := rowfile.DecodePiece(data)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	m, err := rowfile.DecodeManifest(manifest)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	s.csv = string(raw)
+	for _, row := range m.GetRows() {
+		s.entries = append(s.entries, row.GetRecords())
+	}
+	return s
 }
 
 func (l *ledger) openChunk() uuid.UUID {

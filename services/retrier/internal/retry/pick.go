@@ -11,16 +11,18 @@ import (
 // Unit is what is sent again as one row: the waiting records of one failed row, or one replayed letter.
 type Unit []store.Waiting
 
-// place is where the unit's oldest record stands in the stream.
-func (u Unit) place() record.Place {
-	first := u[0].Place
-	for _, w := range u[1:] {
-		if w.Place.Less(first) {
-			first = w.Place
+// older orders records: by version where both have one, else by their place in the stream.
+func older(a, b store.Waiting) int {
+	if len(a.Version) > 0 && len(b.Version) > 0 {
+		if c := a.Version.Compare(b.Version); c != 0 {
+			return c
 		}
 	}
-	return first
+	return a.Place.Compare(b.Place)
 }
+
+// oldest is the unit's oldest record.
+func (u Unit) oldest() store.Waiting { return slices.MinFunc(u, older) }
 
 // Group parts waiting records into units; records of a unit follow each other in the input.
 func Group(waiting []store.Waiting) []Unit {
@@ -35,11 +37,12 @@ func Group(waiting []store.Waiting) []Unit {
 	return out
 }
 
-// Pick chooses the units of the next chunk: each entity once (its oldest unit goes, the newer ones wait for the chunk after), in the order
-// of the stream, at most maxRows.
+// Pick chooses the units of the next chunk: each entity once (its oldest unit goes, the newer ones wait for the chunk after, so that an older
+// version never follows a newer one), the oldest first, at most maxRows. Records whose pipeline matches them by their content are entities of
+// their own, however alike they are.
 func Pick(units []Unit, maxRows int) []Unit {
 	sorted := slices.Clone(units)
-	slices.SortStableFunc(sorted, func(a, b Unit) int { return a.place().Compare(b.place()) })
+	slices.SortStableFunc(sorted, func(a, b Unit) int { return older(a.oldest(), b.oldest()) })
 	seen := make(map[record.Hash]bool, len(sorted))
 	var out []Unit
 	for _, u := range sorted {
@@ -55,11 +58,11 @@ func Pick(units []Unit, maxRows int) []Unit {
 	return out
 }
 
-// rowKeeps is what a row always sends, whoever names it: the external id, and columns that the definition fills by itself.
+// rowKeeps is what a row always sends, whoever names it: the key field ("" = rows are matched by content), and columns that the definition fills by itself.
 type rowKeeps struct {
-	externalID string
-	constants  map[string]bool
-	ordinals   map[string]int // of the pipeline's columns
+	keyField  string
+	constants map[string]bool
+	ordinals  map[string]int // of the pipeline's columns
 }
 
 // cellsOf are the cells to send for a unit, in the order of its header. A unit that is the whole row goes as it went before; of a part (a replayed
@@ -77,7 +80,7 @@ func cellsOf(u Unit, rows map[int64]store.FailureRow, keep rowKeeps) []string {
 	cells := make([]string, len(first.Cells))
 	for i, column := range first.Header {
 		ordinal, known := keep.ordinals[column]
-		if column == keep.externalID || keep.constants[column] || !known || named.Has(ordinal) {
+		if column == keep.keyField || keep.constants[column] || !known || named.Has(ordinal) {
 			cells[i] = first.Cells[i]
 		}
 	}

@@ -125,10 +125,10 @@ func (p *Passes) buildChunk(ctx context.Context, d *pipeline.Definition, lane st
 	b := &builder{
 		chunk: store.Chunk{
 			ID: uuid.Must(uuid.NewV7()), Pipeline: lane.Pipeline, Revision: lane.Revision, Org: d.Org, Object: d.Object, Operation: d.Operation,
-			ExternalIDField: d.ExternalID, Space: d.Space(), Lane: lane.Lane, Header: header, Runs: map[string]int{},
+			ExternalIDField: d.KeyField(), Space: d.Space(), Lane: lane.Lane, Header: header, Runs: map[string]int{},
 		},
 		writer: rowfile.NewWriter(header), manifest: &flowv1.Manifest{}, runs: map[string]uint32{}, maxBytes: d.Chunk.Bytes,
-		keep: rowKeeps{externalID: d.ExternalID, constants: constantColumns(d), ordinals: ordinals},
+		keep: rowKeeps{keyField: d.KeyField(), constants: constantColumns(d), ordinals: ordinals},
 	}
 	for _, u := range units {
 		if !slices.Equal(rows[u[0].FailureID].Header, header) {
@@ -185,6 +185,7 @@ func (b *builder) add(u Unit, rows map[int64]store.FailureRow) (bool, error) {
 		entry := &flowv1.ManifestEntry{
 			Key: row.Key, KeyHash: w.KeyHash[:], Seq: w.Place.Seq, Idx: w.Place.Idx, Run: b.runIndex(w.Run), Columns: row.Columns,
 			Generation: uint32(w.Generation), Attempts: uint32(w.Attempt), FailureId: w.FailureID, AcceptedAt: row.AcceptedAt.UnixMicro(),
+			Ambiguous: row.Ambiguous, Version: row.Version,
 		}
 		if w.LetterID != nil {
 			entry.LetterId = w.LetterID[:]

@@ -31,13 +31,13 @@ func (p *Passes) Replay(ctx context.Context) (int, error) {
 	inForce := map[string]*pipeline.Definition{}
 	for i, l := range letters {
 		id := l.ID
-		if l.Lane, err = p.laneOf(ctx, l, inForce); err != nil {
+		if l.Lane, err = p.laneOf(ctx, routed{l.Pipeline, l.Revision, l.Lane, l.EntityHash}, inForce); err != nil {
 			return 0, err
 		}
 		waiting[i] = store.Waiting{
 			FailureID: l.FailureID, UnitChunk: id, UnitRow: 0, LetterID: &id, Pipeline: l.Pipeline, Revision: l.Revision, Lane: l.Lane, Run: l.Run,
 			KeyHash: l.KeyHash, EntityHash: l.EntityHash, Generation: l.Generation + 1, Place: l.Place,
-			Reason: replayReason, Due: now, Since: now,
+			Reason: replayReason, Due: now, Since: now, Version: l.Version,
 		}
 	}
 	taken, err := p.store.Replay(ctx, waiting)
@@ -51,9 +51,16 @@ func (p *Passes) Replay(ctx context.Context) (int, error) {
 	return taken, nil
 }
 
-// laneOf is the letter's lane as records are routed now: the number of lanes may have changed since its row was sealed. inForce keeps the
+// routed is what the lane of a record follows from.
+type routed struct {
+	Pipeline       string
+	Revision, Lane int
+	EntityHash     record.Hash
+}
+
+// laneOf is the record's lane as records are routed now: the number of lanes may have changed since its row was sealed. inForce keeps the
 // definitions by pipeline; nil = there is none in force.
-func (p *Passes) laneOf(ctx context.Context, l store.Letter, inForce map[string]*pipeline.Definition) (int, error) {
+func (p *Passes) laneOf(ctx context.Context, l routed, inForce map[string]*pipeline.Definition) (int, error) {
 	now, looked := inForce[l.Pipeline]
 	if !looked {
 		revision, err := p.store.RevisionInForce(ctx, l.Pipeline)

@@ -78,6 +78,7 @@ func (p *Passes) Take(ctx context.Context, chunk uuid.UUID) (int, error) {
 				FailureID: f.ID, UnitChunk: chunk, UnitRow: f.Row, Pipeline: f.Pipeline, Revision: f.Revision, Lane: f.Lane, Run: f.Run,
 				KeyHash: f.KeyHash, EntityHash: f.EntityHash, Generation: f.Generation, Place: f.Place,
 				Class: v.Class, Code: v.Code, Attempt: v.Attempt, Reason: waitReason(v), Due: v.Due, Since: now,
+				Version: f.Version,
 			})
 		}
 	}

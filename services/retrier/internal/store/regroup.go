@@ -32,6 +32,10 @@ type FailureRow struct {
 	AcceptedAt time.Time
 	// RowRecords is the number of records that were merged in the row.
 	RowRecords int
+	// Ambiguous says that an earlier try of this record may have had an effect that nobody could see.
+	Ambiguous bool
+	// Version is what the record's own version says; nil where its definition names none.
+	Version record.Version
 }
 
 // Chunk is a resend chunk about to be sealed.
@@ -88,8 +92,8 @@ func (s *Store) CountDueUnits(ctx context.Context, l Lane, now time.Time, most i
 	return int(n), err
 }
 
-// Due reads the records of the units due in a lane at now, at most maxUnits units, the oldest in the stream first; records of a unit
-// follow each other.
+// Due reads the records of the units due in a lane at now, at most maxUnits units, the oldest version first, or where the records have none the
+// oldest in the stream; records of a unit follow each other.
 func (s *Store) Due(ctx context.Context, l Lane, now time.Time, maxUnits int) ([]Waiting, error) {
 	rows, err := s.read().DueWaiting(ctx, db.DueWaitingParams{
 		Pipeline: l.Pipeline, Lane: int32(l.Lane), Revision: int32(l.Revision), Now: now, MaxUnits: int32(maxUnits),
@@ -103,6 +107,7 @@ func (s *Store) Due(ctx context.Context, l Lane, now time.Time, maxUnits int) ([
 			FailureID: r.FailureID, UnitChunk: r.UnitChunk, UnitRow: int(r.UnitRow), LetterID: uuidOf(r.LetterID),
 			Pipeline: l.Pipeline, Revision: l.Revision, Lane: l.Lane, Run: r.Run, KeyHash: r.KeyHash, EntityHash: r.EntityHash,
 			Generation: int(r.Generation), Place: record.Place{Seq: uint64(r.Seq), Idx: uint32(r.Idx)}, Attempt: int(r.Attempt),
+			Version: r.Version,
 		}
 	}
 	return out, nil
@@ -127,6 +132,7 @@ func (s *Store) FailureRows(ctx context.Context, ids []int64) (map[int64]Failure
 	for _, r := range rows {
 		out[r.ID] = FailureRow{
 			Key: r.Key, Columns: r.Columns, Header: r.Header, Cells: r.Cells, AcceptedAt: r.AcceptedAt, RowRecords: int(r.RowRecords),
+			Ambiguous: r.Ambiguous, Version: r.Version,
 		}
 	}
 	return out, nil

@@ -23,6 +23,8 @@ type Letter struct {
 	// Generation is the one that died; the replay opens the next.
 	Generation int
 	Place      record.Place
+	// Version is what the record's own version says; nil where its definition names none.
+	Version record.Version
 }
 
 // LettersToReplay lists ordered letters that nobody has taken, at most limit, the oldest order first.
@@ -36,7 +38,7 @@ func (s *Store) LettersToReplay(ctx context.Context, limit int) ([]Letter, error
 		out[i] = Letter{
 			ID: r.LetterID, ActionID: r.ActionID.UUID, FailureID: r.FailureID, Pipeline: r.Pipeline, Revision: int(r.Revision), Lane: int(r.Lane),
 			Run: r.Run, KeyHash: r.KeyHash, EntityHash: r.EntityHash, Generation: int(r.Generation),
-			Place: record.Place{Seq: uint64(r.Seq), Idx: uint32(r.Idx)},
+			Place: record.Place{Seq: uint64(r.Seq), Idx: uint32(r.Idx)}, Version: r.Version,
 		}
 	}
 	return out, nil

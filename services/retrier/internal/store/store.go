@@ -1,11 +1,11 @@
 // Package store is the retrier's ledger in PostgreSQL: who waits until when (waiting), the resend chunks made of them (chunks, chunk_runs, pieces,
-// resent), who is exhausted (dead), and the guards taken and letters_taken. It writes the schema retrier and nothing else.
+// resent), who is exhausted (dead), and the guards taken, letters_taken and resolutions_taken. It writes the schema retrier and nothing else.
 //
 // Every move is one function and one transaction: its guard, its effect and the messages that follow from it commit together.
 // A guard that is already set answers [pg.ErrLost]: somebody was first, and nothing was written.
 //
-// Others may read the views of schema retrier_pub: taken, letters_taken, waiting, chunks, chunk_runs, pieces, resent, dead, pauses.
-// It reads reconciler_pub.outcomes, .outcome_runs and .failures, extractor_pub.columns, .readers and .letters_taken, ops_pub.replays and
+// Others may read the views of schema retrier_pub: taken, letters_taken, resolutions_taken, waiting, chunks, chunk_runs, pieces, resent, dead,
+// pauses. It reads reconciler_pub.outcomes, .outcome_runs, .failures and .resolutions, extractor_pub.columns, .readers and .letters_taken, ops_pub.replays and
 // .letters.
 package store
 
@@ -68,6 +68,8 @@ type Waiting struct {
 	Attempt             int
 	Reason              string
 	Due, Since          time.Time
+	// Version is what the record's own version says; nil where its definition names none.
+	Version record.Version
 }
 
 func insertWaiting(ctx context.Context, q *db.Queries, waiting []Waiting) error {
@@ -78,7 +80,7 @@ func insertWaiting(ctx context.Context, q *db.Queries, waiting []Waiting) error 
 			Pipeline: w.Pipeline, Revision: int32(w.Revision), Lane: int32(w.Lane), Run: w.Run,
 			KeyHash: w.KeyHash, EntityHash: w.EntityHash, Generation: int16(w.Generation),
 			Seq: int64(w.Place.Seq), Idx: int32(w.Place.Idx), Class: w.Class, Code: w.Code, Attempt: int16(w.Attempt),
-			Reason: w.Reason, DueAt: w.Due, Since: w.Since,
+			Reason: w.Reason, DueAt: w.Due, Since: w.Since, Version: w.Version,
 		}
 	}
 	_, err := q.InsertWaiting(ctx, rows)

@@ -28,6 +28,8 @@ type Failure struct {
 	Class, Code string
 	// Attempts is the list of every try so far, as JSON.
 	Attempts []byte
+	// Version is what the record's own version says; nil where its definition names none.
+	Version record.Version
 }
 
 // Body is everything that the ledger holds on a failure: what a dead letter says.
@@ -83,6 +85,7 @@ func (s *Store) Failures(ctx context.Context, chunk uuid.UUID) ([]Failure, error
 			KeyHash: r.KeyHash, EntityHash: r.EntityHash, Generation: int(r.Generation),
 			Place:   record.Place{Seq: uint64(r.Seq), Idx: uint32(r.Idx)},
 			Attempt: int(r.Attempt), Outcome: record.Outcome(r.Outcome), Class: r.Class, Code: r.Code, Attempts: r.Attempts,
+			Version: r.Version,
 		}
 	}
 	return out, nil

@@ -199,6 +199,7 @@ func (r iteratorForInsertWaiting) Values() ([]interface{}, error) {
 		r.rows[0].Reason,
 		r.rows[0].DueAt,
 		r.rows[0].Since,
+		r.rows[0].Version,
 	}, nil
 }
 
@@ -207,5 +208,5 @@ func (r iteratorForInsertWaiting) Err() error {
 }
 
 func (q *Queries) InsertWaiting(ctx context.Context, arg []InsertWaitingParams) (int64, error) {
-	return q.db.CopyFrom(ctx, []string{"retrier", "waiting"}, []string{"failure_id", "unit_chunk", "unit_row", "letter_id", "pipeline", "revision", "lane", "run", "key_hash", "entity_hash", "generation", "seq", "idx", "class", "code", "attempt", "reason", "due_at", "since"}, &iteratorForInsertWaiting{rows: arg})
+	return q.db.CopyFrom(ctx, []string{"retrier", "waiting"}, []string{"failure_id", "unit_chunk", "unit_row", "letter_id", "pipeline", "revision", "lane", "run", "key_hash", "entity_hash", "generation", "seq", "idx", "class", "code", "attempt", "reason", "due_at", "since", "version"}, &iteratorForInsertWaiting{rows: arg})
 }

@@ -11,6 +11,37 @@ import (
 	"github.com/google/uuid"
 )
 
+const chunksDecided = `-- name: ChunksDecided :many
+SELECT c.chunk
+FROM retrier.chunks c
+WHERE c.reconciled_at IS NOT NULL
+  AND EXISTS (SELECT 1 FROM retrier.pieces p WHERE p.chunk = c.chunk)
+  AND coalesce((SELECT sum(r.unresolved) FROM reconciler_pub.outcome_runs r WHERE r.chunk = c.chunk), 0)
+      <= (SELECT count(*) FROM reconciler_pub.resolutions s WHERE s.chunk = c.chunk)
+LIMIT $1
+`
+
+// Ended chunks whose rows stayed for unresolved records that have all been decided since.
+func (q *Queries) ChunksDecided(ctx context.Context, maxChunks int32) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, chunksDecided, maxChunks)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var chunk uuid.UUID
+		if err := rows.Scan(&chunk); err != nil {
+			return nil, err
+		}
+		items = append(items, chunk)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const chunksToEnd = `-- name: ChunksToEnd :many
 SELECT c.chunk
 FROM retrier.chunks c
@@ -58,10 +89,11 @@ func (q *Queries) EndChunk(ctx context.Context, chunk uuid.UUID) (int64, error) 
 const freePieces = `-- name: FreePieces :execrows
 DELETE FROM retrier.pieces
 WHERE pieces.chunk = $1
-  AND NOT EXISTS (SELECT 1 FROM reconciler_pub.outcome_runs r WHERE r.chunk = $1 AND r.unresolved > 0)
+  AND coalesce((SELECT sum(r.unresolved) FROM reconciler_pub.outcome_runs r WHERE r.chunk = $1), 0)
+      <= (SELECT count(*) FROM reconciler_pub.resolutions s WHERE s.chunk = $1)
 `
 
-// Rows of a chunk with unresolved records may still be asked for.
+// Rows of a chunk may still be asked for while one of its records is unresolved.
 func (q *Queries) FreePieces(ctx context.Context, chunk uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, freePieces, chunk)
 	if err != nil {

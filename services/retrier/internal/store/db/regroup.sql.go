@@ -124,17 +124,17 @@ func (q *Queries) DueLanes(ctx context.Context, now time.Time) ([]DueLanesRow, e
 }
 
 const dueWaiting = `-- name: DueWaiting :many
-SELECT w.failure_id, w.unit_chunk, w.unit_row, w.letter_id, w.run, w.key_hash, w.entity_hash, w.generation, w.seq, w.idx, w.attempt
+SELECT w.failure_id, w.unit_chunk, w.unit_row, w.letter_id, w.run, w.key_hash, w.entity_hash, w.generation, w.seq, w.idx, w.attempt, w.version
 FROM retrier.waiting w
 JOIN (
-    SELECT x.unit_chunk, x.unit_row, min(x.seq) AS first_seq, min(x.idx) AS first_idx
+    SELECT x.unit_chunk, x.unit_row, (array_agg(x.version ORDER BY x.version))[1] AS first_version, min(x.seq) AS first_seq, min(x.idx) AS first_idx
     FROM retrier.waiting x
     WHERE x.pipeline = $1 AND x.lane = $2 AND x.revision = $3 AND x.due_at <= $4
     GROUP BY x.unit_chunk, x.unit_row
-    ORDER BY first_seq, first_idx, x.unit_chunk, x.unit_row
+    ORDER BY first_version NULLS FIRST, first_seq, first_idx, x.unit_chunk, x.unit_row
     LIMIT $5
 ) u ON u.unit_chunk = w.unit_chunk AND u.unit_row = w.unit_row
-ORDER BY u.first_seq, u.first_idx, w.unit_chunk, w.unit_row, w.seq, w.idx
+ORDER BY u.first_version NULLS FIRST, u.first_seq, u.first_idx, w.unit_chunk, w.unit_row, w.version NULLS FIRST, w.seq, w.idx
 `
 
 type DueWaitingParams struct {
@@ -157,9 +157,11 @@ type DueWaitingRow struct {
 	Seq        int64
 	Idx        int32
 	Attempt    int16
+	Version    []byte
 }
 
-// Whole units, the oldest in the stream first. All records of a unit are due at one time.
+// Whole units, the oldest first: by version where the records have one, else by the place in the stream. All records of a unit are due at one
+// time.
 func (q *Queries) DueWaiting(ctx context.Context, arg DueWaitingParams) ([]DueWaitingRow, error) {
 	rows, err := q.db.Query(ctx, dueWaiting,
 		arg.Pipeline,
@@ -187,6 +189,7 @@ func (q *Queries) DueWaiting(ctx context.Context, arg DueWaitingParams) ([]DueWa
 			&i.Seq,
 			&i.Idx,
 			&i.Attempt,
+			&i.Version,
 		); err != nil {
 			return nil, err
 		}
@@ -199,7 +202,7 @@ func (q *Queries) DueWaiting(ctx context.Context, arg DueWaitingParams) ([]DueWa
 }
 
 const failureRows = `-- name: FailureRows :many
-SELECT id, chunk, row, record, key, columns, header, cells, accepted_at,
+SELECT id, chunk, row, record, key, columns, header, cells, accepted_at, ambiguous, version,
        (SELECT count(*) FROM reconciler_pub.failures s WHERE s.chunk = f.chunk AND s.row = f.row) AS row_records
 FROM reconciler_pub.failures f
 WHERE id = ANY ($1::bigint[])
@@ -215,6 +218,8 @@ type FailureRowsRow struct {
 	Header     []string
 	Cells      []string
 	AcceptedAt time.Time
+	Ambiguous  bool
+	Version    []byte
 	RowRecords int64
 }
 
@@ -238,6 +243,8 @@ func (q *Queries) FailureRows(ctx context.Context, ids []int64) ([]FailureRowsRo
 			&i.Header,
 			&i.Cells,
 			&i.AcceptedAt,
+			&i.Ambiguous,
+			&i.Version,
 			&i.RowRecords,
 		); err != nil {
 			return nil, err

@@ -12,7 +12,7 @@ import (
 )
 
 const lettersToReplay = `-- name: LettersToReplay :many
-SELECT p.letter_id, p.action_id, f.id AS failure_id, f.pipeline, f.revision, f.lane, f.run, f.key_hash, f.entity_hash, f.generation, f.seq, f.idx
+SELECT p.letter_id, p.action_id, f.id AS failure_id, f.pipeline, f.revision, f.lane, f.run, f.key_hash, f.entity_hash, f.generation, f.seq, f.idx, f.version
 FROM ops_pub.replays p
 JOIN LATERAL (
     SELECT coalesce(
@@ -40,6 +40,7 @@ type LettersToReplayRow struct {
 	Generation int16
 	Seq        int64
 	Idx        int32
+	Version    []byte
 }
 
 // Letters that ops ordered to be sent again and that are the retrier's to send, with the failure that holds their row and payload.
@@ -65,6 +66,7 @@ func (q *Queries) LettersToReplay(ctx context.Context, maxLetters int32) ([]Lett
 			&i.Generation,
 			&i.Seq,
 			&i.Idx,
+			&i.Version,
 		); err != nil {
 			return nil, err
 		}

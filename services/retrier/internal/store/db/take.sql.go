@@ -121,7 +121,7 @@ func (q *Queries) FailureBodies(ctx context.Context, ids []int64) ([]FailureBodi
 }
 
 const failuresToRetry = `-- name: FailuresToRetry :many
-SELECT id, row, record, pipeline, revision, lane, run, key_hash, generation, entity_hash, seq, idx, attempt, outcome, class, code, attempts
+SELECT id, row, record, pipeline, revision, lane, run, key_hash, generation, entity_hash, seq, idx, attempt, outcome, class, code, attempts, version
 FROM reconciler_pub.failures
 WHERE chunk = $1 AND disposition = 'retry'
 ORDER BY row, record
@@ -145,6 +145,7 @@ type FailuresToRetryRow struct {
 	Class      string
 	Code       string
 	Attempts   []byte
+	Version    []byte
 }
 
 func (q *Queries) FailuresToRetry(ctx context.Context, chunk uuid.UUID) ([]FailuresToRetryRow, error) {
@@ -174,6 +175,7 @@ func (q *Queries) FailuresToRetry(ctx context.Context, chunk uuid.UUID) ([]Failu
 			&i.Class,
 			&i.Code,
 			&i.Attempts,
+			&i.Version,
 		); err != nil {
 			return nil, err
 		}
@@ -230,6 +232,7 @@ type InsertWaitingParams struct {
 	Reason     string
 	DueAt      time.Time
 	Since      time.Time
+	Version    []byte
 }
 
 const takeChunk = `-- name: TakeChunk :execrows

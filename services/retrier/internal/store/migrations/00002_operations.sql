@@ -5,6 +5,9 @@ CREATE TABLE retrier.resolutions_taken (
     taken_at   timestamptz NOT NULL DEFAULT now()
 );
 
+-- What the record's version says, in bytes that sort like the versions: of one entity the older goes first. NULL = its definition names none.
+ALTER TABLE retrier.waiting ADD COLUMN version bytea;
+
 CREATE VIEW retrier_pub.resolutions_taken AS SELECT failure_id, taken_at FROM retrier.resolutions_taken;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA retrier TO bulkhead_retrier;

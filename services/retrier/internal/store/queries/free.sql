@@ -12,8 +12,19 @@ SET reconciled_at = now()
 WHERE chunks.chunk = @chunk AND chunks.reconciled_at IS NULL
   AND EXISTS (SELECT 1 FROM reconciler_pub.outcomes o WHERE o.chunk = @chunk);
 
--- Rows of a chunk with unresolved records may still be asked for.
+-- Rows of a chunk may still be asked for while one of its records is unresolved.
 -- name: FreePieces :execrows
 DELETE FROM retrier.pieces
 WHERE pieces.chunk = @chunk
-  AND NOT EXISTS (SELECT 1 FROM reconciler_pub.outcome_runs r WHERE r.chunk = @chunk AND r.unresolved > 0);
+  AND coalesce((SELECT sum(r.unresolved) FROM reconciler_pub.outcome_runs r WHERE r.chunk = @chunk), 0)
+      <= (SELECT count(*) FROM reconciler_pub.resolutions s WHERE s.chunk = @chunk);
+
+-- Ended chunks whose rows stayed for unresolved records that have all been decided since.
+-- name: ChunksDecided :many
+SELECT c.chunk
+FROM retrier.chunks c
+WHERE c.reconciled_at IS NOT NULL
+  AND EXISTS (SELECT 1 FROM retrier.pieces p WHERE p.chunk = c.chunk)
+  AND coalesce((SELECT sum(r.unresolved) FROM reconciler_pub.outcome_runs r WHERE r.chunk = c.chunk), 0)
+      <= (SELECT count(*) FROM reconciler_pub.resolutions s WHERE s.chunk = c.chunk)
+LIMIT @max_chunks;

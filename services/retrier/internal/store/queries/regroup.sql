@@ -13,19 +13,20 @@ SELECT count(*) FROM (
     GROUP BY unit_chunk, unit_row
     LIMIT @max_units) u;
 
--- Whole units, the oldest in the stream first. All records of a unit are due at one time.
+-- Whole units, the oldest first: by version where the records have one, else by the place in the stream. All records of a unit are due at one
+-- time.
 -- name: DueWaiting :many
-SELECT w.failure_id, w.unit_chunk, w.unit_row, w.letter_id, w.run, w.key_hash, w.entity_hash, w.generation, w.seq, w.idx, w.attempt
+SELECT w.failure_id, w.unit_chunk, w.unit_row, w.letter_id, w.run, w.key_hash, w.entity_hash, w.generation, w.seq, w.idx, w.attempt, w.version
 FROM retrier.waiting w
 JOIN (
-    SELECT x.unit_chunk, x.unit_row, min(x.seq) AS first_seq, min(x.idx) AS first_idx
+    SELECT x.unit_chunk, x.unit_row, (array_agg(x.version ORDER BY x.version))[1] AS first_version, min(x.seq) AS first_seq, min(x.idx) AS first_idx
     FROM retrier.waiting x
     WHERE x.pipeline = @pipeline AND x.lane = @lane AND x.revision = @revision AND x.due_at <= @now
     GROUP BY x.unit_chunk, x.unit_row
-    ORDER BY first_seq, first_idx, x.unit_chunk, x.unit_row
+    ORDER BY first_version NULLS FIRST, first_seq, first_idx, x.unit_chunk, x.unit_row
     LIMIT @max_units
 ) u ON u.unit_chunk = w.unit_chunk AND u.unit_row = w.unit_row
-ORDER BY u.first_seq, u.first_idx, w.unit_chunk, w.unit_row, w.seq, w.idx;
+ORDER BY u.first_version NULLS FIRST, u.first_seq, u.first_idx, w.unit_chunk, w.unit_row, w.version NULLS FIRST, w.seq, w.idx;
 
 -- name: NextDue :one
 SELECT w.due_at
@@ -36,7 +37,7 @@ LIMIT 1;
 
 -- Rows as they were sent; the payload is not needed to send one again.
 -- name: FailureRows :many
-SELECT id, chunk, row, record, key, columns, header, cells, accepted_at,
+SELECT id, chunk, row, record, key, columns, header, cells, accepted_at, ambiguous, version,
        (SELECT count(*) FROM reconciler_pub.failures s WHERE s.chunk = f.chunk AND s.row = f.row) AS row_records
 FROM reconciler_pub.failures f
 WHERE id = ANY (@ids::bigint[]);

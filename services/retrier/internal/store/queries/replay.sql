@@ -1,6 +1,6 @@
 -- Letters that ops ordered to be sent again and that are the retrier's to send, with the failure that holds their row and payload.
 -- name: LettersToReplay :many
-SELECT p.letter_id, p.action_id, f.id AS failure_id, f.pipeline, f.revision, f.lane, f.run, f.key_hash, f.entity_hash, f.generation, f.seq, f.idx
+SELECT p.letter_id, p.action_id, f.id AS failure_id, f.pipeline, f.revision, f.lane, f.run, f.key_hash, f.entity_hash, f.generation, f.seq, f.idx, f.version
 FROM ops_pub.replays p
 JOIN LATERAL (
     SELECT coalesce(

@@ -13,7 +13,7 @@ WHERE o.retrying + o.waiting_for_parent > 0
 LIMIT @max_chunks;
 
 -- name: FailuresToRetry :many
-SELECT id, row, record, pipeline, revision, lane, run, key_hash, generation, entity_hash, seq, idx, attempt, outcome, class, code, attempts
+SELECT id, row, record, pipeline, revision, lane, run, key_hash, generation, entity_hash, seq, idx, attempt, outcome, class, code, attempts, version
 FROM reconciler_pub.failures
 WHERE chunk = @chunk AND disposition = 'retry'
 ORDER BY row, record;
@@ -21,10 +21,10 @@ ORDER BY row, record;
 -- name: InsertWaiting :copyfrom
 INSERT INTO retrier.waiting
     (failure_id, unit_chunk, unit_row, letter_id, pipeline, revision, lane, run, key_hash, entity_hash, generation, seq, idx,
-     class, code, attempt, reason, due_at, since)
+     class, code, attempt, reason, due_at, since, version)
 VALUES
     (@failure_id, @unit_chunk, @unit_row, @letter_id, @pipeline, @revision, @lane, @run, @key_hash, @entity_hash, @generation, @seq, @idx,
-     @class, @code, @attempt, @reason, @due_at, @since);
+     @class, @code, @attempt, @reason, @due_at, @since, @version);
 
 -- name: InsertDead :copyfrom
 INSERT INTO retrier.dead
