@@ -29,6 +29,7 @@ import (
 	"bulkhead/services/ops/internal/export"
 	"bulkhead/services/ops/internal/ledger"
 	"bulkhead/services/ops/internal/letters"
+	"bulkhead/services/ops/internal/rereads"
 	"bulkhead/services/ops/internal/store"
 	"bulkhead/services/ops/internal/streams"
 )
@@ -54,6 +55,7 @@ type App struct {
 	streams *streams.Streams
 	letters *letters.Index
 	ledger  *ledger.Reader
+	applier *definitions.Applier
 	grpc    *api.Server
 	http    *service.Server
 
@@ -80,14 +82,15 @@ func New(ctx context.Context, c Config, env service.Env) (_ *App, err error) {
 			err = errors.Join(err, a.host.Close(ctx))
 		}
 	}()
-	a.assemble()
+	a.catalog = catalog.New(a.host.DB)
 	asker := newOrgs(a.catalog, c.Now)
+	a.assemble(asker)
 	var describer definitions.Describer
 	if !c.SkipDescribe {
 		describer = asker
 	}
-	applier := definitions.New(a.store, describer, env.Logger, c.Now)
-	if err := a.bootstrap(ctx, applier); err != nil {
+	a.applier = definitions.New(a.store, describer, env.Logger, c.Now)
+	if err := a.bootstrap(ctx); err != nil {
 		return nil, err
 	}
 	if _, err := a.applyStreams(ctx); err != nil {
@@ -100,7 +103,8 @@ func New(ctx context.Context, c Config, env service.Env) (_ *App, err error) {
 		return nil, err
 	}
 	verbs := api.NewService(api.Config{
-		Store: a.store, Ledger: a.ledger, Letters: a.letters, Definitions: applier, Streams: a.streams, Logger: env.Logger,
+		Store: a.store, Ledger: a.ledger, Letters: a.letters, Definitions: a.applier, Streams: a.streams, Logger: env.Logger,
+		Rereads: rereads.New(a.store, a.streams, env.Logger),
 	})
 	return a, a.listen(ctx, verbs, tokens)
 }
@@ -119,19 +123,19 @@ func (a *App) tokens(ctx context.Context) (*api.Tokens, error) {
 	return nil, nil //nolint:nilnil // no tokens is a setting, not an error
 }
 
-func (a *App) assemble() {
-	a.catalog = catalog.New(a.host.DB)
+func (a *App) assemble(asker *orgs) {
 	a.store = store.New(a.host.DB)
 	a.streams = streams.New(streams.Config{
 		Store: a.store, Conn: a.host.Bus, Logger: a.env.Logger, Replicas: a.config.Replicas, Horizon: a.config.Horizon, Now: a.config.Now,
 	})
 	a.letters = letters.New(letters.Config{
 		Store: a.store, Conn: a.host.Bus, Owner: uuid.NewString(), Lease: a.config.Lease, Logger: a.env.Logger,
+		Definitions: a.catalog, Orgs: asker,
 	})
 	a.host.OnStop("DLQ reader", func(ctx context.Context) error { a.letters.Close(ctx); return nil })
 }
 
-func (a *App) bootstrap(ctx context.Context, applier *definitions.Applier) error {
+func (a *App) bootstrap(ctx context.Context) error {
 	orgDocs, err := documents(a.config.OrgsDir, a.config.Orgs)
 	if err != nil {
 		return err
@@ -140,7 +144,7 @@ func (a *App) bootstrap(ctx context.Context, applier *definitions.Applier) error
 	if err != nil {
 		return err
 	}
-	return applier.Bootstrap(ctx, orgDocs, pipelines, bootstrapBy)
+	return a.applier.Bootstrap(ctx, orgDocs, pipelines, bootstrapBy)
 }
 
 func (a *App) listen(ctx context.Context, verbs *api.Service, tokens *api.Tokens) error {
@@ -177,14 +181,14 @@ func (a *App) GRPCAddr() string { return a.grpc.Addr() }
 // Run works until ctx is done, and then stops in order: no new call, what is in hand is finished, connections are closed.
 func (a *App) Run(ctx context.Context) error {
 	return a.host.Run(ctx, host.Work{
-		Facts: []string{bus.FactChunkReconciled, bus.FactDefinitionChanged}, Handler: a.note, Loops: a.loops(),
+		Facts: []string{bus.FactChunkReconciled, bus.FactRowsResolved, bus.FactDefinitionChanged}, Handler: a.note, Loops: a.loops(),
 	})
 }
 
 // note only wakes: what a fact tells of is found in the views, and the sweep finds what no fact told of.
 func (a *App) note(_ context.Context, e *flowv1.Envelope) error {
 	switch e.GetFact().(type) {
-	case *flowv1.Envelope_ChunkReconciled:
+	case *flowv1.Envelope_ChunkReconciled, *flowv1.Envelope_RowsResolved:
 		a.closing.Ring()
 	case *flowv1.Envelope_DefinitionChanged:
 		a.catalog.Invalidate()
@@ -220,6 +224,7 @@ func (a *App) loops() []service.Loop {
 		{Name: "sweep_letters", Every: a.config.Sweep, Pass: then(a.closing, a.letters.Sweep)},
 		{Name: "close_letters", Every: a.config.Sweep, Wake: a.closing.C(), Pass: then(a.deleting, a.letters.CloseKnown)},
 		{Name: "delete_letters", Every: a.config.Sweep, Wake: a.deleting.C(), Pass: a.letters.DeleteClosed},
+		{Name: "recheck_definitions", Every: a.config.Sweep, Pass: service.Once(a.applier.Recheck)},
 		{Name: "purge", Every: a.config.Sweep, Pass: service.Once(a.streams.Purge)},
 	}
 }

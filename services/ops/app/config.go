@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"bulkhead/libs/bus"
 )
 
 // Config is ops' configuration. [DefaultConfig] has every default.
@@ -19,13 +21,13 @@ type Config struct {
 	// TokensFile holds the bearer tokens and their roles; "" = none: then both addresses must be of this machine.
 	TokensFile string `yaml:"tokensFile" env:"BULKHEAD_TOKENS_FILE"`
 	// Lease is how long the DLQ reader belongs to an instance that says nothing more; default 15 s.
-	Lease time.Duration `yaml:"lease" env:"BULKHEAD_LEASE"`
+	Lease time.Duration `yaml:"lease" env:"BULKHEAD_LEASE" check:"positive"`
 	// Sweep is how often views and streams are looked at without being told of; default 30 s.
-	Sweep time.Duration `yaml:"sweep" env:"BULKHEAD_SWEEP"`
+	Sweep time.Duration `yaml:"sweep" env:"BULKHEAD_SWEEP" check:"positive"`
 	// Horizon is how long decided records stay in RECORDS, to be read again after a restore of the ledger; 0 = they go at once. Default 24 h.
 	Horizon time.Duration `yaml:"horizon" env:"BULKHEAD_HORIZON"`
 	// Replicas of every stream: 1 on one machine, 3 in a cluster. Default 1.
-	Replicas int `yaml:"replicas" env:"BULKHEAD_REPLICAS"`
+	Replicas int `yaml:"replicas" env:"BULKHEAD_REPLICAS" check:"positive"`
 	// OrgsDir and PipelinesDir hold YAML documents, one a file, that are applied at start where they differ; "" = none.
 	OrgsDir      string `yaml:"orgsDir" env:"BULKHEAD_ORGS_DIR"`
 	PipelinesDir string `yaml:"pipelinesDir" env:"BULKHEAD_PIPELINES_DIR"`
@@ -47,6 +49,12 @@ func DefaultConfig() Config {
 		HTTPListen: "127.0.0.1:8080", GRPCListen: "127.0.0.1:8081", Lease: 15 * time.Second, Sweep: 30 * time.Second,
 		Horizon: 24 * time.Hour, Replicas: 1,
 	}
+}
+
+// Check says everything that is wrong with the configuration, before anything is opened.
+func (c Config) Check() error {
+	_, err := c.withDefaults()
+	return err
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -75,6 +83,8 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.NATSURL == "" {
 		errs = append(errs, errors.New("natsUrl is missing: the broker's address, or BULKHEAD_NATS"))
+	} else if err := bus.CheckURL(c.NATSURL); err != nil {
+		errs = append(errs, fmt.Errorf("natsUrl: %w", err))
 	}
 	if c.Lease < minLease {
 		errs = append(errs, fmt.Errorf("lease is %s: at least %s", c.Lease, minLease))

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"bulkhead/libs/catalog"
-	"bulkhead/libs/salesforce"
 )
 
 const (
@@ -37,15 +36,6 @@ type usage struct {
 
 func newOrgs(c *catalog.Catalog, now func() time.Time) *orgs {
 	return &orgs{catalog: c, now: now, known: map[string]usage{}}
-}
-
-// Describe asks what an object is like.
-func (o *orgs) Describe(ctx context.Context, org, object string) (salesforce.Describe, error) {
-	client, err := o.catalog.Client(ctx, org)
-	if err != nil {
-		return salesforce.Describe{}, err
-	}
-	return client.Describe(ctx, object)
 }
 
 // Usage is the org's id and API usage, at most a minute old.

@@ -27,7 +27,7 @@ type Role string
 const (
 	// RoleViewer may read.
 	RoleViewer Role = "viewer"
-	// RoleOperator may also replay, discard and resume.
+	// RoleOperator may also replay, discard, decide, read again and resume.
 	RoleOperator Role = "operator"
 	// RoleAdmin may also apply definitions.
 	RoleAdmin Role = "admin"
@@ -48,7 +48,13 @@ var needs = map[string]Role{
 	opsv1.OpsService_ReplayDeadLetters_FullMethodName:    RoleOperator,
 	opsv1.OpsService_DiscardDeadLetters_FullMethodName:   RoleOperator,
 	opsv1.OpsService_ResumePipeline_FullMethodName:       RoleOperator,
+	opsv1.OpsService_ResolveRecords_FullMethodName:       RoleOperator,
+	opsv1.OpsService_RereadRecords_FullMethodName:        RoleOperator,
+	opsv1.OpsService_GetReread_FullMethodName:            RoleViewer,
 	opsv1.OpsService_PutPipeline_FullMethodName:          RoleAdmin,
+	opsv1.OpsService_ListRevisions_FullMethodName:        RoleViewer,
+	opsv1.OpsService_DiffRevisions_FullMethodName:        RoleViewer,
+	opsv1.OpsService_RollbackPipeline_FullMethodName:     RoleAdmin,
 }
 
 // Caller is who calls: the name of the token, "" where no tokens are configured.

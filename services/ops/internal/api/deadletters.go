@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -182,6 +184,8 @@ func (s *Service) addFailure(ctx context.Context, id uuid.UUID, out *opsv1.DeadL
 
 // addPayload keeps the bytes exact: what is no text goes as bytes.
 func addPayload(out *opsv1.DeadLetter, payload []byte) {
+	sum := sha256.Sum256(payload)
+	out.PayloadSha256 = hex.EncodeToString(sum[:])
 	if utf8.Valid(payload) {
 		out.Payload = string(payload)
 		return

@@ -7,11 +7,11 @@
 //     over the loopback interface.
 //   - Requests are bounded in size and time. A payload, a token or a reason never stands in a log.
 //   - An error says what to do. Its code is what scripts rely on: InvalidArgument for a request that cannot be understood, NotFound for what nothing
-//     matches, FailedPrecondition for what policy refuses, PermissionDenied and Unauthenticated for who asks, Unavailable for a database or
-//     broker that does not answer, Internal for what is our fault.
+//     matches, FailedPrecondition for what policy refuses, PermissionDenied and Unauthenticated for who asks, Unavailable for a database,
+//     broker or org that does not answer, Internal for what is our fault.
 //   - Without tokens it listens on this machine only.
 //
-// What it leaves to others: the verbs themselves (packages ledger, letters and definitions).
+// What it leaves to others: the verbs themselves (packages ledger, letters, rereads and definitions).
 //
 // Start reading at [Serve] and [Service].
 package api

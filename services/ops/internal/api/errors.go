@@ -32,6 +32,9 @@ func statusOf(err error) error {
 	if e, ok := errors.AsType[*letters.RefusedError](err); ok {
 		return status.Error(codes.FailedPrecondition, e.Error())
 	}
+	if e, ok := errors.AsType[*letters.UnavailableError](err); ok {
+		return status.Error(codes.Unavailable, e.Error())
+	}
 	if e, ok := errors.AsType[*letters.NothingError](err); ok {
 		return status.Error(codes.NotFound, e.Error())
 	}

@@ -16,6 +16,11 @@ func TestNoReplyIsAPlainYesOrNo(t *testing.T) {
 		"bulkhead.ops.v1.PutPipelineResponse.changed":                 "the text was another one or the same",
 		"bulkhead.ops.v1.ReplayDeadLettersResponse.repeated_request":  "the idempotency key was used before or not",
 		"bulkhead.ops.v1.DiscardDeadLettersResponse.repeated_request": "the same",
+		"bulkhead.ops.v1.ResolveRecordsResponse.repeated_request":     "the same",
+		"bulkhead.ops.v1.RereadRecordsResponse.repeated_request":      "the same",
+		"bulkhead.ops.v1.Reread.done":                                 "known and accepted say how many, done that no more come",
+		"bulkhead.ops.v1.Revision.current":                            "one revision is in force, the others are not",
+		"bulkhead.ops.v1.RollbackPipelineResponse.changed":            "the text was another one or the same",
 	}
 	seen := map[protoreflect.FullName]bool{}
 	var walk func(messages protoreflect.MessageDescriptors)

@@ -49,7 +49,7 @@ func (p *problems) filter(f interface {
 },
 ) {
 	p.pipeline(f.GetPipeline(), false)
-	p.when(f.GetClass() != "" && !record.Class(f.GetClass()).Known(), "class must be one of "+classWords())
+	p.when(f.GetClass() != "" && !record.Class(f.GetClass()).Known() && f.GetClass() != string(record.ClassUnresolved), "class must be one of "+classWords())
 	p.when(len(f.GetCode()) > maxText, "code is too long")
 	p.run(f.GetRun())
 }
@@ -71,7 +71,7 @@ func classWords() string {
 	for _, c := range record.Classes() {
 		words = append(words, string(c))
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(append(words, string(record.ClassUnresolved)), ", ")
 }
 
 // check looks at a request as it stands, without the ledger.
@@ -85,6 +85,17 @@ func check(request any) error {
 		p.pipeline(r.GetName(), true)
 	case *opsv1.PutPipelineRequest:
 		p.pipeline(r.GetName(), true)
+		p.by(r.GetBy())
+	case *opsv1.ListRevisionsRequest:
+		p.pipeline(r.GetName(), true)
+	case *opsv1.DiffRevisionsRequest:
+		p.pipeline(r.GetName(), true)
+		p.when(r.GetFrom() < 0 || r.GetTo() < 0, "from and to must be revisions, 1 or above")
+	case *opsv1.RollbackPipelineRequest:
+		p.pipeline(r.GetName(), true)
+		p.when(r.GetRevision() < 1, "revision must be the one to bring back, 1 or above")
+		p.when(strings.TrimSpace(r.GetReason()) == "", "a rollback needs a reason")
+		p.when(len(r.GetReason()) > maxText, "reason is too long")
 		p.by(r.GetBy())
 	case *opsv1.ResumePipelineRequest:
 		p.pipeline(r.GetName(), true)
@@ -110,6 +121,13 @@ func check(request any) error {
 			p.filter(r.GetFilter())
 			p.group(r.GetFilter().GetGroup())
 		}
+		p.by(r.GetBy())
+	case *opsv1.ResolveRecordsRequest:
+		p.by(r.GetBy())
+	case *opsv1.RereadRecordsRequest:
+		p.pipeline(r.GetPipeline(), true)
+		p.when(r.GetFromSeq() < 0 || r.GetToSeq() < 0, "from_seq and to_seq must be sequences of the stream, 1 or above")
+		p.when(r.GetSince() != nil && !r.GetSince().IsValid(), "since must be a time")
 		p.by(r.GetBy())
 	case *opsv1.ListRecordsRequest:
 		p.pipeline(r.GetPipeline(), false)

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
-	"bulkhead/libs/salesforce"
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 	"bulkhead/services/ops/internal/store"
 )
@@ -30,76 +30,158 @@ type ConflictError struct{ Reason string }
 
 func (e *ConflictError) Error() string { return e.Reason }
 
-// Describer asks an org what an object is like.
-type Describer interface {
-	Describe(ctx context.Context, org, object string) (salesforce.Describe, error)
-}
-
 // Applier applies definitions and orgs.
 type Applier struct {
 	store    *store.Store
 	describe Describer
 	logger   *slog.Logger
 	now      func() time.Time
+
+	mu        sync.Mutex
+	confirmed map[string]int // the revision of each pipeline whose key field the org has described to this process
 }
 
-// New makes an applier. describe may be nil: then no org is asked and every apply says so.
+// New makes an applier. describe may be nil: then no org is asked.
 func New(s *store.Store, describe Describer, logger *slog.Logger, now func() time.Time) *Applier {
-	return &Applier{store: s, describe: describe, logger: logger, now: now}
+	return &Applier{store: s, describe: describe, logger: logger, now: now, confirmed: map[string]int{}}
 }
 
 // Applied is what an apply did.
 type Applied struct {
 	store.Definition
-	// Changed is false when the text is that of the current revision.
+
+	// Changed is false when the current revision says the same already.
 	Changed  bool
 	Warnings []string
 	// Backlog is max_bytes of the pipeline's stream.
 	Backlog int64
 }
 
-// describeTimeout bounds the question to the org; an apply does not hang on an org that is down.
-const describeTimeout = 10 * time.Second
+// words of the audit trail.
+const (
+	actionApply    = "apply"
+	actionRollback = "rollback"
+	actionRecheck  = "recheck"
+)
+
+// order is one wish to apply.
+type order struct {
+	yaml           string
+	definition     *pipeline.Definition
+	action, reason string
+	restores       int
+	// unasked leaves the org alone: it did not answer a moment ago.
+	unasked bool
+	// by stands in the revision, auditBy in the audit trail; "" = the same.
+	by, auditBy string
+}
 
 // Apply checks a definition and stores it as the next revision of its pipeline. name, unless empty, must be the one in the document.
 // Errors: [InvalidError], [ConflictError], else the database's.
 func (a *Applier) Apply(ctx context.Context, name, yaml, by string) (Applied, error) {
-	definition, warnings, err := parse(name, yaml)
+	return a.applyText(ctx, name, order{yaml: yaml, action: actionApply, by: by})
+}
+
+// applyText reads the text of an order and carries it out.
+func (a *Applier) applyText(ctx context.Context, name string, o order) (Applied, error) {
+	definition, warnings, err := parse(name, o.yaml)
 	if err != nil {
 		return Applied{}, err
 	}
-	out := Applied{Backlog: definition.Backlog, Warnings: texts(warnings)}
-	current, known, err := a.store.Definition(ctx, definition.Name)
+	o.definition = definition
+	out, err := a.apply(ctx, o)
+	if err == nil {
+		out.Warnings = append(texts(warnings), out.Warnings...)
+	}
+	return out, err
+}
+
+// apply asks the org, checks what has to agree with the others, and stores.
+func (a *Applier) apply(ctx context.Context, o order) (Applied, error) {
+	d := o.definition
+	current, known, err := a.store.Definition(ctx, d.Name)
 	if err != nil {
 		return Applied{}, fmt.Errorf("read the current definition: %w", err)
 	}
-	if known && current.YAML == yaml {
+	// Before the transaction: no call to the outside while locks are held.
+	var (
+		found   findings
+		refused error
+	)
+	if o.unasked {
+		found.warnings = []string{fmt.Sprintf("org %s did not answer a moment ago, so field names and the key field were not checked", d.Org)}
+	} else {
+		found, refused = a.ask(ctx, d)
+	}
+	out := Applied{Backlog: d.Backlog, Warnings: found.warnings}
+	d.CaseSensitive = a.caseSensitive(d, found, current, known)
+	if a.describe != nil && !found.answered && d.KeyField() != "" && d.KeyField() != pipeline.FieldID {
+		out.Warnings = append(out.Warnings, assumed(d))
+	}
+	if known && current.YAML == o.yaml && current.CaseSensitive == d.CaseSensitive {
 		out.Definition = current
+		if refused != nil {
+			out.Warnings = append(out.Warnings, "the current revision stays, but the org would not take it any more: "+refused.Error())
+		}
+		a.confirm(current, found)
 		return out, nil
 	}
-	// Before the transaction: no call to the outside while locks are held.
-	described, describeErr := a.ask(ctx, definition)
 	check := func(ctx context.Context, applying *store.Applying) error {
-		if !applying.Orgs[definition.Org] {
-			return &InvalidError{fmt.Errorf("org %q is not defined: define it before the pipelines that use it", definition.Org)}
+		if !applying.Orgs[d.Org] {
+			return &InvalidError{fmt.Errorf("org %q is not defined: define it before the pipelines that use it", d.Org)}
 		}
-		if describeErr != nil {
-			return describeErr
+		if refused != nil {
+			return refused
 		}
-		return checkLanes(ctx, definition, applying)
+		beside, err := checkBeside(ctx, d, applying)
+		out.Warnings = append(out.Warnings, beside...)
+		return err
 	}
 	changed := func(revision int) record.Message {
-		return bus.FlowMessage(bus.NewEnvelope(definition.Name, revision, &flowv1.DefinitionChanged{Org: definition.Org}))
+		return bus.FlowMessage(bus.NewEnvelope(d.Name, revision, &flowv1.DefinitionChanged{Org: d.Org}))
 	}
-	out.Definition, out.Changed, err = a.store.Apply(ctx, definition.Name, yaml, by, a.now().UTC(), check, changed)
+	out.Definition, out.Changed, err = a.store.Apply(ctx, store.NewRevision{
+		Name: d.Name, YAML: o.yaml, CaseSensitive: d.CaseSensitive, By: o.by, At: a.now().UTC(),
+		Action: o.action, AuditBy: o.auditBy, Reason: o.reason, Restores: o.restores,
+	}, check, changed)
 	if err != nil {
 		return Applied{}, unwrapRefusal(err)
 	}
-	out.Warnings = append(out.Warnings, described...)
+	a.confirm(out.Definition, found)
 	if out.Changed {
-		a.logger.InfoContext(ctx, "definition applied", "pipeline", out.Name, "revision", out.Revision, "by", by, "warnings", len(out.Warnings))
+		a.logger.InfoContext(ctx, "definition applied", "pipeline", out.Name, "revision", out.Revision, "by", out.AppliedBy, "action", o.action, "warnings", len(out.Warnings))
 	}
 	return out, nil
+}
+
+// caseSensitive is how the org compares the key field: as it says now, else as it said when the current revision of the same key was applied.
+func (a *Applier) caseSensitive(d *pipeline.Definition, found findings, current store.Definition, known bool) bool {
+	if found.caseSensitive != nil {
+		return *found.caseSensitive
+	}
+	if !known {
+		return false
+	}
+	before, err := stored(current)
+	return err == nil && before.CaseSensitive && before.Org == d.Org && before.Object == d.Object && before.KeyField() == d.KeyField()
+}
+
+// assumed is the warning that a definition rests on a guess until the org answers.
+func assumed(d *pipeline.Definition) string {
+	if d.CaseSensitive {
+		return fmt.Sprintf("until the org answers, values of %s that differ in case only count as different rows, as before", d.KeyField())
+	}
+	return fmt.Sprintf("until the org answers, values of %s that differ in case only count as the same row", d.KeyField())
+}
+
+// stored is a revision as a definition, with what the org said when it was applied.
+func stored(d store.Definition) (*pipeline.Definition, error) {
+	definition, _, err := pipeline.ParseDefinition([]byte(d.YAML))
+	if err != nil {
+		return nil, err
+	}
+	definition.Revision, definition.CaseSensitive = d.Revision, d.CaseSensitive
+	return definition, nil
 }
 
 // unwrapRefusal takes the transaction's label off an error that is meant for the caller.
@@ -140,42 +222,4 @@ func texts(warnings []pipeline.Warning) []string {
 		out = append(out, w.Text)
 	}
 	return out
-}
-
-// checkLanes keeps the number of lanes one for all pipelines of a space, and unchanged while anything of the space is on its way: two lanes numbers at
-// once would let two versions of an entity pass each other.
-func checkLanes(ctx context.Context, d *pipeline.Definition, applying *store.Applying) error {
-	pipelines := []string{d.Name}
-	was := 0
-	for _, other := range applying.Current {
-		definition, _, err := pipeline.ParseDefinition([]byte(other.YAML))
-		if err != nil {
-			// It was valid when it was applied; a newer program may be stricter. It must not keep others from being applied.
-			continue
-		}
-		if definition.Space() != d.Space() {
-			continue
-		}
-		if other.Name == d.Name {
-			was = definition.Lanes
-			continue
-		}
-		pipelines = append(pipelines, other.Name)
-		if definition.Lanes != d.Lanes {
-			return &ConflictError{fmt.Sprintf("lanes is %d here and %d in pipeline %s, which writes the same entities (%s): give both the same number",
-				d.Lanes, definition.Lanes, other.Name, d.Space())}
-		}
-	}
-	if was == 0 || was == d.Lanes {
-		return nil
-	}
-	busy, err := applying.SpaceBusy(ctx, d.Space(), pipelines)
-	if err != nil {
-		return fmt.Errorf("look at what is on its way: %w", err)
-	}
-	if busy.Chunks+busy.Waiting > 0 {
-		return &ConflictError{fmt.Sprintf("lanes can change from %d to %d only when nothing of %s is on its way, and %d chunks and %d waiting records are: stop publishing, wait until they have landed or died, apply again",
-			was, d.Lanes, d.Space(), busy.Chunks, busy.Waiting)}
-	}
-	return nil
 }

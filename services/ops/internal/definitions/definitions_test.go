@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,25 +19,91 @@ import (
 	"bulkhead/services/ops/internal/store"
 )
 
+// fakeOrg answers as an org with these objects.
 type fakeOrg struct {
-	described salesforce.Describe
-	err       error
+	objects map[string]salesforce.Describe
+	err     error
+	asked   int
 }
 
-func (f *fakeOrg) Describe(context.Context, string, string) (salesforce.Describe, error) {
-	return f.described, f.err
+func (f *fakeOrg) Describe(_ context.Context, _, object string) (salesforce.Describe, error) {
+	f.asked++
+	if f.err != nil {
+		return salesforce.Describe{}, f.err
+	}
+	for name, d := range f.objects {
+		if strings.EqualFold(name, object) { // as Salesforce finds them
+			return d, nil
+		}
+	}
+	return salesforce.Describe{}, &salesforce.Error{Status: http.StatusNotFound, Code: "NOT_FOUND", Message: "The requested resource does not exist"}
 }
 
-func contactObject() salesforce.Describe {
-	return salesforce.Describe{Name: "Contact", Createable: true, Updateable: true, Fields: []salesforce.DescribeField{
-		{Name: "External_Id__c", ExternalID: true, Unique: true, Createable: true, Updateable: true},
-		{Name: "Email", Createable: true, Updateable: true},
-	}}
+func (f *fakeOrg) Objects(context.Context, string) ([]string, error) {
+	return slices.Sorted(maps.Keys(f.objects)), f.err
+}
+
+// change alters the description of an object.
+func (f *fakeOrg) change(object string, how func(*salesforce.Describe)) {
+	d := f.objects[object]
+	d.Fields = slices.Clone(d.Fields)
+	how(&d)
+	f.objects[object] = d
+}
+
+// set alters the description of a field of Contact.
+func (f *fakeOrg) set(field string, how func(*salesforce.DescribeField)) {
+	f.change("Contact", func(d *salesforce.Describe) {
+		for i := range d.Fields {
+			if d.Fields[i].Name == field {
+				how(&d.Fields[i])
+			}
+		}
+	})
+}
+
+func field(name string) salesforce.DescribeField {
+	return salesforce.DescribeField{Name: name, Type: "string", Nillable: true, Createable: true, Updateable: true, Filterable: true}
+}
+
+func with(f salesforce.DescribeField, how func(*salesforce.DescribeField)) salesforce.DescribeField {
+	how(&f)
+	return f
+}
+
+func externalID(f *salesforce.DescribeField) { f.ExternalID, f.IDLookup, f.Unique = true, true, true }
+
+func objects() map[string]salesforce.Describe {
+	id := salesforce.DescribeField{Name: "Id", Type: "id", IDLookup: true, Filterable: true, DefaultedOnCreate: true}
+	return map[string]salesforce.Describe{
+		"Account": {Name: "Account", Createable: true, Updateable: true, Deletable: true, Fields: []salesforce.DescribeField{
+			id, field("Name"), with(field("External_Id__c"), externalID), with(field("Code__c"), func(f *salesforce.DescribeField) { f.ExternalID, f.IDLookup = true, true }),
+		}},
+		"Lead": {Name: "Lead", Createable: true, Updateable: true, Deletable: true, Fields: []salesforce.DescribeField{
+			id, with(field("Email"), func(f *salesforce.DescribeField) { f.IDLookup = true }),
+		}},
+		"Contact": {Name: "Contact", Createable: true, Updateable: true, Deletable: true, Fields: []salesforce.DescribeField{
+			id, with(field("External_Id__c"), externalID), field("Email"),
+			with(field("LeadSource"), func(f *salesforce.DescribeField) {
+				f.Type, f.RestrictedPicklist = "picklist", true
+				f.PicklistValues = []salesforce.PicklistValue{{Value: "Web", Active: true}, {Value: "Fax"}}
+			}),
+			with(field("AccountId"), func(f *salesforce.DescribeField) {
+				f.Type, f.RelationshipName, f.ReferenceTo = "reference", "Account", []string{"Account"}
+			}),
+			with(field("WhoId"), func(f *salesforce.DescribeField) {
+				f.Type, f.RelationshipName, f.ReferenceTo, f.PolymorphicForeignKey = "reference", "Who", []string{"Account", "Lead"}, true
+			}),
+		}},
+	}
 }
 
 type bundle struct {
 	*fixture.Ledger
 
+	t       *testing.T
+	db      *testkit.DB
+	store   *store.Store
 	applier *definitions.Applier
 	org     *fakeOrg
 }
@@ -42,12 +111,22 @@ type bundle struct {
 func setup(t *testing.T) *bundle {
 	t.Helper()
 	db := testkit.Database(t)
-	b := &bundle{Ledger: fixture.New(t, db.AdminPool(t)), org: &fakeOrg{described: contactObject()}}
-	b.applier = definitions.New(store.New(db.Pool(t, "ops")), b.org, testkit.Logger(t), time.Now)
+	b := &bundle{Ledger: fixture.New(t, db.AdminPool(t)), t: t, db: db, store: store.New(db.Pool(t, "ops")), org: &fakeOrg{objects: objects()}}
+	b.applier = definitions.New(b.store, b.org, testkit.Logger(t), time.Now)
 	if _, changed, err := b.applier.ApplyOrg(t.Context(), fixture.Org, "test"); !changed || err != nil {
 		t.Fatalf("org: %t, %v", changed, err)
 	}
 	return b
+}
+
+// apply applies what must be taken.
+func (b *bundle) apply(yaml string) definitions.Applied {
+	b.t.Helper()
+	got, err := b.applier.Apply(b.t.Context(), "", yaml, "kim")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return got
 }
 
 func isInvalid(err error) bool {
@@ -146,48 +225,6 @@ func TestApply(t *testing.T) {
 	})
 }
 
-func TestDescribe(t *testing.T) {
-	t.Run("an org that does not answer is a warning", func(t *testing.T) {
-		b := setup(t)
-		b.org.err = &salesforce.TransportError{Endpoint: "GET", Err: errors.New("refused")}
-		got, err := b.applier.Apply(t.Context(), "", fixture.Contacts, "kim")
-		if err != nil || len(got.Warnings) != 1 {
-			t.Errorf("%v, %v", got.Warnings, err)
-		}
-	})
-	for _, c := range []struct {
-		name   string
-		change func(*salesforce.Describe)
-	}{
-		{"an external id that is not unique", func(d *salesforce.Describe) { d.Fields[0].Unique = false }},
-		{"an external id that is none", func(d *salesforce.Describe) { d.Fields[0].ExternalID = false }},
-		{"an external id in other case", func(d *salesforce.Describe) { d.Fields[0].Name = "external_id__c" }},
-		{"a case-sensitive external id", func(d *salesforce.Describe) { d.Fields[0].CaseSensitive = true }},
-		{"a column that the object does not have", func(d *salesforce.Describe) { d.Fields = d.Fields[:1] }},
-		{"a column that may not be written", func(d *salesforce.Describe) { d.Fields[1].Createable, d.Fields[1].Updateable = false, false }},
-		{"an object that may not be created", func(d *salesforce.Describe) { d.Createable = false }},
-	} {
-		t.Run("refuses "+c.name, func(t *testing.T) {
-			b := setup(t)
-			c.change(&b.org.described)
-			if _, err := b.applier.Apply(t.Context(), "", fixture.Contacts, "kim"); !isInvalid(err) {
-				t.Errorf("error %v", err)
-			}
-		})
-	}
-	t.Run("a relationship column is looked for by its relationship", func(t *testing.T) {
-		b := setup(t)
-		yaml := strings.Replace(fixture.Contacts, "lanes: 2", "  - {from: account_id, to: Account.External_Id__c, type: string}\nlanes: 2", 1)
-		if _, err := b.applier.Apply(t.Context(), "", yaml, "kim"); !isInvalid(err) {
-			t.Errorf("error %v", err)
-		}
-		b.org.described.Fields = append(b.org.described.Fields, salesforce.DescribeField{Name: "AccountId", RelationshipName: "Account", Createable: true, Updateable: true})
-		if _, err := b.applier.Apply(t.Context(), "", yaml, "kim"); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
 func TestBootstrap(t *testing.T) {
 	t.Run("applies orgs before pipelines, changes nothing the second time, and names what it refuses", func(t *testing.T) {
 		b := setup(t)
@@ -223,6 +260,18 @@ func TestBootstrap(t *testing.T) {
 		boot(fixture.Contacts + "# a newer installation\n")
 		if n := b.Count(`SELECT max(revision) FROM ops.definitions`); n != 3 {
 			t.Errorf("revision %d after the start, want what kim applied", n)
+		}
+	})
+	t.Run("applies those first that others depend on, and waits once for an org that does not answer", func(t *testing.T) {
+		b := setup(t)
+		b.org.err = errors.New("down")
+		first := strings.Replace(fixture.Contacts, "name: contacts", "name: b-parents", 1)
+		second := strings.Replace(fixture.Contacts, "name: contacts", "name: a-children\ndependsOn: [b-parents]", 1)
+		if err := b.applier.Bootstrap(t.Context(), nil, []string{second, first}, "bootstrap"); err != nil {
+			t.Fatal(err)
+		}
+		if n := b.Count(`SELECT count(*) FROM ops.definitions d JOIN ops.definitions e ON d.name = 'b-parents' AND e.name = 'a-children' AND d.applied_at <= e.applied_at`); n != 1 || b.org.asked != 1 {
+			t.Errorf("%d in order, the org was asked %d times", n, b.org.asked)
 		}
 	})
 	t.Run("a changed org is told to each pipeline that uses it", func(t *testing.T) {

@@ -2,95 +2,128 @@ package definitions
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"bulkhead/libs/pipeline"
 	"bulkhead/libs/salesforce"
 )
 
-// ask compares a definition with what the org says of its object. It returns warnings, and an [InvalidError] for what cannot work. An org that
-// does not answer is a warning: records wait until it does.
-func (a *Applier) ask(ctx context.Context, d *pipeline.Definition) ([]string, error) {
+// Describer asks an org what it is like.
+type Describer interface {
+	// Describe says what an object is like; [salesforce.IsNotFound] tells that there is none.
+	Describe(ctx context.Context, org, object string) (salesforce.Describe, error)
+	// Objects are the names of all objects.
+	Objects(ctx context.Context, org string) ([]string, error)
+}
+
+const (
+	// describeTimeout bounds all questions of one apply; it does not hang on an org that is down.
+	describeTimeout = 15 * time.Second
+	// maxParents bounds how many objects are described for the relationship columns of one definition.
+	maxParents = 20
+)
+
+// findings are what an org said about a definition.
+type findings struct {
+	// answered is false when the org could not be asked.
+	answered bool
+	warnings []string
+	// caseSensitive is how the org compares the key field; nil = it did not say, or there is none to compare.
+	caseSensitive *bool
+}
+
+// parent is an object that relationship columns point at.
+type parent struct {
+	described salesforce.Describe
+	// known is false when the org could not be asked, exists is false when it has no such object.
+	known, exists bool
+}
+
+// ask compares a definition with what the org says of its object and of the objects that it points at. The error is an [InvalidError], for what
+// cannot work. An org that does not answer is a warning: records wait until it does.
+func (a *Applier) ask(ctx context.Context, d *pipeline.Definition) (findings, error) {
 	if a.describe == nil {
-		return nil, nil
+		return findings{}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 	defer cancel()
 	described, err := a.describe.Describe(ctx, d.Org, d.Object)
-	if err != nil {
-		if salesforce.IsNotFound(err) {
-			return nil, &InvalidError{fmt.Errorf("org %s has no object %s that its user may see: %w", d.Org, d.Object, err)}
+	if salesforce.IsNotFound(err) {
+		hint := ""
+		if names, err := a.describe.Objects(ctx, d.Org); err == nil { // without the list the refusal is as true, only less helpful
+			hint = suggest(d.Object, names)
 		}
-		return []string{fmt.Sprintf("org %s could not be asked about %s, so field names and the external id were not checked: %v", d.Org, d.Object, err)}, nil
+		return findings{answered: true}, &InvalidError{fmt.Errorf("object: org %s has no object %s that its user may see%s", d.Org, d.Object, hint)}
 	}
-	return compare(d, described)
+	if err != nil {
+		return findings{warnings: []string{
+			fmt.Sprintf("org %s could not be asked about %s, so field names and the key field were not checked: %v", d.Org, d.Object, err),
+		}}, nil
+	}
+	parents, warnings := a.parents(ctx, d, described)
+	found, err := compare(d, described, parents)
+	found.answered = true
+	found.warnings = append(warnings, found.warnings...)
+	return found, err
 }
 
-// compare is the decision: which columns and which external id the object has.
-func compare(d *pipeline.Definition, described salesforce.Describe) ([]string, error) {
-	var (
-		errs     []error
-		warnings []string
-	)
-	if described.Name != d.Object {
-		errs = append(errs, fmt.Errorf("object is written %s, the org writes %s: use the org's spelling", d.Object, described.Name))
-	}
-	if !described.Createable || !described.Updateable {
-		errs = append(errs, fmt.Errorf("the org's user may not create and update %s: give it the permissions", d.Object))
-	}
-	switch field, ok := described.Field(d.ExternalID); {
-	case !ok:
-		errs = append(errs, fmt.Errorf("externalId: %s has no field %s that the org's user may see", d.Object, d.ExternalID))
-	case field.Name != d.ExternalID:
-		errs = append(errs, fmt.Errorf("externalId is written %s, the org writes %s: use the org's spelling", d.ExternalID, field.Name))
-	case !field.ExternalID && !field.IDLookup:
-		errs = append(errs, fmt.Errorf("externalId: %s.%s is not marked as external id: mark it in the org", d.Object, d.ExternalID))
-	case !field.Unique && !strings.EqualFold(field.Name, "Id"):
-		// Without uniqueness the effect would not be exactly once: an upsert would meet two rows.
-		errs = append(errs, fmt.Errorf("externalId: %s.%s is not unique: mark it as unique in the org", d.Object, d.ExternalID))
-	case field.CaseSensitive:
-		errs = append(errs, fmt.Errorf("externalId: %s.%s is case-sensitive, which is not supported yet: values that differ in case only would be taken as one record", d.Object, d.ExternalID))
-	}
+// parents describes the objects that the relationship columns point at.
+func (a *Applier) parents(ctx context.Context, d *pipeline.Definition, described salesforce.Describe) (map[string]parent, []string) {
+	out := map[string]parent{}
+	var warnings []string
 	for _, column := range d.Header() {
-		if relation, _, ok := strings.Cut(column, "."); ok {
-			if !hasRelation(described, relation) {
-				errs = append(errs, fmt.Errorf("map: %s has no relationship %s (column %s)", d.Object, relation, column))
-			}
+		prefix, relation, _, ok := splitColumn(column)
+		if !ok {
 			continue
 		}
-		field, ok := described.Field(column)
-		switch {
-		case !ok:
-			errs = append(errs, fmt.Errorf("map: %s has no field %s that the org's user may see", d.Object, column))
-		case field.Name != column:
-			// Salesforce leaves a column blank in result files when its case differs.
-			errs = append(errs, fmt.Errorf("map: column %s is written %s by the org: use the org's spelling", column, field.Name))
-		case !field.Createable && !field.Updateable:
-			errs = append(errs, fmt.Errorf("map: the org's user may not write %s.%s", d.Object, column))
-		case !field.Createable || !field.Updateable:
-			warnings = append(warnings, fmt.Sprintf("column %s can be written only when a row is %s", column, createdOr(field.Createable)))
+		field, ok := relationOf(described, relation)
+		if !ok {
+			continue
+		}
+		for _, object := range field.ReferenceTo {
+			if _, asked := out[object]; asked || prefix != "" && !strings.EqualFold(prefix, object) || prefix == "" && len(field.ReferenceTo) > 1 {
+				continue
+			}
+			if len(out) == maxParents {
+				return out, append(warnings, fmt.Sprintf("the relationship columns point at more than %d objects: the others were not checked", maxParents))
+			}
+			p, err := a.describe.Describe(ctx, d.Org, object)
+			switch {
+			case err == nil:
+				out[object] = parent{described: p, known: true, exists: true}
+			case salesforce.IsNotFound(err):
+				out[object] = parent{known: true}
+			default:
+				out[object] = parent{}
+				warnings = append(warnings, fmt.Sprintf("org %s could not be asked about %s, so the columns that point at it were not checked: %v", d.Org, object, err))
+			}
 		}
 	}
-	if len(errs) > 0 {
-		return nil, &InvalidError{errors.Join(errs...)}
-	}
-	return warnings, nil
+	return out, warnings
 }
 
-func createdOr(createable bool) string {
-	if createable {
-		return "created"
+// splitColumn takes Relationship.Field or Type:Relationship.Field apart; ok is false for a plain column.
+func splitColumn(column string) (prefix, relation, field string, ok bool) {
+	relation, field, ok = strings.Cut(column, ".")
+	if !ok {
+		return "", "", "", false
 	}
-	return "updated"
+	if before, after, typed := strings.Cut(relation, ":"); typed {
+		return before, after, field, true
+	}
+	return "", relation, field, true
 }
 
-func hasRelation(described salesforce.Describe, name string) bool {
-	for _, f := range described.Fields {
-		if f.RelationshipName == name {
-			return true
-		}
+// relationOf finds the reference field of a relationship, whatever its case.
+func relationOf(described salesforce.Describe, relation string) (salesforce.DescribeField, bool) {
+	i := slices.IndexFunc(described.Fields, func(f salesforce.DescribeField) bool {
+		return f.RelationshipName != "" && strings.EqualFold(f.RelationshipName, relation)
+	})
+	if i < 0 {
+		return salesforce.DescribeField{}, false
 	}
-	return false
+	return described.Fields[i], true
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/pipeline"
@@ -37,6 +38,7 @@ func (a *Applier) ApplyOrg(ctx context.Context, yaml, by string) (string, bool, 
 		return "", false, fmt.Errorf("store org %s: %w", org.Name, err)
 	}
 	if is {
+		a.forget() // another org may compare in another way
 		a.logger.InfoContext(ctx, "org applied", "org", org.Name, "by", by)
 	}
 	return org.Name, is, nil
@@ -61,10 +63,15 @@ func (a *Applier) Bootstrap(ctx context.Context, orgs, pipelines []string, by st
 	for _, d := range definitions {
 		current[d.Name] = d
 	}
-	for i, yaml := range pipelines {
-		var is store.Definition
+	silent := map[string]bool{} // orgs that did not answer: a start does not wait for them once for every pipeline
+	for _, i := range inOrder(pipelines) {
+		yaml := pipelines[i]
+		var (
+			is  store.Definition
+			org string
+		)
 		if shipped, _, err := pipeline.ParseDefinition([]byte(yaml)); err == nil {
-			is = current[shipped.Name]
+			is, org = current[shipped.Name], shipped.Org
 		}
 		if is.Name != "" && is.AppliedBy != by {
 			if is.YAML != yaml {
@@ -73,17 +80,50 @@ func (a *Applier) Bootstrap(ctx context.Context, orgs, pipelines []string, by st
 			}
 			continue
 		}
-		applied, err := a.Apply(ctx, "", yaml, by)
+		if is.YAML == yaml {
+			continue // whether the org still agrees is asked later: a start does not wait for orgs that are down
+		}
+		applied, err := a.applyText(ctx, "", order{yaml: yaml, action: actionApply, by: by, unasked: silent[org]})
 		switch {
 		case err != nil && is.Name != "":
 			a.logger.ErrorContext(ctx, "definition refused, the current revision stays", "pipeline", is.Name, "revision", is.Revision, "error", err)
 		case err != nil:
 			errs = append(errs, fmt.Errorf("pipeline %d of the configuration: %w", i+1, err))
 		default:
+			silent[org] = a.describe != nil && !a.isConfirmed(applied.Definition)
 			for _, w := range applied.Warnings {
 				a.logger.WarnContext(ctx, "definition has a warning", "pipeline", applied.Name, "warning", w)
 			}
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// inOrder is the order in which documents are applied, as places in the list: those that others depend on first. What is no definition, and what goes
+// in a circle, keeps its place at the end; the apply says what is wrong with it.
+func inOrder(documents []string) []int {
+	var definitions []*pipeline.Definition
+	place := map[string]int{}
+	for i, yaml := range documents {
+		d, _, err := pipeline.ParseDefinition([]byte(yaml))
+		if err != nil {
+			continue
+		}
+		if _, twice := place[d.Name]; !twice {
+			place[d.Name] = i
+			definitions = append(definitions, d)
+		}
+	}
+	var out []int
+	if sorted, err := pipeline.InOrder(definitions); err == nil {
+		for _, d := range sorted {
+			out = append(out, place[d.Name])
+		}
+	}
+	for i := range documents {
+		if !slices.Contains(out, i) {
+			out = append(out, i)
+		}
+	}
+	return out
 }

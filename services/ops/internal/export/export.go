@@ -20,6 +20,8 @@ import (
 const (
 	payloadPage = 50
 	plainPage   = 1000
+	// letterPage is of letters without their payloads, a kilobyte each.
+	letterPage = 20_000
 )
 
 // idBytes is the length of a Salesforce id in an outcome's row_ids.
@@ -129,7 +131,7 @@ func (x *run) landed(ctx context.Context) error {
 	for {
 		c, err := x.q.NextLandedChunk(ctx, db.NextLandedChunkParams{Pipeline: x.r.Pipeline, Run: x.r.Run, AfterAt: at, After: after})
 		if errors.Is(err, pgx.ErrNoRows) {
-			return nil
+			return x.resolved(ctx)
 		}
 		if err != nil {
 			return fmt.Errorf("look for the next chunk: %w", err)
@@ -141,6 +143,30 @@ func (x *run) landed(ctx context.Context) error {
 			return err
 		}
 		at, after = c.ReconciledAt, c.Chunk
+	}
+}
+
+// resolved are the records of which no result file told that they landed, and that were decided to have.
+func (x *run) resolved(ctx context.Context) error {
+	after := int64(0)
+	for {
+		rows, err := x.q.ExportResolved(ctx, db.ExportResolvedParams{Pipeline: x.r.Pipeline, Run: x.r.Run, After: after, PageSize: plainPage})
+		if err != nil {
+			return fmt.Errorf("read decided records: %w", err)
+		}
+		for _, r := range rows {
+			err := x.put(landedRecord{
+				Pipeline: x.r.Pipeline, Key: r.Key, Generation: int(r.Generation), Run: r.Run, SalesforceID: r.SfID, JobID: r.JobID,
+				Chunk: r.Chunk.String(), Sequence: uint64(r.Seq), Index: uint32(r.Idx), AcceptedAt: r.AcceptedAt.UTC(), LandedAt: r.DecidedAt.UTC(),
+			})
+			if err != nil {
+				return err
+			}
+			after = r.FailureID
+		}
+		if err := x.to.pause(); err != nil || len(rows) < plainPage {
+			return err
+		}
 	}
 }
 

@@ -162,6 +162,36 @@ func TestExports(t *testing.T) {
 		}
 		expect(t, "discarded", b.rows(t, "failed", ""), "x retrying")
 	})
+	t.Run("unresolved records stand with the failed ones until they are decided, then where the decision puts them", func(t *testing.T) {
+		b := setup(t)
+		chunk := b.Chunk("c1", "r1", "a", "b", "c")
+		b.Outcome(chunk, "r1", "lmm", fixture.Transfers{Landed: 1, Unresolved: 2})
+		fb := b.Fail(chunk, fixture.Failure{Key: "b", Run: "r1", Row: 1, Class: "unresolved", Code: "MISSING", Text: "in no file", Disposition: "unresolved"})
+		fc := b.Fail(chunk, fixture.Failure{Key: "c", Run: "r1", Row: 2, Class: "unresolved", Code: "MISSING", Text: "in no file", Disposition: "unresolved"})
+		expect(t, "nobody decided", b.rows(t, "failed", "r1"), "b unresolved", "c unresolved")
+		if row := b.rows(t, "failed", "")[0]; row["class"] != "unresolved" || row["code"] != "MISSING" || row["letter_id"] == "" {
+			t.Errorf("%v", row)
+		}
+		if _, err := b.letters.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b.Exec(`UPDATE ops.letters SET state = CASE key WHEN 'b' THEN 'landed' ELSE 'replaying' END`)
+		expect(t, "decided, not carried out", b.rows(t, "failed", ""), "b unresolved", "c unresolved")
+		b.Resolve(fb, "landed", "003xx00000zzzzzAAA")
+		b.Resolve(fc, "not_landed", "")
+		expect(t, "carried out", b.rows(t, "failed", ""), "c retrying")
+		rows := b.rows(t, "landed", "r1")
+		expect(t, "carried out", rows, "a", "b")
+		if rows[1]["salesforce_id"] != "003xx00000zzzzzAAA" || rows[1]["chunk"] != chunk.String() {
+			t.Errorf("%v", rows[1])
+		}
+		b.ResolutionTaken(fc)
+		b.Wait(chunk, fc, "c", "r1", "transient", 0)
+		expect(t, "taken", b.rows(t, "failed", ""), "c retrying")
+		b.Outcome(b.Resend("c2", "r1", 0, "c"), "r1", "l", fixture.Transfers{Landed: 1})
+		expect(t, "sent again", b.rows(t, "landed", ""), "a", "b", "c")
+		expect(t, "sent again", b.rows(t, "failed", ""))
+	})
 	t.Run("a line says all that a person needs to find, correct and replay the record", func(t *testing.T) {
 		b := setup(t)
 		chunk := b.Chunk("c1", "r1", "a", "b")
@@ -177,7 +207,7 @@ func TestExports(t *testing.T) {
 			}
 		}
 		for name, want := range map[string]any{
-			"key": "a", "generation": 0.0, "salesforce_id": "003xx00000000AAAAA", "job_id": "750xx0000000001AAA", "run": "r1", "chunk": chunk.String(),
+			"key": "a", "generation": 0.0, "salesforce_id": "003xx0000000000AAA", "job_id": "750xx0000000001AAA", "run": "r1", "chunk": chunk.String(),
 			"accepted_at": "2026-03-01T12:00:00Z",
 		} {
 			if got := b.rows(t, "landed", "")[0][name]; got != want {

@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -41,30 +42,56 @@ func (x *run) add(r failedRecord, payload []byte) error {
 	return x.put(r)
 }
 
+// letters reads letters in large pages and their payloads in small ones: a page puts all letters of the pipeline in order, which takes the longer
+// the more there are, while a payload is found by its id at once.
 func (x *run) letters(ctx context.Context) error {
 	after := uuid.Nil
 	for {
-		rows, err := x.q.ExportLetters(ctx, db.ExportLettersParams{
-			Pipeline: x.r.Pipeline, Run: x.r.Run, WithPayload: x.withPayload(), After: after, PageSize: x.page(),
-		})
+		rows, err := x.q.ExportLetters(ctx, db.ExportLettersParams{Pipeline: x.r.Pipeline, Run: x.r.Run, After: after, PageSize: letterPage})
 		if err != nil {
 			return fmt.Errorf("read the letters: %w", err)
 		}
-		for _, l := range rows {
-			err := x.add(failedRecord{
-				Key: l.Key, Entity: l.Entity, Generation: int(l.Generation), Run: l.Run, State: l.State, Class: l.Class, Code: l.Code,
-				Message: l.Message, Fields: l.Fields, Attempts: int(l.Tries), JobID: l.JobID, Chunk: l.Chunk, LetterID: l.LetterID.String(),
-				Sequence: l.Seq, Index: int(l.Idx), AcceptedAt: l.AcceptedAt, DecidedAt: l.DecidedAt,
-			}, l.Payload)
-			if err != nil {
+		for page := range slices.Chunk(rows, int(x.page())) {
+			if err := x.letterPage(ctx, page); err != nil {
 				return err
 			}
-			after = l.LetterID
+			if err := x.to.pause(); err != nil {
+				return err
+			}
+			after = page[len(page)-1].LetterID
 		}
-		if err := x.to.pause(); err != nil || len(rows) < int(x.page()) {
+		if len(rows) < letterPage {
+			return nil
+		}
+	}
+}
+
+func (x *run) letterPage(ctx context.Context, page []db.ExportLettersRow) error {
+	payloads := map[uuid.UUID][]byte{}
+	if x.withPayload() {
+		ids := make([]uuid.UUID, len(page))
+		for i := range page {
+			ids[i] = page[i].LetterID
+		}
+		found, err := x.q.ExportPayloads(ctx, ids)
+		if err != nil {
+			return fmt.Errorf("read the payloads of letters: %w", err)
+		}
+		for _, p := range found {
+			payloads[p.LetterID] = p.Payload
+		}
+	}
+	for _, l := range page {
+		err := x.add(failedRecord{
+			Key: l.Key, Entity: l.Entity, Generation: int(l.Generation), Run: l.Run, State: l.State, Class: l.Class, Code: l.Code,
+			Message: l.Message, Fields: l.Fields, Attempts: int(l.Tries), JobID: l.JobID, Chunk: l.Chunk, LetterID: l.LetterID.String(),
+			Sequence: l.Seq, Index: int(l.Idx), AcceptedAt: l.AcceptedAt, DecidedAt: l.DecidedAt,
+		}, payloads[l.LetterID])
+		if err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 func (x *run) untaken(ctx context.Context) error {

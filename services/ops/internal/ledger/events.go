@@ -3,6 +3,7 @@ package ledger
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -21,7 +22,7 @@ func (f *facts) events() []*opsv1.RecordEvent {
 	for _, r := range f.rows {
 		what := "accepted"
 		if r.Generation > 0 {
-			what = fmt.Sprintf("mapped again as generation %d", r.Generation)
+			what = fmt.Sprintf("%s as generation %d", f.opened(r.Generation), r.Generation)
 		}
 		e := &opsv1.RecordEvent{Service: "extractor", What: what}
 		if r.Chunk.Valid {
@@ -52,13 +53,17 @@ func (f *facts) events() []*opsv1.RecordEvent {
 		add(d.DeadAt, &opsv1.RecordEvent{Service: "retrier", What: "dead: its tries are used up", Class: d.Class, Code: d.Code, Message: d.Message})
 	}
 	for _, l := range f.letters {
-		if l.ActionAt != nil {
+		if l.ActionAt != nil && l.Class != string(record.ClassUnresolved) { // what was decided of unresolved ones is told by the decisions
 			add(*l.ActionAt, &opsv1.RecordEvent{Service: "ops", What: fmt.Sprintf("%s ordered by %s", text(l.ActionKind), text(l.ActionBy)), Message: text(l.ActionReason)})
 		}
 		if l.State == "landed" || l.State == "superseded" || l.State == "died_again" {
 			add(l.ChangedAt, &opsv1.RecordEvent{Service: "ops", What: "letter closed: " + l.State})
 		}
 	}
+	for _, o := range f.overtaken {
+		add(o.DecidedAt, &opsv1.RecordEvent{Service: "extractor", What: "not sent: newer versions cover it", Message: "successor " + f.successor})
+	}
+	f.decisionEvents(add)
 	for _, s := range f.superseded {
 		add(s.DecidedAt, &opsv1.RecordEvent{Service: "submitter", What: "left out: newer versions cover it", Chunk: s.Chunk.String(), Message: "successor " + f.successor})
 	}
@@ -66,13 +71,48 @@ func (f *facts) events() []*opsv1.RecordEvent {
 	return out
 }
 
-// sendingEvents are those of the chunks: bound, submitted, landed. What failed is told by the failures.
+// opened says how a generation above 0 came about: upstream published a record again that a person had given up, or its letter was mapped again.
+func (f *facts) opened(generation int16) string {
+	for _, l := range f.letters {
+		if l.Generation == generation-1 && (l.State == "discarded" || l.State == "rolled_back") {
+			return "published again after it was " + strings.ReplaceAll(l.State, "_", " ") + ", accepted anew"
+		}
+	}
+	return "mapped again"
+}
+
+// decisionEvents are what was decided of unresolved tries, and when the decision was carried out.
+func (f *facts) decisionEvents(add func(time.Time, *opsv1.RecordEvent)) {
+	for _, d := range f.decisions {
+		if d.DecidedAt != nil {
+			add(*d.DecidedAt, &opsv1.RecordEvent{Service: "ops", What: fmt.Sprintf("%s decided: %s%s", text(d.By), landedWord(text(d.Decision)), as(text(d.SfID))), Message: text(d.Reason)})
+		}
+		if d.ResolvedAt != nil {
+			add(*d.ResolvedAt, &opsv1.RecordEvent{
+				Service: "reconciler", What: fmt.Sprintf("resolved: %s%s", landedWord(text(d.ResolvedDecision)), as(text(d.ResolvedSfID))),
+				Message: fmt.Sprintf("%s: %s", text(d.ResolvedBy), text(d.ResolvedReason)),
+			})
+		}
+	}
+}
+
+// sendingEvents are those of the chunks: bound, submitted, looked up, landed. What failed is told by the failures.
 func (f *facts) sendingEvents(add func(time.Time, *opsv1.RecordEvent)) {
 	for _, s := range f.sendings() {
 		fate := f.fates[s.at]
 		chunk := s.at.chunk.String()
 		if fate.SubmittedAt != nil {
 			add(*fate.SubmittedAt, &opsv1.RecordEvent{Service: "submitter", What: "submitted", Chunk: chunk, JobId: text(fate.JobID)})
+		}
+		if fate.UnsentCode != nil && fate.CheckedAt != nil {
+			add(*fate.CheckedAt, &opsv1.RecordEvent{
+				Service: "submitter", What: "left out of the upload", Chunk: chunk, Class: text(fate.UnsentClass), Code: *fate.UnsentCode, Message: text(fate.UnsentMessage),
+			})
+		}
+		if fate.LookedUpAt != nil {
+			add(*fate.LookedUpAt, &opsv1.RecordEvent{
+				Service: "reconciler", What: fmt.Sprintf("look-up %d of the rows that are in no result file", max(fate.Lookups, 1)), Chunk: chunk, JobId: text(fate.JobID),
+			})
 		}
 		if fate.FinishedAt != nil {
 			add(*fate.FinishedAt, &opsv1.RecordEvent{Service: "poller", What: "job ended: " + orUnknown(text(fate.JobState)), Chunk: chunk, JobId: text(fate.JobID)})

@@ -15,6 +15,7 @@ import (
 	"bulkhead/libs/record"
 	"bulkhead/libs/rowfile"
 	opsv1 "bulkhead/proto/gen/bulkhead/ops/v1"
+	"bulkhead/services/ops/internal/store"
 	"bulkhead/services/ops/internal/store/db"
 )
 
@@ -37,7 +38,7 @@ func (r *Reader) History(ctx context.Context, q Question) ([]*opsv1.RecordHistor
 		if q.Pipeline != "" && q.Pipeline != d.Name {
 			continue
 		}
-		found, err := r.historiesIn(ctx, d.Name, d.YAML, q)
+		found, err := r.historiesIn(ctx, d, q)
 		if err != nil {
 			return nil, err
 		}
@@ -46,7 +47,8 @@ func (r *Reader) History(ctx context.Context, q Question) ([]*opsv1.RecordHistor
 	return out, nil
 }
 
-func (r *Reader) historiesIn(ctx context.Context, name, yaml string, q Question) ([]*opsv1.RecordHistory, error) {
+func (r *Reader) historiesIn(ctx context.Context, d store.Definition, q Question) ([]*opsv1.RecordHistory, error) {
+	name := d.Name
 	if q.Key != "" {
 		h, err := r.historyOf(ctx, name, q.Key, record.HashKey(name, q.Key))
 		if err != nil || h == nil {
@@ -54,10 +56,11 @@ func (r *Reader) historiesIn(ctx context.Context, name, yaml string, q Question)
 		}
 		return []*opsv1.RecordHistory{h}, nil
 	}
-	definition, _, err := pipeline.ParseDefinition([]byte(yaml))
+	definition, _, err := pipeline.ParseDefinition([]byte(d.YAML))
 	if err != nil {
 		return nil, fmt.Errorf("definition %s: %w", name, err)
 	}
+	definition.CaseSensitive = d.CaseSensitive
 	entity := uuid.UUID(definition.EntityHash(q.Entity))
 	keys, err := r.store.Read().EntityKeys(ctx, db.EntityKeysParams{
 		Pipeline: name, EntityHash: uuid.NullUUID{UUID: entity, Valid: true}, MaxKeys: maxKeys,
@@ -82,7 +85,7 @@ func (r *Reader) historiesIn(ctx context.Context, name, yaml string, q Question)
 	return out, nil
 }
 
-// keyText is the key behind a hash: from the manifest of its chunk, or from its refusal. "" when neither names it.
+// keyText is the key behind a hash: from the manifest of its chunk, from its refusal, or from where it was superseded. "" when none names it.
 func (r *Reader) keyText(ctx context.Context, name string, hash uuid.UUID, chunk uuid.NullUUID, row *int32) (string, error) {
 	if chunk.Valid && row != nil {
 		packed, err := r.store.Read().ChunkManifest(ctx, chunk.UUID)
@@ -110,6 +113,13 @@ func (r *Reader) keyText(ctx context.Context, name string, hash uuid.UUID, chunk
 	if len(refusals) > 0 {
 		return refusals[0].Key, nil
 	}
+	overtaken, err := r.store.Read().KeyOvertaken(ctx, db.KeyOvertakenParams{Pipeline: name, KeyHash: hash})
+	if err != nil {
+		return "", fmt.Errorf("read superseded records: %w", err)
+	}
+	if len(overtaken) > 0 {
+		return overtaken[0].Key, nil
+	}
 	return "", nil
 }
 
@@ -125,6 +135,8 @@ type facts struct {
 	exhausted     []db.KeyExhaustedRow
 	letters       []db.KeyLettersRow
 	superseded    []db.KeySupersededRow
+	overtaken     []db.KeyOvertakenRow
+	decisions     []db.KeyDecisionsRow
 	successor     string
 }
 
@@ -138,7 +150,7 @@ func (r *Reader) historyOf(ctx context.Context, name, key string, hash record.Ha
 	if err != nil {
 		return nil, err
 	}
-	if len(f.rows)+len(f.refusals)+len(f.failures)+len(f.letters) == 0 {
+	if len(f.rows)+len(f.refusals)+len(f.failures)+len(f.letters)+len(f.overtaken) == 0 {
 		return nil, nil //nolint:nilnil // a key that is not known is an answer, not an error
 	}
 	now := f.standing()
@@ -156,7 +168,7 @@ func (r *Reader) historyOf(ctx context.Context, name, key string, hash record.Ha
 func (r *Reader) collect(ctx context.Context, name, key string, hash record.Hash) (*facts, error) {
 	q, id := r.store.Read(), uuid.UUID(hash)
 	f := &facts{pipeline: name, key: key, fates: map[chunkRow]db.ChunkFatesRow{}}
-	var errs [8]error
+	var errs [10]error
 	f.rows, errs[0] = q.RecordRows(ctx, db.RecordRowsParams{Pipeline: name, KeyHash: id})
 	f.refusals, errs[1] = q.KeyRefusals(ctx, db.KeyRefusalsParams{Pipeline: name, KeyHash: id})
 	f.resends, errs[2] = q.KeyResends(ctx, db.KeyResendsParams{Pipeline: name, KeyHash: id})
@@ -165,6 +177,8 @@ func (r *Reader) collect(ctx context.Context, name, key string, hash record.Hash
 	f.exhausted, errs[5] = q.KeyExhausted(ctx, db.KeyExhaustedParams{Pipeline: name, KeyHash: id})
 	f.letters, errs[6] = q.KeyLetters(ctx, db.KeyLettersParams{Pipeline: name, KeyHash: id})
 	f.superseded, errs[7] = q.KeySuperseded(ctx, db.KeySupersededParams{Pipeline: name, KeyHash: id})
+	f.overtaken, errs[8] = q.KeyOvertaken(ctx, db.KeyOvertakenParams{Pipeline: name, KeyHash: id})
+	f.decisions, errs[9] = q.KeyDecisions(ctx, db.KeyDecisionsParams{Pipeline: name, KeyHash: id})
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("read the history of %s in %s: %w", key, name, err)
 	}
@@ -182,25 +196,49 @@ func (r *Reader) collect(ctx context.Context, name, key string, hash record.Hash
 	for _, fate := range fates {
 		f.fates[chunkRow{fate.Chunk, fate.Row}] = fate
 	}
-	if n := len(f.superseded); n > 0 {
-		if f.successor, err = r.successorOf(ctx, name, f.superseded[n-1]); err != nil {
+	if last, ok := f.lastSuccessor(); ok {
+		if f.successor, err = r.successorOf(ctx, name, last); err != nil {
 			return nil, err
 		}
 	}
 	return f, nil
 }
 
+// successor is the record that covers another one.
+type successor struct {
+	keyHash uuid.UUID
+	place   record.Place
+}
+
+// lastSuccessor is that of the newest generation that was superseded: by the submitter under its lane, or by the extractor before anything was sent.
+func (f *facts) lastSuccessor() (successor, bool) {
+	generation, last := -1, successor{}
+	for _, s := range f.superseded {
+		if int(s.Generation) >= generation {
+			generation = int(s.Generation)
+			last = successor{s.SuccessorKeyHash, record.Place{Seq: uint64(s.SuccessorSeq), Idx: uint32(s.SuccessorIdx)}}
+		}
+	}
+	for _, s := range f.overtaken {
+		if int(s.Generation) > generation {
+			generation = int(s.Generation)
+			last = successor{s.SuccessorKeyHash, record.Place{Seq: uint64(s.SuccessorSeq), Idx: uint32(s.SuccessorIdx)}}
+		}
+	}
+	return last, generation >= 0
+}
+
 // successorOf names the record that covers this one: by its key where that can be found, else by its place.
-func (r *Reader) successorOf(ctx context.Context, name string, s db.KeySupersededRow) (string, error) {
-	place := record.PlaceKey(record.Place{Seq: uint64(s.SuccessorSeq), Idx: uint32(s.SuccessorIdx)})
-	at, err := r.store.Read().RecordAtPlace(ctx, db.RecordAtPlaceParams{Pipeline: name, KeyHash: s.SuccessorKeyHash})
+func (r *Reader) successorOf(ctx context.Context, name string, s successor) (string, error) {
+	place := record.PlaceKey(s.place)
+	at, err := r.store.Read().RecordAtPlace(ctx, db.RecordAtPlaceParams{Pipeline: name, KeyHash: s.keyHash})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return place, nil
 	}
 	if err != nil {
 		return "", fmt.Errorf("look for the successor: %w", err)
 	}
-	key, err := r.keyText(ctx, name, s.SuccessorKeyHash, at.Chunk, at.Row)
+	key, err := r.keyText(ctx, name, s.keyHash, at.Chunk, at.Row)
 	if err != nil || key == "" {
 		return place, err
 	}

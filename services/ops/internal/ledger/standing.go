@@ -39,13 +39,18 @@ func (f *facts) standing() standing {
 	if last != nil {
 		return f.sent(s, *last)
 	}
+	for _, o := range f.overtaken {
+		if int(o.Generation) == g {
+			return f.coveredNow(s)
+		}
+	}
 	for _, r := range f.refusals {
 		if int(r.Generation) == g {
 			return f.dead(s, 0, r.Code, r.Message)
 		}
 	}
 	for _, l := range f.letters {
-		if int(l.Generation) == g {
+		if int(l.Generation) == g && l.Class != string(record.ClassUnresolved) {
 			return f.dead(s, 0, l.Code, l.Message)
 		}
 	}
@@ -60,6 +65,9 @@ func (f *facts) newest() int {
 		g = max(g, int(r.Generation))
 	}
 	for _, r := range f.refusals {
+		g = max(g, int(r.Generation))
+	}
+	for _, r := range f.overtaken {
 		g = max(g, int(r.Generation))
 	}
 	for _, r := range f.resends {
@@ -98,12 +106,10 @@ func (f *facts) sent(s standing, last sending) standing {
 	switch outcome {
 	case record.OutcomeLanded:
 		s.state, s.salesforceID = record.StateLanded, strings.Trim(string(fate.RowID), "\x00")
-		s.why = fmt.Sprintf("Salesforce has it as %s: job %s landed it at %s.", s.salesforceID, text(fate.OutcomeJobID), fate.ReconciledAt.UTC().Format(time.RFC3339))
+		s.why = fmt.Sprintf("Salesforce has it%s: job %s landed it at %s. %s", as(s.salesforceID), text(fate.OutcomeJobID), fate.ReconciledAt.UTC().Format(time.RFC3339), noOp)
 		return s
 	case record.OutcomeSuperseded:
-		s.state = record.StateSuperseded
-		s.why = fmt.Sprintf("Newer versions of the same entity cover all that it said, the newest being %s; nothing is left to send.", f.successor)
-		return s
+		return f.coveredNow(s)
 	case record.OutcomeFailed, record.OutcomeUnprocessed, record.OutcomeMissing:
 	}
 	for i := len(f.failures) - 1; i >= 0; i-- {
@@ -112,6 +118,23 @@ func (f *facts) sent(s standing, last sending) standing {
 		}
 	}
 	s.state, s.why = record.StateRetrying, fmt.Sprintf("Its row was %s in chunk %s; the retrier takes it next.", outcome, last.at.chunk)
+	return s
+}
+
+// noOp is what a publisher may rely on who sends a record a second time.
+const noOp = "Publishing it again with the same key is a no-op: it is counted as a repeat, and nothing is sent."
+
+// as names the row of the org, where its id is known: of a row that was found deleted it may not be.
+func as(id string) string {
+	if id == "" {
+		return ""
+	}
+	return " as " + id
+}
+
+func (f *facts) coveredNow(s standing) standing {
+	s.state = record.StateSuperseded
+	s.why = fmt.Sprintf("Newer versions of the same entity cover all that it said, the newest being %s; nothing is left to send.", f.successor)
 	return s
 }
 
@@ -135,10 +158,7 @@ func (f *facts) failed(s standing, x db.KeyFailuresRow) standing {
 	case "dead":
 		return f.dead(s, int(x.Attempt), x.Code, x.Message)
 	case "unresolved":
-		s.state = record.StateUnresolved
-		s.letterID = uuidText(x.LetterID)
-		s.why = "Whether Salesforce has it could not be established; a look-up or a person decides. It is never sent again blindly."
-		return s
+		return f.unresolved(s, x)
 	}
 	s.state = record.StateRetrying
 	if x.Class == string(record.ClassReference) {
@@ -146,6 +166,37 @@ func (f *facts) failed(s standing, x db.KeyFailuresRow) standing {
 	}
 	s.why = fmt.Sprintf("Its row was %s (%s); the retrier takes it next.", x.Outcome, orNone(x.Code))
 	return s
+}
+
+// unresolved looks at what was decided since.
+func (f *facts) unresolved(s standing, x db.KeyFailuresRow) standing {
+	s.state, s.letterID = record.StateUnresolved, uuidText(x.LetterID)
+	for _, d := range f.decisions {
+		if d.FailureID != x.ID {
+			continue
+		}
+		switch {
+		case d.ResolvedDecision == nil:
+			s.why = fmt.Sprintf("%s decided that it has %s: %s. The reconciler carries it out next.", text(d.By), landedWord(text(d.Decision)), strings.TrimSuffix(text(d.Reason), "."))
+		case *d.ResolvedDecision == "landed":
+			s.state, s.salesforceID = record.StateLanded, text(d.ResolvedSfID)
+			s.why = fmt.Sprintf("Salesforce has it%s: %s decided so at %s: %s. %s", as(s.salesforceID), text(d.ResolvedBy), d.ResolvedAt.UTC().Format(time.RFC3339),
+				strings.TrimSuffix(text(d.ResolvedReason), "."), noOp)
+		default:
+			s.state = record.StateRetrying
+			s.why = fmt.Sprintf("%s decided that it has not landed: %s. The retrier takes it next.", text(d.ResolvedBy), strings.TrimSuffix(text(d.ResolvedReason), "."))
+		}
+		return s
+	}
+	s.why = "Whether Salesforce has it could not be established. It is never sent again blindly: look in the org, then decide with bulkhead dlq resolve."
+	return s
+}
+
+func landedWord(decision string) string {
+	if decision == "landed" {
+		return "landed"
+	}
+	return "not landed"
 }
 
 // dead looks at the letter's later life: a person may have ordered a replay, or given the record up.
@@ -161,7 +212,7 @@ func (f *facts) dead(s standing, tries int, code, message string) standing {
 	s.why = fmt.Sprintf("Dead %s: %s: %s.", after, code, strings.TrimSuffix(message, "."))
 	s.letterID = uuid.UUID(record.LetterID(f.pipeline, f.key, s.generation)).String()
 	for _, l := range f.letters {
-		if int(l.Generation) != s.generation {
+		if int(l.Generation) != s.generation || l.Class == string(record.ClassUnresolved) {
 			continue
 		}
 		switch l.State {
@@ -187,6 +238,10 @@ func (f *facts) dead(s standing, tries int, code, message string) standing {
 func (f *facts) origin() (record.Place, time.Time, bool) {
 	if len(f.rows) > 0 {
 		r := f.rows[0]
+		return record.Place{Seq: uint64(r.Seq), Idx: uint32(r.Idx)}, r.AcceptedAt, true
+	}
+	if len(f.overtaken) > 0 {
+		r := f.overtaken[0]
 		return record.Place{Seq: uint64(r.Seq), Idx: uint32(r.Idx)}, r.AcceptedAt, true
 	}
 	if len(f.refusals) > 0 {

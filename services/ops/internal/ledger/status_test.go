@@ -1,6 +1,8 @@
 package ledger_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,6 +100,53 @@ func TestOpenItems(t *testing.T) {
 			t.Errorf("%v", p)
 		}
 	})
+	t.Run("unresolved letters, decisions and parts that are read again name who must move them", func(t *testing.T) {
+		b := setup(t)
+		chunk := b.Chunk("c1", "", "a", "b", "c")
+		b.Outcome(chunk, "", "mmm", fixture.Transfers{Unresolved: 3})
+		ids := map[string]int64{}
+		for i, key := range []string{"a", "b", "c"} {
+			ids[key] = b.Fail(chunk, fixture.Failure{Key: key, Row: i, Class: "unresolved", Code: "MISSING", Disposition: "unresolved"})
+		}
+		b.sweepLetters(t)
+		expect := func(situation, kind, id, owner string) {
+			t.Helper()
+			if item := find(t, b, id); item.GetOwner() != owner || item.GetKind() != kind || item.GetNote() == "" || item.GetSince() == nil {
+				t.Errorf("%s: %v, want %s of %s", situation, item, kind, owner)
+			}
+		}
+		expect("nobody decided", "unresolved", "contacts/unresolved", "a person")
+		b.Exec(`DELETE FROM ops.letters WHERE key <> 'b'`)
+		b.Exec(`INSERT INTO ops.decisions (letter_id, action_id, decision, sf_id, reason, by) VALUES ($1, $2, 'not_landed', '', 'seen', 'kim')`, fixture.UnresolvedID("b", 0, chunk), fixture.ID("a"))
+		b.Exec(`UPDATE ops.letters SET state = 'replaying' WHERE key = 'b'`)
+		expect("decided", "decisions", "contacts/not_landed", "reconciler")
+		b.Resolve(ids["b"], "not_landed", "")
+		expect("resolved", "unresolved", "contacts/unresolved", "retrier")
+		b.ResolutionTaken(ids["b"])
+		expect("taken", "unresolved", "contacts/unresolved", "ops")
+		b.Exec(`INSERT INTO ops.rereads (id, pipeline, from_seq, to_seq) VALUES ($1, 'contacts', 3, 9)`, fixture.ID("reread"))
+		expect("ordered", "reread", fixture.ID("reread").String(), "extractor")
+	})
+	t.Run("a pipeline shows the jobs that run, how far they are, who answers for it and what it depends on", func(t *testing.T) {
+		b := setup(t)
+		chunk := b.Chunk("c", "", "a")
+		b.submission(chunk, "submitted", "750a")
+		b.watch(chunk, "watching", "750a")
+		b.Exec(`UPDATE poller.watches SET rows = 50, processed = 20, failed = 3, looked_at = $1`, fixture.Noon)
+		b.Exec(`INSERT INTO ops.definitions (name, revision, yaml, sha256, applied_by) VALUES ('contacts', 2, $1, '', 'test')`,
+			fixture.Contacts+"owner: team west\ncontact: west@x.example\ndependsOn: [accounts]\n")
+		status, err := b.reader.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := status.GetPipelines()[0]
+		if p.GetOwner() != "team west" || p.GetContact() != "west@x.example" || len(p.GetDependsOn()) != 1 || len(p.GetJobs()) != 1 {
+			t.Fatalf("%v", p)
+		}
+		if j := p.GetJobs()[0]; j.GetJobId() != "750a" || j.GetRows() != 50 || j.GetProcessed() != 20 || j.GetFailed() != 3 || j.GetState() != "InProgress" || !j.GetSeenAt().AsTime().Equal(fixture.Noon) {
+			t.Errorf("%v", j)
+		}
+	})
 	t.Run("pauses and stopped readers wait for a person, and stand with their pipeline", func(t *testing.T) {
 		b := setup(t)
 		b.Exec(`INSERT INTO reconciler.pauses (id, pipeline, class, code, message) VALUES ($1, 'contacts', 'permission', 'X', 'no rights')`, fixture.ID("p"))
@@ -150,7 +199,7 @@ func TestHistory(t *testing.T) {
 		}
 		b.Outcome(second, "", "l", fixture.Transfers{Landed: 1})
 		h := ask(t, b, "a")
-		if h.GetState() != "landed" || h.GetSalesforceId() != "003xx00000000AAAAA" {
+		if h.GetState() != "landed" || h.GetSalesforceId() != "003xx0000000000AAA" {
 			t.Errorf("landed: %v", h)
 		}
 		var whats []string
@@ -201,6 +250,104 @@ func TestHistory(t *testing.T) {
 		}
 		if len(found) != 1 || found[0].GetKey() != "Ann" {
 			t.Errorf("%v", found)
+		}
+	})
+	t.Run("an unresolved record tells what nobody knows, what was decided and how far that has come", func(t *testing.T) {
+		b := setup(t)
+		chunk := b.Chunk("c1", "", "a", "b")
+		b.submission(chunk, "submitted", "750a")
+		b.Exec(`INSERT INTO reconciler.work (chunk, pipeline, org, job_id, job_state, state, lookups, looked_up_at) VALUES ($1, 'contacts', 'main', '750a', 'JobComplete', 'reconciled', 2, $2)`, chunk, fixture.Noon)
+		b.Outcome(chunk, "", "mm", fixture.Transfers{Unresolved: 2})
+		ids := map[string]int64{}
+		for i, key := range []string{"a", "b"} {
+			ids[key] = b.Fail(chunk, fixture.Failure{Key: key, Row: i, Class: "unresolved", Code: "MISSING", Text: "in none of the files", Disposition: "unresolved"})
+		}
+		b.sweepLetters(t)
+		expect := func(situation, key, state string, words ...string) *opsv1.RecordHistory {
+			t.Helper()
+			h := ask(t, b, key)
+			if h.GetState() != state {
+				t.Errorf("%s: %s is %s, want %s", situation, key, h.GetState(), state)
+			}
+			for _, w := range words {
+				if !strings.Contains(h.GetWhy(), w) {
+					t.Errorf("%s: %q does not say %q", situation, h.GetWhy(), w)
+				}
+			}
+			return h
+		}
+		if h := expect("nobody decided", "a", "unresolved", "bulkhead dlq resolve"); h.GetLetterId() != fixture.UnresolvedID("a", 0, chunk).String() {
+			t.Errorf("letter %s", h.GetLetterId())
+		}
+		for key, said := range map[string]string{"a": "landed", "b": "not_landed"} {
+			b.Exec(`INSERT INTO ops.decisions (letter_id, action_id, decision, sf_id, reason, by) VALUES ($1, $2, $3, $4, 'seen', 'kim')`,
+				fixture.UnresolvedID(key, 0, chunk), fixture.ID("act"+key), said, map[string]string{"a": "003A"}[key])
+		}
+		expect("decided", "a", "unresolved", "kim decided that it has landed", "reconciler")
+		b.Resolve(ids["a"], "landed", "003A")
+		b.Resolve(ids["b"], "not_landed", "")
+		h := expect("carried out", "a", "landed", "003A", "kim decided")
+		if h.GetSalesforceId() != "003A" {
+			t.Errorf("%v", h)
+		}
+		var whats []string
+		for _, e := range h.GetEvents() {
+			whats = append(whats, e.GetService()+": "+e.GetWhat())
+		}
+		for _, want := range []string{
+			"reconciler: look-up 2 of the rows that are in no result file", "reconciler: row missing, try 1", "ops: kim decided: landed as 003A",
+			"reconciler: resolved: landed as 003A",
+		} {
+			if !slices.Contains(whats, want) {
+				t.Errorf("events %q lack %q", whats, want)
+			}
+		}
+		expect("carried out", "b", "retrying", "kim decided that it has not landed", "retrier")
+		b.ResolutionTaken(ids["b"])
+		b.Wait(chunk, ids["b"], "b", "", "transient", 0)
+		expect("taken", "b", "retrying", "waits with the retrier")
+		b.Outcome(b.Resend("c2", "", 0, "b"), "", "l", fixture.Transfers{Landed: 1})
+		expect("sent again", "b", "landed", "no-op")
+	})
+	t.Run("a record that came later than newer versions was never sent, and names its successor", func(t *testing.T) {
+		b := setup(t)
+		b.Chunk("c1", "", "new")
+		b.Overtaken("late", "", "new")
+		h := ask(t, b, "late")
+		if h.GetState() != "superseded" || h.GetSuccessor() != "new" || h.GetOrigin().GetSequence() != 2 {
+			t.Errorf("%v", h)
+		}
+		if e := h.GetEvents()[len(h.GetEvents())-1]; e.GetService() != "extractor" || e.GetWhat() != "not sent: newer versions cover it" {
+			t.Errorf("%v", h.GetEvents())
+		}
+	})
+	t.Run("a record that was published again after it was discarded says so", func(t *testing.T) {
+		b := setup(t)
+		b.Refuse("x", "", "NOT_JSON", 0)
+		b.sweepLetters(t)
+		b.Exec(`UPDATE ops.letters SET state = 'discarded'`)
+		b.Reload("c", "", 1, "x")
+		h := ask(t, b, "x")
+		if h.GetState() != "in_flight" || h.GetGeneration() != 1 {
+			t.Errorf("%v", h)
+		}
+		if !slices.ContainsFunc(h.GetEvents(), func(e *opsv1.RecordEvent) bool {
+			return strings.Contains(e.GetWhat(), "published again after it was discarded, accepted anew as generation 1")
+		}) {
+			t.Errorf("%v", h.GetEvents())
+		}
+	})
+	t.Run("a row that was left out of the upload says why", func(t *testing.T) {
+		b := setup(t)
+		chunk := b.Chunk("c", "", "a")
+		b.submission(chunk, "nothing_sent", "")
+		b.Exec(`UPDATE submitter.submissions SET checked_at = $1`, fixture.Noon)
+		b.Exec(`INSERT INTO submitter.unsent (chunk, row, class, code, message) VALUES ($1, 0, 'reference', 'ENTITY_NOT_FOUND', 'no row has it')`, chunk)
+		h := ask(t, b, "a")
+		if !slices.ContainsFunc(h.GetEvents(), func(e *opsv1.RecordEvent) bool {
+			return e.GetService() == "submitter" && e.GetWhat() == "left out of the upload" && e.GetCode() == "ENTITY_NOT_FOUND"
+		}) {
+			t.Errorf("%v", h.GetEvents())
 		}
 	})
 	t.Run("an unknown key is no record", func(t *testing.T) {

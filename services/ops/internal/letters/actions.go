@@ -32,6 +32,16 @@ type InvalidError struct{ Problem string }
 
 func (e *InvalidError) Error() string { return e.Problem }
 
+// UnavailableError says that nothing was decided, since what the order rests on could not be asked for: order again later.
+type UnavailableError struct {
+	What string
+	Err  error
+}
+
+func (e *UnavailableError) Error() string { return e.What + ": " + e.Err.Error() }
+
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
 // RefusedError says that an order is understood and not carried out: what it rests on is not so.
 type RefusedError struct{ Reason string }
 
@@ -73,7 +83,7 @@ func (x *Index) Order(ctx context.Context, o Order) (Done, error) {
 		return Done{}, err
 	}
 	action := store.Action{ID: uuid.Must(uuid.NewV7()), IdempotencyKey: o.Key, Kind: o.Kind, Digest: o.digest(selection), Reason: o.Reason, By: o.By}
-	check := func(open, known int) error { return o.allow(selection, open, known) }
+	check := func(l store.Locked) error { return o.allow(selection, l) }
 	tell := func(moved map[string]int) []record.Message {
 		if o.Kind != store.ActionReplay {
 			return nil
@@ -89,13 +99,22 @@ func (x *Index) Order(ctx context.Context, o Order) (Done, error) {
 	if err != nil {
 		return Done{}, unwrapRefusal(err)
 	}
-	if repeated && string(done.Digest) != string(action.Digest) {
-		return Done{}, &RefusedError{fmt.Sprintf("idempotency key %q was used for another order (action %s): take a new key for a new order", o.Key, done.ID)}
+	if repeated && !sameOrder(done, action) {
+		return Done{}, otherOrder(done)
 	}
 	if !repeated {
 		x.logger.InfoContext(ctx, "letters ordered", "action", done.ID, "kind", o.Kind, "letters", done.Letters, "skipped", done.Skipped, "by", o.By)
 	}
 	return Done{ActionID: done.ID.String(), Moved: done.Letters, Skipped: done.Skipped, Repeated: repeated}, nil
+}
+
+// sameOrder says whether a key that was used before was used for this very order.
+func sameOrder(done, now store.Action) bool {
+	return done.Kind == now.Kind && string(done.Digest) == string(now.Digest)
+}
+
+func otherOrder(done store.Action) error {
+	return &RefusedError{fmt.Sprintf("idempotency key %q was used for another order (action %s): take a new key for a new order", done.IdempotencyKey, done.ID)}
 }
 
 // unwrapRefusal takes the transaction's label off an error that is meant for the caller.
@@ -146,14 +165,18 @@ func (o Order) byID() (store.Selection, error) {
 }
 
 // allow decides, with the letters locked, whether the order is carried out.
-func (o Order) allow(selection store.Selection, open, known int) error {
+func (o Order) allow(selection store.Selection, locked store.Locked) error {
+	open := locked.Open
 	switch {
-	case len(selection.IDs) > 0 && known == 0:
+	case len(selection.IDs) > 0 && locked.Known == 0:
 		return &NothingError{"none of these dead letters is known: list them with GET /v1/dead-letters"}
 	case len(selection.IDs) == 0 && o.Expected != nil && int64(open) != *o.Expected:
 		return &RefusedError{fmt.Sprintf("%d open letters match now, expected_count is %d: look at them again, then order with the new number", open, *o.Expected)}
 	case len(selection.IDs) == 0 && open == 0:
 		return &NothingError{"no open dead letter matches this filter"}
+	case locked.Unresolved > 0:
+		return &RefusedError{fmt.Sprintf("%d of the %d letters tell of unresolved records: whether the org has them is not known, so they are neither sent again nor given up. "+
+			"Decide first: bulkhead dlq resolve ID --landed SALESFORCE-ID, or --not-landed (or choose other letters, for instance by class)", locked.Unresolved, open)}
 	case o.Kind == store.ActionReplay && open > ReasonAbove && strings.TrimSpace(o.Reason) == "":
 		return &RefusedError{fmt.Sprintf("a replay of %d letters needs a reason (above %d)", open, ReasonAbove)}
 	}

@@ -33,7 +33,7 @@ const (
 	defaultWait = 2 * time.Second
 )
 
-// Config is what the passes need; Store, Conn, Owner and Lease are required.
+// Config is what the passes need; Store, Conn, Owner and Lease are required, Definitions and Orgs for [Index.Resolve].
 type Config struct {
 	Store *store.Store
 	Conn  *bus.Conn
@@ -41,6 +41,9 @@ type Config struct {
 	Owner string
 	// Lease is how long the reader belongs to an instance that says nothing more.
 	Lease time.Duration
+	// Definitions and Orgs are asked before anything unresolved is decided.
+	Definitions Definitions
+	Orgs        Orgs
 	// Wait is how long a read waits for a message; far below Lease. Default 2 s.
 	Wait   time.Duration
 	Logger *slog.Logger
@@ -54,6 +57,9 @@ type Index struct {
 	lease  time.Duration
 	wait   time.Duration
 	logger *slog.Logger
+
+	definitions Definitions
+	orgs        Orgs
 
 	mu        sync.Mutex  // guards what follows: one reads at a time
 	reader    *bus.Reader // nil = to be opened
@@ -70,7 +76,9 @@ func New(c Config) *Index {
 	if c.Wait <= 0 {
 		c.Wait = defaultWait
 	}
-	return &Index{store: c.Store, conn: c.Conn, owner: c.Owner, lease: c.Lease, wait: c.Wait, logger: c.Logger}
+	return &Index{
+		store: c.Store, conn: c.Conn, owner: c.Owner, lease: c.Lease, wait: c.Wait, logger: c.Logger, definitions: c.Definitions, orgs: c.Orgs,
+	}
 }
 
 // Read notes the next letters of the DLQ stream, and says how many messages it went past. Another instance that holds the lease makes it 0. It
@@ -219,8 +227,8 @@ func noteOf(m bus.Msg) (store.Letter, error) {
 	if err != nil {
 		return store.Letter{}, fmt.Errorf("id %q is no UUID", l.ID)
 	}
-	if want := uuid.UUID(record.LetterID(l.Pipeline, l.Key, l.Generation)); id != want {
-		return store.Letter{}, fmt.Errorf("id %s is not that of its pipeline, key and generation (%s)", id, want)
+	if err := checkID(id, l); err != nil {
+		return store.Letter{}, err
 	}
 	if err := checkBounds(l); err != nil {
 		return store.Letter{}, err
@@ -230,6 +238,24 @@ func noteOf(m bus.Msg) (store.Letter, error) {
 		Generation: l.Generation, Entity: plain(l.Entity), Class: l.Class, Code: l.Code, Message: plain(l.Message), Fields: l.Fields,
 		Stage: l.Stage, DeadAt: l.DeadAt,
 	}), nil
+}
+
+// checkID refuses an id that is not made of what the letter says: a record has one letter for each generation, and while it is unresolved one for
+// each chunk in which what became of it could not be established.
+func checkID(id uuid.UUID, l bus.DeadLetter) error {
+	if l.Class != string(record.ClassUnresolved) {
+		if want := uuid.UUID(record.LetterID(l.Pipeline, l.Key, l.Generation)); id != want {
+			return fmt.Errorf("id %s is not that of its pipeline, key and generation (%s)", id, want)
+		}
+		return nil
+	}
+	for _, a := range l.Attempts {
+		chunk, err := uuid.Parse(a.Chunk)
+		if err == nil && id == uuid.UUID(record.UnresolvedID(l.Pipeline, l.Key, l.Generation, chunk)) {
+			return nil
+		}
+	}
+	return fmt.Errorf("id %s is not that of its pipeline, key, generation and one of its chunks", id)
 }
 
 // Bounds of what the index stores; everything that Bulkhead writes is far inside them.

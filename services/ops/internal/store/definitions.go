@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -22,19 +23,25 @@ type Definition struct {
 	YAML      string
 	AppliedBy string
 	AppliedAt time.Time
+	// CaseSensitive says that the org compared the key field exactly when the revision was applied.
+	CaseSensitive bool
+}
+
+func definitionOf(r db.OpsDefinition) Definition {
+	return Definition{
+		Name: r.Name, Revision: int(r.Revision), YAML: r.Yaml, AppliedBy: r.AppliedBy, AppliedAt: r.AppliedAt, CaseSensitive: r.CaseSensitive,
+	}
 }
 
 // Current is the newest revision of every pipeline, by name.
-func (s *Store) Current(ctx context.Context) ([]Definition, error) { return current(ctx, s.Read()) }
-
-func current(ctx context.Context, q *db.Queries) ([]Definition, error) {
-	rows, err := q.CurrentDefinitions(ctx)
+func (s *Store) Current(ctx context.Context) ([]Definition, error) {
+	rows, err := s.Read().CurrentDefinitions(ctx)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]Definition, len(rows))
 	for i, r := range rows {
-		out[i] = Definition{Name: r.Name, Revision: int(r.Revision), YAML: r.Yaml, AppliedBy: r.AppliedBy, AppliedAt: r.AppliedAt}
+		out[i] = definitionOf(r)
 	}
 	return out, nil
 }
@@ -42,13 +49,52 @@ func current(ctx context.Context, q *db.Queries) ([]Definition, error) {
 // Definition is the newest revision of one pipeline; false when there is none.
 func (s *Store) Definition(ctx context.Context, name string) (Definition, bool, error) {
 	r, err := s.Read().CurrentDefinition(ctx, name)
+	return found(r, err)
+}
+
+// DefinitionAt is one revision of a pipeline; false when there is none of that number.
+func (s *Store) DefinitionAt(ctx context.Context, name string, revision int) (Definition, bool, error) {
+	r, err := s.Read().DefinitionRevision(ctx, db.DefinitionRevisionParams{Name: name, Revision: int32(revision)})
+	return found(r, err)
+}
+
+func found(r db.OpsDefinition, err error) (Definition, bool, error) {
 	if noRows(err) {
 		return Definition{}, false, nil
 	}
 	if err != nil {
 		return Definition{}, false, err
 	}
-	return Definition{Name: r.Name, Revision: int(r.Revision), YAML: r.Yaml, AppliedBy: r.AppliedBy, AppliedAt: r.AppliedAt}, true, nil
+	return definitionOf(r), true, nil
+}
+
+// Bounds of a list of revisions: how many, and how many bytes of their texts. What is older is read one by one.
+const (
+	MaxRevisions     = 1000
+	maxRevisionsText = 4 << 20
+)
+
+// Revision is an entry of a list of revisions.
+type Revision struct {
+	// Definition may be without its text, where the texts of newer revisions fill the list.
+	Definition
+
+	Digest []byte
+}
+
+// Revisions are the newest revisions of a pipeline, at most [MaxRevisions], the newest first.
+func (s *Store) Revisions(ctx context.Context, name string) ([]Revision, error) {
+	rows, err := s.Read().Revisions(ctx, db.RevisionsParams{Name: name, Most: MaxRevisions, MostBytes: maxRevisionsText})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Revision, len(rows))
+	for i, r := range rows {
+		out[i] = Revision{Digest: r.Sha256, Definition: Definition{
+			Name: r.Name, Revision: int(r.Revision), YAML: r.Yaml, AppliedBy: r.AppliedBy, AppliedAt: r.AppliedAt, CaseSensitive: r.CaseSensitive,
+		}}
+	}
+	return out, nil
 }
 
 // Busy is what is on its way in an entity space.
@@ -72,17 +118,35 @@ func (a *Applying) SpaceBusy(ctx context.Context, space string, pipelines []stri
 	return Busy{Chunks: r.Chunks, Waiting: r.Waiting}, err
 }
 
-// Apply stores a definition's text as the next revision of its pipeline, unless it is the text of the current one. check sees the
-// other definitions while no other apply runs; its error is returned and nothing is stored. changed makes the message that tells of a
-// new revision. It says the current revision and whether it is new.
-func (s *Store) Apply(ctx context.Context, name, yaml, by string, at time.Time,
-	check func(context.Context, *Applying) error, changed func(revision int) record.Message,
+// PipelineBusy says what of one pipeline is on its way, in whatever space.
+func (a *Applying) PipelineBusy(ctx context.Context, name string) (Busy, error) {
+	r, err := a.q.PipelineBusy(ctx, name)
+	return Busy{Chunks: r.Chunks, Waiting: r.Waiting}, err
+}
+
+// NewRevision is what an apply wants to store.
+type NewRevision struct {
+	Name, YAML    string
+	CaseSensitive bool
+	// By is who is written down for the revision.
+	By string
+	At time.Time
+	// Action, AuditBy ("" = By) and Reason stand in the audit trail; Restores is the revision that a rollback brings back, else 0.
+	Action, AuditBy, Reason string
+	Restores                int
+}
+
+// Apply stores a definition as the next revision of its pipeline, unless it is what the current one says already. check sees the other definitions
+// while no other apply runs; its error is returned and nothing is stored. changed makes the message that tells of a new revision. It says the
+// current revision and whether it is new.
+func (s *Store) Apply(ctx context.Context, n NewRevision, check func(context.Context, *Applying) error,
+	changed func(revision int) record.Message,
 ) (Definition, bool, error) {
 	var (
 		out Definition
 		new bool
 	)
-	sum := sha256.Sum256([]byte(yaml))
+	sum := sha256.Sum256([]byte(n.YAML))
 	err := s.move(ctx, PointApply, func(ctx context.Context, tx pgx.Tx, q *db.Queries) error {
 		if err := q.LockDefinitions(ctx); err != nil {
 			return err
@@ -94,12 +158,12 @@ func (s *Store) Apply(ctx context.Context, name, yaml, by string, at time.Time,
 		a := &Applying{q: q, Orgs: map[string]bool{}}
 		next := 1
 		for _, r := range rows {
-			d := Definition{Name: r.Name, Revision: int(r.Revision), YAML: r.Yaml, AppliedBy: r.AppliedBy, AppliedAt: r.AppliedAt}
+			d := definitionOf(r)
 			a.Current = append(a.Current, d)
-			if r.Name != name {
+			if r.Name != n.Name {
 				continue
 			}
-			if bytes.Equal(r.Sha256, sum[:]) {
+			if bytes.Equal(r.Sha256, sum[:]) && r.CaseSensitive == n.CaseSensitive {
 				out, new = d, false
 				return nil
 			}
@@ -115,13 +179,18 @@ func (s *Store) Apply(ctx context.Context, name, yaml, by string, at time.Time,
 		if err := check(ctx, a); err != nil {
 			return err
 		}
-		out, new = Definition{Name: name, Revision: next, YAML: yaml, AppliedBy: by, AppliedAt: at}, true
+		out = Definition{Name: n.Name, Revision: next, YAML: n.YAML, AppliedBy: n.By, AppliedAt: n.At, CaseSensitive: n.CaseSensitive}
+		new = true
 		if err := q.InsertDefinition(ctx, db.InsertDefinitionParams{
-			Name: name, Revision: int32(next), Yaml: yaml, Sha256: sum[:], AppliedBy: by, AppliedAt: at,
+			Name: n.Name, Revision: int32(next), Yaml: n.YAML, Sha256: sum[:], AppliedBy: n.By, AppliedAt: n.At, CaseSensitive: n.CaseSensitive,
 		}); err != nil {
 			return err
 		}
-		if err := audit(ctx, q, by, "apply", name, "", fmt.Sprintf(`{"revision":%d}`, next)); err != nil {
+		detail := fmt.Sprintf(`{"revision":%d}`, next)
+		if n.Restores > 0 {
+			detail = fmt.Sprintf(`{"revision":%d,"restores":%d}`, next, n.Restores)
+		}
+		if err := audit(ctx, q, cmp.Or(n.AuditBy, n.By), n.Action, n.Name, n.Reason, detail); err != nil {
 			return err
 		}
 		return pg.Enqueue(ctx, tx, Schema, changed(next))

@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"bulkhead/libs/pg"
-	"bulkhead/libs/record"
 	"bulkhead/services/ops/internal/store/db"
 )
 
@@ -136,106 +135,4 @@ func (s *Store) ForgetMessage(ctx context.Context, m LetterMessage) error {
 		_, err := q.DeleteMessageRow(ctx, db.DeleteMessageRowParams{Seq: int64(m.Seq), LetterID: m.LetterID})
 		return err
 	})
-}
-
-// Action is a replay or discard that a person ordered.
-type Action struct {
-	ID             uuid.UUID
-	IdempotencyKey string
-	// Kind is replay or discard. Digest is that of the request: the same key with another request is refused.
-	Kind       string
-	Digest     []byte
-	Reason, By string
-	// Letters is how many it moved, Skipped how many it named that were not open any more.
-	Letters, Skipped int
-}
-
-// Kinds of action.
-const (
-	ActionReplay  = "replay"
-	ActionDiscard = "discard"
-)
-
-// Selection is what an action is about: IDs, or Filter when there are none.
-type Selection struct {
-	IDs    []uuid.UUID
-	Filter Filter
-}
-
-// Act carries out an action once: a second call with its idempotency key returns the first one's answer and true. check sees how many open letters
-// the selection has and how many of the named ones are known; its error ends the action and frees the key. tell makes the messages
-// that follow, from the number of letters moved in each pipeline.
-func (s *Store) Act(ctx context.Context, a Action, sel Selection, check func(open, known int) error, tell func(map[string]int) []record.Message) (Action, bool, error) {
-	repeated := false
-	out := a
-	err := s.move(ctx, PointAction, func(ctx context.Context, tx pgx.Tx, q *db.Queries) error {
-		n, err := q.TakeAction(ctx, db.TakeActionParams{
-			ID: a.ID, IdempotencyKey: a.IdempotencyKey, Kind: a.Kind, RequestDigest: a.Digest, Reason: a.Reason, By: a.By,
-		})
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			first, err := q.ActionByKey(ctx, a.IdempotencyKey)
-			if err != nil {
-				return err
-			}
-			repeated = true
-			out.ID, out.Kind, out.Digest, out.Letters, out.Skipped = first.ID, first.Kind, first.RequestDigest, int(first.Letters), int(first.Skipped)
-			return nil
-		}
-		repeated = false
-		open, known, err := lockLetters(ctx, q, sel)
-		if err != nil {
-			return err
-		}
-		if err := check(len(open), known); err != nil {
-			return err
-		}
-		moved, err := moveLetters(ctx, q, a, open)
-		if err != nil {
-			return err
-		}
-		byPipeline := map[string]int{}
-		for _, pipeline := range moved {
-			byPipeline[pipeline]++
-		}
-		out.Letters, out.Skipped = len(moved), 0
-		if len(sel.IDs) > 0 {
-			out.Skipped = len(sel.IDs) - len(moved)
-		}
-		if err := q.FinishAction(ctx, db.FinishActionParams{ID: a.ID, Letters: int32(out.Letters), Skipped: int32(out.Skipped)}); err != nil {
-			return err
-		}
-		if err := audit(ctx, q, a.By, a.Kind, a.ID.String(), a.Reason, fmt.Sprintf(`{"letters":%d,"skipped":%d}`, out.Letters, out.Skipped)); err != nil {
-			return err
-		}
-		return pg.Enqueue(ctx, tx, Schema, tell(byPipeline)...)
-	})
-	return out, repeated, err
-}
-
-func lockLetters(ctx context.Context, q *db.Queries, sel Selection) (open []uuid.UUID, known int, err error) {
-	if len(sel.IDs) == 0 {
-		f := sel.Filter
-		open, err = q.LockLettersByFilter(ctx, db.LockLettersByFilterParams{
-			Pipeline: f.Pipeline, Class: f.Class, Code: f.Code, Fingerprint: f.Fingerprint, Run: f.Run,
-		})
-		return open, len(open), err
-	}
-	rows, err := q.LockLettersByID(ctx, sel.IDs)
-	for _, r := range rows {
-		if r.State == "open" {
-			open = append(open, r.LetterID)
-		}
-	}
-	return open, len(rows), err
-}
-
-func moveLetters(ctx context.Context, q *db.Queries, a Action, open []uuid.UUID) ([]string, error) {
-	action := uuid.NullUUID{UUID: a.ID, Valid: true}
-	if a.Kind == ActionDiscard {
-		return q.DiscardLetters(ctx, db.DiscardLettersParams{ActionID: action, LetterIds: open})
-	}
-	return q.ReplayLetters(ctx, db.ReplayLettersParams{ActionID: action, LetterIds: open})
 }

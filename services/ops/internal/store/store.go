@@ -1,11 +1,12 @@
-// Package store is ops' ledger in PostgreSQL: orgs and definitions, the index of dead letters and their later life, actions, pauses and lifts, the
-// audit trail, and the checkpoint of the DLQ reader. It writes the schema ops and nothing else.
+// Package store is ops' ledger in PostgreSQL: orgs and definitions, the index of dead letters and their later life, decisions on unresolved
+// records, orders to read a part of a stream again, actions, pauses and lifts, the audit trail, and the checkpoint of the DLQ reader. It writes
+// the schema ops and nothing else.
 //
 // Every move is one function and one transaction: its guard, its effect, its audit entry and the messages that follow commit together. A guard
 // that is already set answers [pg.ErrLost]: somebody was first, and nothing was written.
 //
-// Others may read the views of schema ops_pub: orgs, definitions, pauses, lifts, replays, letters. It reads the views of every other service;
-// reads go through [Store.Read], whose queries stand in queries/.
+// Others may read the views of schema ops_pub: orgs, definitions, pauses, lifts, replays, letters, decisions, rereads. It reads the
+// views of every other service; reads go through [Store.Read], whose queries stand in queries/.
 package store
 
 import (

@@ -9,7 +9,7 @@ type State struct {
 	MaxBytes                     int64
 	// Undecided is the first sequence that is not decided in every lane; 0 = it is not known.
 	Undecided uint64
-	// OldestNeeded is the lowest sequence that a chunk without an outcome holds; 0 = none.
+	// OldestNeeded is the lowest sequence that a chunk without an outcome or with an unresolved record holds, or that is to be read again; 0 = none.
 	OldestNeeded uint64
 }
 

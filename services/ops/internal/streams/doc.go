@@ -1,9 +1,10 @@
 // Package streams applies what the streams are (FLOW, DLQ, one RECORDS per pipeline) and lets the decided part of RECORDS go.
 //
 // What always holds: only ops makes, changes and purges streams. A message of RECORDS goes only when everything in it is decided (the lowest mark of the
-// checkpoint vector) and no chunk without an outcome holds a record of it, so that whoever still needs a payload finds it there; and only when it is
-// older than the horizon that is kept for reading again after a restore, unless the stream is more than half full: then the oldest of that
-// part goes, and the horizon that is left is shown. Of a pipeline whose reader has stopped with an alarm nothing goes.
+// checkpoint vector) and no chunk without an outcome or with an unresolved record holds a record of it, so that whoever still needs a payload finds it
+// there; when no order to read it again is open; and when it is older than the horizon that is kept for reading again after a restore, unless the
+// stream is more than half full: then the oldest of that part goes, and the horizon that is left is shown. Of a pipeline whose reader has stopped
+// with an alarm nothing goes.
 //
 // Start reading at [Decide] and [Streams.Purge].
 package streams

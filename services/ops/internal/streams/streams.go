@@ -90,7 +90,7 @@ func (s *Streams) Purge(ctx context.Context) (int, error) {
 		if m.Undecided < 0 || m.StoppedCode != "" || m.Incarnation == nil {
 			continue
 		}
-		ok, err := s.purge(ctx, m.Pipeline, uint64(m.Undecided), uint64(max(m.OldestNeeded, 0)), *m.Incarnation)
+		ok, err := s.purge(ctx, m.Pipeline, uint64(m.Undecided), oldestOf(m.OldestNeeded, m.RereadFrom), *m.Incarnation)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("purge records of %s: %w", m.Pipeline, err))
 		}
@@ -99,6 +99,14 @@ func (s *Streams) Purge(ctx context.Context) (int, error) {
 		}
 	}
 	return purged, errors.Join(errs...)
+}
+
+// oldestOf is the lower of two sequences, of which one below zero is none; 0 = neither is there.
+func oldestOf(a, b int64) uint64 {
+	if a < 0 || (b >= 0 && b < a) {
+		a = b
+	}
+	return uint64(max(a, 0))
 }
 
 func (s *Streams) purge(ctx context.Context, name string, undecided, oldest uint64, incarnation time.Time) (bool, error) {
@@ -135,18 +143,40 @@ func (s *Streams) purge(ctx context.Context, name string, undecided, oldest uint
 	return true, s.measure(ctx, name, stream, from, keep.Needed)
 }
 
-// beyondHorizon is the first sequence that is not older than the horizon, at most needed.
-func (s *Streams) beyondHorizon(ctx context.Context, stream string, first, needed uint64) (uint64, error) {
-	if s.c.Horizon <= 0 {
-		return needed, nil
+// ErrNoStream says that a pipeline has no stream yet.
+var ErrNoStream = errors.New("the pipeline has no stream yet")
+
+// Range is the first and the last sequence of a pipeline's stream; of an empty one last < first. [ErrNoStream] = it is not there.
+func (s *Streams) Range(ctx context.Context, pipeline string) (first, last uint64, err error) {
+	info, err := bus.Info(ctx, s.c.Conn, bus.RecordsStream(pipeline))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return 0, 0, ErrNoStream
 	}
-	return search(first, needed, s.c.Now().Add(-s.c.Horizon), func(seq uint64) (time.Time, bool, error) {
+	return info.First, info.Last, err
+}
+
+// FirstSince is the first sequence of a pipeline's stream, from first to last, that was stored at or after a time; last+1 when all are older.
+func (s *Streams) FirstSince(ctx context.Context, pipeline string, first, last uint64, since time.Time) (uint64, error) {
+	return search(first, last+1, since, s.storedAt(ctx, bus.RecordsStream(pipeline)))
+}
+
+// storedAt asks when a message was stored; false = it is gone.
+func (s *Streams) storedAt(ctx context.Context, stream string) func(seq uint64) (time.Time, bool, error) {
+	return func(seq uint64) (time.Time, bool, error) {
 		m, err := bus.GetMessage(ctx, s.c.Conn, stream, seq)
 		if errors.Is(err, bus.ErrNoMessage) {
 			return time.Time{}, false, nil
 		}
 		return m.Time, err == nil, err
-	})
+	}
+}
+
+// beyondHorizon is the first sequence that is not older than the horizon, at most needed.
+func (s *Streams) beyondHorizon(ctx context.Context, stream string, first, needed uint64) (uint64, error) {
+	if s.c.Horizon <= 0 {
+		return needed, nil
+	}
+	return search(first, needed, s.c.Now().Add(-s.c.Horizon), s.storedAt(ctx, stream))
 }
 
 // measure notes how much time the decided part that is kept spans: what a restore from a backup can read again.

@@ -150,6 +150,35 @@ func TestStreams(t *testing.T) {
 			t.Fatalf("purged %d, first %d: %v", n, first(t, conn), err)
 		}
 	})
+	t.Run("keeps what an unresolved record, a part that is read again and the records found by it need", func(t *testing.T) {
+		s, l, conn := setup(t, 0)
+		publish(t, conn, 10)
+		read(l, conn, t, 10)
+		purged := func(situation string, want uint64) {
+			t.Helper()
+			if _, err := s.Purge(t.Context()); err != nil || first(t, conn) != want {
+				t.Errorf("%s: first %d, want %d: %v", situation, first(t, conn), want, err)
+			}
+		}
+		l.Outcome(l.Chunk("c0", "", "z"), "", "l", fixture.Transfers{Landed: 1})
+		chunk := l.Chunk("c1", "", "a", "b") // from message 2 on
+		l.Outcome(chunk, "", "mm", fixture.Transfers{Unresolved: 2})
+		a := l.Fail(chunk, fixture.Failure{Key: "a", Class: "unresolved", Disposition: "unresolved"})
+		b := l.Fail(chunk, fixture.Failure{Key: "b", Row: 1, Class: "unresolved", Disposition: "unresolved"})
+		purged("unresolved", 2)
+		l.Resolve(a, "landed", "003xx00000zzzzzAAA")
+		purged("one of two decided", 2)
+		reread := l.Reread("c2", "", "c") // message 4
+		l.Exec(`INSERT INTO ops.rereads (id, pipeline, from_seq, to_seq) VALUES ($1, 'contacts', 3, 9)`, fixture.ID("reread"))
+		l.Resolve(b, "not_landed", "")
+		purged("decided, and ordered to be read again", 3)
+		l.Exec(`INSERT INTO extractor.rereads (id, pipeline, read_seq) VALUES ($1, 'contacts', 6)`, fixture.ID("reread"))
+		purged("a record of it is in a chunk", 4)
+		l.Outcome(reread, "", "l", fixture.Transfers{Landed: 1})
+		purged("read up to message 6", 7)
+		l.Exec(`UPDATE extractor.rereads SET done_at = now()`)
+		purged("done", 11)
+	})
 	t.Run("keeps the horizon, and shows it", func(t *testing.T) {
 		s, l, conn := setup(t, time.Hour)
 		publish(t, conn, 5)

@@ -84,7 +84,7 @@ func (q *Queries) FinishAction(ctx context.Context, arg FinishActionParams) erro
 }
 
 const lockLettersByFilter = `-- name: LockLettersByFilter :many
-SELECT letter_id
+SELECT letter_id, class
 FROM ops.letters
 WHERE state = 'open'
   AND ($1::text = '' OR pipeline = $1)
@@ -104,7 +104,12 @@ type LockLettersByFilterParams struct {
 	Run         string
 }
 
-func (q *Queries) LockLettersByFilter(ctx context.Context, arg LockLettersByFilterParams) ([]uuid.UUID, error) {
+type LockLettersByFilterRow struct {
+	LetterID uuid.UUID
+	Class    string
+}
+
+func (q *Queries) LockLettersByFilter(ctx context.Context, arg LockLettersByFilterParams) ([]LockLettersByFilterRow, error) {
 	rows, err := q.db.Query(ctx, lockLettersByFilter,
 		arg.Pipeline,
 		arg.Class,
@@ -116,13 +121,13 @@ func (q *Queries) LockLettersByFilter(ctx context.Context, arg LockLettersByFilt
 		return nil, err
 	}
 	defer rows.Close()
-	var items []uuid.UUID
+	var items []LockLettersByFilterRow
 	for rows.Next() {
-		var letter_id uuid.UUID
-		if err := rows.Scan(&letter_id); err != nil {
+		var i LockLettersByFilterRow
+		if err := rows.Scan(&i.LetterID, &i.Class); err != nil {
 			return nil, err
 		}
-		items = append(items, letter_id)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -131,11 +136,13 @@ func (q *Queries) LockLettersByFilter(ctx context.Context, arg LockLettersByFilt
 }
 
 const lockLettersByID = `-- name: LockLettersByID :many
-SELECT letter_id, state FROM ops.letters WHERE letter_id = ANY ($1::uuid[]) ORDER BY letter_id FOR UPDATE
+SELECT letter_id, pipeline, class, state FROM ops.letters WHERE letter_id = ANY ($1::uuid[]) ORDER BY letter_id FOR UPDATE
 `
 
 type LockLettersByIDRow struct {
 	LetterID uuid.UUID
+	Pipeline string
+	Class    string
 	State    string
 }
 
@@ -148,7 +155,12 @@ func (q *Queries) LockLettersByID(ctx context.Context, letterIds []uuid.UUID) ([
 	var items []LockLettersByIDRow
 	for rows.Next() {
 		var i LockLettersByIDRow
-		if err := rows.Scan(&i.LetterID, &i.State); err != nil {
+		if err := rows.Scan(
+			&i.LetterID,
+			&i.Pipeline,
+			&i.Class,
+			&i.State,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

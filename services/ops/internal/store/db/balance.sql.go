@@ -11,9 +11,13 @@ import (
 
 const balance = `-- name: Balance :many
 WITH terms AS (
-    SELECT pipeline, run, 'accepted' AS term, sum(records)::bigint AS n FROM extractor_pub.chunk_runs WHERE kind = 'fresh' GROUP BY pipeline, run
+    SELECT pipeline, run, 'accepted' AS term, sum(accepted)::bigint AS n FROM extractor_pub.chunk_runs GROUP BY pipeline, run
     UNION ALL
-    SELECT pipeline, run, 'accepted', count(*) FROM extractor_pub.dead WHERE generation = 0 GROUP BY pipeline, run
+    SELECT pipeline, run, 'accepted', count(*) FROM extractor_pub.dead WHERE accepted GROUP BY pipeline, run
+    UNION ALL
+    SELECT s.pipeline, s.run, t.term, count(*)
+    FROM extractor_pub.superseded s CROSS JOIN (VALUES ('accepted'), ('superseded')) AS t (term)
+    GROUP BY s.pipeline, s.run, t.term
     UNION ALL
     SELECT c.pipeline, c.run, 'in_flight', sum(c.records)::bigint
     FROM (SELECT chunk, pipeline, run, records FROM extractor_pub.chunk_runs
@@ -30,6 +34,15 @@ WITH terms AS (
         ('waiting_for_parent', CASE WHEN k.chunk IS NULL THEN o.waiting_for_parent ELSE 0 END)) AS t (term, n)
     GROUP BY o.pipeline, o.run, t.term
     UNION ALL
+    SELECT r.pipeline, r.run, t.term, sum(t.n)::bigint
+    FROM reconciler_pub.resolutions r
+    LEFT JOIN retrier_pub.resolutions_taken k ON k.failure_id = r.failure_id
+    CROSS JOIN LATERAL (VALUES
+        ('unresolved', -1),
+        ('landed', CASE r.decision WHEN 'landed' THEN 1 ELSE 0 END),
+        ('retrying', CASE WHEN r.decision = 'not_landed' AND k.failure_id IS NULL THEN 1 ELSE 0 END)) AS t (term, n)
+    GROUP BY r.pipeline, r.run, t.term
+    UNION ALL
     SELECT pipeline, run, CASE class WHEN 'reference' THEN 'waiting_for_parent' ELSE 'retrying' END, count(*)
     FROM retrier_pub.waiting GROUP BY 1, 2, 3
     UNION ALL
@@ -37,16 +50,16 @@ WITH terms AS (
     UNION ALL
     SELECT pipeline, run, 'dead', count(*) FROM retrier_pub.dead GROUP BY pipeline, run
     UNION ALL
-    SELECT pipeline, run, 'dead', -count(*) FROM ops.letters WHERE state <> 'open' GROUP BY pipeline, run
+    SELECT pipeline, run, 'dead', -count(*) FROM ops.letters WHERE state <> 'open' AND class <> 'unresolved' GROUP BY pipeline, run
     UNION ALL
     SELECT l.pipeline, l.run, 'retrying', count(*)
     FROM ops.letters l
-    WHERE l.state = 'replaying'
+    WHERE l.state = 'replaying' AND l.class <> 'unresolved'
       AND NOT EXISTS (SELECT 1 FROM retrier_pub.letters_taken t WHERE t.letter_id = l.letter_id)
       AND NOT EXISTS (SELECT 1 FROM extractor_pub.letters_taken t WHERE t.letter_id = l.letter_id)
     GROUP BY l.pipeline, l.run
     UNION ALL
-    SELECT pipeline, run, state, count(*) FROM ops.letters WHERE state IN ('discarded', 'rolled_back') GROUP BY pipeline, run, state
+    SELECT pipeline, run, state, count(*) FROM ops.letters WHERE state IN ('discarded', 'rolled_back') AND class <> 'unresolved' GROUP BY pipeline, run, state
     UNION ALL
     SELECT pipeline, run, 'repeats', sum(n)::bigint FROM extractor_pub.repeats GROUP BY pipeline, run
 )
@@ -89,7 +102,8 @@ type BalanceRow struct {
 }
 
 // The balance, over the owners' views, in one statement and so in one snapshot. Every move of a record from one term to another is one
-// transaction of the giver, or a guard row (taken, letters_taken) that commits with the receiver's rows: so the terms add up at any moment.
+// transaction of the giver, or a guard row (taken, letters_taken, resolutions_taken) that commits with the receiver's rows: so the terms add up
+// at any moment. Letters of class unresolved are no dead records: what a person decided of them counts once the reconciler has it as a resolution.
 // ” for pipeline or run means all.
 func (q *Queries) Balance(ctx context.Context, arg BalanceParams) ([]BalanceRow, error) {
 	rows, err := q.db.Query(ctx, balance, arg.Pipeline, arg.Run)

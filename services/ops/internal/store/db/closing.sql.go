@@ -52,7 +52,9 @@ JOIN ops.letters l ON l.letter_id = m.letter_id
 WHERE l.state IN ('landed', 'superseded', 'discarded', 'rolled_back')
    OR (l.state = 'died_again' AND EXISTS (
         SELECT 1 FROM ops.letters n JOIN ops.letter_messages nm ON nm.letter_id = n.letter_id
-        WHERE n.pipeline = l.pipeline AND n.key_hash = l.key_hash AND n.generation = l.generation + 1))
+        WHERE n.pipeline = l.pipeline AND n.key_hash = l.key_hash
+          AND CASE l.class WHEN 'unresolved' THEN n.generation = l.generation AND n.letter_id <> l.letter_id AND n.dead_at >= l.dead_at
+                           ELSE n.generation = l.generation + 1 END))
 ORDER BY m.seq
 LIMIT $1
 `
@@ -80,31 +82,43 @@ func (q *Queries) MessagesToDelete(ctx context.Context, maxMessages int32) ([]Op
 
 const replayVerdicts = `-- name: ReplayVerdicts :many
 SELECT l.letter_id, max(v.verdict)::integer AS verdict
-FROM ops.letters l
+FROM (SELECT x.letter_id, x.pipeline, x.key_hash, x.class, x.generation + CASE x.class WHEN 'unresolved' THEN 0 ELSE 1 END AS sent_generation
+      FROM ops.letters x WHERE x.state = 'replaying' AND x.letter_id > $1::uuid) l
 JOIN LATERAL (
     SELECT CASE get_byte(o.row_states, s.row) WHEN 108 THEN 3 ELSE 2 END AS verdict
     FROM (SELECT r.chunk, r.row FROM retrier_pub.resent r
-          WHERE r.pipeline = l.pipeline AND r.key_hash = l.key_hash AND r.generation = l.generation + 1
+          WHERE r.pipeline = l.pipeline AND r.key_hash = l.key_hash AND r.generation = l.sent_generation
           UNION ALL
           SELECT r.chunk, r.row FROM extractor_pub.records r
-          WHERE r.pipeline = l.pipeline AND r.key_hash = l.key_hash AND r.generation = l.generation + 1 AND r.chunk IS NOT NULL) s
+          WHERE r.pipeline = l.pipeline AND r.key_hash = l.key_hash AND r.generation = l.sent_generation AND r.chunk IS NOT NULL) s
     JOIN reconciler_pub.outcomes o ON o.chunk = s.chunk
     WHERE s.row < o.rows AND get_byte(o.row_states, s.row) IN (108, 115)
     UNION ALL
     SELECT 2 FROM submitter_pub.superseded x
     JOIN reconciler_pub.outcomes o ON o.chunk = x.chunk
-    WHERE x.pipeline = l.pipeline AND x.key_hash = l.key_hash AND x.generation = l.generation + 1
+    WHERE x.pipeline = l.pipeline AND x.key_hash = l.key_hash AND x.generation = l.sent_generation
     UNION ALL
     SELECT 1 FROM extractor_pub.dead d
-    WHERE d.pipeline = l.pipeline AND d.key_hash = l.key_hash AND d.generation = l.generation + 1
+    WHERE d.pipeline = l.pipeline AND d.key_hash = l.key_hash AND d.generation = l.sent_generation
     UNION ALL
     SELECT 1 FROM retrier_pub.dead d
-    WHERE d.pipeline = l.pipeline AND d.key_hash = l.key_hash AND d.generation = l.generation + 1
+    WHERE d.pipeline = l.pipeline AND d.key_hash = l.key_hash AND d.generation = l.sent_generation
     UNION ALL
     SELECT 1 FROM reconciler_pub.failures f
-    WHERE f.pipeline = l.pipeline AND f.key_hash = l.key_hash AND f.generation = l.generation + 1 AND f.disposition = 'dead'
+    WHERE f.pipeline = l.pipeline AND f.key_hash = l.key_hash AND f.generation = l.sent_generation AND f.disposition = 'dead'
+    UNION ALL
+    SELECT 2 FROM extractor_pub.superseded x
+    WHERE x.pipeline = l.pipeline AND x.key_hash = l.key_hash AND x.generation = l.sent_generation
+    UNION ALL
+    SELECT 3 FROM reconciler_pub.resolutions r
+    WHERE r.pipeline = l.pipeline AND r.key_hash = l.key_hash AND r.generation = l.sent_generation AND r.decision = 'landed'
+    UNION ALL
+    -- Sent again, and again nobody knows: the later letter asks the next question.
+    SELECT 1 FROM reconciler_pub.failures f
+    WHERE l.class = 'unresolved' AND f.pipeline = l.pipeline AND f.key_hash = l.key_hash AND f.generation = l.sent_generation
+      AND f.disposition = 'unresolved'
+      AND f.id > (SELECT min(o.id) FROM reconciler_pub.failures o WHERE o.letter_id = l.letter_id)
 ) v ON true
-WHERE l.state = 'replaying' AND l.letter_id > $1
 GROUP BY l.letter_id
 ORDER BY l.letter_id
 LIMIT $2
@@ -120,8 +134,8 @@ type ReplayVerdictsRow struct {
 	Verdict  int32
 }
 
-// What became of replayed letters: the verdict on the next generation of their key, where there is one: 3 landed, 2 superseded, 1 died again; the
-// highest counts, since what Salesforce has is more than what was tried before. 108 and 115 are the bytes 'l' (landed) and 's' (superseded) of
+// What became of letters that are sent again: the verdict on the next generation of their key, where there is one, or for an unresolved record that
+// was decided not to have landed on its own generation: 3 landed, 2 superseded, 1 another letter tells of it; the highest counts, since what Salesforce has is more than what was tried before. 108 and 115 are the bytes 'l' (landed) and 's' (superseded) of
 // outcomes.row_states.
 func (q *Queries) ReplayVerdicts(ctx context.Context, arg ReplayVerdictsParams) ([]ReplayVerdictsRow, error) {
 	rows, err := q.db.Query(ctx, replayVerdicts, arg.After, arg.MaxLetters)

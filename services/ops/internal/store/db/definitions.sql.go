@@ -13,7 +13,7 @@ import (
 )
 
 const currentDefinition = `-- name: CurrentDefinition :one
-SELECT name, revision, yaml, sha256, applied_by, applied_at
+SELECT name, revision, yaml, sha256, applied_by, applied_at, case_sensitive
 FROM ops.definitions
 WHERE name = $1
 ORDER BY revision DESC
@@ -30,12 +30,13 @@ func (q *Queries) CurrentDefinition(ctx context.Context, name string) (OpsDefini
 		&i.Sha256,
 		&i.AppliedBy,
 		&i.AppliedAt,
+		&i.CaseSensitive,
 	)
 	return i, err
 }
 
 const currentDefinitions = `-- name: CurrentDefinitions :many
-SELECT DISTINCT ON (name) name, revision, yaml, sha256, applied_by, applied_at
+SELECT DISTINCT ON (name) name, revision, yaml, sha256, applied_by, applied_at, case_sensitive
 FROM ops.definitions
 ORDER BY name, revision DESC
 `
@@ -56,6 +57,7 @@ func (q *Queries) CurrentDefinitions(ctx context.Context) ([]OpsDefinition, erro
 			&i.Sha256,
 			&i.AppliedBy,
 			&i.AppliedAt,
+			&i.CaseSensitive,
 		); err != nil {
 			return nil, err
 		}
@@ -65,6 +67,32 @@ func (q *Queries) CurrentDefinitions(ctx context.Context) ([]OpsDefinition, erro
 		return nil, err
 	}
 	return items, nil
+}
+
+const definitionRevision = `-- name: DefinitionRevision :one
+SELECT name, revision, yaml, sha256, applied_by, applied_at, case_sensitive
+FROM ops.definitions
+WHERE name = $1 AND revision = $2
+`
+
+type DefinitionRevisionParams struct {
+	Name     string
+	Revision int32
+}
+
+func (q *Queries) DefinitionRevision(ctx context.Context, arg DefinitionRevisionParams) (OpsDefinition, error) {
+	row := q.db.QueryRow(ctx, definitionRevision, arg.Name, arg.Revision)
+	var i OpsDefinition
+	err := row.Scan(
+		&i.Name,
+		&i.Revision,
+		&i.Yaml,
+		&i.Sha256,
+		&i.AppliedBy,
+		&i.AppliedAt,
+		&i.CaseSensitive,
+	)
+	return i, err
 }
 
 const insertAudit = `-- name: InsertAudit :exec
@@ -91,17 +119,18 @@ func (q *Queries) InsertAudit(ctx context.Context, arg InsertAuditParams) error 
 }
 
 const insertDefinition = `-- name: InsertDefinition :exec
-INSERT INTO ops.definitions (name, revision, yaml, sha256, applied_by, applied_at)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO ops.definitions (name, revision, yaml, sha256, applied_by, applied_at, case_sensitive)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 `
 
 type InsertDefinitionParams struct {
-	Name      string
-	Revision  int32
-	Yaml      string
-	Sha256    []byte
-	AppliedBy string
-	AppliedAt time.Time
+	Name          string
+	Revision      int32
+	Yaml          string
+	Sha256        []byte
+	AppliedBy     string
+	AppliedAt     time.Time
+	CaseSensitive bool
 }
 
 func (q *Queries) InsertDefinition(ctx context.Context, arg InsertDefinitionParams) error {
@@ -112,6 +141,7 @@ func (q *Queries) InsertDefinition(ctx context.Context, arg InsertDefinitionPara
 		arg.Sha256,
 		arg.AppliedBy,
 		arg.AppliedAt,
+		arg.CaseSensitive,
 	)
 	return err
 }
@@ -226,6 +256,27 @@ func (q *Queries) Pauses(ctx context.Context) ([]PausesRow, error) {
 	return items, nil
 }
 
+const pipelineBusy = `-- name: PipelineBusy :one
+SELECT ((SELECT count(*) FROM extractor_pub.chunks c
+        WHERE c.pipeline = $1 AND NOT EXISTS (SELECT 1 FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk))
+     + (SELECT count(*) FROM retrier_pub.chunks c
+        WHERE c.pipeline = $1 AND NOT EXISTS (SELECT 1 FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)))::bigint AS chunks,
+       (SELECT count(*) FROM retrier_pub.waiting w WHERE w.pipeline = $1) AS waiting
+`
+
+type PipelineBusyRow struct {
+	Chunks  int64
+	Waiting int64
+}
+
+// Records of one pipeline that are on their way, in whatever entity space: its key field may not change while there are any.
+func (q *Queries) PipelineBusy(ctx context.Context, pipeline string) (PipelineBusyRow, error) {
+	row := q.db.QueryRow(ctx, pipelineBusy, pipeline)
+	var i PipelineBusyRow
+	err := row.Scan(&i.Chunks, &i.Waiting)
+	return i, err
+}
+
 const putOrg = `-- name: PutOrg :execrows
 INSERT INTO ops.orgs (name, yaml, applied_by) VALUES ($1, $2, $3)
 ON CONFLICT (name) DO UPDATE SET yaml = excluded.yaml, applied_by = excluded.applied_by, applied_at = now()
@@ -244,6 +295,60 @@ func (q *Queries) PutOrg(ctx context.Context, arg PutOrgParams) (int64, error) {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const revisions = `-- name: Revisions :many
+SELECT name, revision, sha256, applied_by, applied_at, case_sensitive,
+       (CASE WHEN sum(octet_length(yaml)) OVER (ORDER BY revision DESC) <= $1::bigint THEN yaml ELSE '' END)::text AS yaml
+FROM ops.definitions
+WHERE name = $2
+ORDER BY revision DESC
+LIMIT $3
+`
+
+type RevisionsParams struct {
+	MostBytes int64
+	Name      string
+	Most      int32
+}
+
+type RevisionsRow struct {
+	Name          string
+	Revision      int32
+	Sha256        []byte
+	AppliedBy     string
+	AppliedAt     time.Time
+	CaseSensitive bool
+	Yaml          string
+}
+
+// The newest revisions of a pipeline; texts come with them until together they are larger than @most_bytes.
+func (q *Queries) Revisions(ctx context.Context, arg RevisionsParams) ([]RevisionsRow, error) {
+	rows, err := q.db.Query(ctx, revisions, arg.MostBytes, arg.Name, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RevisionsRow
+	for rows.Next() {
+		var i RevisionsRow
+		if err := rows.Scan(
+			&i.Name,
+			&i.Revision,
+			&i.Sha256,
+			&i.AppliedBy,
+			&i.AppliedAt,
+			&i.CaseSensitive,
+			&i.Yaml,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const spaceBusy = `-- name: SpaceBusy :one

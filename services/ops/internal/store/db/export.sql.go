@@ -28,11 +28,20 @@ WITH x AS (
            seq, idx, accepted_at, dead_at AS decided_at, CASE WHEN $5::boolean THEN payload ELSE ''::bytea END AS payload
     FROM extractor_pub.dead
     UNION ALL
-    SELECT f.letter_id, CASE f.disposition WHEN 'unresolved' THEN 'unresolved' ELSE 'dead' END, f.pipeline, f.run, f.key, f.entity, f.generation,
+    SELECT f.letter_id, 'dead', f.pipeline, f.run, f.key, f.entity, f.generation,
            f.class, f.code, f.message, f.fields, jsonb_array_length(f.attempts), coalesce(f.attempts -> -1 ->> 'job_id', ''), f.chunk::text,
            f.seq, f.idx, f.accepted_at, f.decided_at, CASE WHEN $5::boolean THEN f.payload ELSE ''::bytea END
     FROM reconciler_pub.failures f
-    WHERE f.letter_id IS NOT NULL AND f.disposition IN ('dead', 'unresolved')
+    WHERE f.letter_id IS NOT NULL AND f.disposition = 'dead'
+    UNION ALL
+    SELECT f.letter_id, CASE WHEN r.failure_id IS NULL THEN 'unresolved' ELSE 'retrying' END, f.pipeline, f.run, f.key, f.entity, f.generation,
+           'unresolved', f.code, f.message, f.fields, jsonb_array_length(f.attempts), coalesce(f.attempts -> -1 ->> 'job_id', ''), f.chunk::text,
+           f.seq, f.idx, f.accepted_at, f.decided_at, CASE WHEN $5::boolean THEN f.payload ELSE ''::bytea END
+    FROM reconciler_pub.failures f
+    LEFT JOIN reconciler_pub.resolutions r ON r.failure_id = f.id
+    WHERE f.letter_id IS NOT NULL AND f.disposition = 'unresolved'
+      AND (r.failure_id IS NULL OR (r.decision = 'not_landed'
+           AND NOT EXISTS (SELECT 1 FROM retrier_pub.resolutions_taken t WHERE t.failure_id = f.id)))
     UNION ALL
     SELECT d.letter_id, 'dead', d.pipeline, d.run, d.key, f.entity, d.generation,
            d.class, d.code, d.message, f.fields, jsonb_array_length(f.attempts), coalesce(f.attempts -> -1 ->> 'job_id', ''), f.chunk::text,
@@ -40,7 +49,7 @@ WITH x AS (
     FROM retrier_pub.dead d JOIN reconciler_pub.failures f ON f.id = d.failure_id
 )
 SELECT x.letter_id::uuid AS letter_id,
-       (CASE WHEN l.state = 'replaying' THEN 'retrying' ELSE x.state END)::text AS state,
+       (CASE WHEN x.class <> 'unresolved' AND l.state = 'replaying' THEN 'retrying' ELSE x.state END)::text AS state,
        x.run::text AS run, x.key::text AS key, x.entity::text AS entity, x.generation::integer AS generation, x.class::text AS class,
        x.code::text AS code, x.message::text AS message, x.fields::text[] AS fields, x.tries::integer AS tries, x.job_id::text AS job_id,
        x.chunk::text AS chunk, x.seq::bigint AS seq, x.idx::integer AS idx, x.accepted_at::timestamptz AS accepted_at,
@@ -48,7 +57,7 @@ SELECT x.letter_id::uuid AS letter_id,
 FROM x
 LEFT JOIN ops.letters l ON l.letter_id = x.letter_id
 WHERE x.pipeline = $1::text AND ($2::text = '' OR x.run = $2) AND x.letter_id > $3::uuid
-  AND (l.letter_id IS NULL OR l.state = 'open'
+  AND (x.class = 'unresolved' OR l.letter_id IS NULL OR l.state = 'open'
        OR (l.state = 'replaying'
            AND NOT EXISTS (SELECT 1 FROM retrier_pub.letters_taken t WHERE t.letter_id = l.letter_id)
            AND NOT EXISTS (SELECT 1 FROM extractor_pub.letters_taken t WHERE t.letter_id = l.letter_id)))
@@ -120,6 +129,108 @@ func (q *Queries) ExportLetters(ctx context.Context, arg ExportLettersParams) ([
 			&i.AcceptedAt,
 			&i.DecidedAt,
 			&i.Payload,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const exportPayloads = `-- name: ExportPayloads :many
+SELECT letter_id::uuid AS letter_id, payload FROM extractor_pub.dead WHERE letter_id = ANY($1::uuid[])
+UNION ALL
+SELECT letter_id::uuid, payload FROM reconciler_pub.failures WHERE letter_id = ANY($1::uuid[])
+UNION ALL
+SELECT d.letter_id::uuid, f.payload FROM retrier_pub.dead d JOIN reconciler_pub.failures f ON f.id = d.failure_id WHERE d.letter_id = ANY($1::uuid[])
+`
+
+type ExportPayloadsRow struct {
+	LetterID uuid.UUID
+	Payload  []byte
+}
+
+// Payloads of letters, by their ids: of records that died before Salesforce, by Salesforce's word, and after their last try.
+func (q *Queries) ExportPayloads(ctx context.Context, letters []uuid.UUID) ([]ExportPayloadsRow, error) {
+	rows, err := q.db.Query(ctx, exportPayloads, letters)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ExportPayloadsRow
+	for rows.Next() {
+		var i ExportPayloadsRow
+		if err := rows.Scan(&i.LetterID, &i.Payload); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const exportResolved = `-- name: ExportResolved :many
+SELECT r.failure_id, r.sf_id, r.decided_at, f.run, f.key, f.generation, f.chunk, f.seq, f.idx, f.accepted_at,
+       coalesce(f.attempts -> -1 ->> 'job_id', '')::text AS job_id
+FROM reconciler_pub.resolutions r JOIN reconciler_pub.failures f ON f.id = r.failure_id
+WHERE r.decision = 'landed' AND r.pipeline = $1 AND ($2::text = '' OR r.run = $2) AND r.failure_id > $3
+ORDER BY r.failure_id
+LIMIT $4
+`
+
+type ExportResolvedParams struct {
+	Pipeline string
+	Run      string
+	After    int64
+	PageSize int32
+}
+
+type ExportResolvedRow struct {
+	FailureID  int64
+	SfID       string
+	DecidedAt  time.Time
+	Run        string
+	Key        string
+	Generation int16
+	Chunk      uuid.UUID
+	Seq        int64
+	Idx        int32
+	AcceptedAt time.Time
+	JobID      string
+}
+
+// Unresolved records that were decided to have landed: their chunk's outcome does not say so.
+func (q *Queries) ExportResolved(ctx context.Context, arg ExportResolvedParams) ([]ExportResolvedRow, error) {
+	rows, err := q.db.Query(ctx, exportResolved,
+		arg.Pipeline,
+		arg.Run,
+		arg.After,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ExportResolvedRow
+	for rows.Next() {
+		var i ExportResolvedRow
+		if err := rows.Scan(
+			&i.FailureID,
+			&i.SfID,
+			&i.DecidedAt,
+			&i.Run,
+			&i.Key,
+			&i.Generation,
+			&i.Chunk,
+			&i.Seq,
+			&i.Idx,
+			&i.AcceptedAt,
+			&i.JobID,
 		); err != nil {
 			return nil, err
 		}

@@ -16,7 +16,8 @@ const chunkFates = `-- name: ChunkFates :many
 SELECT q.chunk::uuid AS chunk, q.row::integer AS row,
        s.state AS submission_state, s.job_id, s.submitted_at, s.last_error, s.waiting_for,
        w.state AS watch_state, w.job_state, w.finished_at,
-       k.state AS work_state, k.last_error AS work_error, k.reason AS work_reason,
+       k.state AS work_state, k.last_error AS work_error, k.reason AS work_reason, coalesce(k.lookups, 0)::integer AS lookups, k.looked_up_at,
+       u.class AS unsent_class, u.code AS unsent_code, u.message AS unsent_message, s.checked_at,
        o.reconciled_at, o.job_id AS outcome_job_id,
        CASE WHEN o.chunk IS NULL OR q.row >= o.rows THEN 0 ELSE get_byte(o.row_states, q.row) END::integer AS row_state,
        CASE WHEN o.chunk IS NULL THEN ''::bytea ELSE substring(o.row_ids FROM q.row * 18 + 1 FOR 18) END::bytea AS row_id,
@@ -26,6 +27,7 @@ LEFT JOIN submitter_pub.submissions s ON s.chunk = q.chunk
 LEFT JOIN poller_pub.watches w ON w.chunk = q.chunk
 LEFT JOIN reconciler_pub.work k ON k.chunk = q.chunk
 LEFT JOIN reconciler_pub.outcomes o ON o.chunk = q.chunk
+LEFT JOIN submitter_pub.unsent u ON u.chunk = q.chunk AND u.row = q.row
 `
 
 type ChunkFatesParams struct {
@@ -47,6 +49,12 @@ type ChunkFatesRow struct {
 	WorkState       *string
 	WorkError       *string
 	WorkReason      *string
+	Lookups         int32
+	LookedUpAt      *time.Time
+	UnsentClass     *string
+	UnsentCode      *string
+	UnsentMessage   *string
+	CheckedAt       *time.Time
 	ReconciledAt    *time.Time
 	OutcomeJobID    *string
 	RowState        int32
@@ -78,6 +86,12 @@ func (q *Queries) ChunkFates(ctx context.Context, arg ChunkFatesParams) ([]Chunk
 			&i.WorkState,
 			&i.WorkError,
 			&i.WorkReason,
+			&i.Lookups,
+			&i.LookedUpAt,
+			&i.UnsentClass,
+			&i.UnsentCode,
+			&i.UnsentMessage,
+			&i.CheckedAt,
 			&i.ReconciledAt,
 			&i.OutcomeJobID,
 			&i.RowState,
@@ -142,6 +156,75 @@ func (q *Queries) EntityKeys(ctx context.Context, arg EntityKeysParams) ([]Entit
 			&i.Chunk,
 			&i.Row,
 			&i.FirstSeq,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const keyDecisions = `-- name: KeyDecisions :many
+SELECT f.id AS failure_id, f.generation, f.letter_id, d.decision, d.sf_id, d.reason, d.by, d.decided_at,
+       r.decision AS resolved_decision, r.sf_id AS resolved_sf_id, r.by AS resolved_by, r.reason AS resolved_reason, r.decided_at AS resolved_at,
+       (EXISTS (SELECT 1 FROM retrier_pub.resolutions_taken t WHERE t.failure_id = f.id))::boolean AS taken
+FROM reconciler_pub.failures f
+LEFT JOIN ops.decisions d ON d.letter_id = f.letter_id
+LEFT JOIN reconciler_pub.resolutions r ON r.failure_id = f.id
+WHERE f.pipeline = $1 AND f.key_hash = $2 AND f.disposition = 'unresolved' AND (d.letter_id IS NOT NULL OR r.failure_id IS NOT NULL)
+ORDER BY f.id
+`
+
+type KeyDecisionsParams struct {
+	Pipeline string
+	KeyHash  uuid.UUID
+}
+
+type KeyDecisionsRow struct {
+	FailureID        int64
+	Generation       int16
+	LetterID         uuid.NullUUID
+	Decision         *string
+	SfID             *string
+	Reason           *string
+	By               *string
+	DecidedAt        *time.Time
+	ResolvedDecision *string
+	ResolvedSfID     *string
+	ResolvedBy       *string
+	ResolvedReason   *string
+	ResolvedAt       *time.Time
+	Taken            bool
+}
+
+// What was decided of unresolved tries, by whom, and how far the decision has come.
+func (q *Queries) KeyDecisions(ctx context.Context, arg KeyDecisionsParams) ([]KeyDecisionsRow, error) {
+	rows, err := q.db.Query(ctx, keyDecisions, arg.Pipeline, arg.KeyHash)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []KeyDecisionsRow
+	for rows.Next() {
+		var i KeyDecisionsRow
+		if err := rows.Scan(
+			&i.FailureID,
+			&i.Generation,
+			&i.LetterID,
+			&i.Decision,
+			&i.SfID,
+			&i.Reason,
+			&i.By,
+			&i.DecidedAt,
+			&i.ResolvedDecision,
+			&i.ResolvedSfID,
+			&i.ResolvedBy,
+			&i.ResolvedReason,
+			&i.ResolvedAt,
+			&i.Taken,
 		); err != nil {
 			return nil, err
 		}
@@ -334,6 +417,61 @@ func (q *Queries) KeyLetters(ctx context.Context, arg KeyLettersParams) ([]KeyLe
 			&i.ActionReason,
 			&i.ActionAt,
 			&i.Taken,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const keyOvertaken = `-- name: KeyOvertaken :many
+SELECT key, generation, successor_key_hash, successor_seq, successor_idx, seq, idx, accepted_at, decided_at
+FROM extractor_pub.superseded
+WHERE pipeline = $1 AND key_hash = $2
+ORDER BY generation
+`
+
+type KeyOvertakenParams struct {
+	Pipeline string
+	KeyHash  uuid.UUID
+}
+
+type KeyOvertakenRow struct {
+	Key              string
+	Generation       int16
+	SuccessorKeyHash uuid.UUID
+	SuccessorSeq     int64
+	SuccessorIdx     int32
+	Seq              int64
+	Idx              int32
+	AcceptedAt       time.Time
+	DecidedAt        time.Time
+}
+
+// Records that were superseded before anything was sent.
+func (q *Queries) KeyOvertaken(ctx context.Context, arg KeyOvertakenParams) ([]KeyOvertakenRow, error) {
+	rows, err := q.db.Query(ctx, keyOvertaken, arg.Pipeline, arg.KeyHash)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []KeyOvertakenRow
+	for rows.Next() {
+		var i KeyOvertakenRow
+		if err := rows.Scan(
+			&i.Key,
+			&i.Generation,
+			&i.SuccessorKeyHash,
+			&i.SuccessorSeq,
+			&i.SuccessorIdx,
+			&i.Seq,
+			&i.Idx,
+			&i.AcceptedAt,
+			&i.DecidedAt,
 		); err != nil {
 			return nil, err
 		}

@@ -19,12 +19,13 @@ type ExtractorPubCheckpoint struct {
 }
 
 type OpsDefinition struct {
-	Name      string
-	Revision  int32
-	Yaml      string
-	Sha256    []byte
-	AppliedBy string
-	AppliedAt time.Time
+	Name          string
+	Revision      int32
+	Yaml          string
+	Sha256        []byte
+	AppliedBy     string
+	AppliedAt     time.Time
+	CaseSensitive bool
 }
 
 type OpsLetterMessage struct {

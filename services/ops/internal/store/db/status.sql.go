@@ -15,7 +15,9 @@ import (
 const lettersByState = `-- name: LettersByState :many
 SELECT l.pipeline, l.class, l.state, l.taker,
        (l.state = 'replaying' AND (EXISTS (SELECT 1 FROM retrier_pub.letters_taken t WHERE t.letter_id = l.letter_id)
-            OR EXISTS (SELECT 1 FROM extractor_pub.letters_taken t WHERE t.letter_id = l.letter_id)))::boolean AS taken,
+            OR EXISTS (SELECT 1 FROM extractor_pub.letters_taken t WHERE t.letter_id = l.letter_id)
+            OR EXISTS (SELECT 1 FROM reconciler_pub.resolutions r JOIN retrier_pub.resolutions_taken t ON t.failure_id = r.failure_id
+                       WHERE r.letter_id = l.letter_id)))::boolean AS taken,
        count(*) AS letters, min(l.changed_at)::timestamptz AS since
 FROM ops.letters l
 WHERE l.state IN ('open', 'replaying')
@@ -139,6 +141,48 @@ func (q *Queries) OpenChunks(ctx context.Context, maxItems int32) ([]OpenChunksR
 	return items, nil
 }
 
+const openDecisions = `-- name: OpenDecisions :many
+SELECT l.pipeline, d.decision, count(*) AS records, min(d.decided_at)::timestamptz AS since
+FROM ops.decisions d
+JOIN ops.letters l ON l.letter_id = d.letter_id
+WHERE NOT EXISTS (SELECT 1 FROM reconciler_pub.resolutions r WHERE r.letter_id = d.letter_id)
+GROUP BY l.pipeline, d.decision
+ORDER BY l.pipeline, d.decision
+`
+
+type OpenDecisionsRow struct {
+	Pipeline string
+	Decision string
+	Records  int64
+	Since    time.Time
+}
+
+// Decisions on unresolved records that the reconciler has not taken yet.
+func (q *Queries) OpenDecisions(ctx context.Context) ([]OpenDecisionsRow, error) {
+	rows, err := q.db.Query(ctx, openDecisions)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OpenDecisionsRow
+	for rows.Next() {
+		var i OpenDecisionsRow
+		if err := rows.Scan(
+			&i.Pipeline,
+			&i.Decision,
+			&i.Records,
+			&i.Since,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const pipelineStates = `-- name: PipelineStates :many
 SELECT d.name AS pipeline, max(d.revision)::integer AS revision,
        ((SELECT count(*) FROM extractor_pub.chunks c WHERE c.pipeline = d.name
@@ -236,6 +280,57 @@ func (q *Queries) ReadingPlaces(ctx context.Context) ([]ExtractorPubCheckpoint, 
 			&i.Seq,
 			&i.Idx,
 			&i.MovedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const runningJobs = `-- name: RunningJobs :many
+SELECT pipeline, job_id, chunk, job_state, rows, processed, failed, submitted_at, looked_at
+FROM poller_pub.watches
+WHERE state = 'watching'
+ORDER BY pipeline, submitted_at, chunk
+LIMIT $1
+`
+
+type RunningJobsRow struct {
+	Pipeline    string
+	JobID       string
+	Chunk       uuid.UUID
+	JobState    string
+	Rows        int32
+	Processed   int64
+	Failed      int64
+	SubmittedAt time.Time
+	LookedAt    *time.Time
+}
+
+// Jobs that Salesforce works on, as the poller last saw them.
+func (q *Queries) RunningJobs(ctx context.Context, maxItems int32) ([]RunningJobsRow, error) {
+	rows, err := q.db.Query(ctx, runningJobs, maxItems)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RunningJobsRow
+	for rows.Next() {
+		var i RunningJobsRow
+		if err := rows.Scan(
+			&i.Pipeline,
+			&i.JobID,
+			&i.Chunk,
+			&i.JobState,
+			&i.Rows,
+			&i.Processed,
+			&i.Failed,
+			&i.SubmittedAt,
+			&i.LookedAt,
 		); err != nil {
 			return nil, err
 		}

@@ -11,10 +11,10 @@ SELECT id, kind, request_digest, letters, skipped FROM ops.actions WHERE idempot
 UPDATE ops.actions SET letters = @letters, skipped = @skipped WHERE id = @id;
 
 -- name: LockLettersByID :many
-SELECT letter_id, state FROM ops.letters WHERE letter_id = ANY (@letter_ids::uuid[]) ORDER BY letter_id FOR UPDATE;
+SELECT letter_id, pipeline, class, state FROM ops.letters WHERE letter_id = ANY (@letter_ids::uuid[]) ORDER BY letter_id FOR UPDATE;
 
 -- name: LockLettersByFilter :many
-SELECT letter_id
+SELECT letter_id, class
 FROM ops.letters
 WHERE state = 'open'
   AND (@pipeline::text = '' OR pipeline = @pipeline)

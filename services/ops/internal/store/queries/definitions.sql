@@ -3,20 +3,34 @@
 SELECT pg_advisory_xact_lock(hashtext('ops.definitions'));
 
 -- name: CurrentDefinitions :many
-SELECT DISTINCT ON (name) name, revision, yaml, sha256, applied_by, applied_at
+SELECT DISTINCT ON (name) name, revision, yaml, sha256, applied_by, applied_at, case_sensitive
 FROM ops.definitions
 ORDER BY name, revision DESC;
 
 -- name: CurrentDefinition :one
-SELECT name, revision, yaml, sha256, applied_by, applied_at
+SELECT name, revision, yaml, sha256, applied_by, applied_at, case_sensitive
 FROM ops.definitions
 WHERE name = @name
 ORDER BY revision DESC
 LIMIT 1;
 
+-- name: DefinitionRevision :one
+SELECT name, revision, yaml, sha256, applied_by, applied_at, case_sensitive
+FROM ops.definitions
+WHERE name = @name AND revision = @revision;
+
+-- The newest revisions of a pipeline; texts come with them until together they are larger than @most_bytes.
+-- name: Revisions :many
+SELECT name, revision, sha256, applied_by, applied_at, case_sensitive,
+       (CASE WHEN sum(octet_length(yaml)) OVER (ORDER BY revision DESC) <= @most_bytes::bigint THEN yaml ELSE '' END)::text AS yaml
+FROM ops.definitions
+WHERE name = @name
+ORDER BY revision DESC
+LIMIT @most;
+
 -- name: InsertDefinition :exec
-INSERT INTO ops.definitions (name, revision, yaml, sha256, applied_by, applied_at)
-VALUES (@name, @revision, @yaml, @sha256, @applied_by, @applied_at);
+INSERT INTO ops.definitions (name, revision, yaml, sha256, applied_by, applied_at, case_sensitive)
+VALUES (@name, @revision, @yaml, @sha256, @applied_by, @applied_at, @case_sensitive);
 
 -- name: Orgs :many
 SELECT name, yaml, applied_by, applied_at FROM ops.orgs ORDER BY name;
@@ -33,6 +47,14 @@ SELECT ((SELECT count(*) FROM extractor_pub.chunks c
      + (SELECT count(*) FROM retrier_pub.chunks c
         WHERE c.space = @space AND NOT EXISTS (SELECT 1 FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)))::bigint AS chunks,
        (SELECT count(*) FROM retrier_pub.waiting w WHERE w.pipeline = ANY (@pipelines::text[])) AS waiting;
+
+-- Records of one pipeline that are on their way, in whatever entity space: its key field may not change while there are any.
+-- name: PipelineBusy :one
+SELECT ((SELECT count(*) FROM extractor_pub.chunks c
+        WHERE c.pipeline = @pipeline AND NOT EXISTS (SELECT 1 FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk))
+     + (SELECT count(*) FROM retrier_pub.chunks c
+        WHERE c.pipeline = @pipeline AND NOT EXISTS (SELECT 1 FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)))::bigint AS chunks,
+       (SELECT count(*) FROM retrier_pub.waiting w WHERE w.pipeline = @pipeline) AS waiting;
 
 -- name: InsertAudit :exec
 INSERT INTO ops.audit (by, action, target, reason, detail) VALUES (@by, @action, @target, @reason, @detail);

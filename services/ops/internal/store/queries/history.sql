@@ -34,7 +34,8 @@ ORDER BY r.generation, c.seal_no;
 SELECT q.chunk::uuid AS chunk, q.row::integer AS row,
        s.state AS submission_state, s.job_id, s.submitted_at, s.last_error, s.waiting_for,
        w.state AS watch_state, w.job_state, w.finished_at,
-       k.state AS work_state, k.last_error AS work_error, k.reason AS work_reason,
+       k.state AS work_state, k.last_error AS work_error, k.reason AS work_reason, coalesce(k.lookups, 0)::integer AS lookups, k.looked_up_at,
+       u.class AS unsent_class, u.code AS unsent_code, u.message AS unsent_message, s.checked_at,
        o.reconciled_at, o.job_id AS outcome_job_id,
        CASE WHEN o.chunk IS NULL OR q.row >= o.rows THEN 0 ELSE get_byte(o.row_states, q.row) END::integer AS row_state,
        CASE WHEN o.chunk IS NULL THEN ''::bytea ELSE substring(o.row_ids FROM q.row * 18 + 1 FOR 18) END::bytea AS row_id,
@@ -43,7 +44,8 @@ FROM (SELECT unnest(@chunks::uuid[]) AS chunk, unnest(@rows::integer[]) AS row) 
 LEFT JOIN submitter_pub.submissions s ON s.chunk = q.chunk
 LEFT JOIN poller_pub.watches w ON w.chunk = q.chunk
 LEFT JOIN reconciler_pub.work k ON k.chunk = q.chunk
-LEFT JOIN reconciler_pub.outcomes o ON o.chunk = q.chunk;
+LEFT JOIN reconciler_pub.outcomes o ON o.chunk = q.chunk
+LEFT JOIN submitter_pub.unsent u ON u.chunk = q.chunk AND u.row = q.row;
 
 -- name: KeyFailures :many
 SELECT id, chunk, row, run, key, generation, entity, seq, idx, accepted_at, attempt, outcome, class, code, message, disposition, letter_id, decided_at
@@ -78,6 +80,24 @@ SELECT chunk, row, generation, successor_key_hash, successor_seq, successor_idx,
 FROM submitter_pub.superseded
 WHERE pipeline = @pipeline AND key_hash = @key_hash
 ORDER BY generation, decided_at;
+
+-- Records that were superseded before anything was sent.
+-- name: KeyOvertaken :many
+SELECT key, generation, successor_key_hash, successor_seq, successor_idx, seq, idx, accepted_at, decided_at
+FROM extractor_pub.superseded
+WHERE pipeline = @pipeline AND key_hash = @key_hash
+ORDER BY generation;
+
+-- What was decided of unresolved tries, by whom, and how far the decision has come.
+-- name: KeyDecisions :many
+SELECT f.id AS failure_id, f.generation, f.letter_id, d.decision, d.sf_id, d.reason, d.by, d.decided_at,
+       r.decision AS resolved_decision, r.sf_id AS resolved_sf_id, r.by AS resolved_by, r.reason AS resolved_reason, r.decided_at AS resolved_at,
+       (EXISTS (SELECT 1 FROM retrier_pub.resolutions_taken t WHERE t.failure_id = f.id))::boolean AS taken
+FROM reconciler_pub.failures f
+LEFT JOIN ops.decisions d ON d.letter_id = f.letter_id
+LEFT JOIN reconciler_pub.resolutions r ON r.failure_id = f.id
+WHERE f.pipeline = @pipeline AND f.key_hash = @key_hash AND f.disposition = 'unresolved' AND (d.letter_id IS NOT NULL OR r.failure_id IS NOT NULL)
+ORDER BY f.id;
 
 -- name: RecordAtPlace :one
 SELECT chunk, row FROM extractor_pub.records WHERE pipeline = @pipeline AND key_hash = @key_hash AND chunk IS NOT NULL ORDER BY generation LIMIT 1;

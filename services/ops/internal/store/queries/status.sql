@@ -53,9 +53,28 @@ ORDER BY pipeline, class;
 -- name: LettersByState :many
 SELECT l.pipeline, l.class, l.state, l.taker,
        (l.state = 'replaying' AND (EXISTS (SELECT 1 FROM retrier_pub.letters_taken t WHERE t.letter_id = l.letter_id)
-            OR EXISTS (SELECT 1 FROM extractor_pub.letters_taken t WHERE t.letter_id = l.letter_id)))::boolean AS taken,
+            OR EXISTS (SELECT 1 FROM extractor_pub.letters_taken t WHERE t.letter_id = l.letter_id)
+            OR EXISTS (SELECT 1 FROM reconciler_pub.resolutions r JOIN retrier_pub.resolutions_taken t ON t.failure_id = r.failure_id
+                       WHERE r.letter_id = l.letter_id)))::boolean AS taken,
        count(*) AS letters, min(l.changed_at)::timestamptz AS since
 FROM ops.letters l
 WHERE l.state IN ('open', 'replaying')
 GROUP BY 1, 2, 3, 4, 5
 ORDER BY 1, 2, 3, 4, 5;
+
+-- Jobs that Salesforce works on, as the poller last saw them.
+-- name: RunningJobs :many
+SELECT pipeline, job_id, chunk, job_state, rows, processed, failed, submitted_at, looked_at
+FROM poller_pub.watches
+WHERE state = 'watching'
+ORDER BY pipeline, submitted_at, chunk
+LIMIT @max_items;
+
+-- Decisions on unresolved records that the reconciler has not taken yet.
+-- name: OpenDecisions :many
+SELECT l.pipeline, d.decision, count(*) AS records, min(d.decided_at)::timestamptz AS since
+FROM ops.decisions d
+JOIN ops.letters l ON l.letter_id = d.letter_id
+WHERE NOT EXISTS (SELECT 1 FROM reconciler_pub.resolutions r WHERE r.letter_id = d.letter_id)
+GROUP BY l.pipeline, d.decision
+ORDER BY l.pipeline, d.decision;
