@@ -47,6 +47,8 @@ type Options struct {
 	SimClientID      string
 	SimClientSecret  string
 	SimRowsPerSecond int
+	// SimModelFile is the YAML file of our own simulator's object model; empty = its default, Account and Contact.
+	SimModelFile string
 	// PostgresDSN is an administrator's connection string of a server that runs already; empty = one of our own.
 	PostgresDSN string
 	// PipelinesDir holds definitions, one YAML document a file; empty = the shipped ones.
@@ -86,6 +88,15 @@ func (e *PortTakenError) Error() string {
 	return fmt.Sprintf("%s is in use by another program: name another port with %s (0 = a free one)", e.Address, e.Flag)
 }
 
+// ModelError says that the simulator cannot be made with the object model of a file.
+type ModelError struct {
+	File string
+	Err  error
+}
+
+func (e *ModelError) Error() string { return fmt.Sprintf("%s: %v", e.File, e.Err) }
+func (e *ModelError) Unwrap() error { return e.Err }
+
 // Start starts every part, in the order in which they need each other.
 func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	s := &Stack{failed: make(chan error, 1)}
@@ -102,6 +113,10 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 		return nil, err
 	}
 	s.Pipelines = names
+	sim, err := s.newSimulator(o)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 
@@ -112,7 +127,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if err := s.startNATS(ctx, o); err != nil {
 		return nil, err
 	}
-	if err := s.startSimulator(ctx, o); err != nil {
+	if err := s.startSimulator(ctx, o, sim); err != nil {
 		return nil, err
 	}
 	work, err := s.workDir(o)
@@ -226,21 +241,30 @@ func (s *Stack) startNATS(ctx context.Context, o Options) error {
 	return nil
 }
 
-func (s *Stack) startSimulator(ctx context.Context, o Options) error {
+// newSimulator makes our own simulator, which needs nothing that runs: a model that is wrong is told before anything is opened. nil = another one is
+// to be used.
+func (s *Stack) newSimulator(o Options) (*orgsim.App, error) {
 	s.SimClientID, s.SimSecret = o.SimClientID, o.SimClientSecret
 	if s.SimClientID == "" {
 		s.SimClientID, s.SimSecret = orgsim.DefaultClientID, orgsim.DefaultClientSecret
 	}
 	if o.SimURL != "" {
-		s.SimURL, s.SimControlURL = o.SimURL, o.SimURL+"/sim"
-		return nil
+		return nil, nil //nolint:nilnil // none is an answer
 	}
 	sim, err := orgsim.New(orgsim.Options{
-		Listen: loopback(o.SimPort), ClientID: s.SimClientID, ClientSecret: s.SimSecret, RowsPerSecond: o.SimRowsPerSecond,
+		Listen: loopback(o.SimPort), ClientID: s.SimClientID, ClientSecret: s.SimSecret, RowsPerSecond: o.SimRowsPerSecond, ModelFile: o.SimModelFile,
 		Logger: service.NewEnv("orgsim", o.LogTo, o.Level).Logger,
 	})
-	if err != nil {
-		return err
+	if err != nil && o.SimModelFile != "" {
+		return nil, &ModelError{File: o.SimModelFile, Err: err}
+	}
+	return sim, err
+}
+
+func (s *Stack) startSimulator(ctx context.Context, o Options, sim *orgsim.App) error {
+	if sim == nil {
+		s.SimURL, s.SimControlURL = o.SimURL, o.SimURL+"/sim"
+		return nil
 	}
 	if err := sim.Start(ctx); err != nil {
 		return err

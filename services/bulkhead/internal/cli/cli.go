@@ -61,6 +61,9 @@ Operate:     bulkhead status                   (does the balance add up? what ne
              bulkhead record KEY               (what became of one record)
              bulkhead export failed            (what did not land, as CSV or NDJSON)
              bulkhead pipelines resume NAME    (lift what paused a pipeline)
+             bulkhead replay --since 24h …     (read a part of a stream again)
+Define:      bulkhead mapping test DEF FILE    (what a definition makes of records)
+             bulkhead pipelines apply FILE     (and revisions, diff, rollback)
 
 Exit codes:  0 done, nothing needs a person     1 failed, or a balance that does not add up
              2 usage or configuration           3 done in part: something is dead, unresolved or still open
@@ -86,7 +89,7 @@ Exit codes:  0 done, nothing needs a person     1 failed, or a balance that does
 	root.PersistentFlags().Lookup("ops").DefValue = defaultOps
 	root.PersistentFlags().Lookup("token-file").DefValue = ""
 	root.PersistentFlags().BoolVar(&g.json, "json", false, "print one JSON object instead of text")
-	root.AddCommand(newStatus(g), newDLQ(g), newRecord(g), newExport(g), newPipelines(g), newDev(g), newDemo(g), newSim(g))
+	root.AddCommand(newStatus(g), newDLQ(g), newRecord(g), newExport(g), newReplay(g), newPipelines(g), newMapping(g), newLoad(g), newDev(g), newDemo(g), newSim(g))
 	wrapArgs(root)
 	return root
 }

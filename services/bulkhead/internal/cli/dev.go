@@ -33,8 +33,12 @@ stdout: one JSON object a line: an endpoint each for nats, ops_http, ops_grpc, s
 Without --data everything is gone at the end. With --data DIR PostgreSQL and NATS are kept there, and a simulator that outlives
 this process is needed, since Salesforce would not forget either: run "bulkhead sim" and name it with --sim.
 
+--pipelines DIR applies the definitions of a directory, those that others depend on (dependsOn) first; --model FILE gives the
+simulated org the objects that they write.
+
 PostgreSQL: --postgres or DATABASE_URL if given, else the programs found on this machine.`,
 		Example: `  bulkhead dev
+  bulkhead dev --model model.yaml --pipelines ./pipelines
   bulkhead sim --listen 127.0.0.1:8082
   bulkhead dev --data ./state --sim http://127.0.0.1:8082`,
 		Args: cobra.NoArgs,
@@ -67,6 +71,7 @@ PostgreSQL: --postgres or DATABASE_URL if given, else the programs found on this
 	f.StringVar(&o.SimURL, "sim", "", "URL of a simulator that runs elsewhere")
 	f.StringVar(&o.SimClientID, "sim-client-id", "", "client id for --sim (default bulkhead)")
 	f.StringVar(&secretFile, "sim-client-secret-file", "", "file with the client secret for --sim-client-id")
+	f.StringVar(&o.SimModelFile, "model", "", "YAML `file` with the object model of the simulator (default: Account and Contact)")
 	f.StringVar(&o.PipelinesDir, "pipelines", "", "directory with pipeline definitions (default: the shipped ones)")
 	postgresFlag(cmd, &o.PostgresDSN)
 	return cmd
@@ -100,6 +105,9 @@ func checkDev(o *allinone.Options, secretFile string) error {
 		}
 		o.SimURL = strings.TrimRight(o.SimURL, "/")
 	}
+	if o.SimURL != "" && o.SimModelFile != "" {
+		return errors.New("--model is for a simulator of dev's own: give it to bulkhead sim, which --sim names")
+	}
 	if (o.SimClientID == "") != (secretFile == "") {
 		return errors.New("--sim-client-id and --sim-client-secret-file belong together")
 	}
@@ -129,6 +137,7 @@ func startError(ctx context.Context, err error) error {
 	var (
 		port *allinone.PortTakenError
 		def  *allinone.DefinitionError
+		mod  *allinone.ModelError
 	)
 	switch {
 	case ctx.Err() != nil:
@@ -137,6 +146,8 @@ func startError(ctx context.Context, err error) error {
 		return usage(port)
 	case errors.As(err, &def):
 		return usage(def)
+	case errors.As(err, &mod):
+		return usage(mod)
 	case errors.Is(err, local.ErrNoPostgres), errors.Is(err, local.ErrInUse):
 		return usage(err)
 	default:

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"bulkhead/libs/record"
 	opsv1 "bulkhead/proto/gen/bulkhead/ops/v1"
 )
 
@@ -26,7 +27,7 @@ type letterFlags struct {
 
 func (f *letterFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.pipeline, "pipeline", "", "only letters of this pipeline")
-	cmd.Flags().StringVar(&f.class, "class", "", "only letters of this class (data, duplicate, reference, …)")
+	cmd.Flags().StringVar(&f.class, "class", "", "only letters of this class (data, duplicate, reference, unresolved, …)")
 	cmd.Flags().StringVar(&f.code, "code", "", "only letters with this code (REQUIRED_FIELD_MISSING, …)")
 	cmd.Flags().StringVar(&f.group, "group", "", "only letters of this `group`, as bulkhead dlq ls names it")
 	cmd.Flags().StringVar(&f.run, "run", "", "only letters of this run")
@@ -45,7 +46,7 @@ superseded or discarded; nothing removes them by age.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newDLQList(g), newDLQShow(g), newDLQReplay(g), newDLQDiscard(g))
+	cmd.AddCommand(newDLQList(g), newDLQShow(g), newDLQReplay(g), newDLQDiscard(g), newDLQResolve(g))
 	return cmd
 }
 
@@ -57,10 +58,12 @@ func newDLQList(g *globals) *cobra.Command {
 		page  string
 	)
 	cmd := &cobra.Command{
-		Use:   "ls",
-		Short: "List groups of dead letters by cause, then the letters",
+		Use:     "ls",
+		Aliases: []string{"list"},
+		Short:   "List groups of dead letters by cause, then the letters",
 		Example: `  bulkhead dlq ls
   bulkhead dlq ls --pipeline contacts --class reference
+  bulkhead dlq ls --class unresolved              (nobody knows whether they landed: bulkhead dlq resolve)
   bulkhead dlq ls --code REQUIRED_FIELD_MISSING --limit 500 --json`,
 		Long: `List the dead letters that wait, first as groups of one cause, then letter by letter. Exit code 4: nothing matches.
 
@@ -182,7 +185,12 @@ func printLetters(g *globals, page *opsv1.ListDeadLettersResponse) {
 		fmt.Fprintf(g.out, "; more: --page-token %s", t)
 	}
 	first := page.GetDeadLetters()[0]
-	fmt.Fprintf(g.out, "\nnext: bulkhead dlq show %s\n      bulkhead dlq replay --pipeline %s --code %s --reason '…'\n", first.GetId(), printable(first.GetPipeline()), printable(first.GetCode()))
+	fmt.Fprintf(g.out, "\nnext: bulkhead dlq show %s\n", first.GetId())
+	if first.GetClass() == string(record.ClassUnresolved) {
+		fmt.Fprintf(g.out, "      bulkhead dlq resolve %s --landed ID | --not-landed --reason '…'\n", first.GetId())
+		return
+	}
+	fmt.Fprintf(g.out, "      bulkhead dlq replay --pipeline %s --code %s --reason '…'\n", printable(first.GetPipeline()), printable(first.GetCode()))
 }
 
 func newDLQShow(g *globals) *cobra.Command {
@@ -257,7 +265,10 @@ func printLetter(g *globals, l *opsv1.DeadLetter) {
 	} else {
 		fmt.Fprintf(w, "payload (%d bytes that are no UTF-8)\n%q\n", len(l.GetPayloadBytes()), l.GetPayloadBytes())
 	}
-	if l.GetState() == "open" {
+	switch {
+	case l.GetState() == "open" && l.GetClass() == string(record.ClassUnresolved):
+		fmt.Fprintf(w, "\nnext: look in the org whether the row is there, then\n      bulkhead dlq resolve %s --landed ID --reason '…'\n      bulkhead dlq resolve %s --not-landed --reason '…'     (it is sent again)\n", l.GetId(), l.GetId())
+	case l.GetState() == "open":
 		fmt.Fprintf(w, "\nnext: bulkhead dlq replay %s     (send it again)\n      bulkhead dlq discard %s --reason '…'\n", l.GetId(), l.GetId())
 	}
 }
@@ -273,8 +284,7 @@ type decision struct {
 func (d *decision) flags(cmd *cobra.Command) {
 	d.add(cmd)
 	cmd.Flags().StringVar(&d.reason, "reason", "", "why; it is kept in the audit trail")
-	cmd.Flags().StringVar(&d.by, "by", osUser(), "who decides")
-	cmd.Flags().Lookup("by").DefValue = "the operating system's user"
+	byFlag(cmd, &d.by, "who decides")
 	cmd.Flags().StringVar(&d.idempotencyKey, "idempotency-key", "", "the same key again does nothing and returns the first answer; default a new one")
 	cmd.Flags().Int64Var(&d.expect, "expect", -1, "how many letters the filter must match now; another number is refused")
 	cmd.Flags().Lookup("expect").DefValue = "0" // no number is not shown as one

@@ -24,15 +24,16 @@ func newPipelines(g *globals) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newPipelinesList(g), newPipelinesShow(g), newPipelinesApply(g), newPipelinesResume(g))
+	cmd.AddCommand(newPipelinesList(g), newPipelinesShow(g), newPipelinesApply(g), newPipelinesRevisions(g), newPipelinesDiff(g), newPipelinesRollback(g), newPipelinesResume(g))
 	return cmd
 }
 
 func newPipelinesList(g *globals) *cobra.Command {
 	return &cobra.Command{
-		Use:   "ls",
-		Short: "List the pipelines with their current revision",
-		Args:  cobra.NoArgs,
+		Use:     "ls",
+		Aliases: []string{"list"},
+		Short:   "List the pipelines: current revision, what they do, who answers for them",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := g.client()
 			if err != nil {
@@ -47,10 +48,13 @@ func newPipelinesList(g *globals) *cobra.Command {
 			} else {
 				rows := [][]string{}
 				for _, p := range resp.GetPipelines() {
-					rows = append(rows, []string{printable(p.GetName()), strconv.Itoa(int(p.GetRevision())), stamp(p.GetAppliedAt()), oneLine(p.GetAppliedBy(), 30), strconv.Itoa(len(p.GetPauses()))})
+					rows = append(rows, []string{
+						printable(p.GetName()), strconv.Itoa(int(p.GetRevision())), orDash(p.GetOperation()), orDash(p.GetObject()), keyField(p), orDash(strings.Join(p.GetDependsOn(), ",")),
+						orDash(p.GetOwner()), stamp(p.GetAppliedAt()), oneLine(p.GetAppliedBy(), 30), strconv.Itoa(len(p.GetPauses())),
+					})
 				}
 				if len(rows) > 0 {
-					table(g.out, "PIPELINE|REV|APPLIED|BY|PAUSES", rows)
+					table(g.out, "PIPELINE|REV|OPERATION|OBJECT|KEY FIELD|DEPENDS ON|OWNER|APPLIED|BY|PAUSES", rows)
 				} else {
 					fmt.Fprintln(g.out, "No pipeline is defined yet: bulkhead pipelines apply FILE")
 				}
@@ -63,16 +67,38 @@ func newPipelinesList(g *globals) *cobra.Command {
 	}
 }
 
+// keyField is the column by which a pipeline's rows are matched.
+func keyField(p *opsv1.Pipeline) string {
+	if p.GetKeyField() == "" && p.GetOperation() != "" {
+		return "content"
+	}
+	return orDash(p.GetKeyField())
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return oneLine(s, 40)
+}
+
 func newPipelinesShow(g *globals) *cobra.Command {
-	return &cobra.Command{
-		Use:     "show NAME",
-		Short:   "Print the current definition of a pipeline",
-		Example: "  bulkhead pipelines show contacts > contacts.yaml",
-		Args:    cobra.ExactArgs(1),
+	revision := 0
+	cmd := &cobra.Command{
+		Use:   "show NAME",
+		Short: "Print the definition of a pipeline",
+		Long: `Print the current definition of a pipeline, or that of an earlier revision: on stdout the text exactly as it was applied, so that it
+can be edited and applied again, on stderr what it does, who answers for it, and what pauses it.`,
+		Example: `  bulkhead pipelines show contacts > contacts.yaml
+  bulkhead pipelines show contacts --revision 3`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := g.client()
 			if err != nil {
 				return err
+			}
+			if cmd.Flags().Changed("revision") {
+				return showRevision(cmd.Context(), g, c, args[0], revision)
 			}
 			resp, raw, err := c.Pipeline(cmd.Context(), args[0])
 			if err != nil {
@@ -82,11 +108,31 @@ func newPipelinesShow(g *globals) *cobra.Command {
 				fmt.Fprintf(g.out, "%s\n", raw)
 				return nil
 			}
-			p := resp.GetPipeline()
-			fmt.Fprintf(g.out, "# %s, revision %d, applied %s by %s\n%s\n", printable(p.GetName()), p.GetRevision(), stamp(p.GetAppliedAt()), printable(p.GetAppliedBy()), strings.TrimRight(printable(p.GetYaml()), "\n"))
+			printPipeline(g, resp.GetPipeline())
 			return nil
 		},
 	}
+	cmd.Flags().IntVar(&revision, "revision", 0, "an earlier `revision` (bulkhead pipelines revisions lists them)")
+	return cmd
+}
+
+// printPipeline prints a definition's text on stdout exactly as it was applied, and what there is to say of it on stderr.
+func printPipeline(g *globals, p *opsv1.Pipeline) {
+	w := g.err
+	fmt.Fprintf(w, "# %s, revision %d, applied %s by %s\n", printable(p.GetName()), p.GetRevision(), stamp(p.GetAppliedAt()), oneLine(p.GetAppliedBy(), 80))
+	if p.GetOperation() != "" {
+		fmt.Fprintf(w, "# %s of %s in org %s, rows matched by %s\n", p.GetOperation(), printable(p.GetObject()), printable(p.GetOrg()), keyField(p))
+	}
+	if p.GetOwner() != "" || p.GetContact() != "" {
+		fmt.Fprintf(w, "# owner %s, contact %s\n", orDash(p.GetOwner()), orDash(p.GetContact()))
+	}
+	if len(p.GetDependsOn()) > 0 {
+		fmt.Fprintf(w, "# depends on %s\n", oneLine(strings.Join(p.GetDependsOn(), ", "), 200))
+	}
+	for _, pause := range p.GetPauses() {
+		fmt.Fprintf(w, "# paused by %s since %s: %s %s\n", pause.GetService(), stamp(pause.GetSince()), oneLine(pause.GetCode(), 80), oneLine(pause.GetMessage(), 200))
+	}
+	fmt.Fprint(g.out, printable(p.GetYaml()))
 }
 
 func newPipelinesApply(g *globals) *cobra.Command {
@@ -144,8 +190,7 @@ way, for example with another number of lanes.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&by, "by", osUser(), "who applies")
-	cmd.Flags().Lookup("by").DefValue = "the operating system's user"
+	byFlag(cmd, &by, "who applies")
 	return cmd
 }
 
@@ -202,7 +247,6 @@ permission, login, a change in the org that fails whole chunks alike): bulkhead 
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why; it is kept in the audit trail")
-	cmd.Flags().StringVar(&by, "by", osUser(), "who lifts it")
-	cmd.Flags().Lookup("by").DefValue = "the operating system's user"
+	byFlag(cmd, &by, "who lifts it")
 	return cmd
 }

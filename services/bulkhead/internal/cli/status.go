@@ -23,7 +23,8 @@ func newStatus(g *globals) *cobra.Command {
 		Use:   "status",
 		Short: "Show the balance, and what still moves or waits for a person",
 		Long: `Show the balance of every pipeline: accepted records and where each of them is. Beside it: records received and not yet
-accepted (unread), repeats, checkpoints, pauses, and open work with the service that must move it.
+accepted (unread), repeats, checkpoints, pauses, the jobs that Salesforce works on with the records it has processed, and open work with
+the service that must move it.
 
 Exit code 0: everything has landed or was decided. 3: something is dead, unresolved or still open. 1: the balance does not
 add up, which is an incident.`,
@@ -150,13 +151,14 @@ func printStatus(g *globals, st *opsv1.GetStatusResponse) {
 	table(g.out, "PIPELINE|REV|ACCEPTED|LANDED|IN FLIGHT|RETRYING|UNRESOLVED|DEAD|REPEATS|UNREAD|CHECKPOINT lane:seq[.index]", rows)
 	for _, p := range st.GetPipelines() {
 		if p.GetStopped() != "" {
-			fmt.Fprintf(g.out, "\n%s HAS STOPPED READING: %s\n", printable(p.GetName()), printable(p.GetStopped()))
+			fmt.Fprintf(g.out, "\n%s HAS STOPPED READING: %s\n%s", printable(p.GetName()), printable(p.GetStopped()), answersFor(p))
 		}
 		for _, pause := range p.GetPauses() {
-			fmt.Fprintf(g.out, "\n%s is paused by %s since %s: %s %s\n  next: bulkhead pipelines resume %s --reason '…'\n", printable(p.GetName()),
-				pause.GetService(), stamp(pause.GetSince()), printable(pause.GetCode()), oneLine(pause.GetMessage(), 200), printable(p.GetName()))
+			fmt.Fprintf(g.out, "\n%s is paused by %s since %s: %s %s\n%s  next: bulkhead pipelines resume %s --reason '…'\n", printable(p.GetName()),
+				pause.GetService(), stamp(pause.GetSince()), printable(pause.GetCode()), oneLine(pause.GetMessage(), 200), answersFor(p), printable(p.GetName()))
 		}
 	}
+	printJobs(g, st)
 	if items := st.GetOpenItems(); len(items) > 0 {
 		rows = rows[:0]
 		for _, it := range items {
@@ -175,9 +177,47 @@ func printStatus(g *globals, st *opsv1.GetStatusResponse) {
 		}
 		fmt.Fprintln(g.out, line)
 	}
+	if n := st.GetBalance().GetUnresolved(); n > 0 {
+		fmt.Fprintf(g.out, "\n%s records may have landed or not: bulkhead dlq ls --class unresolved\n", thousands(n))
+	}
 	if st.GetBalance().GetDead() > 0 {
 		fmt.Fprintf(g.out, "\n%s records wait for you: bulkhead dlq ls\n", thousands(st.GetBalance().GetDead()))
 	}
+}
+
+// answersFor is the line that names who answers for a pipeline; "" where its definition does not say.
+func answersFor(p *opsv1.PipelineStatus) string {
+	if p.GetOwner() == "" && p.GetContact() == "" {
+		return ""
+	}
+	return fmt.Sprintf("  answers for it: %s, contact %s\n", orDash(p.GetOwner()), orDash(p.GetContact()))
+}
+
+// printJobs shows how far Salesforce has come with the jobs that it works on.
+func printJobs(g *globals, st *opsv1.GetStatusResponse) {
+	rows := [][]string{}
+	for _, p := range st.GetPipelines() {
+		for _, j := range p.GetJobs() {
+			rows = append(rows, []string{
+				printable(j.GetJobId()), printable(p.GetName()), printable(j.GetState()), progressOf(j.GetProcessed(), int64(j.GetRows())), thousands(j.GetFailed()),
+				stamp(j.GetSubmittedAt()), stamp(j.GetSeenAt()),
+			})
+		}
+	}
+	if len(rows) > 0 {
+		fmt.Fprintln(g.out)
+		table(g.out, "JOB|PIPELINE|STATE|PROCESSED|FAILED|SUBMITTED|SEEN", rows)
+	}
+}
+
+// progressOf writes 30000 of 40000 as a bar with numbers.
+func progressOf(done, all int64) string {
+	const width = 10
+	if all <= 0 {
+		return thousands(done)
+	}
+	filled := int(min(max(done, 0), all) * width / all)
+	return fmt.Sprintf("%s%s %s of %s", strings.Repeat("█", filled), strings.Repeat("░", width-filled), thousands(done), thousands(all))
 }
 
 func checkpoints(cs []*opsv1.Checkpoint) string {

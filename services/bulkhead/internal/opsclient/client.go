@@ -113,6 +113,54 @@ func (c *Client) ResumePipeline(ctx context.Context, in *opsv1.ResumePipelineReq
 	return out, raw, err
 }
 
+// Revisions lists the revisions of a definition, the newest first.
+func (c *Client) Revisions(ctx context.Context, name string) (*opsv1.ListRevisionsResponse, []byte, error) {
+	out := &opsv1.ListRevisionsResponse{}
+	raw, err := c.call(ctx, http.MethodGet, "/v1/pipelines/"+url.PathEscape(name)+"/revisions", nil, nil, out)
+	return out, raw, err
+}
+
+// Diff compares two revisions of a definition; to 0 = the current one, from 0 = the one before to.
+func (c *Client) Diff(ctx context.Context, name string, from, to int) (*opsv1.DiffRevisionsResponse, []byte, error) {
+	q := url.Values{}
+	for key, n := range map[string]int{"from": from, "to": to} {
+		if n > 0 {
+			q.Set(key, strconv.Itoa(n))
+		}
+	}
+	out := &opsv1.DiffRevisionsResponse{}
+	raw, err := c.call(ctx, http.MethodGet, "/v1/pipelines/"+url.PathEscape(name)+":diff", q, nil, out)
+	return out, raw, err
+}
+
+// RollbackPipeline applies the text of an earlier revision as a new one.
+func (c *Client) RollbackPipeline(ctx context.Context, in *opsv1.RollbackPipelineRequest) (*opsv1.RollbackPipelineResponse, []byte, error) {
+	out := &opsv1.RollbackPipelineResponse{}
+	raw, err := c.call(ctx, http.MethodPost, "/v1/pipelines/"+url.PathEscape(in.GetName())+":rollback", nil, in, out)
+	return out, raw, err
+}
+
+// Resolve decides unresolved letters.
+func (c *Client) Resolve(ctx context.Context, in *opsv1.ResolveRecordsRequest) (*opsv1.ResolveRecordsResponse, []byte, error) {
+	out := &opsv1.ResolveRecordsResponse{}
+	raw, err := c.call(ctx, http.MethodPost, "/v1/dead-letters:resolve", nil, in, out)
+	return out, raw, err
+}
+
+// Reread orders a part of a pipeline's stream to be read again.
+func (c *Client) Reread(ctx context.Context, in *opsv1.RereadRecordsRequest) (*opsv1.RereadRecordsResponse, []byte, error) {
+	out := &opsv1.RereadRecordsResponse{}
+	raw, err := c.call(ctx, http.MethodPost, "/v1/pipelines/"+url.PathEscape(in.GetPipeline())+":reread", nil, in, out)
+	return out, raw, err
+}
+
+// GetReread says how far an order to read again has come.
+func (c *Client) GetReread(ctx context.Context, id string) (*opsv1.GetRereadResponse, []byte, error) {
+	out := &opsv1.GetRereadResponse{}
+	raw, err := c.call(ctx, http.MethodGet, "/v1/rereads/"+url.PathEscape(id), nil, nil, out)
+	return out, raw, err
+}
+
 // DeadLetters returns one page of letters.
 func (c *Client) DeadLetters(ctx context.Context, in *opsv1.ListDeadLettersRequest) (*opsv1.ListDeadLettersResponse, []byte, error) {
 	q := values("pipeline", in.GetPipeline(), "class", in.GetClass(), "code", in.GetCode(), "group", in.GetGroup(),
