@@ -57,7 +57,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	_ = json.NewEncoder(stdout).Encode(map[string]string{
-		"endpoint": "simulator", "url": sim.URL(), "client_id": opts.ClientID, "control_url": sim.URL() + "/sim/",
+		"endpoint": "simulator", "url": sim.URL(), "client_id": opts.ClientID, "control_url": sim.URL() + "/sim",
 	})
 	broken := make(chan error, 1)
 	go func() { broken <- sim.Wait() }()
@@ -78,7 +78,7 @@ func readOptions(args []string, stderr io.Writer) (app.Options, error) {
 	fs := flag.NewFlagSet("orgsim", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	listen := fs.String("listen", app.DefaultListen, "`address` to serve on; port 0 takes a free one")
-	model := fs.String("model", "", "YAML `file` of the object model (default: Account and Contact, built in)")
+	model := fs.String("model", "", "YAML `file` of the object model, as explained in services/orgsim/examples/model.yaml (default: Account and Contact, built in)")
 	clientID := fs.String("client-id", app.DefaultClientID, "client `id` that the token endpoint accepts")
 	secretFile := fs.String("client-secret-file", "", "`file` that holds the client secret (default: "+app.DefaultClientSecret+")")
 	seed := fs.Int64("org-seed", 0, "`number` that decides all ids: the same seed is the same org")

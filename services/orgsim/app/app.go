@@ -53,7 +53,8 @@ func DefaultModel() []byte { return append([]byte(nil), defaultModel...) }
 type Options struct {
 	// Listen is the address to serve on; default 127.0.0.1:0, a free port.
 	Listen string
-	// ModelFile is the YAML file of the object model; Model is its text and goes before it. Default: DefaultModel.
+	// ModelFile is the YAML file of the object model, as explained in examples/model.yaml beside this package; Model is
+	// its text and goes before it. Default: DefaultModel.
 	ModelFile string
 	Model     []byte
 	// ClientID and ClientSecret are what the client credentials flow accepts. Defaults: bulkhead, bulkhead-dev.

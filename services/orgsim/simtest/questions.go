@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -33,7 +34,7 @@ func (s *Sim) Counts() map[string]Count {
 	return get[map[string]Count](s, "counts?digest=1")
 }
 
-// Record returns a row by external id or Id with all its versions; it is false when the org does not hold it.
+// Record returns a row by external id, unique value or Id with all its versions; it is false when the org does not hold it.
 func (s *Sim) Record(object, key string) (Record, bool) {
 	s.t.Helper()
 	path := "records/" + url.PathEscape(object) + "/" + url.PathEscape(key)
@@ -52,6 +53,22 @@ func (s *Sim) Records(object string, history bool) []Record {
 		path += "?versions=all"
 	}
 	return lines[Record](s, path)
+}
+
+// Holding returns the rows that hold a value in a field, compared exactly, with their history; deleted rows too if asked.
+func (s *Sim) Holding(object, field, value string, deleted bool) []Record {
+	s.t.Helper()
+	q := url.Values{"versions": {"all"}, "field": {field}, "value": {value}}
+	if deleted {
+		q.Set("deleted", "1")
+	}
+	return lines[Record](s, "records/"+url.PathEscape(object)+"?"+q.Encode())
+}
+
+// Groups returns how many rows hold the same values in these fields, or in all when none is named.
+func (s *Sim) Groups(object string, fields ...string) []Group {
+	s.t.Helper()
+	return lines[Group](s, "groups/"+url.PathEscape(object)+"?"+url.Values{"fields": {strings.Join(fields, ",")}}.Encode())
 }
 
 // Calls returns the calls with numbers above since; an empty endpoint means all.

@@ -20,6 +20,7 @@ type (
 	Row      = bulk.RowView   // the truth about one uploaded row
 	Record   = org.Record     // a row of the org with its history
 	Count    = org.Count      // the rows of an object
+	Group    = org.Group      // how many rows hold the same values
 	Duration = settings.Duration
 )
 

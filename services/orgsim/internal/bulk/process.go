@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -185,7 +186,10 @@ func (m *Manager) transact(ctx context.Context, j *Job, first int, rows []org.Ro
 	begun := time.Now()
 	faults := m.Faults.Rows(j.subject())
 	for i := range rows {
-		if text := faults.Error(j.plan.KeyOf(rows[i].Cells), m.cell(j.plan, &rows[i])); text != "" {
+		if faults == nil {
+			break
+		}
+		if text := faults.Error(m.line(j.plan, &rows[i])); text != "" {
 			rows[i].Error = text
 		}
 	}
@@ -202,7 +206,7 @@ func (m *Manager) transact(ctx context.Context, j *Job, first int, rows []org.Ro
 	flags := make([]uint8, len(rows))
 	if faults.HasResults() {
 		for i := range rows {
-			isLost, isDoubled := faults.Result(j.plan.KeyOf(rows[i].Cells), m.cell(j.plan, &rows[i]))
+			isLost, isDoubled := faults.Result(m.line(j.plan, &rows[i]))
 			if isLost {
 				flags[i] |= lost
 			}
@@ -228,8 +232,17 @@ func (m *Manager) transact(ctx context.Context, j *Job, first int, rows []org.Ro
 	return ctx.Err() == nil
 }
 
-func (m *Manager) cell(p *org.Plan, row *org.Row) fault.Cell {
-	return func(name string) (string, bool) { return p.Cell(row.Cells, name) }
+// line is a row as fault rules ask about it. What no key names goes by all its values.
+func (m *Manager) line(p *org.Plan, row *org.Row) fault.Line {
+	key := p.KeyOf(row.Cells)
+	if key == "" {
+		key = strings.Join(row.Cells, "\x1f")
+	}
+	return fault.Line{
+		Key:   key,
+		Names: func() []string { return m.Store.Names(p, row.Cells) },
+		Cell:  func(name string) (string, bool) { return m.Store.Cell(p, row.Cells, name) },
+	}
 }
 
 // lockParents locks the parents of all rows; a row whose parent another batch holds for too long fails.

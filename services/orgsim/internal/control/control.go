@@ -59,6 +59,7 @@ var routes = []struct {
 	{"GET /sim/counts", (*API).counts},
 	{"GET /sim/records/{object}", (*API).records},
 	{"GET /sim/records/{object}/{key...}", (*API).record},
+	{"GET /sim/groups/{object}", (*API).groups},
 	{"GET /sim/calls", (*API).calls},
 	{"GET /sim/jobs", (*API).jobs},
 	{"GET /sim/jobs/{id}", (*API).job},

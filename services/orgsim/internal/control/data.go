@@ -38,11 +38,11 @@ func (a *API) record(r *http.Request, w http.ResponseWriter) error {
 	})
 	switch len(found) {
 	case 0:
-		return refuse(http.StatusNotFound, "the org never had a %s with Id or external id %q, or it was deleted", o.Name, r.PathValue("key"))
+		return refuse(http.StatusNotFound, "the org never had a %s with Id, external id or unique value %q, or it was deleted", o.Name, r.PathValue("key"))
 	case 1:
 		return answer(w, found[0])
 	default:
-		return refuse(http.StatusConflict, "%d %s have the external id %q; ask by Id", len(found), o.Name, r.PathValue("key"))
+		return refuse(http.StatusConflict, "%d %s have the key %q; ask by Id", len(found), o.Name, r.PathValue("key"))
 	}
 }
 
@@ -57,6 +57,10 @@ func (a *API) records(r *http.Request, w http.ResponseWriter) error {
 		return err
 	}
 	history, deleted := r.URL.Query().Get("versions") == "all", flag(r, "deleted")
+	field, value := r.URL.Query().Get("field"), r.URL.Query().Get("value")
+	if field != "" && o.Field(field) == nil {
+		return refuse(http.StatusBadRequest, "field=%q: %s has no such field", field, o.Name)
+	}
 	next := uint32(0)
 	if after := r.URL.Query().Get("after"); after != "" {
 		known := false
@@ -81,7 +85,8 @@ func (a *API) records(r *http.Request, w http.ResponseWriter) error {
 					more = false
 					return
 				}
-				if deleted || rd.Live(o, next) {
+				wanted := field == "" || rd.Value(o, next, o.Readable(field)) == value
+				if wanted && (deleted || rd.Live(o, next)) {
 					page = append(page, rd.Record(o, next, history))
 				}
 			}
@@ -94,6 +99,30 @@ func (a *API) records(r *http.Request, w http.ResponseWriter) error {
 		sent += int64(len(page))
 		if !more {
 			return nil
+		}
+	}
+	return nil
+}
+
+func (a *API) groups(r *http.Request, w http.ResponseWriter) error {
+	o, err := a.object(r)
+	if err != nil {
+		return err
+	}
+	var names []string
+	if list := r.URL.Query().Get("fields"); list != "" {
+		names = strings.Split(list, ",")
+	}
+	groups, unknown := a.Store.Groups(o, names)
+	if unknown != "" {
+		return refuse(http.StatusBadRequest, "fields: %s has no field %q", o.Name, unknown)
+	}
+	w.Header().Set("Content-Type", ndjson)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	for i := range groups {
+		if err := enc.Encode(&groups[i]); err != nil {
+			return fmt.Errorf("groups of %s: %w", o.Name, err) // the caller went away
 		}
 	}
 	return nil

@@ -6,7 +6,10 @@
 //	GET    /sim/counts[?digest=1]         per object: rows, how many of them were seeded, a digest of their content
 //	GET    /sim/records/{object}          all rows as newline-delimited JSON; ?after=ID&limit=N for pages, ?versions=all
 //	                                      for their history, ?deleted=1 for deleted ones too
-//	GET    /sim/records/{object}/{key}    one row by external id or Id, with every version that it ever had
+//	                                      ?field=F&value=V for those that hold V in F (compared exactly, "" = nothing)
+//	GET    /sim/records/{object}/{key}    one row by external id, unique field or Id, with every version that it ever had
+//	GET    /sim/groups/{object}           how many live rows hold the same values, as newline-delimited JSON;
+//	                                      ?fields=A,B to compare these only
 //	GET    /sim/calls                     requests it was sent; ?since=N&endpoint=E&job=ID&done=1&limit=N, and ?wait=5s to
 //	                                      wait for the first that fits
 //	GET    /sim/jobs                      every job there was, deleted ones too

@@ -87,8 +87,12 @@ func TestRequestRulesStrikeWhenTheySay(t *testing.T) {
 
 func TestRowRules(t *testing.T) {
 	sub := fault.Subject{Object: "Contact", Job: "750000000000001AAA"}
-	cells := func(email string) fault.Cell {
-		return func(name string) (string, bool) { return email, name == "Email" }
+	line := func(key string) fault.Line {
+		return fault.Line{
+			Key:   key,
+			Names: func() []string { return []string{key, "other-" + key} },
+			Cell:  func(name string) (string, bool) { return key + "@x", name == "Email" },
+		}
 	}
 	errorsOf := func(t *testing.T, rules string, keys ...string) string {
 		t.Helper()
@@ -96,13 +100,14 @@ func TestRowRules(t *testing.T) {
 		add(t, &s, rules)
 		var out []string
 		for _, k := range keys {
-			code, _, _ := strings.Cut(s.Rows(sub).Error(k, cells(k+"@x")), ":")
+			code, _, _ := strings.Cut(s.Rows(sub).Error(line(k)), ":")
 			out = append(out, code)
 		}
 		return strings.Join(out, " ")
 	}
 	for _, tc := range []struct{ does, rules, want string }{
 		{"names rows by key, as often as they come", `[{"where":{"keys":["A"]},"effect":{"kind":"row_error","error":"E_A:x:--"}}]`, "E_A  E_A"},
+		{"names rows by another name that the org knows for them", `[{"where":{"keys":["OTHER-b"]},"effect":{"kind":"row_error","error":"E_B:x:--"}}]`, " E_B "},
 		{"names rows by a field", `[{"where":{"field":"Email","in":["b@x"]},"effect":{"kind":"row_error","error":"E_B:x:--"}}]`, " E_B "},
 		{"heals after times_per_key", `[{"times_per_key":1,"effect":{"kind":"row_error","error":"E_A:x:--"}}]`, "E_A E_A "},
 		{"strikes one row when nothing says which", `[{"effect":{"kind":"row_error","error":"E_A:x:--"}}]`, "E_A  "},
@@ -121,10 +126,10 @@ func TestRowRules(t *testing.T) {
 		add(t, &s2, rule)
 		struck := 0
 		for i := range 200 {
-			s1.Rows(sub).Error(strconv.Itoa(199-i), nil)
+			s1.Rows(sub).Error(line(strconv.Itoa(199 - i)))
 		}
 		for i := range 200 {
-			again, first := s1.Rows(sub).Error(strconv.Itoa(i), nil), s2.Rows(sub).Error(strconv.Itoa(i), nil)
+			again, first := s1.Rows(sub).Error(line(strconv.Itoa(i))), s2.Rows(sub).Error(line(strconv.Itoa(i)))
 			if again != first {
 				t.Fatalf("key %d differs", i)
 			}
@@ -141,7 +146,7 @@ func TestRowRules(t *testing.T) {
 		add(t, &s, `[{"times":5,"effect":{"kind":"lose_rows"}},{"times":2,"effect":{"kind":"double_rows"}}]`)
 		var lost, doubled int
 		for i := range 20 {
-			l, d := s.Rows(sub).Result(strconv.Itoa(i), nil)
+			l, d := s.Rows(sub).Result(line(strconv.Itoa(i)))
 			if l {
 				lost++
 			}
@@ -156,7 +161,7 @@ func TestRowRules(t *testing.T) {
 	t.Run("no rule costs nothing", func(t *testing.T) {
 		var s fault.Set
 		add(t, &s, `[{"match":{"object":"Account"},"effect":{"kind":"lose_rows"}}]`)
-		if rows := s.Rows(sub); rows != nil || rows.Error("a", nil) != "" || rows.HasResults() {
+		if rows := s.Rows(sub); rows != nil || rows.Error(line("a")) != "" || rows.HasResults() {
 			t.Errorf("got %+v", rows)
 		}
 	})

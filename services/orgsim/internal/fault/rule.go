@@ -17,8 +17,8 @@
 //	{"times":5,"effect":{"kind":"lose_rows"}}
 //
 // What always holds: rules are asked in the order in which they were added; a rule that is used up stays listed with
-// its hits; a fraction is decided by a hash of the seed with the key (rows, results) or with the number of the match
-// (requests, jobs), so equal rules on equal traffic do the same. The package decides only: package rest carries
+// its hits; a fraction is decided by a hash of the seed with the key (rows, results; rows without a key: with all their
+// values) or with the number of the match (requests, jobs), so equal rules on equal traffic do the same. The package decides only: package rest carries
 // request effects out, package bulk the others.
 package fault
 
@@ -106,9 +106,13 @@ type Match struct {
 
 // Where names rows, for rules on rows and results. Without it every row of a matching job is meant.
 type Where struct {
-	Field string   `json:"field,omitempty"` // column by API name, relationship columns too
-	In    []string `json:"in,omitempty"`    // its values
-	Keys  []string `json:"keys,omitempty"`  // external ids or Ids, without regard to case
+	// Field is a column by API name, relationship columns too; where the upload does not have it and its rows are named
+	// by Id (update, delete), the field of that name as the org holds it. In is its values, compared exactly.
+	Field string   `json:"field,omitempty"`
+	In    []string `json:"in,omitempty"`
+	// Keys are external ids, values of unique fields or Ids, without regard to case. They name rows of an update or
+	// delete too, although these carry nothing but the Id.
+	Keys []string `json:"keys,omitempty"`
 }
 
 // Effect is what a rule does. Which members count is said at the kinds.

@@ -234,20 +234,34 @@ type Rows struct {
 	errors, results []*state
 }
 
-// Cell reads a column of the row by its API name.
-type Cell func(name string) (string, bool)
+// Line is what rules ask about one row of a job.
+type Line struct {
+	// Key is what fractions and times_per_key go by.
+	Key string
+	// Names returns every text that may stand for the row in a list of keys.
+	Names func() []string
+	// Cell reads a column of the row by its API name.
+	Cell func(name string) (string, bool)
+}
 
-func (r *state) means(key string, cell Cell) bool {
+func (l Line) among(keys map[string]struct{}) bool {
+	for _, name := range l.Names() {
+		if _, ok := keys[strings.ToLower(name)]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *state) means(line Line) bool {
 	if r.Where == nil {
 		return true
 	}
-	if len(r.want) > 0 {
-		if _, ok := r.want[key]; !ok {
-			return false
-		}
+	if len(r.want) > 0 && !line.among(r.want) {
+		return false
 	}
 	if r.Where.Field != "" {
-		v, ok := cell(r.Where.Field)
+		v, ok := line.Cell(r.Where.Field)
 		if !ok {
 			return false
 		}
@@ -258,15 +272,15 @@ func (r *state) means(key string, cell Cell) bool {
 }
 
 // Error returns the text with which a row has to fail, "" when it need not.
-func (r *Rows) Error(key string, cell Cell) string {
+func (r *Rows) Error(line Line) string {
 	if r == nil || r.errors == nil {
 		return ""
 	}
-	key = strings.ToLower(key)
+	key := strings.ToLower(line.Key)
 	r.set.mu.Lock()
 	defer r.set.mu.Unlock()
 	for _, st := range r.errors {
-		if st.means(key, cell) && st.take(key) {
+		if st.means(line) && st.take(key) {
 			return st.Effect.Error
 		}
 	}
@@ -277,15 +291,15 @@ func (r *Rows) Error(key string, cell Cell) string {
 func (r *Rows) HasResults() bool { return r != nil && r.results != nil }
 
 // Result says what happens to a row in the result files.
-func (r *Rows) Result(key string, cell Cell) (lost, doubled bool) {
+func (r *Rows) Result(line Line) (lost, doubled bool) {
 	if !r.HasResults() {
 		return false, false
 	}
-	key = strings.ToLower(key)
+	key := strings.ToLower(line.Key)
 	r.set.mu.Lock()
 	defer r.set.mu.Unlock()
 	for _, st := range r.results {
-		if st.means(key, cell) && st.take(key) {
+		if st.means(line) && st.take(key) {
 			if st.Effect.Kind == LoseRows {
 				return true, false
 			}

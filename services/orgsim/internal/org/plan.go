@@ -165,7 +165,8 @@ func (p *Plan) Cell(cells []string, name string) (string, bool) {
 	return "", false
 }
 
-// KeyOf returns the text that names a row: its key cell, or for an insert the external id if the upload has one.
+// KeyOf returns the text that names a row: its key cell; for an insert the first external id, else the first unique
+// field that the upload has; "" for rows that nothing names.
 func (p *Plan) KeyOf(cells []string) string {
 	if p.Key >= 0 {
 		if p.Key < len(cells) {
@@ -173,10 +174,15 @@ func (p *Plan) KeyOf(cells []string) string {
 		}
 		return ""
 	}
+	unique := ""
 	for i, c := range p.Columns {
-		if c.kind == columnField && c.field.ExternalID && i < len(cells) {
+		switch {
+		case c.kind != columnField || i >= len(cells):
+		case c.field.ExternalID:
 			return cells[i]
+		case c.field.Unique && unique == "":
+			unique = cells[i]
 		}
 	}
-	return ""
+	return unique
 }

@@ -99,12 +99,15 @@ func (r Reader) ByID(o *Object, id string) (uint32, bool) {
 	return r.s.find(r.s.table(o), short)
 }
 
-// ByKey returns the live rows that have a value in a field; ok is false when the field has no index and the rows have
-// to be looked through.
+// ByKey returns the live rows that have a value in a field, whatever the form of the value (1 finds 1.00); ok is false
+// when the field has no index and the rows have to be looked through.
 func (r Reader) ByKey(o *Object, f *Field, value string) (rows []uint32, ok bool) {
 	ix := r.s.table(o).keys[f.index]
 	if ix == nil {
 		return nil, false
+	}
+	if stored, problem := f.parse(value, 0); value != "" && problem == "" {
+		value = stored
 	}
 	return ix.all(f.Fold(value)), true
 }
@@ -131,9 +134,20 @@ func (r Reader) Value(o *Object, row uint32, f *Readable) string {
 		return stamp(first.at)
 	case sysLastModifiedDate, sysSystemModstamp:
 		return stamp(rec.now.at)
-	default:
-		return sfid.To18(r.s.id15(r.s.table(r.s.model.Object("User")), r.s.user))
+	case sysCreatedByID:
+		return r.user(first)
+	default: // LastModifiedById
+		return r.user(rec.now)
 	}
+}
+
+// user is who made a version: jobs run as the integration user, what was seeded is somebody else's work.
+func (r Reader) user(v version) string {
+	who := r.s.user
+	if v.job == 0 {
+		who = r.s.admin
+	}
+	return sfid.To18(r.s.id15(r.s.table(r.s.model.Object("User")), who))
 }
 
 func stamp(millis int64) string { return FormatStamp(time.UnixMilli(millis)) }
@@ -210,7 +224,7 @@ func (r Reader) Find(o *Object, key string) []uint32 {
 		return []uint32{row}
 	}
 	for _, f := range o.Fields {
-		if !f.ExternalID {
+		if !f.ExternalID && !f.Unique {
 			continue
 		}
 		if rows, _ := r.ByKey(o, f, key); len(rows) > 0 {

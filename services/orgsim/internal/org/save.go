@@ -129,7 +129,8 @@ func (p *Plan) foldKey(v string) string {
 func (sv *saver) save(r *Row, values, old []string) Outcome {
 	row, exists, problem := sv.target(r)
 	fail := func(text string) Outcome {
-		return Outcome{Result: Failed, HasID: exists && sv.p.Operation == Update, ID: row, Error: text}
+		// A failed update names its row, a deleted one too; a failed insert or upsert names none.
+		return Outcome{Result: Failed, HasID: row != noRow && sv.p.Operation == Update, ID: row, Error: text}
 	}
 	if problem != "" {
 		return fail(problem)
@@ -159,22 +160,26 @@ func (sv *saver) save(r *Row, values, old []string) Outcome {
 	return Outcome{Result: Updated, HasID: true, ID: row}
 }
 
-// target finds the row that is meant. exists is false when it has to be created.
+// noRow is the place of a row that is not there.
+const noRow = ^uint32(0)
+
+// target finds the row that is meant. exists is false when it has to be created, or when there is a problem; row is
+// noRow when there is none, deleted ones being rows too.
 func (sv *saver) target(r *Row) (row uint32, exists bool, problem string) {
 	p := sv.p
 	if p.id >= 0 && p.id != p.Key && r.Cells[p.id] != "" {
-		return 0, false, rowError("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an "+string(p.Operation)+" call", "Id")
+		return noRow, false, rowError("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an "+string(p.Operation)+" call", "Id")
 	}
 	switch {
 	case p.Operation == Insert:
-		return 0, false, ""
+		return noRow, false, ""
 	case p.Operation == Upsert && p.key != nil:
 		return sv.byKey(r.Cells[p.Key])
 	case p.Key < 0 || r.Cells[p.Key] == "" || r.Cells[p.Key] == Null:
 		if p.Operation == Upsert {
-			return 0, false, "" // Id as key and blank: an insert
+			return noRow, false, "" // Id as key and blank: an insert
 		}
-		return 0, false, rowError("MISSING_ARGUMENT", "Id not specified in an "+string(p.Operation)+" call")
+		return noRow, false, rowError("MISSING_ARGUMENT", "Id not specified in an "+string(p.Operation)+" call")
 	}
 	row, problem = sv.byID(r.Cells[p.Key])
 	return row, problem == "", problem
@@ -183,11 +188,11 @@ func (sv *saver) target(r *Row) (row uint32, exists bool, problem string) {
 func (sv *saver) byKey(text string) (row uint32, exists bool, problem string) {
 	key := sv.p.key
 	if text == "" || text == Null {
-		return 0, false, rowError("MISSING_ARGUMENT", key.Name+" not specified", key.Name)
+		return noRow, false, rowError("MISSING_ARGUMENT", key.Name+" not specified", key.Name)
 	}
 	v, problem := key.parse(text, sv.p.Key)
 	if problem != "" {
-		return 0, false, problem
+		return noRow, false, problem
 	}
 	row, exists, many := sv.t.keys[key.index].first(key.Fold(v))
 	if many {
@@ -195,24 +200,27 @@ func (sv *saver) byKey(text string) (row uint32, exists bool, problem string) {
 		for _, r := range sv.t.keys[key.index].all(key.Fold(v)) {
 			ids = append(ids, sv.s.id15(sv.t, r))
 		}
-		return 0, false, rowError("DUPLICATE_EXTERNAL_ID", fmt.Sprintf("%s: more than one record found for external id field: [%s]",
+		return noRow, false, rowError("DUPLICATE_EXTERNAL_ID", fmt.Sprintf("%s: more than one record found for external id field: [%s]",
 			key.Label, strings.Join(ids, ", ")))
 	}
-	return row, exists, ""
+	if !exists {
+		return noRow, false, ""
+	}
+	return row, true, ""
 }
 
-// byID finds a live row of the plan's object by its Id.
+// byID finds a live row of the plan's object by its Id. With a problem the row is noRow unless it was deleted.
 func (sv *saver) byID(text string) (uint32, string) {
 	id, ok := sfid.Parse(text)
 	if !ok {
-		return 0, rowError("MALFORMED_ID", "bad id "+text, "Id")
+		return noRow, rowError("MALFORMED_ID", "bad id "+text, "Id")
 	}
 	if sfid.Prefix(id) != sv.p.Object.KeyPrefix {
-		return 0, rowError("MALFORMED_ID", "bad id "+text, "Id")
+		return noRow, rowError("MALFORMED_ID", sv.p.Object.Label+" ID: id value of incorrect type: "+text, "Id")
 	}
 	row, ok := sv.s.find(sv.t, id)
 	if !ok {
-		return 0, rowError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+		return noRow, rowError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
 	}
 	if sv.t.rows[row].now.deleted {
 		return row, rowError("ENTITY_IS_DELETED", "entity is deleted")
@@ -306,7 +314,7 @@ func (sv *saver) delete(r *Row, old []string) Outcome {
 	}
 	row, problem := sv.byID(r.Cells[sv.p.Key])
 	if problem != "" {
-		return Outcome{Result: Failed, Error: problem}
+		return Outcome{Result: Failed, HasID: row != noRow, ID: row, Error: problem}
 	}
 	if n := sv.t.rows[row].children; n > 0 {
 		return Outcome{Result: Failed, HasID: true, ID: row, Error: rowError("DELETE_FAILED",

@@ -50,6 +50,7 @@ type Store struct {
 	jobNo  map[string]uint32
 	org    uint32 // row of the only Organization
 	user   uint32 // row of the integration user
+	admin  uint32 // row of the user who made what was seeded
 }
 
 // Identity is who the org is and who the caller of its API is.
@@ -95,6 +96,10 @@ func (s *Store) addSystemRows(username string) {
 	s.user = s.addSystem("User", map[string]string{
 		"Username": username, "FirstName": "Integration", "LastName": "User", "Name": "Integration User",
 		"Email": username, "IsActive": "true",
+	})
+	s.admin = s.addSystem("User", map[string]string{
+		"Username": "admin@simulated.example", "FirstName": "Org", "LastName": "Admin", "Name": "Org Admin",
+		"Email": "admin@simulated.example", "IsActive": "true",
 	})
 }
 

@@ -71,6 +71,12 @@ func Parse(s string) (string, bool) {
 	return id, true
 }
 
+// Valid says whether a text is an id in either form.
+func Valid(s string) bool {
+	_, ok := Parse(s)
+	return ok
+}
+
 // Prefix returns the key prefix of an id, or "" for a text too short to have one.
 func Prefix(id string) string {
 	if len(id) < 3 {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bulkhead/services/orgsim/internal/org"
+	"bulkhead/services/orgsim/internal/sfid"
 )
 
 func resolve(object *org.Object, name Name, text string) (Column, error) {
@@ -58,6 +59,9 @@ func (c *Condition) resolve(object *org.Object, text string) (test, error) {
 	}
 	for _, v := range values {
 		s, null, ok := v.of(column.Field)
+		if ok && !null && isID(column.Field) && !sfid.Valid(s) {
+			return test{}, &Error{"INVALID_QUERY_FILTER_OPERATOR", at(text, v.Pos) + "invalid ID field: " + s}
+		}
 		if !ok {
 			return test{}, &Error{"INVALID_FIELD", at(text, v.Pos) + fmt.Sprintf(
 				"value of filter criterion for field '%s' must be of type %s and should %sbe enclosed in quotes",
@@ -73,6 +77,9 @@ func (c *Condition) resolve(object *org.Object, text string) (test, error) {
 	}
 	return t, nil
 }
+
+// isID says whether the field holds ids, which a query may compare with ids only.
+func isID(f *org.Readable) bool { return f.IsID() || f.Type == org.TypeReference }
 
 func notIf(quoted bool) string {
 	if quoted {
