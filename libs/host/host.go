@@ -62,6 +62,9 @@ func Open(ctx context.Context, cfg Config, env service.Env) (_ *Host, err error)
 	if cfg.StopTimeout == 0 {
 		cfg.StopTimeout = defaultStop
 	}
+	if err := bus.CheckURL(cfg.NATSURL); err != nil {
+		return nil, fmt.Errorf("natsUrl: %w", err)
+	}
 	h := &Host{Env: env, cfg: cfg}
 	defer func() {
 		if err != nil {

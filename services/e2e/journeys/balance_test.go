@@ -117,8 +117,8 @@ func settled(ctx context.Context, ops, pipeline string, n int64) (bool, error) {
 	if err := ask(ctx, http.MethodGet, ops+"/v1/dead-letters?page_size=1&pipeline="+url.QueryEscape(pipeline), nil, &letters); err != nil {
 		return false, err
 	}
-	if letters.Total != r.Balance.Dead {
-		return false, fmt.Errorf("%d letters are indexed, %d records are dead", letters.Total, r.Balance.Dead)
+	if letters.Total != r.Balance.Dead+r.Balance.Unresolved {
+		return false, fmt.Errorf("%d letters are indexed, %d records are dead and %d unresolved", letters.Total, r.Balance.Dead, r.Balance.Unresolved)
 	}
 	return true, nil
 }

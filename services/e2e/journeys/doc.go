@@ -8,6 +8,6 @@
 // politely where the test did not kill it: exit 0 within 15 s is part of every journey.
 //
 // BULKHEAD_JOURNEY_RECORDS sets how many records the journey of the three kills carries (default 20,000).
-// BULKHEAD_JOURNEY_SEED sets the seed of the storm of versions.
+// BULKHEAD_JOURNEY_SEED sets the seed of the storm of versions, and of when the journeys of the operations are killed.
 // BULKHEAD_JOURNEY_LOGS names a directory that keeps what every process logged.
 package journeys

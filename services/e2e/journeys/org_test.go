@@ -68,22 +68,30 @@ func (j orgJob) closedAt() time.Time {
 // jobRow is the truth about one row of a job, whatever the result files said.
 type jobRow struct {
 	Key     string `json:"key"`
-	Outcome string `json:"outcome"` // created, updated, failed, unprocessed
+	Outcome string `json:"outcome"` // created, updated, deleted, failed, unprocessed
 	Error   string `json:"error"`
 	Lost    bool   `json:"lost"`
 }
 
-func (r jobRow) landed() bool { return r.Outcome == "created" || r.Outcome == "updated" }
+func (r jobRow) landed() bool {
+	return r.Outcome == "created" || r.Outcome == "updated" || r.Outcome == "deleted"
+}
 
-// rows returns the live rows of an object by external id, but not the seeded ones; a key that stands twice fails the test.
-func (o org) rows(t *testing.T, object string) map[string]orgRow {
+// all returns the live rows of an object with their histories, seeded ones too.
+func (o org) all(t *testing.T, object string) []orgRow {
 	t.Helper()
 	list, err := lines[orgRow](t.Context(), o.url+"/records/"+object+"?versions=all")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return list
+}
+
+// rows returns the live rows of an object by external id, but not the seeded ones; a key that stands twice fails the test.
+func (o org) rows(t *testing.T, object string) map[string]orgRow {
+	t.Helper()
 	out := map[string]orgRow{}
-	for _, r := range list {
+	for _, r := range o.all(t, object) {
 		if r.Seeded {
 			continue
 		}
@@ -256,6 +264,14 @@ func (o org) hits(t *testing.T, id string) int {
 	}
 	t.Fatalf("there is no fault %s", id)
 	return 0
+}
+
+// seed makes rows that were always there.
+func (o org) seed(t *testing.T, object string, records []map[string]any) {
+	t.Helper()
+	if err := ask(t.Context(), http.MethodPost, o.url+"/seed", map[string]any{"object": object, "records": records}, nil); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // set changes settings of the simulator.

@@ -63,9 +63,9 @@ func (s *stack) killAlone() {
 }
 
 // simulator starts an org that outlives its stacks and returns its address.
-func simulator(t *testing.T) (string, org) {
+func simulator(t *testing.T, args ...string) (string, org) {
 	t.Helper()
-	p := start(t, "sim", "--listen", "127.0.0.1:0")
+	p := start(t, append([]string{"sim", "--listen", "127.0.0.1:0"}, args...)...)
 	line := p.next(t)
 	address, _ := line["url"].(string)
 	control, _ := line["control_url"].(string)

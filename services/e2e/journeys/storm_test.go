@@ -59,17 +59,25 @@ func makeStorm(r *rand.Rand, entities, versions int) storm {
 	return st
 }
 
+// seedOf is the seed that the environment names, or a test's own.
+func seedOf(t *testing.T, own uint64) uint64 {
+	t.Helper()
+	text := os.Getenv("BULKHEAD_JOURNEY_SEED")
+	if text == "" {
+		return own
+	}
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("BULKHEAD_JOURNEY_SEED: %v", err)
+	}
+	return seed
+}
+
 // TestAStormOfVersionsEndsAsTheStreamSays: many entities, each in several versions of which each names some fields, while rows are
 // locked, and die and are replayed later. The org ends with what folding the stream gives, and no field ever went back.
 func TestAStormOfVersionsEndsAsTheStreamSays(t *testing.T) {
 	inTurn(t)
-	seed := uint64(20_261)
-	if text := os.Getenv("BULKHEAD_JOURNEY_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
+	seed := seedOf(t, 20_261)
 	t.Logf("seed %d (BULKHEAD_JOURNEY_SEED sets another)", seed)
 	st := makeStorm(rand.New(rand.NewPCG(seed, 1)), 60, 6)
 	s := dev(t, "--pipelines", quickPipelines(t))

@@ -39,3 +39,41 @@ func TestTheVerdictsSayNo(t *testing.T) {
 		})
 	}
 }
+
+// The verdict on operations is asked about an org that is right, and about one way each of being wrong.
+func TestTheVerdictOnOperationsSaysNo(t *testing.T) {
+	was := map[string]string{"External_Id__c": "k", "Phone": "old"}
+	other := map[string]string{"External_Id__c": "other", "Phone": "theirs"}
+	row := func(f map[string]string, versions int) orgRow {
+		return orgRow{ID: "id", Seeded: true, Fields: f, Versions: make([]orgVersion, versions)}
+	}
+	update := operation{seeded: true, want: func(fate, string, map[string]string) map[string]string { return map[string]string{"Phone": "new"} }}
+	remove := operation{seeded: true, want: func(fate, string, map[string]string) map[string]string { return nil }}
+	now, untouched := row(map[string]string{"External_Id__c": "k", "Phone": "new"}, 2), row(other, 1)
+	made := now
+	made.Seeded = false
+	for _, c := range []struct {
+		name string
+		op   operation
+		held map[string][]orgRow
+		good bool
+	}{
+		{"an update that landed is good", update, map[string][]orgRow{"k": {now}, "other": {untouched}}, true},
+		{"a delete that landed is good", remove, map[string][]orgRow{"other": {untouched}}, true},
+		{"an update that did not land is seen", update, map[string][]orgRow{"k": {row(was, 1)}, "other": {untouched}}, false},
+		{"a row that is there twice is seen", update, map[string][]orgRow{"k": {now, now}, "other": {untouched}}, false},
+		{"a row that was made by an update is seen", update, map[string][]orgRow{"k": {made}, "other": {untouched}}, false},
+		{"a row that is gone is seen", update, map[string][]orgRow{"other": {untouched}}, false},
+		{"a row that a delete left is seen", remove, map[string][]orgRow{"k": {row(was, 1)}, "other": {untouched}}, false},
+		{"somebody else's row that is gone is seen", remove, map[string][]orgRow{}, false},
+		{"somebody else's row that was written is seen", remove, map[string][]orgRow{"other": {row(other, 2)}}, false},
+		{"a row that nobody published is seen", update, map[string][]orgRow{"k": {now}, "other": {untouched}, "x": {made}}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			j := operationJourney{operation: c.op, keys: []string{"k"}, before: map[string]map[string]string{"k": was, "other": other}}
+			if p := j.problems(c.held); (len(p) == 0) != c.good {
+				t.Errorf("%q", p)
+			}
+		})
+	}
+}

@@ -92,7 +92,7 @@ func TestComposeFile(t *testing.T) {
 
 func TestWaitsAreSettings(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "c.yaml")
-	text := "dsn: d\nnatsUrl: n\nlease: 10s\nsweep: 30s\nwaits: {settle.wait: 7s, missing.wait: 8s, gone.wait: 9s, lookup.wait: 10s, bind.max_age: 11m, orphan.age: 12m}\n"
+	text := "dsn: d\nnatsUrl: nats\nlease: 10s\nsweep: 30s\nwaits: {settle.wait: 7s, missing.wait: 8s, gone.wait: 9s, lookup.wait: 10s, bind.max_age: 11m, orphan.age: 12m}\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -47,12 +47,16 @@ type Options struct {
 	SimClientID      string
 	SimClientSecret  string
 	SimRowsPerSecond int
+	// SimOrgID is the id that the org at SimURL must have, as orgId of its document; empty = the one that is seen first.
+	SimOrgID string
 	// SimModelFile is the YAML file of our own simulator's object model; empty = its default, Account and Contact.
 	SimModelFile string
 	// PostgresDSN is an administrator's connection string of a server that runs already; empty = one of our own.
 	PostgresDSN string
 	// PipelinesDir holds definitions, one YAML document a file; empty = the shipped ones.
 	PipelinesDir string
+	// Horizon is how long records stay in RECORDS once they are decided, to be read again; 0 = they go at once.
+	Horizon time.Duration
 	// LogTo gets JSON log lines of every part.
 	LogTo io.Writer
 	Level slog.Leveler
@@ -134,7 +138,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if err != nil {
 		return nil, err
 	}
-	org, err := s.orgDocument(work)
+	org, err := s.orgDocument(work, o.SimOrgID)
 	if err != nil {
 		return nil, err
 	}
@@ -295,12 +299,12 @@ func (s *Stack) workDir(o Options) (string, error) {
 }
 
 // orgDocument is the shipped org with this simulator's address; the secret goes by file, as everywhere.
-func (s *Stack) orgDocument(work string) ([]byte, error) {
+func (s *Stack) orgDocument(work, orgID string) ([]byte, error) {
 	secret := filepath.Join(work, "org-main-secret")
 	if err := os.WriteFile(secret, []byte(s.SimSecret), 0o600); err != nil {
 		return nil, fmt.Errorf("secret of the org: %w", err)
 	}
-	return shipped.OrgAt(s.SimURL, s.SimClientID, secret)
+	return shipped.OrgAt(s.SimURL, s.SimClientID, secret, orgID)
 }
 
 // part is what every service's app has in common.
@@ -322,7 +326,7 @@ func (s *Stack) startServices(ctx context.Context, o Options, dsnOf func(string)
 
 	boss, err := ops.New(ctx, ops.Config{
 		DSN: dsns["ops"], NATSURL: s.NATSURL, Sweep: sweep, HTTPListen: loopback(o.OpsPort), GRPCListen: loopback(o.GRPCPort),
-		Definitions: definitions, Orgs: [][]byte{org}, Horizon: 0,
+		Definitions: definitions, Orgs: [][]byte{org}, Horizon: o.Horizon,
 	}, env("ops"))
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulkhead/libs/local"
+	"bulkhead/libs/salesforce"
 	"bulkhead/libs/service"
 	"bulkhead/services/bulkhead/internal/allinone"
 )
@@ -71,8 +72,10 @@ PostgreSQL: --postgres or DATABASE_URL if given, else the programs found on this
 	f.StringVar(&o.SimURL, "sim", "", "URL of a simulator that runs elsewhere")
 	f.StringVar(&o.SimClientID, "sim-client-id", "", "client id for --sim (default bulkhead)")
 	f.StringVar(&secretFile, "sim-client-secret-file", "", "file with the client secret for --sim-client-id")
+	f.StringVar(&o.SimOrgID, "sim-org-id", "", "`id` that the org at --sim must have (default: the one seen first; name it when the change is meant)")
 	f.StringVar(&o.SimModelFile, "model", "", "YAML `file` with the object model of the simulator (default: Account and Contact)")
 	f.StringVar(&o.PipelinesDir, "pipelines", "", "directory with pipeline definitions (default: the shipped ones)")
+	f.DurationVar(&o.Horizon, "horizon", 0, "how long decided records stay in the stream, for bulkhead replay; 0 = they go at once")
 	postgresFlag(cmd, &o.PostgresDSN)
 	return cmd
 }
@@ -104,6 +107,19 @@ func checkDev(o *allinone.Options, secretFile string) error {
 			return fmt.Errorf("--sim %q must look like http://127.0.0.1:8082", o.SimURL)
 		}
 		o.SimURL = strings.TrimRight(o.SimURL, "/")
+	}
+	if o.SimOrgID != "" {
+		if o.SimURL == "" {
+			return errors.New("--sim-org-id is for the org that --sim names")
+		}
+		id, err := salesforce.ID18(o.SimOrgID)
+		if err != nil || !strings.HasPrefix(id, "00D") {
+			return fmt.Errorf("--sim-org-id %q is no id of an org: 00D and 15 or 18 characters in all", o.SimOrgID)
+		}
+		o.SimOrgID = id
+	}
+	if o.Horizon < 0 {
+		return fmt.Errorf("--horizon %s is negative", o.Horizon)
 	}
 	if o.SimURL != "" && o.SimModelFile != "" {
 		return errors.New("--model is for a simulator of dev's own: give it to bulkhead sim, which --sim names")

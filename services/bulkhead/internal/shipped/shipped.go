@@ -36,8 +36,9 @@ func documents(dir string) ([][]byte, error) {
 	return out, nil
 }
 
-// OrgAt returns the shipped org `main` with another login address and a client secret that is read from a file.
-func OrgAt(loginURL, clientID, secretFile string) ([]byte, error) {
+// OrgAt returns the shipped org `main` with another login address and a client secret that is read from a file; orgID, if it is not empty, is the id
+// that the org must have.
+func OrgAt(loginURL, clientID, secretFile, orgID string) ([]byte, error) {
 	text, err := Org()
 	if err != nil {
 		return nil, err
@@ -48,5 +49,8 @@ func OrgAt(loginURL, clientID, secretFile string) ([]byte, error) {
 	}
 	doc["loginUrl"], doc["clientId"], doc["clientSecretFile"] = loginURL, clientID, secretFile
 	delete(doc, "clientSecretEnv")
+	if orgID != "" {
+		doc["orgId"] = orgID
+	}
 	return yaml.Marshal(doc)
 }

@@ -212,8 +212,8 @@ type Chunk struct {
 	// Versioned says that a record in it carries a version.
 	Versioned bool
 	Trace     string
-	Pieces   []Piece
-	Manifest []byte
+	Pieces    []Piece
+	Manifest  []byte
 	// Runs counts its records by run, and how many of them are accepted by it.
 	Runs map[string]Run
 }

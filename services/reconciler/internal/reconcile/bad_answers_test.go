@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -173,9 +174,9 @@ func answerCases() map[int]badCase {
 			return "class auth, token not sent"
 		},
 		79: func(t *testing.T, _ *bundle) string {
-			n := 0
+			var n atomic.Int32
 			o := remoteOrg(t, func(w http.ResponseWriter, r *http.Request) {
-				if n++; n == 2 {
+				if n.Add(1) == 2 {
 					status(401, "application/json", `[{"errorCode":"INVALID_SESSION_ID","message":"Session expired or invalid"}]`)(w, r)
 					return
 				}
@@ -223,21 +224,22 @@ func answerCases() map[int]badCase {
 			return said + ", five in a row pause: " + class
 		},
 		82: func(t *testing.T, _ *bundle) string {
-			taken := 0
+			var taken atomic.Int64
 			o := remoteOrg(t, func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Type", "application/json")
 				_, _ = io.WriteString(w, `{"id":"`)
 				part := []byte(strings.Repeat("7", 1<<20))
 				for range 100 {
 					n, err := w.Write(part)
-					if taken += n; err != nil {
+					taken.Add(int64(n))
+					if err != nil {
 						return
 					}
 				}
 				_, _ = io.WriteString(w, `"}`)
 			}, func(c *salesforce.Config) { c.Retry.Tries = 1 })
-			if _, err := o.client.Job(t.Context(), someJob); !errors.Is(err, salesforce.ErrTooLarge) || taken > 64<<20 {
-				return fmt.Sprintf("%d bytes, %v", taken, err)
+			if _, err := o.client.Job(t.Context(), someJob); !errors.Is(err, salesforce.ErrTooLarge) || taken.Load() > 64<<20 {
+				return fmt.Sprintf("%d bytes, %v", taken.Load(), err)
 			}
 			for _, open := range []string{"[", `{"a":`} {
 				if _, err := jobAnswer(t, strings.Repeat(open, 200_000)); err == nil {

@@ -309,8 +309,11 @@ func transportCases() map[int]badCase {
 			o := &remote{}
 			var from []string
 			server := httptest.NewUnstartedServer(o.handler(func(w http.ResponseWriter, r *http.Request) {
+				o.mu.Lock()
 				from = append(from, fmt.Sprint(r.ProtoMajor, " ", r.RemoteAddr))
-				if len(from) == 1 {
+				first := len(from) == 1
+				o.mu.Unlock()
+				if first {
 					w.Header().Set("Connection", "close") // which HTTP/2 says by GOAWAY
 				}
 				text(whole)(w, r)
@@ -324,6 +327,8 @@ func transportCases() map[int]badCase {
 					return fmt.Sprintf("%d rows, %v", rows, err)
 				}
 			}
+			o.mu.Lock()
+			defer o.mu.Unlock()
 			if len(from) != 2 || from[0] == from[1] || !strings.HasPrefix(from[0], "2 ") {
 				return fmt.Sprint(from)
 			}

@@ -238,7 +238,9 @@ func (t *turn) reason(what string, cause error) store.Pause {
 }
 
 // straight says that nothing is asked before the upload: see [Stored].
-func (t *turn) straight() bool { return t.w.Kind == record.ChunkFresh && !t.w.Resolves && !t.w.Versioned }
+func (t *turn) straight() bool {
+	return t.w.Kind == record.ChunkFresh && !t.w.Resolves && !t.w.Versioned
+}
 
 // load reads what is needed to create and upload, once per turn.
 func (t *turn) load(ctx context.Context) error {

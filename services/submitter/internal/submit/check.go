@@ -160,7 +160,7 @@ func (d *decision) rows(ctx context.Context) error {
 		if len(batch) == 0 {
 			return nil
 		}
-		if d.w.Kind != record.ChunkFresh {
+		if d.w.Kind != record.ChunkFresh || d.w.Versioned {
 			if err := d.supersede(ctx, batch); err != nil {
 				return err
 			}
@@ -201,6 +201,9 @@ func (d *decision) supersede(ctx context.Context, batch []asking) error {
 	}
 	later := map[int][]Later{}
 	for _, n := range newer {
+		if d.w.Kind == record.ChunkFresh && !n.Sent {
+			continue // the order of the stream holds: what is not sent yet goes after this, and is asked about in its turn
+		}
 		later[n.Row] = append(later[n.Row], Later{Said: Said{Order: n.Order, KeyHash: n.KeyHash, Columns: n.Columns}, Sent: n.Sent, Dead: n.Dead})
 	}
 	for _, a := range batch {

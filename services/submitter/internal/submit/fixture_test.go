@@ -291,7 +291,7 @@ func (b *bench) sealAs(s shape, pipeline, kind string, lane int, rows ...row) se
 	csv := rowfile.AppendRow(nil, s.header)
 	w := rowfile.NewWriter(s.header)
 	manifest := &flowv1.Manifest{Runs: []string{"run-1"}}
-	records := 0
+	records, carriesVersions := 0, false
 	addPiece := func(p *rowfile.Piece) {
 		if p != nil {
 			b.exec(`INSERT INTO `+schema+`.pieces (chunk, n, rows, data) VALUES ($1, $2, $3, $4)`, c.id, p.N, p.Rows, p.Data)
@@ -309,14 +309,19 @@ func (b *bench) sealAs(s shape, pipeline, kind string, lane int, rows ...row) se
 		}
 		manifest.Rows = append(manifest.Rows, &flowv1.ManifestRow{Records: r.records})
 		records += len(r.records)
+		carriesVersions = carriesVersions || r.records[0].GetVersion() != nil
 	}
 	addPiece(w.Close())
 	c.csv = string(csv)
-	b.insert(schema, "chunks", map[string]any{
+	said := map[string]any{
 		"chunk": c.id, "pipeline": pipeline, "revision": 1, "kind": kind, "org": testOrg, "object": s.object, "operation": s.operation,
 		"external_id_field": s.key, "space": s.space, "lane": lane, "header": s.header, "rows": len(rows), "records": records,
 		"bytes": len(csv), "manifest": rowfile.EncodeManifest(manifest), "first_seq": 1,
-	})
+	}
+	if schema == "extractor" {
+		said["versioned"] = carriesVersions
+	}
+	b.insert(schema, "chunks", said)
 	return c
 }
 

@@ -1,6 +1,8 @@
 package submit
 
 import (
+	"slices"
+
 	"bulkhead/libs/record"
 	"bulkhead/services/submitter/internal/store"
 )
@@ -40,6 +42,9 @@ type Verdict struct {
 // and when it is sent again all the same it goes after the row. Otherwise single columns are left out only where the newer record is sent,
 // since what it wrote would be overwritten. One that is not sent yet overwrites by itself, and a row cut down ahead of it could lack what
 // Salesforce requires of a new row.
+//
+// Between a record that has a version and one that has none, only what is sent counts. The two kinds together have no one order: of three
+// records each could be newer than the next, and each be left out for it.
 func Supersede(own []Said, later []Later, key int) Verdict {
 	mine := make(map[record.Place]bool, len(own))
 	var named record.Bitmap
@@ -58,8 +63,8 @@ func Supersede(own []Said, later []Later, key int) Verdict {
 		if mine[l.Order.At] {
 			continue // the row's own record under another generation
 		}
-		if l.Dead && !l.Sent {
-			continue // what it says may never be sent
+		if !l.Sent && (l.Dead || slices.ContainsFunc(own, func(r Said) bool { return !r.Order.Alike(l.Order) })) {
+			continue // what it says may never be sent, or be left out in its turn
 		}
 		if newest.Less(l.Order) && (!found || successor.Order.Less(l.Order)) {
 			successor, found = l.Said, true

@@ -65,7 +65,9 @@ func TestSupersede(t *testing.T) {
 		{name: "a later version drops the row though it stands earlier in the stream", own: []Said{versioned(2, 5, 0, 1)}, later: []Later{{Said: versioned(3, 1, 0, 1), Sent: true}}, drop: true, successor: 1},
 		{name: "an earlier version takes nothing though it stands later in the stream", own: []Said{versioned(2, 5, 0, 1)}, later: []Later{{Said: versioned(1, 9, 0, 1), Sent: true}}},
 		{name: "of equal versions the place decides", own: []Said{versioned(2, 5, 0, 1)}, later: []Later{{Said: versioned(2, 9, 0, 1), Sent: true}}, drop: true, successor: 9},
-		{name: "a record without a version is older than any that has one", own: []Said{said(9, 0, 1)}, later: []Later{{Said: versioned(1, 5, 0, 1), Sent: true}}, drop: true, successor: 5},
+		{name: "a sent record with a version counts by its place for one that has none", own: []Said{said(9, 0, 1)}, later: []Later{{Said: versioned(1, 12, 0, 1), Sent: true}}, drop: true, successor: 12},
+		{name: "a record without a version takes nothing from one with a version that stands later", own: []Said{versioned(1, 9, 0, 1)}, later: []Later{sent(5, 0, 1)}},
+		{name: "of two records of which only one has a version, what is not sent takes nothing", own: []Said{versioned(1, 5, 0, 1)}, later: []Later{{Said: said(9, 0, 1)}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -145,7 +147,48 @@ func TestWhatSupersedeLetsThroughNeverChangesTheNewest(t *testing.T) {
 	})
 }
 
-// drawOrders draws n orders from old to new, in which versions and places go against each other; some have no version.
+// Revisions with and without versions, and rows that are sent in whatever order: each column that a record names is written by somebody in the end,
+// since what leaves it out names one that is sent, now or later.
+func TestNoColumnIsLostWhereOnlySomeRecordsHaveVersions(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const width = 4
+		n := rapid.IntRange(1, 6).Draw(t, "records")
+		all := make([]Said, n)
+		var named [width]bool
+		for i, seq := range rapid.Permutation([]uint64{1, 2, 3, 4, 5, 6}).Draw(t, "places")[:n] {
+			all[i] = said(seq, 0)
+			if version := rapid.ByteRange(0, 3).Draw(t, "version"); version > 0 {
+				all[i].Order.Version = record.Version{version}
+			}
+			for c := 1; c < width; c++ {
+				if rapid.Bool().Draw(t, "names") {
+					all[i].Columns.Set(c)
+					named[c] = true
+				}
+			}
+		}
+		isSent := make([]bool, n)
+		var written [width]bool
+		for i := range all {
+			var later []Later
+			for j := range all {
+				if i != j && all[i].Order.Less(all[j].Order) {
+					later = append(later, Later{Said: all[j], Sent: isSent[j]})
+				}
+			}
+			v := Supersede(all[i:i+1], later, 0)
+			isSent[i] = !v.Drop
+			for c := 1; c < width; c++ {
+				written[c] = written[c] || !v.Drop && all[i].Columns.Has(c) && !v.Reduce.Has(c)
+			}
+		}
+		if written != named {
+			t.Fatalf("written are %v, named %v (%v)", written, named, all)
+		}
+	})
+}
+
+// drawOrders draws n orders from old to new, in which versions and places go against each other; either all have a version or none.
 func drawOrders(t *rapid.T, n int) []store.Order {
 	seqs := make([]uint64, n)
 	for i := range seqs {
@@ -153,9 +196,10 @@ func drawOrders(t *rapid.T, n int) []store.Order {
 	}
 	seqs = rapid.Permutation(seqs).Draw(t, "places")
 	orders := make([]store.Order, n)
+	have := rapid.Bool().Draw(t, "versions")
 	for i := range orders {
 		orders[i] = placed(seqs[i], 0)
-		if version := rapid.ByteRange(0, 3).Draw(t, "version"); version > 0 {
+		if version := rapid.ByteRange(1, 4).Draw(t, "version"); have {
 			orders[i].Version = record.Version{version}
 		}
 	}

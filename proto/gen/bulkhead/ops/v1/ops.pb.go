@@ -2621,10 +2621,12 @@ type DeadLetter struct {
 	// The following only in GetDeadLetter.
 	Payload string `protobuf:"bytes,20,opt,name=payload,proto3" json:"payload,omitempty"`
 	// Set instead of payload when the bytes are no UTF-8.
-	PayloadBytes  []byte            `protobuf:"bytes,21,opt,name=payload_bytes,json=payloadBytes,proto3" json:"payload_bytes,omitempty"`
-	Row           map[string]string `protobuf:"bytes,22,rep,name=row,proto3" json:"row,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Attempts      []*Attempt        `protobuf:"bytes,23,rep,name=attempts,proto3" json:"attempts,omitempty"`
-	Origin        *Origin           `protobuf:"bytes,24,opt,name=origin,proto3" json:"origin,omitempty"`
+	PayloadBytes []byte            `protobuf:"bytes,21,opt,name=payload_bytes,json=payloadBytes,proto3" json:"payload_bytes,omitempty"`
+	Row          map[string]string `protobuf:"bytes,22,rep,name=row,proto3" json:"row,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Attempts     []*Attempt        `protobuf:"bytes,23,rep,name=attempts,proto3" json:"attempts,omitempty"`
+	Origin       *Origin           `protobuf:"bytes,24,opt,name=origin,proto3" json:"origin,omitempty"`
+	// Lower-case hexadecimal SHA-256 of the payload's bytes.
+	PayloadSha256 string `protobuf:"bytes,25,opt,name=payload_sha256,json=payloadSha256,proto3" json:"payload_sha256,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2797,6 +2799,13 @@ func (x *DeadLetter) GetOrigin() *Origin {
 		return x.Origin
 	}
 	return nil
+}
+
+func (x *DeadLetter) GetPayloadSha256() string {
+	if x != nil {
+		return x.PayloadSha256
+	}
+	return ""
 }
 
 type Attempt struct {
@@ -4425,7 +4434,7 @@ const file_bulkhead_ops_v1_ops_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x0e\n" +
 	"\x02by\x18\x03 \x01(\tR\x02by\"0\n" +
 	"\x16ResumePipelineResponse\x12\x16\n" +
-	"\x06lifted\x18\x01 \x01(\x05R\x06lifted\"\xc0\x05\n" +
+	"\x06lifted\x18\x01 \x01(\x05R\x06lifted\"\xe7\x05\n" +
 	"\n" +
 	"DeadLetter\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
@@ -4451,7 +4460,8 @@ const file_bulkhead_ops_v1_ops_proto_rawDesc = "" +
 	"\rpayload_bytes\x18\x15 \x01(\fR\fpayloadBytes\x126\n" +
 	"\x03row\x18\x16 \x03(\v2$.bulkhead.ops.v1.DeadLetter.RowEntryR\x03row\x124\n" +
 	"\battempts\x18\x17 \x03(\v2\x18.bulkhead.ops.v1.AttemptR\battempts\x12/\n" +
-	"\x06origin\x18\x18 \x01(\v2\x17.bulkhead.ops.v1.OriginR\x06origin\x1a6\n" +
+	"\x06origin\x18\x18 \x01(\v2\x17.bulkhead.ops.v1.OriginR\x06origin\x12%\n" +
+	"\x0epayload_sha256\x18\x19 \x01(\tR\rpayloadSha256\x1a6\n" +
 	"\bRowEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xce\x01\n" +
