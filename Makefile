@@ -30,7 +30,7 @@ demo: postgres build ## 20,000 generated records through everything, partial fai
 
 # The second line sweeps the named fault points, which are compiled in only with their tag; the third runs the protocol's
 # model with its full bounds, which the race detector would slow down tenfold.
-test: postgres compiler ## all tests with the race detector, the fault points, the protocol's exhaustive model
+test: postgres compiler testdata ## all tests with the race detector, the fault points, the protocol's exhaustive model
 	go test -race -timeout 25m work
 	go test -tags fault -timeout 10m -run Fault ./libs/fault ./libs/pg ./libs/bus $(foreach s,extractor submitter poller reconciler retrier,./services/$(s)/internal/...)
 	go test -v -count=1 -timeout 10m -run 'TheProtocol|EachSafeguard' ./services/submitter/internal/submit
@@ -82,6 +82,11 @@ compiler:
 	@if ! command -v $${CC:-gcc} >/dev/null 2>&1; then \
 	$(call debian,gcc libc6-dev,a C compiler is needed by the race detector); fi
 
+# go test keeps quiet about what a passing package prints.
+testdata:
+	@test -e "$${BULKHEAD_TESTDATA:-../shared/data}/ourairports/airports.csv.gz" || \
+	  echo "left out: services/e2e/realdata; BULKHEAD_TESTDATA names the directory that holds ourairports"
+
 define tool
 $(TOOLS)/$(1):
 	@mkdir -p $(TOOLS)
@@ -95,4 +100,4 @@ $(eval $(call tool,sqlc,$(SQLC)))
 $(eval $(call tool,gofumpt,$(GOFUMPT)))
 $(eval $(call tool,golangci-lint,$(LINT)))
 
-.PHONY: help build demo test race lint generate verify up down postgres compiler
+.PHONY: help build demo test race lint generate verify up down postgres compiler testdata
