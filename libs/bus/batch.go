@@ -73,7 +73,7 @@ func readRecord(data []byte) (RawRecord, error) {
 	if refusal := checkBatchKey(key); refusal != nil {
 		refusal.Content = record.HashRaw(r.Body)
 		r.Refusal = refusal
-		return r, nil
+		return r, nil //nolint:nilerr // the key refuses this record only, not the batch
 	}
 	r.Key = string(key)
 	return r, nil

@@ -105,9 +105,9 @@ func TestUpsert(t *testing.T) {
 	})
 	t.Run("an empty cell leaves the field alone, #N/A clears it", func(t *testing.T) {
 		s := newStore(t)
-		up(t, s, "a,One,a@b.de,true")
+		up(t, s, "a,One,a@b.example,true")
 		up(t, s, "a,,,")
-		if f := fields(t, s, "Contact", "a"); f["Email"] != "a@b.de" || f["LastName"] != "One" || f["Vip__c"] != "true" {
+		if f := fields(t, s, "Contact", "a"); f["Email"] != "a@b.example" || f["LastName"] != "One" || f["Vip__c"] != "true" {
 			t.Errorf("empty cells changed %v", f)
 		}
 		up(t, s, "a,,#N/A,#N/A")
@@ -176,7 +176,7 @@ func TestRowsFailWithTheTextsOfRealOrgs(t *testing.T) {
 	first := save(t, s, "Contact", org.Upsert, "External_Id__c", "External_Id__c,LastName,Loyalty_Number__c", "there,One,L1")
 	short := s.ID(s.Model().Object("Contact"), first[0].ID)[:15]
 	for _, tc := range []struct{ does, header, row, want string }{
-		{"a missing required field", "Email", "a@b.de", "REQUIRED_FIELD_MISSING:Required fields are missing: [LastName]:LastName --"},
+		{"a missing required field", "Email", "a@b.example", "REQUIRED_FIELD_MISSING:Required fields are missing: [LastName]:LastName --"},
 		{"a required field that is cleared", "LastName", "#N/A", "REQUIRED_FIELD_MISSING:Required fields are missing: [LastName]:LastName --"},
 		{"a bad e-mail address", "LastName,Email", "A,nobody", "INVALID_EMAIL_ADDRESS:Email: invalid email address: nobody:Email --"},
 		{"an e-mail address without a dot", "LastName,Email", "A,a@localhost", "INVALID_EMAIL_ADDRESS:Email: invalid email address: a@localhost:Email --"},

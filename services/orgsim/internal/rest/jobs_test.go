@@ -73,9 +73,9 @@ func TestResultFiles(t *testing.T) {
 	c.sim.Seed("Account", map[string]string{"Name": "Parent", "External_Id__c": "P1"})
 	c.run(upsertContacts, "External_Id__c,LastName\nold,Old\n")
 	id := c.run(upsertContacts, "External_Id__c,\"LastName\",email,Account.External_Id__c\n"+
-		"new,One,a@b.de,P1\n"+
+		"new,One,a@b.example,P1\n"+
 		"old,\"Two \"\"T\"\"\",,\n"+
-		"bad,,c@d.de,\n"+
+		"bad,,c@d.example,\n"+
 		"orphan,\"Fo\nur\",,P9\n")
 	t.Run("the header is the uploaded one behind quoted sf__ columns, values are quoted, a column of another case is blank", func(t *testing.T) {
 		got := regexp.MustCompile(`"003[A-Za-z0-9]{15}"`).ReplaceAllString(c.results(id, "successfulResults"), `"ID"`)

@@ -190,7 +190,8 @@ func (r *Reconciler) lookUp(ctx context.Context, t *task, c *chunk, rows []int) 
 // errEnough ends the reading of rows early.
 var errEnough = errors.New("enough rows")
 
-// ours leaves what a sending of each row may have made: an id that another record of the pipeline landed with is that one's.
+// ours leaves what a sending of each row may have made: an id that another record landed with, of this
+// pipeline or of another that made rows, is that one's.
 func (r *Reconciler) ours(ctx context.Context, c *chunk, seen map[int][]account.Seen, user string) (map[int][]account.Seen, error) {
 	if len(seen) == 0 {
 		return nil, nil
@@ -207,8 +208,8 @@ func (r *Reconciler) ours(ctx context.Context, c *chunk, seen map[int][]account.
 			wanted[s.ID] = true
 		}
 	}
-	// Whatever else made one of these rows since they were accepted is in an outcome of this pipeline, written later than that.
-	err := r.cfg.Store.LandedSince(ctx, c.Pipeline, since.Add(-clockSlack), func(ids []byte) {
+	// Whatever else made one of these rows since they were accepted is in an outcome, written later than that.
+	err := r.cfg.Store.LandedSince(ctx, c.Org, c.Pipeline, since.Add(-clockSlack), func(ids []byte) {
 		account.HasID(ids, wanted, func(id string) { taken[id] = true })
 	})
 	if err != nil {
@@ -218,7 +219,7 @@ func (r *Reconciler) ours(ctx context.Context, c *chunk, seen map[int][]account.
 	for id := range wanted {
 		ids = append(ids, id)
 	}
-	decided, err := r.cfg.Store.ResolvedIDs(ctx, c.Pipeline, ids)
+	decided, err := r.cfg.Store.ResolvedIDs(ctx, c.Org, ids)
 	if err != nil {
 		return nil, err
 	}

@@ -102,12 +102,13 @@ func (s *Store) Unresolved(ctx context.Context) (int, error) {
 // outcomePage is how many outcomes are in memory at once: 18 bytes a row each.
 const outcomePage = 20
 
-// LandedSince hands out the ids of rows that landed for a pipeline since a time, as outcomes store them, a chunk at a time.
-func (s *Store) LandedSince(ctx context.Context, pipeline string, since time.Time, tell func(ids []byte)) error {
+// LandedSince hands out the ids of rows that landed for a pipeline since a time, and those of chunks of the org's other pipelines that made rows,
+// as outcomes store them, a chunk at a time.
+func (s *Store) LandedSince(ctx context.Context, org, pipeline string, since time.Time, tell func(ids []byte)) error {
 	for after := uuid.Nil; ; {
-		page, err := db.New(s.pool).LandedSince(ctx, db.LandedSinceParams{Pipeline: pipeline, Since: since, After: after, MaxRows: outcomePage})
+		page, err := db.New(s.pool).LandedSince(ctx, db.LandedSinceParams{Org: org, Pipeline: pipeline, Since: since, After: after, MaxRows: outcomePage})
 		if err != nil {
-			return fmt.Errorf("read landed ids of pipeline %s: %w", pipeline, err)
+			return fmt.Errorf("read landed ids of org %s: %w", org, err)
 		}
 		for _, o := range page {
 			tell(o.RowIds)
@@ -119,11 +120,11 @@ func (s *Store) LandedSince(ctx context.Context, pipeline string, since time.Tim
 	}
 }
 
-// ResolvedIDs returns those of the ids with which records of a pipeline were decided to have landed.
-func (s *Store) ResolvedIDs(ctx context.Context, pipeline string, ids []string) ([]string, error) {
-	found, err := db.New(s.pool).ResolvedIDs(ctx, db.ResolvedIDsParams{Pipeline: pipeline, Ids: ids})
+// ResolvedIDs returns those of the ids with which records of an org were decided to have landed.
+func (s *Store) ResolvedIDs(ctx context.Context, org string, ids []string) ([]string, error) {
+	found, err := db.New(s.pool).ResolvedIDs(ctx, db.ResolvedIDsParams{Org: org, Ids: ids})
 	if err != nil {
-		return nil, fmt.Errorf("read decided ids of pipeline %s: %w", pipeline, err)
+		return nil, fmt.Errorf("read decided ids of org %s: %w", org, err)
 	}
 	return found, nil
 }

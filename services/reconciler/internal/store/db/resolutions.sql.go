@@ -57,13 +57,14 @@ func (q *Queries) InsertResolution(ctx context.Context, arg InsertResolutionPara
 
 const landedSince = `-- name: LandedSince :many
 SELECT chunk, row_ids FROM reconciler.outcomes
-WHERE pipeline = $1 AND reconciled_at >= $2 AND chunk > $3
-ORDER BY chunk LIMIT $4
+WHERE org = $1 AND reconciled_at >= $2 AND (pipeline = $3 OR created_rows > 0) AND chunk > $4
+ORDER BY chunk LIMIT $5
 `
 
 type LandedSinceParams struct {
-	Pipeline string
+	Org      string
 	Since    time.Time
+	Pipeline string
 	After    uuid.UUID
 	MaxRows  int32
 }
@@ -73,11 +74,13 @@ type LandedSinceRow struct {
 	RowIds []byte
 }
 
-// Ids of rows that landed for a pipeline since a time, by chunk; 18 bytes a row.
+// Ids of rows that landed in an org since a time, by chunk; 18 bytes a row. Of other pipelines than the one that asks only chunks that made rows
+// count: what merely updates a row does not say whose it is.
 func (q *Queries) LandedSince(ctx context.Context, arg LandedSinceParams) ([]LandedSinceRow, error) {
 	rows, err := q.db.Query(ctx, landedSince,
-		arg.Pipeline,
+		arg.Org,
 		arg.Since,
+		arg.Pipeline,
 		arg.After,
 		arg.MaxRows,
 	)
@@ -201,17 +204,18 @@ func (q *Queries) OldUnreconciled(ctx context.Context, before time.Time) ([]OldU
 }
 
 const resolvedIDs = `-- name: ResolvedIDs :many
-SELECT sf_id FROM reconciler.resolutions WHERE pipeline = $1 AND sf_id = ANY($2::text[])
+SELECT r.sf_id FROM reconciler.resolutions r JOIN reconciler.outcomes o ON o.chunk = r.chunk
+WHERE o.org = $1 AND r.sf_id = ANY($2::text[])
 `
 
 type ResolvedIDsParams struct {
-	Pipeline string
-	Ids      []string
+	Org string
+	Ids []string
 }
 
-// Ids of records that were decided to have landed.
+// Ids of an org's records that were decided to have landed.
 func (q *Queries) ResolvedIDs(ctx context.Context, arg ResolvedIDsParams) ([]string, error) {
-	rows, err := q.db.Query(ctx, resolvedIDs, arg.Pipeline, arg.Ids)
+	rows, err := q.db.Query(ctx, resolvedIDs, arg.Org, arg.Ids)
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,8 @@ CREATE INDEX resolutions_run ON reconciler.resolutions (pipeline, run);
 CREATE INDEX resolutions_key ON reconciler.resolutions (pipeline, key_hash);
 -- Letters of unresolved records are published again into a stream made anew, as those of the dead are.
 CREATE INDEX failures_unresolved ON reconciler.failures (id) WHERE disposition = 'unresolved';
+-- Which rows of an org somebody else made lately, asked by look-ups.
+CREATE INDEX outcomes_org ON reconciler.outcomes (org, reconciled_at);
 
 CREATE OR REPLACE VIEW reconciler_pub.work AS
     SELECT chunk, pipeline, org, job_id, job_state, processed, failed, error_message, state, reads, first_read_at, next_read_at, last_error, noted_at,

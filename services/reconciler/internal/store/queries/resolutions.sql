@@ -19,14 +19,16 @@ SELECT count(*)::bigint FROM reconciler.failures f
 WHERE f.disposition = 'unresolved' AND NOT EXISTS (SELECT FROM reconciler.resolutions r WHERE r.failure_id = f.id);
 
 -- name: LandedSince :many
--- Ids of rows that landed for a pipeline since a time, by chunk; 18 bytes a row.
+-- Ids of rows that landed in an org since a time, by chunk; 18 bytes a row. Of other pipelines than the one that asks only chunks that made rows
+-- count: what merely updates a row does not say whose it is.
 SELECT chunk, row_ids FROM reconciler.outcomes
-WHERE pipeline = @pipeline AND reconciled_at >= @since AND chunk > @after
+WHERE org = @org AND reconciled_at >= @since AND (pipeline = @pipeline OR created_rows > 0) AND chunk > @after
 ORDER BY chunk LIMIT @max_rows;
 
 -- name: ResolvedIDs :many
--- Ids of records that were decided to have landed.
-SELECT sf_id FROM reconciler.resolutions WHERE pipeline = @pipeline AND sf_id = ANY(@ids::text[]);
+-- Ids of an org's records that were decided to have landed.
+SELECT r.sf_id FROM reconciler.resolutions r JOIN reconciler.outcomes o ON o.chunk = r.chunk
+WHERE o.org = @org AND r.sf_id = ANY(@ids::text[]);
 
 -- name: OldUnreconciled :many
 -- Jobs that were submitted long ago and are not reconciled, by pipeline: Salesforce keeps their results for seven days.
