@@ -100,7 +100,8 @@ func FlowMessage(e *flowv1.Envelope) Message {
 	return m
 }
 
-// ParseEnvelope reads the body of a FLOW message. It refuses one without a fact or without a pipeline.
+// ParseEnvelope reads the body of a FLOW message. It refuses one without a fact, and one whose pipeline cannot be one: what it returns can always be
+// published again.
 func ParseEnvelope(body []byte) (*flowv1.Envelope, error) {
 	var e flowv1.Envelope
 	if err := proto.Unmarshal(body, &e); err != nil {
@@ -109,8 +110,8 @@ func ParseEnvelope(body []byte) (*flowv1.Envelope, error) {
 	if FactOf(&e) == "" {
 		return nil, fmt.Errorf("envelope %q carries no fact known here", e.GetId())
 	}
-	if e.GetPipeline() == "" {
-		return nil, fmt.Errorf("envelope %q names no pipeline", e.GetId())
+	if err := checkToken("pipeline", e.GetPipeline()); err != nil {
+		return nil, fmt.Errorf("envelope %q: %w", e.GetId(), err)
 	}
 	return &e, nil
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"bulkhead/libs/record"
+	"bulkhead/libs/rowfile"
 )
 
 // Operations of a definition.
@@ -153,6 +154,18 @@ func (d *Definition) Content() bool {
 func (d *Definition) Resolves() bool {
 	return (d.Operation == OperationUpdate || d.Operation == OperationDelete) && d.ExternalID != FieldID
 }
+
+// ChunkBytes bounds the raw CSV of a sealed chunk: what the definition says, less the room for ids where rows are found by a query. There an id
+// takes the place of each row's key in the upload, which must not grow past what one job takes.
+func (d *Definition) ChunkBytes() int64 {
+	if !d.Resolves() {
+		return d.Chunk.Bytes
+	}
+	return min(d.Chunk.Bytes, rowfile.MaxBytes-int64(d.Chunk.Rows)*idLength)
+}
+
+// idLength is the length of a Salesforce id.
+const idLength = 18
 
 // Merges says that records of one entity are versions of one row and may travel as one. Inserts never do: each is a row of its own.
 func (d *Definition) Merges() bool { return d.Operation != OperationInsert }

@@ -386,7 +386,7 @@ func TestMapVersions(t *testing.T) {
 func FuzzMapOperations(f *testing.F) {
 	for _, body := range []string{
 		"", "{}", `{"id":"a","event":"e","name":null,"price":1.50,"sf_id":"005000000000AbC","at":"2026-01-31T09:30:00Z"}`, `{"id":"a","at":-1e9}`,
-		`{"name":"#N/A"}`, "{\"id\":\"\xff\"}", `{"id":"\u0000"}`, "\xef\xbb\xbf{\"event\":\"e\"}", "\x1f\x8b", `{"id":"a","id":"b"}`, "[]", `{"id":{"a":[1]}}`,
+		`{"name":"#N/A"}`, "{\"id\":\"\xff\"}", `{"id":"\u0000"}`, "\xef\xbb\xbf{\"event\":\"e\"}", "\x1f\x8b", `{"id":"a","id":"b"}`, "[]", `{"id":"a","event":"e","name":"\r\r\n\n\r"}`, `{"id":{"a":[1]}}`,
 	} {
 		for i := range len(operationSeeds()) {
 			f.Add(i, []byte(body))
@@ -410,7 +410,7 @@ func FuzzMapOperations(f *testing.F) {
 			t.Fatalf("%+v", m)
 		}
 		for i, cell := range m.Cells {
-			if contains(m.Named, i) != (cell != "") || strings.ContainsRune(cell, 0) {
+			if contains(m.Named, i) != (cell != "") || strings.ContainsRune(cell, 0) || strings.Contains(cell, "\r\n") {
 				t.Fatalf("column %d is %q, named are %v", i, cell, m.Named)
 			}
 		}
@@ -419,4 +419,27 @@ func FuzzMapOperations(f *testing.F) {
 			t.Fatalf("%+v, then %+v", m, again)
 		}
 	})
+}
+
+func TestAChunkLeavesRoomForTheIdsThatItsRowsAreSentWith(t *testing.T) {
+	const chunk = "chunk: {rows: 1000, bytes: 100000000}\n"
+	for _, c := range []struct {
+		name, lines string
+		mapping     string
+		want        int64
+	}{
+		{"an update by a field that is looked up", "operation: update\nexternalId: Ext__c\n" + chunk, mapExt, 100_000_000 - 18_000},
+		{"a delete in chunks that are small anyway", "operation: delete\nexternalId: Ext__c\nchunk: {rows: 1000, bytes: 2000000}\n", mapExt, 2_000_000},
+		{"an upsert, which sends its key", "operation: upsert\nexternalId: Ext__c\n" + chunk, mapExt, 100_000_000},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d, _, err := pipeline.Parse([]byte(document(c.lines, c.mapping)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := d.ChunkBytes(); got != c.want {
+				t.Errorf("%d bytes, want %d", got, c.want)
+			}
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -45,8 +46,16 @@ func convert(t Type, v value) (cell, problem string) {
 }
 
 // lineFeeds writes the line ends of Windows as those that jobs are declared to have. A job whose declared line end is LF fails whole when one of its
-// values holds CRLF (fact sheet, section 9.1): the record could not be sent at all, and would take its chunk with it.
-func lineFeeds(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }
+// values holds CRLF (fact sheet, section 9.1): the record could not be sent at all, and would take its chunk with it. A CR in front of a CRLF goes with
+// it, since what is left must hold none.
+func lineFeeds(s string) string {
+	if !strings.Contains(s, "\r\n") {
+		return s
+	}
+	return windowsLineEnd.ReplaceAllString(s, "\n")
+}
+
+var windowsLineEnd = regexp.MustCompile(`\r+\n`)
 
 func describe(t Type) string {
 	switch t {
