@@ -143,7 +143,7 @@ func (g *globals) loaded(ctx context.Context, r *load.Result, err error, c load.
 		return err
 	case !r.AddsUp || r.Unaccounted > 0:
 		return exit(ExitFailed, fmt.Errorf("the balance of run %s does not agree with what was published: bulkhead status shows it; this is an incident", r.Run))
-	case !c.NoWait && !r.Complete, len(r.Problems) > 0, r.Balance.Dead+r.Balance.Unresolved+r.Balance.Moving() > 0:
+	case !c.NoWait && !r.Complete, len(r.Problems) > 0, r.Balance.Dead+r.Balance.Open() > 0:
 		return exitWith(ExitPartly)
 	}
 	return nil

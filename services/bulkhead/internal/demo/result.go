@@ -7,6 +7,7 @@ import (
 
 	"bulkhead/libs/record"
 	opsv1 "bulkhead/proto/gen/bulkhead/ops/v1"
+	"bulkhead/services/bulkhead/internal/opsclient"
 )
 
 // PipelineBalance is a balance below its pipeline's name.
@@ -53,22 +54,14 @@ func (r *Result) orgRows() int {
 	return n
 }
 
-func balanceOf(b *opsv1.Balance) record.Balance {
-	return record.Balance{
-		Accepted: b.GetAccepted(), Landed: b.GetLanded(), InFlight: b.GetInFlight(), Retrying: b.GetRetrying(),
-		WaitingForParent: b.GetWaitingForParent(), Unresolved: b.GetUnresolved(), Dead: b.GetDead(),
-		Superseded: b.GetSuperseded(), Discarded: b.GetDiscarded(), RolledBack: b.GetRolledBack(),
-	}
-}
-
 func (r *runner) result(ctx context.Context, b *opsv1.GetBalanceResponse, groups []*opsv1.DeadLetterGroup, replayed Replayed, took time.Duration) (*Result, error) {
 	res := &Result{
-		Records: r.Records, Seed: r.Seed, Balance: balanceOf(b.GetBalance()), Repeats: b.GetRepeats(), Unread: b.GetUnread().GetMessages(),
+		Records: r.Records, Seed: r.Seed, Balance: opsclient.BalanceOf(b.GetBalance()), Repeats: b.GetRepeats(), Unread: b.GetUnread().GetMessages(),
 		Pipelines: map[string]PipelineBalance{}, Dead: map[string]int64{}, FailedAttempts: b.GetFailedAttempts(), Replayed: replayed,
 		Seconds: took.Seconds(), RecordsPerSecond: float64(r.Records) / took.Seconds(),
 	}
 	for name, p := range b.GetPipelines() {
-		res.Pipelines[name] = PipelineBalance{Balance: balanceOf(p.GetBalance())}
+		res.Pipelines[name] = PipelineBalance{Balance: opsclient.BalanceOf(p.GetBalance())}
 	}
 	for _, g := range groups {
 		res.Dead[g.GetClass()] += g.GetCount()

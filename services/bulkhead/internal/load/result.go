@@ -1,29 +1,10 @@
 package load
 
 import (
+	"bulkhead/libs/record"
 	opsv1 "bulkhead/proto/gen/bulkhead/ops/v1"
+	"bulkhead/services/bulkhead/internal/opsclient"
 )
-
-// Balance is the balance of the run, in the words of the contract.
-type Balance struct {
-	Accepted         int64 `json:"accepted"`
-	Landed           int64 `json:"landed"`
-	InFlight         int64 `json:"in_flight"`
-	Retrying         int64 `json:"retrying"`
-	WaitingForParent int64 `json:"waiting_for_parent"`
-	Unresolved       int64 `json:"unresolved"`
-	Dead             int64 `json:"dead"`
-	Superseded       int64 `json:"superseded"`
-	Discarded        int64 `json:"discarded"`
-	RolledBack       int64 `json:"rolled_back"`
-}
-
-func (b Balance) sum() int64 {
-	return b.Landed + b.InFlight + b.Retrying + b.WaitingForParent + b.Unresolved + b.Dead + b.Superseded + b.Discarded + b.RolledBack
-}
-
-// Moving is what comes to rest by itself.
-func (b Balance) Moving() int64 { return b.InFlight + b.Retrying + b.WaitingForParent }
 
 // Result is what a load did.
 type Result struct {
@@ -43,8 +24,8 @@ type Result struct {
 	// LoadedBefore says that nothing was published because all of it was accepted before.
 	LoadedBefore bool `json:"loaded_before"`
 	// Balance is that of the whole run, what earlier loads of it brought included.
-	Balance Balance `json:"balance"`
-	AddsUp  bool    `json:"adds_up"`
+	Balance record.Balance `json:"balance"`
+	AddsUp  bool           `json:"adds_up"`
 	// Followed says that the balance is known.
 	Followed bool `json:"followed"`
 	// Repeats are those of this load: rows whose keys the ledger knew.
@@ -78,12 +59,8 @@ func (r *Result) balance(before, reply *opsv1.GetBalanceResponse) {
 	}
 	r.Followed = true
 	b := reply.GetBalance()
-	r.Balance = Balance{
-		Accepted: b.GetAccepted(), Landed: b.GetLanded(), InFlight: b.GetInFlight(), Retrying: b.GetRetrying(),
-		WaitingForParent: b.GetWaitingForParent(), Unresolved: b.GetUnresolved(), Dead: b.GetDead(), Superseded: b.GetSuperseded(),
-		Discarded: b.GetDiscarded(), RolledBack: b.GetRolledBack(),
-	}
-	r.AddsUp = reply.GetAddsUp() && r.Balance.sum() == r.Balance.Accepted
+	r.Balance = opsclient.BalanceOf(b)
+	r.AddsUp = reply.GetAddsUp() && r.Balance.AddsUp()
 	r.Repeats = reply.GetRepeats() - before.GetRepeats()
 	r.newly = b.GetAccepted() - before.GetBalance().GetAccepted() + r.Repeats
 }
