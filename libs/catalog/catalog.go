@@ -3,7 +3,9 @@
 //
 // A revision of a definition is immutable, as is what the org said of its key field when it was applied, so it is kept for ever; the current
 // ones are kept for a few seconds or until Invalidate (which services call when definition_changed wakes them); a client is made anew
-// when the org's document has changed. Secrets are read from the file or the environment variable that the org names, at each login, and are never kept.
+// when the org's document has changed. Where the document names no org id, the client takes the one that the ledger knows by the org's name
+// (submitter_pub.orgs): a process that starts while the login leads elsewhere must not believe what it sees first. Secrets are read from the
+// file or the environment variable that the org names, at each login, and are never kept.
 //
 // It is the only package in libs that knows these views; see docs/adr.
 package catalog
@@ -72,6 +74,7 @@ type revision struct {
 
 type org struct {
 	yaml   string
+	known  string // the org's id in the ledger; "" = none was seen yet
 	doc    *pipeline.Org
 	client *salesforce.Client
 	readAt time.Time
@@ -199,8 +202,8 @@ func (c *Catalog) org(ctx context.Context, name string) (*org, error) {
 		return have, nil
 	}
 	readAt := c.now()
-	var text string
-	err := c.pool.QueryRow(ctx, queries["org"], name).Scan(&text)
+	var text, known string
+	err := c.pool.QueryRow(ctx, queries["org"], name).Scan(&text, &known)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, &NotFoundError{What: "org", Name: name}
 	}
@@ -209,7 +212,7 @@ func (c *Catalog) org(ctx context.Context, name string) (*org, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if have = c.orgs[name]; have != nil && have.yaml == text {
+	if have = c.orgs[name]; have != nil && have.yaml == text && (have.known == known || have.doc.OrgID != "") {
 		have.readAt = readAt
 		return have, nil
 	}
@@ -217,11 +220,15 @@ func (c *Catalog) org(ctx context.Context, name string) (*org, error) {
 	if err != nil {
 		return nil, fmt.Errorf("org %s: %w", name, err)
 	}
-	client, err := salesforce.New(ConfigOf(doc))
+	config := ConfigOf(doc)
+	if config.PinnedOrgID == "" {
+		config.PinnedOrgID = known
+	}
+	client, err := salesforce.New(config)
 	if err != nil {
 		return nil, fmt.Errorf("org %s: %w", name, err)
 	}
-	made := &org{yaml: text, doc: doc, client: client, readAt: readAt}
+	made := &org{yaml: text, known: known, doc: doc, client: client, readAt: readAt}
 	c.orgs[name] = made
 	return made, nil
 }

@@ -225,6 +225,40 @@ func TestOrgs(t *testing.T) {
 			t.Fatalf("%+v, %v", doc, err)
 		}
 	})
+	t.Run("a client is made anew when the ledger knows the org's id, which is its pin unless the document names one", func(t *testing.T) {
+		t.Parallel()
+		f := setup(t)
+		f.org(t, "one")
+		first, err := f.Client(t.Context(), "main")
+		if err != nil {
+			t.Fatal(err)
+		}
+		see := func(id string) {
+			if _, err := f.admin.Exec(t.Context(), "INSERT INTO submitter.orgs (name, org_id) VALUES ('main', $1) ON CONFLICT (name) DO UPDATE SET org_id = excluded.org_id", id); err != nil {
+				t.Fatal(err)
+			}
+			f.Invalidate()
+		}
+		see("00D000000000001EAA")
+		pinned, err := f.Client(t.Context(), "main")
+		if err != nil || pinned == first {
+			t.Fatalf("the same client although the org is known now: %v", err)
+		}
+		f.Invalidate()
+		if again, err := f.Client(t.Context(), "main"); err != nil || again != pinned {
+			t.Fatalf("another client although nothing changed: %v", err)
+		}
+		f.org(t, "one\norgId: 00D000000000002EAA")
+		f.Invalidate()
+		named, err := f.Client(t.Context(), "main")
+		if err != nil || named == pinned {
+			t.Fatalf("the same client for another document: %v", err)
+		}
+		see("00D000000000002EAA")
+		if again, err := f.Client(t.Context(), "main"); err != nil || again != named {
+			t.Fatalf("another client although the document's id has not changed: %v", err)
+		}
+	})
 	t.Run("an org that does not exist is said to be missing", func(t *testing.T) {
 		t.Parallel()
 		var missing *NotFoundError

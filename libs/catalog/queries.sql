@@ -1,4 +1,4 @@
--- The published views of ops that this package reads; each statement is read by its name.
+-- The published views that this package reads; each statement is read by its name.
 
 -- name: current
 SELECT DISTINCT ON (name) name, revision, yaml, case_sensitive FROM ops_pub.definitions ORDER BY name, revision DESC;
@@ -7,4 +7,4 @@ SELECT DISTINCT ON (name) name, revision, yaml, case_sensitive FROM ops_pub.defi
 SELECT yaml, case_sensitive FROM ops_pub.definitions WHERE name = $1 AND revision = $2;
 
 -- name: org
-SELECT yaml FROM ops_pub.orgs WHERE name = $1;
+SELECT o.yaml, coalesce((SELECT s.org_id FROM submitter_pub.orgs s WHERE s.name = o.name), '') AS known FROM ops_pub.orgs o WHERE o.name = $1;

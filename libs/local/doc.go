@@ -11,7 +11,8 @@
 //   - Passwords are random, made at each start, and kept in memory only. The administrator comes in over TCP with a
 //     password, or through a socket in a private directory as the operating system's user that started us.
 //   - A directory that we were not given is temporary and goes when we end, whatever ends us.
-//   - NATS stores in the directory it is given and, unless told otherwise, syncs every write.
+//   - NATS stores in the directory it is given and, unless told otherwise, syncs every write. When a write fails, as on a full disk, it takes no
+//     message, says what is needed, and goes on by itself when there is room again.
 //
 // What is left to others: roles' rights and tables (package pg), streams (package bus).
 //

@@ -38,6 +38,7 @@ type NATSOptions struct {
 // NATS is an embedded server with JetStream.
 type NATS struct {
 	server   *server.Server
+	mender   *mender
 	lock     *os.File
 	work     *workDir
 	stopOnce sync.Once
@@ -83,9 +84,13 @@ func StartNATS(ctx context.Context, o NATSOptions) (_ *NATS, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the NATS server: %w", err)
 	}
-	log := &natsLogger{logger: o.Logger.With("component", "nats"), fatal: make(chan string, 1)}
+	logger := o.Logger.With("component", "nats")
+	n.mender = newMender(logger)
+	n.mender.server, n.mender.store = n.server, store
+	log := &natsLogger{logger: logger, fatal: make(chan string, 1), heard: n.mender.heard}
 	n.server.SetLoggerV2(log, false, false, false)
 	n.server.Start()
+	go n.mender.run()
 	return n, n.waitReady(ctx, o, log.fatal)
 }
 
@@ -146,6 +151,10 @@ func (n *NATS) stopNow(ctx context.Context) error {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
+			if n.mender != nil {
+				close(n.mender.stop)
+				<-n.mender.done
+			}
 			n.server.Shutdown()
 			n.server.WaitForShutdown()
 		}()
@@ -168,6 +177,7 @@ func (n *NATS) stopNow(ctx context.Context) error {
 type natsLogger struct {
 	logger *slog.Logger
 	fatal  chan string
+	heard  func(text string) // is told of every error
 }
 
 func (l *natsLogger) log(level slog.Level, format string, args []any) {
@@ -180,7 +190,12 @@ func (l *natsLogger) Noticef(format string, args ...any) { l.log(slog.LevelDebug
 func (l *natsLogger) Debugf(format string, args ...any)  { l.log(slog.LevelDebug, format, args) }
 func (l *natsLogger) Tracef(format string, args ...any)  { l.log(slog.LevelDebug, format, args) }
 func (l *natsLogger) Warnf(format string, args ...any)   { l.log(slog.LevelWarn, format, args) }
-func (l *natsLogger) Errorf(format string, args ...any)  { l.log(slog.LevelError, format, args) }
+
+// Errorf tells of what the server could not do.
+func (l *natsLogger) Errorf(format string, args ...any) {
+	l.log(slog.LevelError, format, args)
+	l.heard(fmt.Sprintf(format, args...))
+}
 
 // Fatalf is what the server calls when it cannot start, a taken port for one. It must not end our process.
 func (l *natsLogger) Fatalf(format string, args ...any) {

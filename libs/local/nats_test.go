@@ -3,8 +3,10 @@ package local
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -44,6 +46,14 @@ func connect(t *testing.T, n *NATS) jetstream.JetStream {
 	return js
 }
 
+// lines are what a logger wrote.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	l <- string(p)
+	return len(p), nil
+}
+
 func TestStartNATS(t *testing.T) {
 	t.Parallel()
 	t.Run("keeps streams when it is started again on the same directory", func(t *testing.T) {
@@ -66,6 +76,36 @@ func TestStartNATS(t *testing.T) {
 		stream, err := connect(t, startNATS(t, NATSOptions{Dir: dir, SyncAlways: true})).Stream(t.Context(), "S")
 		if err != nil || stream.CachedInfo().State.Msgs != 1 {
 			t.Fatalf("%v", err)
+		}
+	})
+	t.Run("reads its streams anew after a write failed, with all that was acknowledged, and connections stay", func(t *testing.T) {
+		t.Parallel()
+		said := make(lines, 100)
+		n := startNATS(t, NATSOptions{Dir: t.TempDir(), SyncAlways: true, Logger: slog.New(slog.NewTextHandler(said, nil))})
+		js := connect(t, n)
+		if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "S", Subjects: []string{"s"}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := js.Publish(t.Context(), "s", []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		n.mender.heard("JetStream stream '$G > S' critical write error: no space left on device")
+		for _, text := range []string{"make room on its disk", "can write its store again"} {
+			select {
+			case line := <-said:
+				if !strings.Contains(line, text) {
+					t.Fatalf("%s, want %q", line, text)
+				}
+			case <-time.After(time.Minute):
+				t.Fatalf("it never said %q", text)
+			}
+		}
+		ack, err := js.Publish(t.Context(), "s", []byte("y"))
+		if err != nil || ack.Sequence != 2 {
+			t.Fatalf("%+v, %v", ack, err)
+		}
+		if left, err := filepath.Glob(filepath.Join(n.mender.store, "room*")); err != nil || len(left) > 0 {
+			t.Errorf("%q is left, %v", left, err)
 		}
 	})
 	t.Run("takes its temporary directory with it", func(t *testing.T) {

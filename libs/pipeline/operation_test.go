@@ -422,18 +422,18 @@ func FuzzMapOperations(f *testing.F) {
 }
 
 func TestAChunkLeavesRoomForTheIdsThatItsRowsAreSentWith(t *testing.T) {
-	const chunk = "chunk: {rows: 1000, bytes: 100000000}\n"
+	const chunk = "chunk: {rows: 1000, bytes: 100MB}\n"
 	for _, c := range []struct {
 		name, lines string
 		mapping     string
 		want        int64
 	}{
 		{"an update by a field that is looked up", "operation: update\nexternalId: Ext__c\n" + chunk, mapExt, 100_000_000 - 18_000},
-		{"a delete in chunks that are small anyway", "operation: delete\nexternalId: Ext__c\nchunk: {rows: 1000, bytes: 2000000}\n", mapExt, 2_000_000},
+		{"a delete in chunks that are small anyway", "operation: delete\nexternalId: Ext__c\nchunk: {rows: 1000, bytes: 2MB}\n", mapExt, 2_000_000},
 		{"an upsert, which sends its key", "operation: upsert\nexternalId: Ext__c\n" + chunk, mapExt, 100_000_000},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d, _, err := pipeline.Parse([]byte(document(c.lines, c.mapping)))
+			d, _, err := pipeline.ParseDefinition([]byte(document(c.lines, c.mapping)))
 			if err != nil {
 				t.Fatal(err)
 			}

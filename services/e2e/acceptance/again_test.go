@@ -119,7 +119,7 @@ func TestOnlyWhatFailedIsSentAgain(t *testing.T) {
 	original := s.number(`SELECT count(*) FROM reconciler.failures WHERE payload = $1`, contact(dead[0]))
 	s.sim.ClearFaults(rule)
 	var ids []string
-	for _, l := range s.letters("contacts") {
+	for _, l := range s.awaitLetters("contacts", 5) {
 		ids = append(ids, l.ID)
 	}
 	known := len(s.closed())

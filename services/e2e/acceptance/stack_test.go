@@ -54,7 +54,9 @@ type stack struct {
 	nats  string
 	ops   string
 	sweep time.Duration
-	log   *logBook
+	// horizon is how long messages stay in their streams when all is known of them.
+	horizon time.Duration
+	log     *logBook
 
 	defs    [][]byte
 	org     []byte
@@ -124,7 +126,7 @@ func (s *stack) start(name string) {
 		var o *ops.App
 		o, err = ops.New(ctx, ops.Config{
 			DSN: dsn, NATSURL: s.nats, Sweep: s.sweep, HTTPListen: "127.0.0.1:0", GRPCListen: "127.0.0.1:0", Definitions: s.defs,
-			Orgs: [][]byte{s.org},
+			Orgs: [][]byte{s.org}, Horizon: s.horizon,
 		}, env)
 		if err == nil {
 			s.ops = "http://" + o.HTTPAddr()

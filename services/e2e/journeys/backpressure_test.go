@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -61,17 +62,39 @@ func TestAFullStreamRefusesThePublisherAndDrains(t *testing.T) {
 	if b.Balance.Landed != 0 || b.Balance.Dead != 0 {
 		t.Errorf("%+v while the org is down", b.Balance)
 	}
+	// A file waits for room and says so.
+	const inFile = 2000
+	rows := []string{"id,name"}
+	for _, k := range keysOf("f", inFile) {
+		rows = append(rows, k+","+k+padding)
+	}
+	csv := filepath.Join(t.TempDir(), "accounts.csv")
+	if err := os.WriteFile(csv, []byte(strings.Join(rows, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	load := start(t, "load", csv, "--pipeline", "accounts", "--json", "--ops", s.ops, "--nats", s.natsURL)
+	eventually(t, "load says that it waits for room", func(context.Context) (bool, error) {
+		return strings.Contains(load.stderr.String(), "the stream is full, waiting for room"), errors.New(load.stderr.String())
+	})
 	s.org.heal(t, down)
-	s.settle(t, "accounts", int64(next*perFrame))
+	select {
+	case <-load.done:
+	case <-time.After(patience):
+		t.Fatal("load does not end")
+	}
+	if code := load.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("load ended with exit code %d:\n%s", code, load.stderr)
+	}
+	s.settle(t, "accounts", int64(next*perFrame)+inFile)
 	eventually(t, "there is room again", func(ctx context.Context) (bool, error) {
 		err := publish(ctx)
 		return err == nil, err
 	})
-	b = s.settle(t, "accounts", int64(next*perFrame))
-	if n := int64(next * perFrame); b.Balance != (balance{Accepted: n, Landed: n}) || b.Repeats != 0 {
+	b = s.settle(t, "accounts", int64(next*perFrame)+inFile)
+	if n := int64(next*perFrame) + inFile; b.Balance != (balance{Accepted: n, Landed: n}) || b.Repeats != 0 {
 		t.Errorf("%+v repeats %d, want the %d records that were acknowledged", b.Balance, b.Repeats, n)
 	}
-	if rows := s.org.rows(t, "Account"); len(rows) != next*perFrame {
-		t.Errorf("the org holds %d accounts, want %d", len(rows), next*perFrame)
+	if rows := s.org.rows(t, "Account"); len(rows) != next*perFrame+inFile {
+		t.Errorf("the org holds %d accounts, want %d", len(rows), next*perFrame+inFile)
 	}
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -14,6 +15,9 @@ const (
 	// usageTimeout bounds asking one org: a status does not hang on an org that is down.
 	usageTimeout = 5 * time.Second
 )
+
+// errNoUsage is what a status says of an org that takes its time.
+var errNoUsage = fmt.Errorf("no reply within %s", usageTimeout)
 
 // dailyRequests is the limit that API usage counts against (REST API Developer Guide, Limits resource).
 const dailyRequests = "DailyApiRequests"
@@ -53,7 +57,7 @@ func (o *orgs) Usage(ctx context.Context, org string) (string, int64, int64, err
 }
 
 func (o *orgs) ask(ctx context.Context, org string) usage {
-	ctx, cancel := context.WithTimeout(ctx, usageTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, usageTimeout, errNoUsage)
 	defer cancel()
 	u := usage{at: o.now()}
 	client, err := o.catalog.Client(ctx, org)

@@ -259,7 +259,7 @@ func (r *Reader) space(ctx context.Context, name string) (*store.Space, error) {
 func engineConfig(def *pipeline.Definition, ordinals map[string]int) decide.Config {
 	c := decide.Config{
 		Pipeline: def.Name, Header: def.Header(), Lanes: def.Lanes,
-		Limits: decide.Limits{Rows: def.Chunk.Rows, Bytes: def.Chunk.Bytes, Age: def.Chunk.Age},
+		Limits: decide.Limits{Rows: def.Chunk.Rows, Bytes: def.ChunkBytes(), Age: def.Chunk.Age},
 		Apart:  !def.Merges(), Versioned: len(def.Version) > 0 && def.Merges(), Whole: def.Whole, KeyIsVersioned: def.KeyIsVersioned(),
 	}
 	for _, name := range c.Header {

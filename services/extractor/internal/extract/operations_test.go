@@ -310,6 +310,20 @@ func TestRecordVersions(t *testing.T) {
 		b.wantFull(full{Accepted: 5, Rows: 3, Superseded: 2})
 	})
 
+	t.Run("a version that a record had before it was mapped again covers nothing", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, defaultChunk, versioned))
+		r := b.reader("one")
+		b.single("new", change("a", 9, `"last":"nine"`))
+		b.settle(r)
+		b.exec(`INSERT INTO extractor.records (pipeline_id, generation, idx, row, seq, accepted_at, key_hash, entity_hash, content_hash, chunk, columns, version)
+			SELECT pipeline_id, 1, idx, 0, seq, accepted_at, key_hash, entity_hash, content_hash, gen_random_uuid(), columns, NULL FROM extractor.records`)
+		b.single("k5", change("a", 5, `"last":"five"`))
+		b.single("k9", change("a", 9, `"last":"other nine"`))
+		b.settle(r)
+		b.wantFull(full{Accepted: 3, Rows: 3}) // with the one that was mapped again
+	})
+
 	t.Run("letters that are mapped again merge by version", func(t *testing.T) {
 		t.Parallel()
 		b := newBench(t, definition(defaultMap, defaultChunk, versioned))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
@@ -35,7 +36,19 @@ func checkBeside(ctx context.Context, d *pipeline.Definition, applying *store.Ap
 	if err != nil {
 		return nil, err
 	}
-	return append(warnings, more...), checkMove(ctx, d, was, sharing, applying)
+	return append(append(warnings, more...), ofVersions(d, was)...), checkMove(ctx, d, was, sharing, applying)
+}
+
+// ofVersions warns of what another member `version` means for the records that were accepted before: they keep the version that they were given.
+func ofVersions(d, was *pipeline.Definition) []string {
+	if was == nil || slices.Equal(was.Version, d.Version) {
+		return nil
+	}
+	if was.Version != nil && d.Version != nil {
+		return []string{fmt.Sprintf("version is %s instead of %s: records accepted before keep what they had, and a record counts as older than those whose value is higher; to count anew make a pipeline of another name",
+			strings.Join(d.Version, "."), strings.Join(was.Version, "."))}
+	}
+	return []string{"records accepted before and after this revision do not both have a version: between two such the order in the stream says which is newer"}
 }
 
 // checkDepends refuses circles of dependsOn, and warns of names that nobody knows.

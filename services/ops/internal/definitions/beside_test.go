@@ -52,6 +52,55 @@ func TestBeside(t *testing.T) {
 		b.Outcome(chunk, "", "l", fixture.Transfers{Landed: 1})
 		b.apply(byID)
 	})
+	t.Run("what the retrier has not taken yet is on its way too", func(t *testing.T) {
+		b := setup(t)
+		b.apply(fixture.Contacts)
+		byID := document("update", "externalId: Id", "{from: id, to: Id, type: id}", "Email")
+		lanes := strings.Replace(fixture.Contacts, "lanes: 2", "lanes: 3", 1)
+		refused := func(what string) {
+			t.Helper()
+			for _, text := range []string{byID, lanes} {
+				if _, err := b.applier.Apply(t.Context(), "", text, "kim"); !isConflict(err) || !strings.Contains(err.Error(), "0 chunks and 1 waiting records") {
+					t.Errorf("%s: error %v", what, err)
+				}
+			}
+		}
+		failed := b.Chunk("c", "", "a")
+		b.Outcome(failed, "", "f", fixture.Transfers{Retrying: 1})
+		refused("a failure that is to be tried again")
+		failure := b.Fail(failed, fixture.Failure{Key: "a", Class: "contention", Disposition: "retry"})
+		b.Exhaust(failed, failure, "a", "", 0)
+
+		missing := b.Chunk("d", "", "b")
+		b.Outcome(missing, "", "m", fixture.Transfers{Unresolved: 1})
+		unresolved := b.Fail(missing, fixture.Failure{Key: "b", Class: "unresolved", Disposition: "unresolved"})
+		b.Resolve(unresolved, "not_landed", "")
+		refused("a decision that something did not land")
+		b.ResolutionTaken(unresolved)
+
+		letter := fixture.LetterID("a", 0)
+		b.Exec(`INSERT INTO ops.letters (letter_id, pipeline, revision, run, key, key_hash, generation, entity, class, code, message, fields, stage, fingerprint, dead_at, state, taker)
+			VALUES ($1, 'contacts', 1, '', 'a', $2, 0, 'a', 'contention', 'X', '', '{}', 'retry', '', now(), 'replaying', 'retrier')`, letter, fixture.KeyHash("a"))
+		refused("a letter that was ordered to be sent again")
+		b.TakenByRetrier(letter)
+		b.apply(lanes)
+		b.apply(byID)
+	})
+	t.Run("another member for version is warned of, and so is one that comes or goes", func(t *testing.T) {
+		b := setup(t)
+		with := func(member string) string {
+			return strings.Replace(fixture.Contacts, "lanes: 2", "version: "+member+"\nlanes: 2", 1)
+		}
+		if got := b.apply(with("at")); says(got.Warnings, "version") {
+			t.Errorf("warnings %q of a first revision", got.Warnings)
+		}
+		if got := b.apply(with("changed.at")); !says(got.Warnings, "version is changed.at instead of at") {
+			t.Errorf("warnings %q", got.Warnings)
+		}
+		if got := b.apply(fixture.Contacts); !says(got.Warnings, "do not both have a version") {
+			t.Errorf("warnings %q", got.Warnings)
+		}
+	})
 	t.Run("another operation on the same key field needs no standstill", func(t *testing.T) {
 		b := setup(t)
 		b.apply(fixture.Contacts)

@@ -226,10 +226,20 @@ func (x *Index) isThere(ctx context.Context, d *pipeline.Definition, l store.Unr
 		return &UnavailableError{fmt.Sprintf("org %s could not be asked for row %s, nothing was decided", d.Org, id), err}
 	case !found:
 		return &RefusedError{fmt.Sprintf("org %s has no row %s of %s (or it is deleted, or the integration user may not see it): look again, or decide that the record has not landed", d.Org, id, d.Object)}
-	case d.KeyField() != "" && record.FoldIn(d.Space(), row.Value) != record.FoldIn(d.Space(), l.Entity):
+	case d.KeyField() != "" && !sameValue(d.Space(), row.Value, l.Entity):
 		return &RefusedError{fmt.Sprintf("row %s has %s %q, record %s says %q: it is another row", id, field, row.Value, l.Key, l.Entity)}
 	}
 	return nil
+}
+
+// sameValue says whether two values of a key field are one entity's; a query writes numbers anew.
+func sameValue(space, a, b string) bool {
+	if record.FoldIn(space, a) == record.FoldIn(space, b) {
+		return true
+	}
+	n, ok := record.ExactNumber(a)
+	m, same := record.ExactNumber(b)
+	return ok && same && n == m
 }
 
 // notThere asks whether the org has the records that are said not to have landed.
@@ -255,7 +265,10 @@ func (x *Index) notThere(ctx context.Context, d *pipeline.Definition, letters []
 	for _, r := range rows {
 		if l, ok := of[record.FoldIn(space, r.Value)]; ok {
 			there = append(there, fmt.Sprintf("%s of letter %s is there as %s", l.Entity, l.LetterID, r.ID))
+			continue
 		}
+		// The org says that this is one of the values, by rules of its own: numbers are written anew.
+		there = append(there, fmt.Sprintf("%s is there as %s", r.Value, r.ID))
 	}
 	if len(there) == 0 {
 		return nil

@@ -175,10 +175,10 @@ func (o *Orders) part(ctx context.Context, r Order) (store.Reread, error) {
 		part.To = upTo
 	}
 	switch {
-	case part.From < first || part.From > last:
+	case part.From < first:
 		return part, refused("%s holds the messages %d to %d, %d is not among them: what is below has been let go (see the horizon in the configuration), the publisher must send it again", bus.RecordsStream(r.Pipeline), first, last, part.From)
-	case part.To > last:
-		return part, refused("%s holds the messages %d to %d, %d is not among them", bus.RecordsStream(r.Pipeline), first, last, part.To)
+	case part.From > last || part.To > last:
+		return part, refused("%s holds the messages %d to %d, %d is not among them", bus.RecordsStream(r.Pipeline), first, last, max(part.From, part.To))
 	case part.From > decided || part.To > decided:
 		return part, refused("everything is decided up to message %d only: what is behind it is being read for the first time, order again when it is done", decided)
 	}

@@ -131,7 +131,7 @@ func (r *Reconciler) lookUp(ctx context.Context, t *task, c *chunk, rows []int) 
 		return nil, err
 	}
 	seen := map[int][]account.Seen{}
-	byKey := map[string]int{}
+	byKey, byNumber := map[string]int{}, map[string]int{}
 	var values []string
 	ask := func() error {
 		if len(values) == 0 {
@@ -149,6 +149,9 @@ func (r *Reconciler) lookUp(ctx context.Context, t *task, c *chunk, rows []int) 
 		}
 		for _, f := range found {
 			row, asked := byKey[record.FoldIn(c.Space, f.Value)]
+			if n, ok := record.ExactNumber(f.Value); ok && !asked {
+				row, asked = byNumber[n] // a query writes numbers anew
+			}
 			if !asked {
 				continue // the org compares more loosely than the field's space
 			}
@@ -157,6 +160,7 @@ func (r *Reconciler) lookUp(ctx context.Context, t *task, c *chunk, rows []int) 
 		}
 		values = values[:0]
 		clear(byKey)
+		clear(byNumber)
 		return nil
 	}
 	next := 0
@@ -170,6 +174,9 @@ func (r *Reconciler) lookUp(ctx context.Context, t *task, c *chunk, rows []int) 
 		next++
 		values = append(values, cells[c.keyAt])
 		byKey[record.FoldIn(c.Space, cells[c.keyAt])] = row
+		if n, ok := record.ExactNumber(cells[c.keyAt]); ok {
+			byNumber[n] = row
+		}
 		if len(values) == lookupBatch {
 			return ask()
 		}

@@ -127,7 +127,7 @@ func (p *Passes) buildChunk(ctx context.Context, d *pipeline.Definition, lane st
 			ID: uuid.Must(uuid.NewV7()), Pipeline: lane.Pipeline, Revision: lane.Revision, Org: d.Org, Object: d.Object, Operation: d.Operation,
 			ExternalIDField: d.KeyField(), Space: d.Space(), Lane: lane.Lane, Header: header, Runs: map[string]int{},
 		},
-		writer: rowfile.NewWriter(header), manifest: &flowv1.Manifest{}, runs: map[string]uint32{}, maxBytes: d.Chunk.Bytes,
+		writer: rowfile.NewWriter(header), manifest: &flowv1.Manifest{}, runs: map[string]uint32{}, maxBytes: d.ChunkBytes(),
 		keep: rowKeeps{keyField: d.KeyField(), constants: constantColumns(d), ordinals: ordinals},
 	}
 	for _, u := range units {

@@ -258,17 +258,17 @@ func TestVersionsOrderWhatIsSentAgain(t *testing.T) {
 		return r
 	}
 	// e1: a later version that stands earlier in the stream; e2: an earlier one that stands later; e3: equal versions, the place decides; e4: the row has
-	// none.
+	// none, and the place decides.
 	newer := []row{
-		version(oneRow(1, "e1", "new", "222"), 9), version(oneRow(12, "e2", "older", "222"), 3), version(oneRow(13, "e3", "new", "222"), 5), version(oneRow(2, "e4", "new", "222"), 1),
+		version(oneRow(1, "e1", "new", "222"), 9), version(oneRow(12, "e2", "older", "222"), 3), version(oneRow(13, "e3", "new", "222"), 5), version(oneRow(2, "e4", "older", "222"), 1),
 	}
 	fresh := b.seal(record.ChunkFresh, 0, newer...)
 	b.accept(fresh.id, newer...)
 	b.outcome(fresh, "llll")
-	resend := b.seal(record.ChunkResend, 0, version(oneRow(5, "e1", "old", "1"), 5), version(oneRow(6, "e2", "mine", "1"), 5), version(oneRow(7, "e3", "old", "1"), 5), oneRow(8, "e4", "old", "1"))
+	resend := b.seal(record.ChunkResend, 0, version(oneRow(5, "e1", "old", "1"), 5), version(oneRow(6, "e2", "mine", "1"), 5), version(oneRow(7, "e3", "old", "1"), 5), oneRow(8, "e4", "mine", "1"))
 	b.note(resend)
 	b.untilSubmitted(NewRunner(b.config), resend)
-	if got, want := b.uploaded(resend), csvOf([]string{"e2", "mine", "1"}); got != want {
+	if got, want := b.uploaded(resend), csvOf([]string{"e2", "mine", "1"}, []string{"e4", "mine", "1"}); got != want {
 		t.Errorf("uploaded %q, want %q", got, want)
 	}
 	if got := ask[int64](b, `SELECT successor_seq FROM submitter_pub.superseded WHERE chunk = $1 AND row = 0`, resend.id); got != 1 {

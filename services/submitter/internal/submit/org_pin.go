@@ -1,6 +1,7 @@
 package submit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,14 +41,15 @@ func (r *Runner) provenOrg(ctx context.Context, name, proven string) (org Org, i
 		return nil, "", fmt.Errorf("org %s: %w", name, err)
 	}
 	seen, err := org.OrgID(ctx)
-	if err != nil {
-		return nil, "", fmt.Errorf("org %s: %w", name, err)
-	}
-	if seen == proven {
+	if err == nil && seen == proven {
 		return org, seen, nil
 	}
-	pinned, err := r.c.Orgs.PinnedID(ctx, name)
-	if err != nil {
+	pinned, pinErr := r.c.Orgs.PinnedID(ctx, name)
+	if mismatch, ok := errors.AsType[*salesforce.OrgMismatchError](err); ok && pinErr == nil && pinned == "" {
+		// The client refused the login by the id that the ledger knows, so what to do is the same as if it had let us compare.
+		return nil, "", &OrgChangedError{Name: name, Known: mismatch.Want, Seen: mismatch.Got}
+	}
+	if err = cmp.Or(err, pinErr); err != nil {
 		return nil, "", fmt.Errorf("org %s: %w", name, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, ledgerTime)

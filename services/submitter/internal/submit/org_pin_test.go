@@ -95,8 +95,9 @@ func TestALoginThatLeadsToAnotherOrgThanThePinnedOnePauses(t *testing.T) {
 	b.note(c)
 	b.config.Orgs = mismatched{benchOrgs{b}}
 	b.turns(NewRunner(b.config), 3)
-	if got := ask[string](b, `SELECT class || ' ' || code FROM submitter.pauses`); got != "auth ORG_CHANGED" {
-		t.Errorf("paused for %q", got)
+	if got := ask[string](b, `SELECT class || ' ' || code || ' ' || message FROM submitter.pauses`); !strings.HasPrefix(got, "auth ORG_CHANGED") ||
+		!strings.Contains(got, "name orgId: 00D000000000002EAA") {
+		t.Errorf("paused for %q, want the id that the client saw and the remedy", got)
 	}
 	if n := len(b.sim.Jobs()); n != 0 {
 		t.Errorf("%d jobs were made", n)

@@ -3,8 +3,6 @@ package submit
 import (
 	"context"
 	"fmt"
-	"math/big"
-	"regexp"
 	"strings"
 
 	"bulkhead/libs/record"
@@ -121,7 +119,7 @@ func idsOf(space string, values []string, found []salesforce.Found) map[string][
 	for _, v := range values {
 		fold := record.FoldIn(space, v)
 		asked[fold] = true
-		if n, ok := exactNumber(v); ok {
+		if n, ok := record.ExactNumber(v); ok {
 			numbers[n] = fold
 		}
 	}
@@ -129,7 +127,7 @@ func idsOf(space string, values []string, found []salesforce.Found) map[string][
 	for _, f := range found {
 		fold := record.FoldIn(space, f.Value)
 		if !asked[fold] {
-			n, ok := exactNumber(f.Value)
+			n, ok := record.ExactNumber(f.Value)
 			if !ok || numbers[n] == "" {
 				continue
 			}
@@ -138,20 +136,4 @@ func idsOf(space string, values []string, found []salesforce.Found) map[string][
 		ids[fold] = append(ids[fold], f.ID)
 	}
 	return ids
-}
-
-// plainNumber is a number as the API writes it; its length and exponent are bounded, since it is worked out exactly.
-var plainNumber = regexp.MustCompile(`^[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?$`)
-
-// exactNumber writes a number so that equal ones are the same text; it is false for what is none.
-func exactNumber(s string) (string, bool) {
-	s = strings.TrimSpace(s)
-	if !plainNumber.MatchString(s) {
-		return "", false
-	}
-	n, ok := new(big.Rat).SetString(s)
-	if !ok {
-		return "", false
-	}
-	return n.RatString(), true
 }

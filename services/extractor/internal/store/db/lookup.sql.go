@@ -25,7 +25,8 @@ WHERE EXISTS (SELECT FROM reconciler_pub.outcomes o
    OR EXISTS (SELECT FROM retrier_pub.resent s JOIN reconciler_pub.outcomes o ON o.chunk = s.chunk
               WHERE s.pipeline = $4 AND s.key_hash = r.key_hash
                 AND s.row < length(o.row_states) AND get_byte(o.row_states, s.row) IN (ascii('l'), ascii('m')))
-   OR NOT EXISTS (
+   OR NOT EXISTS (SELECT FROM extractor.records g WHERE g.pipeline_id = $3 AND g.key_hash = r.key_hash AND g.generation > r.generation)
+      AND NOT EXISTS (
         SELECT FROM (
             SELECT f.letter_id FROM reconciler_pub.failures f
             WHERE f.pipeline = $4 AND f.key_hash = r.key_hash AND f.generation >= r.generation AND f.disposition = 'dead'
@@ -169,7 +170,8 @@ WHERE EXISTS (SELECT FROM reconciler_pub.outcomes o
    OR EXISTS (SELECT FROM retrier_pub.resent s JOIN reconciler_pub.outcomes o ON o.chunk = s.chunk
               WHERE s.pipeline = $4 AND s.key_hash = r.key_hash
                 AND s.row < length(o.row_states) AND get_byte(o.row_states, s.row) IN (ascii('l'), ascii('m')))
-   OR NOT EXISTS (
+   OR NOT EXISTS (SELECT FROM extractor.records g WHERE g.pipeline_id = $3 AND g.key_hash = r.key_hash AND g.generation > r.generation)
+      AND NOT EXISTS (
         SELECT FROM (
             SELECT f.letter_id FROM reconciler_pub.failures f
             WHERE f.pipeline = $4 AND f.key_hash = r.key_hash AND f.generation >= r.generation AND f.disposition = 'dead'
@@ -201,7 +203,8 @@ type NewerVersionsRow struct {
 }
 
 // Records of entities that are of a version or newer, of each set of columns the newest. Those are left out of which the last try has failed for good
-// and nobody ordered another one, unless one of its tries has reached the org or may have: what they say may never be sent.
+// and nobody ordered another one, or that another generation stands for by now, unless one of its tries has reached the org or may have: what they say
+// may never be sent.
 func (q *Queries) NewerVersions(ctx context.Context, arg NewerVersionsParams) ([]NewerVersionsRow, error) {
 	rows, err := q.db.Query(ctx, newerVersions,
 		arg.Entities,
@@ -242,7 +245,7 @@ CROSS JOIN LATERAL (
     SELECT n.entity_hash, n.content_hash, n.seq, n.idx, n.key_hash, n.generation
     FROM extractor.records n
     WHERE n.pipeline_id = $2 AND n.entity_hash = k.entity_hash
-    ORDER BY n.seq DESC, n.idx DESC
+    ORDER BY n.seq DESC, n.idx DESC, n.generation DESC
     LIMIT 1
 ) r
 LEFT JOIN LATERAL (
@@ -267,7 +270,7 @@ type NewestRecordsRow struct {
 	GivenUp     bool
 }
 
-// The last record of each entity in the stream.
+// The last record of each entity in the stream, in its last generation: one that was discarded and read again stands twice at its place.
 func (q *Queries) NewestRecords(ctx context.Context, arg NewestRecordsParams) ([]NewestRecordsRow, error) {
 	rows, err := q.db.Query(ctx, newestRecords, arg.Entities, arg.PipelineID, arg.Pipeline)
 	if err != nil {
@@ -302,7 +305,7 @@ CROSS JOIN LATERAL (
     SELECT n.entity_hash, n.content_hash, n.seq, n.idx, n.key_hash, n.generation, n.version
     FROM extractor.records n
     WHERE n.pipeline_id = $2 AND n.entity_hash = k.entity_hash AND n.version IS NOT NULL
-    ORDER BY n.version DESC, n.seq DESC, n.idx DESC
+    ORDER BY n.version DESC, n.seq DESC, n.idx DESC, n.generation DESC
     LIMIT 1
 ) r
 LEFT JOIN LATERAL (

@@ -92,8 +92,8 @@ type ReplaysRow struct {
 	FailureID  int64
 }
 
-// Letters that a person ordered to be sent again and that must be mapped again: refused before Salesforce, or decided under an older
-// revision than was in force at the order. ops says who takes a letter; whichever service decided it holds the payload. A letter is taken
+// Letters that a person ordered to be sent again and that must be mapped again: refused before Salesforce, decided under an older
+// revision than was in force at the order, or of a record with a version. ops says who takes a letter; whichever service decided it holds the payload. A letter is taken
 // once every lane is decided up to its place: an older version of its entity must be sealed before it, not after.
 // The payloads of one answer have at most so many bytes, and never fewer than one letter's.
 func (q *Queries) Replays(ctx context.Context, arg ReplaysParams) ([]ReplaysRow, error) {

@@ -21,7 +21,7 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) l ON true;
 
--- The last record of each entity in the stream.
+-- The last record of each entity in the stream, in its last generation: one that was discarded and read again stands twice at its place.
 -- name: NewestRecords :many
 SELECT r.entity_hash, r.content_hash, r.seq, r.idx,
     coalesce(l.generation >= r.generation AND l.state IN ('discarded', 'rolled_back'), false)::boolean AS given_up
@@ -30,7 +30,7 @@ CROSS JOIN LATERAL (
     SELECT n.entity_hash, n.content_hash, n.seq, n.idx, n.key_hash, n.generation
     FROM extractor.records n
     WHERE n.pipeline_id = @pipeline_id AND n.entity_hash = k.entity_hash
-    ORDER BY n.seq DESC, n.idx DESC
+    ORDER BY n.seq DESC, n.idx DESC, n.generation DESC
     LIMIT 1
 ) r
 LEFT JOIN LATERAL (
@@ -49,7 +49,7 @@ CROSS JOIN LATERAL (
     SELECT n.entity_hash, n.content_hash, n.seq, n.idx, n.key_hash, n.generation, n.version
     FROM extractor.records n
     WHERE n.pipeline_id = @pipeline_id AND n.entity_hash = k.entity_hash AND n.version IS NOT NULL
-    ORDER BY n.version DESC, n.seq DESC, n.idx DESC
+    ORDER BY n.version DESC, n.seq DESC, n.idx DESC, n.generation DESC
     LIMIT 1
 ) r
 LEFT JOIN LATERAL (
@@ -60,7 +60,8 @@ LEFT JOIN LATERAL (
 ) l ON true;
 
 -- Records of entities that are of a version or newer, of each set of columns the newest. Those are left out of which the last try has failed for good
--- and nobody ordered another one, unless one of its tries has reached the org or may have: what they say may never be sent.
+-- and nobody ordered another one, or that another generation stands for by now, unless one of its tries has reached the org or may have: what they say
+-- may never be sent.
 -- name: NewerVersions :many
 SELECT DISTINCT ON (r.entity_hash, r.columns) r.entity_hash, r.columns, r.version, r.key_hash, r.seq, r.idx
 FROM (SELECT unnest(@entities::uuid[]) AS entity_hash, unnest(@versions::bytea[]) AS version) AS k
@@ -75,7 +76,8 @@ WHERE EXISTS (SELECT FROM reconciler_pub.outcomes o
    OR EXISTS (SELECT FROM retrier_pub.resent s JOIN reconciler_pub.outcomes o ON o.chunk = s.chunk
               WHERE s.pipeline = @pipeline AND s.key_hash = r.key_hash
                 AND s.row < length(o.row_states) AND get_byte(o.row_states, s.row) IN (ascii('l'), ascii('m')))
-   OR NOT EXISTS (
+   OR NOT EXISTS (SELECT FROM extractor.records g WHERE g.pipeline_id = @pipeline_id AND g.key_hash = r.key_hash AND g.generation > r.generation)
+      AND NOT EXISTS (
         SELECT FROM (
             SELECT f.letter_id FROM reconciler_pub.failures f
             WHERE f.pipeline = @pipeline AND f.key_hash = r.key_hash AND f.generation >= r.generation AND f.disposition = 'dead'
@@ -104,7 +106,8 @@ WHERE EXISTS (SELECT FROM reconciler_pub.outcomes o
    OR EXISTS (SELECT FROM retrier_pub.resent s JOIN reconciler_pub.outcomes o ON o.chunk = s.chunk
               WHERE s.pipeline = @pipeline AND s.key_hash = r.key_hash
                 AND s.row < length(o.row_states) AND get_byte(o.row_states, s.row) IN (ascii('l'), ascii('m')))
-   OR NOT EXISTS (
+   OR NOT EXISTS (SELECT FROM extractor.records g WHERE g.pipeline_id = @pipeline_id AND g.key_hash = r.key_hash AND g.generation > r.generation)
+      AND NOT EXISTS (
         SELECT FROM (
             SELECT f.letter_id FROM reconciler_pub.failures f
             WHERE f.pipeline = @pipeline AND f.key_hash = r.key_hash AND f.generation >= r.generation AND f.disposition = 'dead'

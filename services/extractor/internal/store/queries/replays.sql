@@ -1,5 +1,5 @@
--- Letters that a person ordered to be sent again and that must be mapped again: refused before Salesforce, or decided under an older
--- revision than was in force at the order. ops says who takes a letter; whichever service decided it holds the payload. A letter is taken
+-- Letters that a person ordered to be sent again and that must be mapped again: refused before Salesforce, decided under an older
+-- revision than was in force at the order, or of a record with a version. ops says who takes a letter; whichever service decided it holds the payload. A letter is taken
 -- once every lane is decided up to its place: an older version of its entity must be sealed before it, not after.
 -- The payloads of one answer have at most so many bytes, and never fewer than one letter's.
 -- name: Replays :many

@@ -175,6 +175,11 @@ const replayLetters = `-- name: ReplayLetters :many
 UPDATE ops.letters
 SET state = 'replaying', action_id = $1, changed_at = now(),
     taker = CASE WHEN stage = 'extract' OR revision < (SELECT max(d.revision) FROM ops.definitions d WHERE d.name = letters.pipeline)
+                 OR EXISTS (SELECT FROM extractor_pub.records r
+                            WHERE r.pipeline = letters.pipeline AND r.key_hash = letters.key_hash AND r.version IS NOT NULL)
+                    AND EXISTS (SELECT FROM reconciler_pub.failures f
+                                WHERE f.pipeline = letters.pipeline AND f.key_hash = letters.key_hash AND f.generation = letters.generation
+                                  AND octet_length(f.payload) > 0)
                  THEN 'extractor' ELSE 'retrier' END
 WHERE letter_id = ANY ($2::uuid[]) AND state = 'open'
 RETURNING pipeline
@@ -185,8 +190,9 @@ type ReplayLettersParams struct {
 	LetterIds []uuid.UUID
 }
 
-// A letter refused before Salesforce, or whose definition has a newer revision, is mapped again by the extractor; any other row is sent
-// again as it was, by the retrier.
+// A letter refused before Salesforce, or whose definition has a newer revision, is mapped again by the extractor; and so is one whose record
+// carries a version, as long as its payload is there: its row may have been reduced for the sake of a newer one that died in its turn.
+// Any other row is sent again as it was, by the retrier.
 func (q *Queries) ReplayLetters(ctx context.Context, arg ReplayLettersParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, replayLetters, arg.ActionID, arg.LetterIds)
 	if err != nil {

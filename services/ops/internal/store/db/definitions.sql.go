@@ -261,7 +261,15 @@ SELECT ((SELECT count(*) FROM extractor_pub.chunks c
         WHERE c.pipeline = $1 AND NOT EXISTS (SELECT 1 FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk))
      + (SELECT count(*) FROM retrier_pub.chunks c
         WHERE c.pipeline = $1 AND NOT EXISTS (SELECT 1 FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)))::bigint AS chunks,
-       (SELECT count(*) FROM retrier_pub.waiting w WHERE w.pipeline = $1) AS waiting
+       ((SELECT count(*) FROM retrier_pub.waiting w WHERE w.pipeline = $1)
+     + (SELECT coalesce(sum(r.retrying + r.waiting_for_parent), 0) FROM reconciler_pub.outcome_runs r
+        WHERE r.pipeline = $1 AND r.retrying + r.waiting_for_parent > 0 AND NOT EXISTS (SELECT 1 FROM retrier_pub.taken t WHERE t.chunk = r.chunk))
+     + (SELECT count(*) FROM reconciler_pub.resolutions v
+        WHERE v.pipeline = $1 AND v.decision = 'not_landed'
+          AND NOT EXISTS (SELECT 1 FROM retrier_pub.resolutions_taken t WHERE t.failure_id = v.failure_id))
+     + (SELECT count(*) FROM ops.letters l
+        WHERE l.pipeline = $1 AND l.state = 'replaying' AND l.taker = 'retrier'
+          AND NOT EXISTS (SELECT 1 FROM retrier_pub.letters_taken t WHERE t.letter_id = l.letter_id)))::bigint AS waiting
 `
 
 type PipelineBusyRow struct {
@@ -356,7 +364,15 @@ SELECT ((SELECT count(*) FROM extractor_pub.chunks c
         WHERE c.space = $1 AND NOT EXISTS (SELECT 1 FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk))
      + (SELECT count(*) FROM retrier_pub.chunks c
         WHERE c.space = $1 AND NOT EXISTS (SELECT 1 FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)))::bigint AS chunks,
-       (SELECT count(*) FROM retrier_pub.waiting w WHERE w.pipeline = ANY ($2::text[])) AS waiting
+       ((SELECT count(*) FROM retrier_pub.waiting w WHERE w.pipeline = ANY ($2::text[]))
+     + (SELECT coalesce(sum(r.retrying + r.waiting_for_parent), 0) FROM reconciler_pub.outcome_runs r
+        WHERE r.pipeline = ANY ($2::text[]) AND r.retrying + r.waiting_for_parent > 0 AND NOT EXISTS (SELECT 1 FROM retrier_pub.taken t WHERE t.chunk = r.chunk))
+     + (SELECT count(*) FROM reconciler_pub.resolutions v
+        WHERE v.pipeline = ANY ($2::text[]) AND v.decision = 'not_landed'
+          AND NOT EXISTS (SELECT 1 FROM retrier_pub.resolutions_taken t WHERE t.failure_id = v.failure_id))
+     + (SELECT count(*) FROM ops.letters l
+        WHERE l.pipeline = ANY ($2::text[]) AND l.state = 'replaying' AND l.taker = 'retrier'
+          AND NOT EXISTS (SELECT 1 FROM retrier_pub.letters_taken t WHERE t.letter_id = l.letter_id)))::bigint AS waiting
 `
 
 type SpaceBusyParams struct {
@@ -369,7 +385,8 @@ type SpaceBusyRow struct {
 	Waiting int64
 }
 
-// Records of an entity space that are on their way: its number of lanes may not change while there are any.
+// Records of an entity space that are on their way: its number of lanes may not change while there are any. Waiting are those that are sent again:
+// they wait to be due, or the retrier has not taken them yet (failures, decisions that something did not land, letters ordered to be sent again).
 func (q *Queries) SpaceBusy(ctx context.Context, arg SpaceBusyParams) (SpaceBusyRow, error) {
 	row := q.db.QueryRow(ctx, spaceBusy, arg.Space, arg.Pipelines)
 	var i SpaceBusyRow

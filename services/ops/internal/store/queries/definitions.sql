@@ -40,13 +40,22 @@ INSERT INTO ops.orgs (name, yaml, applied_by) VALUES (@name, @yaml, @applied_by)
 ON CONFLICT (name) DO UPDATE SET yaml = excluded.yaml, applied_by = excluded.applied_by, applied_at = now()
 WHERE orgs.yaml <> excluded.yaml;
 
--- Records of an entity space that are on their way: its number of lanes may not change while there are any.
+-- Records of an entity space that are on their way: its number of lanes may not change while there are any. Waiting are those that are sent again:
+-- they wait to be due, or the retrier has not taken them yet (failures, decisions that something did not land, letters ordered to be sent again).
 -- name: SpaceBusy :one
 SELECT ((SELECT count(*) FROM extractor_pub.chunks c
         WHERE c.space = @space AND NOT EXISTS (SELECT 1 FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk))
      + (SELECT count(*) FROM retrier_pub.chunks c
         WHERE c.space = @space AND NOT EXISTS (SELECT 1 FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)))::bigint AS chunks,
-       (SELECT count(*) FROM retrier_pub.waiting w WHERE w.pipeline = ANY (@pipelines::text[])) AS waiting;
+       ((SELECT count(*) FROM retrier_pub.waiting w WHERE w.pipeline = ANY (@pipelines::text[]))
+     + (SELECT coalesce(sum(r.retrying + r.waiting_for_parent), 0) FROM reconciler_pub.outcome_runs r
+        WHERE r.pipeline = ANY (@pipelines::text[]) AND r.retrying + r.waiting_for_parent > 0 AND NOT EXISTS (SELECT 1 FROM retrier_pub.taken t WHERE t.chunk = r.chunk))
+     + (SELECT count(*) FROM reconciler_pub.resolutions v
+        WHERE v.pipeline = ANY (@pipelines::text[]) AND v.decision = 'not_landed'
+          AND NOT EXISTS (SELECT 1 FROM retrier_pub.resolutions_taken t WHERE t.failure_id = v.failure_id))
+     + (SELECT count(*) FROM ops.letters l
+        WHERE l.pipeline = ANY (@pipelines::text[]) AND l.state = 'replaying' AND l.taker = 'retrier'
+          AND NOT EXISTS (SELECT 1 FROM retrier_pub.letters_taken t WHERE t.letter_id = l.letter_id)))::bigint AS waiting;
 
 -- Records of one pipeline that are on their way, in whatever entity space: its key field may not change while there are any.
 -- name: PipelineBusy :one
@@ -54,7 +63,15 @@ SELECT ((SELECT count(*) FROM extractor_pub.chunks c
         WHERE c.pipeline = @pipeline AND NOT EXISTS (SELECT 1 FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk))
      + (SELECT count(*) FROM retrier_pub.chunks c
         WHERE c.pipeline = @pipeline AND NOT EXISTS (SELECT 1 FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)))::bigint AS chunks,
-       (SELECT count(*) FROM retrier_pub.waiting w WHERE w.pipeline = @pipeline) AS waiting;
+       ((SELECT count(*) FROM retrier_pub.waiting w WHERE w.pipeline = @pipeline)
+     + (SELECT coalesce(sum(r.retrying + r.waiting_for_parent), 0) FROM reconciler_pub.outcome_runs r
+        WHERE r.pipeline = @pipeline AND r.retrying + r.waiting_for_parent > 0 AND NOT EXISTS (SELECT 1 FROM retrier_pub.taken t WHERE t.chunk = r.chunk))
+     + (SELECT count(*) FROM reconciler_pub.resolutions v
+        WHERE v.pipeline = @pipeline AND v.decision = 'not_landed'
+          AND NOT EXISTS (SELECT 1 FROM retrier_pub.resolutions_taken t WHERE t.failure_id = v.failure_id))
+     + (SELECT count(*) FROM ops.letters l
+        WHERE l.pipeline = @pipeline AND l.state = 'replaying' AND l.taker = 'retrier'
+          AND NOT EXISTS (SELECT 1 FROM retrier_pub.letters_taken t WHERE t.letter_id = l.letter_id)))::bigint AS waiting;
 
 -- name: InsertAudit :exec
 INSERT INTO ops.audit (by, action, target, reason, detail) VALUES (@by, @action, @target, @reason, @detail);

@@ -1,0 +1,74 @@
+package acceptance
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+)
+
+// TestFailuresOfEachKind: what Salesforce says of a row decides how often it is sent again and where its letter stands, also when nobody has heard of it.
+func TestFailuresOfEachKind(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	kinds := []struct {
+		key, text, class, code string
+		tries                  int
+	}{
+		{"required", noLastName, "data", "REQUIRED_FIELD_MISSING", 1},
+		{"rule", "FIELD_CUSTOM_VALIDATION_EXCEPTION:no sales on a Sunday:LastName --", "data", "FIELD_CUSTOM_VALIDATION_EXCEPTION", 1},
+		{"duplicate", "DUPLICATE_VALUE:duplicate value found: Loyalty_Number__c duplicates value on record with id: 003000000000001:--", "duplicate", "DUPLICATE_VALUE", 1},
+		{"unheard", "MOON_IN_THE_WRONG_PHASE:wait for the next one:--", "unclassified", "MOON_IN_THE_WRONG_PHASE", 2},
+		{"shapeless", "THE_SERVER:", "unclassified", "", 2},
+		{"unknown", "UNKNOWN_EXCEPTION:something went wrong:--", "unclassified", "UNKNOWN_EXCEPTION", 3},
+	}
+	for _, k := range kinds {
+		s.failing(k.text, 0, k.key)
+		s.publish("contacts", "evt-"+k.key, contact(k.key), false)
+	}
+	s.publish("contacts", "evt-fine", contact("fine"), false)
+	total := int64(len(kinds) + 1)
+	if b := s.settle("contacts", total); b.Landed != 1 || b.Dead != total-1 {
+		t.Errorf("%+v", b)
+	}
+	tried := map[string]int{}
+	for _, j := range s.closed() {
+		_, rows := s.uploaded(j.ID)
+		for k := range rows {
+			tried[k]++
+		}
+	}
+	letters := map[string]letter{}
+	for _, l := range s.awaitLetters("contacts", len(kinds)) {
+		letters[l.Key] = l
+	}
+	for _, k := range kinds {
+		t.Run(k.key+" ends as "+k.class, func(t *testing.T) {
+			l := letters["evt-"+k.key]
+			if l.Class != k.class || k.code != "" && l.Code != k.code {
+				t.Errorf("%+v, want %s %s", l, k.class, k.code)
+			}
+			if tried[k.key] != k.tries {
+				t.Errorf("sent %d times, want %d", tried[k.key], k.tries)
+			}
+		})
+	}
+	t.Run("what nobody knows is listed by itself, in groups of what was said", func(t *testing.T) {
+		var groups struct {
+			Groups []struct {
+				Class, Code string
+				Count       int
+			}
+		}
+		s.ask(http.MethodGet, "/v1/dead-letter-groups?class=unclassified", nil, &groups)
+		var codes []string
+		for _, g := range groups.Groups {
+			if g.Class != "unclassified" || g.Count != 1 {
+				t.Errorf("%+v", g)
+			}
+			codes = append(codes, g.Code)
+		}
+		if len(codes) != 3 || !slices.Contains(codes, "MOON_IN_THE_WRONG_PHASE") {
+			t.Errorf("%q", codes)
+		}
+	})
+}

@@ -1,0 +1,80 @@
+package acceptance
+
+import (
+	_ "embed"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// rows.txt says which tests show what was promised: a line for each promise with its number, then a line for each test with its package, its name and, behind
+// a colon, words of the name of the part that shows it.
+//
+//go:embed rows.txt
+var rowsFile string
+
+// promised are the numbers that must stand in rows.txt, in its order.
+const promised = "A4 A5 A6 A13 A17 A18 A20 A25 A27 B11 B13 B15 B20 B25 B26 B27 B29 B31 B33 B41 B43 C13 C28 D3 D17 D19 D26 D27 D37 D38 D49 D65 E7 E8 E13 E15 E21"
+
+var testLine = regexp.MustCompile(`^  (\S+) ((?:Test|Fuzz)\w+)(?:: (.+))?$`)
+
+func TestEveryPromiseHasATestThatIsThere(t *testing.T) {
+	var numbers []string
+	tests := map[string]int{} // by number
+	sources := map[string]string{}
+	for line := range strings.Lines(rowsFile) {
+		line = strings.TrimRight(line, "\n")
+		if !strings.HasPrefix(line, " ") {
+			number, sentence, _ := strings.Cut(line, " ")
+			if sentence == "" {
+				t.Errorf("%q promises nothing", line)
+			}
+			numbers = append(numbers, number)
+			continue
+		}
+		m := testLine.FindStringSubmatch(line)
+		if m == nil || len(numbers) == 0 {
+			t.Fatalf("no test of a promise: %q", line)
+		}
+		number, dir, name, words := numbers[len(numbers)-1], m[1], m[2], m[3]
+		tests[number]++
+		if _, ok := sources[dir]; !ok {
+			sources[dir] = testsIn(t, dir)
+		}
+		if !strings.Contains(sources[dir], "\nfunc "+name+"(") {
+			t.Errorf("%s: %s has no %s", number, dir, name)
+		}
+		if words != "" && !strings.Contains(sources[dir], words) {
+			t.Errorf("%s: no part of %s in %s is called %q", number, name, dir, words)
+		}
+	}
+	if want := strings.Fields(promised); !slices.Equal(numbers, want) {
+		t.Errorf("rows.txt has the numbers %v, want %v", numbers, want)
+	}
+	for _, n := range numbers {
+		if tests[n] == 0 {
+			t.Errorf("nothing shows %s", n)
+		}
+	}
+}
+
+// testsIn is the text of all tests of a package.
+func testsIn(t *testing.T, dir string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("../../..", filepath.FromSlash(dir), "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Write(text)
+	}
+	return b.String()
+}
