@@ -7,7 +7,7 @@
 // what it did first (a late version meets the newer one before or after that one failed), the model allows both, takes what it sees and goes on
 // from there; all else it predicts.
 //
-// Sequences that a draw seldom meets stand by name in TestKnownSequences. BULKHEAD_PROPERTY_CASES is the number of cases (default 8),
+// Sequences that a draw seldom meets stand by name in TestKnownSequences. BULKHEAD_PROPERTY_CASES is the number of cases (default 5),
 // BULKHEAD_PROPERTY_SEED repeats a run: the seed stands in the output of a run that fails, together with the smallest sequence found that fails and
 // the story of the entity.
 package properties

@@ -9,7 +9,7 @@ import (
 )
 
 // casesByDefault keep the test in the time that a change may wait for.
-const casesByDefault = "8"
+const casesByDefault = "5"
 
 // TestEverySequenceEndsInTheNewestValues draws scenarios and lives them through.
 func TestEverySequenceEndsInTheNewestValues(t *testing.T) {
