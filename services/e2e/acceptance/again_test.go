@@ -10,14 +10,15 @@ import (
 	"strings"
 	"testing"
 
+	"bulkhead/services/e2e/inprocess"
 	"bulkhead/services/orgsim/simtest"
 )
 
 // uploaded are the rows that a job was sent, by key, as maps of its header.
 func (s *stack) uploaded(job string) (header []string, rows map[string]map[string]string) {
-	s.t.Helper()
-	table, err := csv.NewReader(bytes.NewReader(s.sim.UploadOf(job))).ReadAll()
-	s.must(err)
+	s.T.Helper()
+	table, err := csv.NewReader(bytes.NewReader(s.Sim.UploadOf(job))).ReadAll()
+	s.Must(err)
 	rows = map[string]map[string]string{}
 	for _, line := range table[1:] {
 		row := map[string]string{}
@@ -27,7 +28,7 @@ func (s *stack) uploaded(job string) (header []string, rows map[string]map[strin
 		rows[row["External_Id__c"]] = row
 	}
 	if len(rows) != len(table)-1 {
-		s.t.Errorf("job %s was sent a key twice", job)
+		s.T.Errorf("job %s was sent a key twice", job)
 	}
 	return table[0], rows
 }
@@ -42,11 +43,11 @@ func sorted[V any](m map[string]V) []string {
 }
 
 func (s *stack) replay(ids []string) {
-	s.t.Helper()
+	s.T.Helper()
 	var out struct{ Replayed, Skipped int }
-	s.ask(http.MethodPost, "/v1/dead-letters:replay", map[string]any{"ids": ids, "reason": "the rule is gone", "idempotency_key": ids[0], "by": "a test"}, &out)
+	s.Ask(http.MethodPost, "/v1/dead-letters:replay", map[string]any{"ids": ids, "reason": "the rule is gone", "idempotency_key": ids[0], "by": "a test"}, &out)
 	if out.Replayed != len(ids) {
-		s.t.Fatalf("%+v of %d letters", out, len(ids))
+		s.T.Fatalf("%+v of %d letters", out, len(ids))
 	}
 }
 
@@ -107,17 +108,17 @@ func TestOnlyWhatFailedIsSentAgain(t *testing.T) {
 	})
 	t.Run("the log sums the round up", func(t *testing.T) {
 		waiting := 0.0
-		for _, l := range s.log.said("failures taken") {
+		for _, l := range s.Log.Said("failures taken") {
 			v, _ := l["waiting"].(float64)
 			waiting += v
 		}
-		if waiting != 7 || len(s.log.said("resend sealed")) != len(again) {
-			t.Errorf("%v waiting, %v", waiting, s.log.said("resend sealed"))
+		if waiting != 7 || len(s.Log.Said("resend sealed")) != len(again) {
+			t.Errorf("%v waiting, %v", waiting, s.Log.Said("resend sealed"))
 		}
 	})
 	before := s.record("contacts", "evt-"+dead[0])
 	original := s.number(`SELECT count(*) FROM reconciler.failures WHERE payload = $1`, contact(dead[0]))
-	s.sim.ClearFaults(rule)
+	s.Sim.ClearFaults(rule)
 	var ids []string
 	for _, l := range s.awaitLetters("contacts", 5) {
 		ids = append(ids, l.ID)
@@ -144,13 +145,13 @@ func TestOnlyWhatFailedIsSentAgain(t *testing.T) {
 		}
 	})
 	t.Run("a letter that was replayed is closed and cannot be sent twice", func(t *testing.T) {
-		s.eventually("the letters are closed", func() bool { return s.number(`SELECT count(*) FROM ops.letters WHERE state = 'landed'`) == 5 })
-		jobs := len(s.sim.Jobs())
+		s.Eventually("the letters are closed", func() bool { return s.number(`SELECT count(*) FROM ops.letters WHERE state = 'landed'`) == 5 })
+		jobs := len(s.Sim.Jobs())
 		var out struct{ Replayed, Skipped int }
-		s.ask(http.MethodPost, "/v1/dead-letters:replay", map[string]any{"ids": ids, "reason": "again", "idempotency_key": "another"}, &out)
+		s.Ask(http.MethodPost, "/v1/dead-letters:replay", map[string]any{"ids": ids, "reason": "again", "idempotency_key": "another"}, &out)
 		s.sweeps(2)
-		if out.Replayed != 0 || out.Skipped != 5 || len(s.sim.Jobs()) != jobs {
-			t.Errorf("%+v, %d jobs were %d", out, len(s.sim.Jobs()), jobs)
+		if out.Replayed != 0 || out.Skipped != 5 || len(s.Sim.Jobs()) != jobs {
+			t.Errorf("%+v, %d jobs were %d", out, len(s.Sim.Jobs()), jobs)
 		}
 	})
 }
@@ -177,7 +178,7 @@ func TestPublishingAgainChangesNothing(t *testing.T) {
 		s.publish("accounts", fmt.Sprintf("evt-%d", i), fmt.Appendf(nil, `{"id":%q,"name":"Ltd %d"}`, k, i), false)
 	}
 	s.settle("accounts", 100)
-	before, jobs := s.sim.Counts(), len(s.sim.Jobs())
+	before, jobs := s.Sim.Counts(), len(s.Sim.Jobs())
 
 	s.publish("contacts", "", file, true)                                // the same file without keys: its content says that it is the same
 	s.publish("contacts", "renamed", bytes.ToValidUTF8(file, nil), true) // and so it does under another frame's name
@@ -186,8 +187,8 @@ func TestPublishingAgainChangesNothing(t *testing.T) {
 			s.publish("accounts", fmt.Sprintf("evt-%d", i), fmt.Appendf(nil, `{"id":%q,"name":"Ltd %d"}`, k, i), false)
 		}
 	}
-	var c, a balance
-	s.eventually("the repeats are read", func() bool {
+	var c, a inprocess.Balance
+	s.Eventually("the repeats are read", func() bool {
 		c, a = s.balance("contacts"), s.balance("accounts")
 		return c.Repeats == 2*n && a.Repeats == 20
 	})
@@ -198,13 +199,13 @@ func TestPublishingAgainChangesNothing(t *testing.T) {
 	})
 	t.Run("nothing is sent, and the org is byte for byte what it was", func(t *testing.T) {
 		s.sweeps(2)
-		if got := len(s.sim.Jobs()); got != jobs {
+		if got := len(s.Sim.Jobs()); got != jobs {
 			t.Errorf("%d jobs, were %d", got, jobs)
 		}
-		if after := s.sim.Counts(); !reflect.DeepEqual(after, before) {
+		if after := s.Sim.Counts(); !reflect.DeepEqual(after, before) {
 			t.Errorf("%+v, was %+v", after, before)
 		}
-		for _, r := range s.sim.Records("Contact", true) {
+		for _, r := range s.Sim.Records("Contact", true) {
 			if len(r.Versions) != 1 {
 				t.Errorf("%s has %d versions", r.Fields["External_Id__c"], len(r.Versions))
 			}

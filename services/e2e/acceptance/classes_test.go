@@ -59,7 +59,7 @@ func TestFailuresOfEachKind(t *testing.T) {
 				Count       int
 			}
 		}
-		s.ask(http.MethodGet, "/v1/dead-letter-groups?class=unclassified", nil, &groups)
+		s.Ask(http.MethodGet, "/v1/dead-letter-groups?class=unclassified", nil, &groups)
 		var codes []string
 		for _, g := range groups.Groups {
 			if g.Class != "unclassified" || g.Count != 1 {

@@ -25,7 +25,7 @@ func TestAJobThatEndsBadly(t *testing.T) {
 	} {
 		t.Run("a job that "+c.name+" in its middle", func(t *testing.T) {
 			const n = 500
-			s.sim.AddFault(simtest.Fault{Match: simtest.Match{Object: "Account"}, Effect: c.kind})
+			s.Sim.AddFault(simtest.Fault{Match: simtest.Match{Object: "Account"}, Effect: c.kind})
 			prefix, jobs := fmt.Sprintf("J%d", i), len(s.closed())
 			var b strings.Builder
 			for _, k := range keysOf(prefix, 0, n) {
@@ -47,7 +47,7 @@ func TestAJobThatEndsBadly(t *testing.T) {
 				t.Fatalf("no job %s: %+v", c.name, s.closed()[jobs:])
 			}
 			reads := map[string][]time.Time{}
-			for _, call := range s.sim.Calls(0, "") {
+			for _, call := range s.Sim.Calls(0, "") {
 				if call.Job == bad.ID {
 					reads[call.Endpoint] = append(reads[call.Endpoint], call.At)
 				}
@@ -67,7 +67,7 @@ func TestAJobThatEndsBadly(t *testing.T) {
 			}
 			times := map[string]int{}
 			for _, j := range s.closed()[jobs:] {
-				for _, r := range s.sim.Rows(j.ID) {
+				for _, r := range s.Sim.Rows(j.ID) {
 					if r.Outcome == "created" || r.Outcome == "updated" {
 						times[r.Key]++
 					}
@@ -91,7 +91,7 @@ func TestResultsThatCannotBeReadAtFirst(t *testing.T) {
 		{Match: simtest.Match{Endpoint: simtest.FailedRows}, Times: simtest.Times(4), Effect: simtest.Effect{Kind: simtest.DropBefore}},
 		{Match: simtest.Match{Endpoint: simtest.Successful}, Times: simtest.Times(2), Effect: simtest.Effect{Kind: simtest.Truncate, Bytes: 700}},
 	} {
-		s.sim.AddFault(f)
+		s.Sim.AddFault(f)
 	}
 	s.failing(noLastName, 0, "C-0003")
 	s.publish("contacts", "", frame("C", 100), true)
@@ -101,7 +101,7 @@ func TestResultsThatCannotBeReadAtFirst(t *testing.T) {
 	}
 	sent := map[string]int{}
 	for _, j := range s.closed() {
-		for _, r := range s.sim.Rows(j.ID) {
+		for _, r := range s.Sim.Rows(j.ID) {
 			sent[r.Key]++
 		}
 	}
@@ -110,7 +110,7 @@ func TestResultsThatCannotBeReadAtFirst(t *testing.T) {
 			t.Errorf("%s was sent %d times", k, n)
 		}
 	}
-	for _, f := range s.sim.Faults() {
+	for _, f := range s.Sim.Faults() {
 		if f.Hits == 0 {
 			t.Errorf("a fault never struck: %+v", f)
 		}

@@ -18,7 +18,7 @@ func TestSourceKeysStandForSalesforceIDs(t *testing.T) {
 		definition("leavers", "Contact", "delete", "externalId: External_Id__c", columnsOf(id), quick),
 		definition("openings", "Account", "insert", "correlation: External_Id__c", columnsOf(id, "from: name, to: Name, type: string"), quick),
 	))
-	s.takesRecords("phones", "leavers", "openings")
+	s.TakesRecords("phones", "leavers", "openings")
 	const n = 60
 	for _, k := range keysOf("P", 0, n) {
 		s.publish("contacts", "evt-"+k, contact(k), false)
@@ -29,7 +29,7 @@ func TestSourceKeysStandForSalesforceIDs(t *testing.T) {
 		ids[k] = s.record("contacts", "evt-"+k).ID
 	}
 	before := map[string]simtest.Record{}
-	for _, r := range s.sim.Records("Contact", false) {
+	for _, r := range s.Sim.Records("Contact", false) {
 		before[r.Fields["External_Id__c"]] = r
 	}
 	t.Run("the ledger has the id of each row that landed", func(t *testing.T) {
@@ -62,7 +62,7 @@ func TestSourceKeysStandForSalesforceIDs(t *testing.T) {
 		if h := s.record("phones", "evt-P-0004"); h.State != "landed" || h.ID != ids["P-0004"] {
 			t.Errorf("%+v", h)
 		}
-		s.sim.ClearFaults(rule)
+		s.Sim.ClearFaults(rule)
 		var replay []string
 		for _, l := range letters {
 			if l.Class == "data" {
@@ -71,7 +71,7 @@ func TestSourceKeysStandForSalesforceIDs(t *testing.T) {
 		}
 		known := len(s.uploads("Contact", "update"))
 		s.replay(replay)
-		s.eventually("the replay lands", func() bool { b := s.balance("phones"); return b.Landed == 40 && b.Dead == 2 })
+		s.Eventually("the replay lands", func() bool { b := s.balance("phones"); return b.Landed == 40 && b.Dead == 2 })
 		var sent []string
 		for _, u := range s.uploads("Contact", "update")[known:] {
 			sent = append(sent, u.column("Id")...)
@@ -79,7 +79,7 @@ func TestSourceKeysStandForSalesforceIDs(t *testing.T) {
 		if want := idsOf(ids, dead); !slices.Equal(sortedList(sent), want) {
 			t.Errorf("the replay sent %q, want %q", sent, want)
 		}
-		for _, r := range s.sim.Records("Contact", false) {
+		for _, r := range s.Sim.Records("Contact", false) {
 			k := r.Fields["External_Id__c"]
 			want := before[k].Fields
 			want["Phone"] = map[bool]string{true: "+1 555 0199", false: want["Phone"]}[k < "P-0040"]
@@ -89,7 +89,7 @@ func TestSourceKeysStandForSalesforceIDs(t *testing.T) {
 				}
 			}
 		}
-		if rows := s.sim.Counts()["Contact"].Rows; rows != n {
+		if rows := s.Sim.Counts()["Contact"].Rows; rows != n {
 			t.Errorf("%d contacts, want the %d that there were: an update makes no row", rows, n)
 		}
 	})
@@ -105,7 +105,7 @@ func TestSourceKeysStandForSalesforceIDs(t *testing.T) {
 		}
 		s.checkSent(t, "delete", []string{"Id"}, idsOf(ids, gone), idsOf(ids, locked))
 		left := map[string]bool{}
-		for _, r := range s.sim.Records("Contact", false) {
+		for _, r := range s.Sim.Records("Contact", false) {
 			left[r.Fields["External_Id__c"]] = true
 		}
 		for _, k := range keysOf("P", 0, n) {
@@ -138,7 +138,7 @@ func TestSourceKeysStandForSalesforceIDs(t *testing.T) {
 				t.Errorf("%s was sent %d times, want %d", k, tried[k], want)
 			}
 		}
-		rows := s.sim.Records("Account", true)
+		rows := s.Sim.Records("Account", true)
 		if len(rows) != len(opened) {
 			t.Errorf("%d accounts, want %d", len(rows), len(opened))
 		}

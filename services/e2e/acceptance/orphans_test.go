@@ -1,9 +1,9 @@
 package acceptance
 
 import (
-	"bytes"
 	"testing"
 
+	"bulkhead/services/e2e/inprocess"
 	"bulkhead/services/orgsim/simtest"
 )
 
@@ -11,24 +11,24 @@ import (
 // is harmless; they are aborted, and each row has been in one closed job.
 func TestNoJobOfOursStaysOpen(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, func(s *stack) { s.org = bytes.Replace(s.org, []byte("orphans: report"), []byte("orphans: abort"), 1) })
+	s := newStack(t, func(o *inprocess.Options) { o.Orphans = "abort" })
 	for _, e := range []simtest.Endpoint{simtest.Create, simtest.Upload, simtest.Close} {
-		s.sim.AddFault(simtest.Fault{Match: simtest.Match{Endpoint: e}, Times: simtest.Times(2), Effect: simtest.Effect{Kind: simtest.DropAfter}})
+		s.Sim.AddFault(simtest.Fault{Match: simtest.Match{Endpoint: e}, Times: simtest.Times(2), Effect: simtest.Effect{Kind: simtest.DropAfter}})
 	}
 	const n = 80
 	for i, k := range keysOf("C", 0, n) {
 		s.publish("contacts", "evt-"+k, contact(k), false)
 		if i == n/2 {
-			s.sim.AwaitCall(0, simtest.Upload, false)
-			s.stop("submitter")
-			s.start("submitter")
+			s.Sim.AwaitCall(0, simtest.Upload, false)
+			s.Stop("submitter")
+			s.Start("submitter")
 		}
 	}
 	if b := s.settle("contacts", n); b.Landed != n {
 		t.Errorf("%+v", b)
 	}
 	left := 0
-	for _, j := range s.sim.Jobs() {
+	for _, j := range s.Sim.Jobs() {
 		if !j.Closed {
 			left++
 		}
@@ -36,8 +36,8 @@ func TestNoJobOfOursStaysOpen(t *testing.T) {
 	if left == 0 {
 		t.Error("no job was left behind: nothing is shown")
 	}
-	s.eventually("no job is open", func() bool {
-		for _, j := range s.sim.Jobs() {
+	s.Eventually("no job is open", func() bool {
+		for _, j := range s.Sim.Jobs() {
 			if j.State == "Open" {
 				return false
 			}

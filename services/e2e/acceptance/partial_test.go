@@ -7,7 +7,6 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -36,14 +35,14 @@ func TestAThousandRowsOfWhichSomeFail(t *testing.T) {
 		}
 	})
 	t.Run("the org holds the landed rows once each and none of the others", func(t *testing.T) {
-		if rows := s.sim.Counts()["Contact"].Rows; rows != n-bad {
+		if rows := s.Sim.Counts()["Contact"].Rows; rows != n-bad {
 			t.Errorf("%d rows", rows)
 		}
 	})
 	t.Run("the job goes through create, upload, close, looks and both result files, once each and in this order", func(t *testing.T) {
 		for _, j := range s.closed() {
 			var steps []string
-			for _, c := range s.sim.Calls(0, "") {
+			for _, c := range s.Sim.Calls(0, "") {
 				if c.Job == j.ID && (len(steps) == 0 || steps[len(steps)-1] != c.Endpoint) {
 					steps = append(steps, c.Endpoint)
 				}
@@ -58,7 +57,7 @@ func TestAThousandRowsOfWhichSomeFail(t *testing.T) {
 		}
 	})
 	t.Run("only Bulk API 2.0 is spoken", func(t *testing.T) {
-		for _, c := range s.sim.Calls(0, "") {
+		for _, c := range s.Sim.Calls(0, "") {
 			if strings.Contains(c.Path, "/async/") || c.Object != "" && c.Endpoint != "describe" && !strings.Contains(c.Path, "/jobs/ingest") {
 				t.Errorf("%s %s", c.Method, c.Path)
 			}
@@ -66,7 +65,7 @@ func TestAThousandRowsOfWhichSomeFail(t *testing.T) {
 	})
 	t.Run("one line of the log has the five counts of a job, which are the sums of the balance", func(t *testing.T) {
 		sum := map[string]float64{}
-		for _, l := range s.log.said("job.reconciled") {
+		for _, l := range s.Log.Said("job.reconciled") {
 			for _, word := range []string{"rows", "landed", "failed", "unprocessed", "missing", "superseded"} {
 				v, ok := l[word].(float64)
 				if !ok {
@@ -84,7 +83,7 @@ func TestAThousandRowsOfWhichSomeFail(t *testing.T) {
 	})
 	t.Run("what was uploaded is what the ledger holds the length and hash of", func(t *testing.T) {
 		for _, j := range s.closed() {
-			upload := s.sim.UploadOf(j.ID)
+			upload := s.Sim.UploadOf(j.ID)
 			sum := sha256.Sum256(upload)
 			if s.number(`SELECT count(*) FROM submitter.submissions WHERE job_id = $1 AND upload_bytes = $2 AND upload_sha256 = $3`, j.ID, len(upload), sum[:]) != 1 {
 				t.Errorf("job %s: %d bytes, %x", j.ID, len(upload), sum)
@@ -93,12 +92,12 @@ func TestAThousandRowsOfWhichSomeFail(t *testing.T) {
 	})
 	t.Run("a dead letter holds record, code, text, job, attempt, place and time, for a plain NATS client", func(t *testing.T) {
 		var info bus.StreamInfo
-		s.eventually("every letter stands in the stream", func() bool {
+		s.Eventually("every letter stands in the stream", func() bool {
 			var err error
-			info, err = bus.Info(t.Context(), s.conn, bus.StreamDLQ)
+			info, err = bus.Info(t.Context(), s.Conn, bus.StreamDLQ)
 			return err == nil && info.Messages == bad
 		})
-		stream, err := s.conn.JS.Stream(t.Context(), bus.StreamDLQ)
+		stream, err := s.Conn.JS.Stream(t.Context(), bus.StreamDLQ)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +132,7 @@ func TestAThousandRowsOfWhichSomeFail(t *testing.T) {
 	})
 	t.Run("two exports part the run, with the balance's counts and the org's ids", func(t *testing.T) {
 		lines := func(kind string) (out []map[string]any) {
-			for sc := bufio.NewScanner(bytes.NewReader(s.raw(http.MethodGet, "/v1/exports/"+kind+"?pipeline=contacts&format=ndjson", nil))); sc.Scan(); {
+			for sc := bufio.NewScanner(bytes.NewReader(s.Get("/v1/exports/" + kind + "?pipeline=contacts&format=ndjson"))); sc.Scan(); {
 				var m map[string]any
 				if err := json.Unmarshal(sc.Bytes(), &m); err != nil {
 					t.Fatal(err)
@@ -147,7 +146,7 @@ func TestAThousandRowsOfWhichSomeFail(t *testing.T) {
 			t.Fatalf("%d landed, %d failed", len(landed), len(failed))
 		}
 		ids := map[string]bool{}
-		for _, r := range s.sim.Records("Contact", false) {
+		for _, r := range s.Sim.Records("Contact", false) {
 			ids[r.ID] = true
 		}
 		for _, l := range landed {
@@ -160,15 +159,15 @@ func TestAThousandRowsOfWhichSomeFail(t *testing.T) {
 				t.Errorf("%v", f)
 			}
 		}
-		table, err := csv.NewReader(bytes.NewReader(s.raw(http.MethodGet, "/v1/exports/failed?pipeline=contacts&format=csv", nil))).ReadAll()
+		table, err := csv.NewReader(bytes.NewReader(s.Get("/v1/exports/failed?pipeline=contacts&format=csv"))).ReadAll()
 		if err != nil || len(table) != bad+1 {
 			t.Errorf("%d lines of CSV: %v", len(table), err)
 		}
 	})
 	t.Run("what is wrong for good is parked: more sweeps send nothing", func(t *testing.T) {
-		before := len(s.sim.Jobs())
+		before := len(s.Sim.Jobs())
 		s.sweeps(3)
-		if after := len(s.sim.Jobs()); after != before {
+		if after := len(s.Sim.Jobs()); after != before {
 			t.Errorf("%d jobs became %d", before, after)
 		}
 	})
@@ -176,8 +175,8 @@ func TestAThousandRowsOfWhichSomeFail(t *testing.T) {
 
 // sweeps waits until ops has looked at everything n times more: its sweeps are as frequent as those of the others.
 func (s *stack) sweeps(n int) {
-	s.t.Helper()
-	tick := time.NewTicker(s.sweep)
+	s.T.Helper()
+	tick := time.NewTicker(s.Sweep())
 	defer tick.Stop()
 	for range n {
 		<-tick.C
@@ -187,7 +186,7 @@ func (s *stack) sweeps(n int) {
 func TestAJobInWhichEveryRowFails(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	s.sim.AddFault(simtest.Fault{Times: simtest.Times(0), Effect: simtest.Effect{Kind: simtest.RowError, Error: invalidEmail}})
+	s.Sim.AddFault(simtest.Fault{Times: simtest.Times(0), Effect: simtest.Effect{Kind: simtest.RowError, Error: invalidEmail}})
 	s.publish("contacts", "", frame("C", 20), true)
 	b := s.settle("contacts", 20)
 	if b.Dead != 20 || b.Landed != 0 {
@@ -198,7 +197,7 @@ func TestAJobInWhichEveryRowFails(t *testing.T) {
 			t.Errorf("the org does not report success: %+v", j)
 		}
 	}
-	metrics := string(s.raw(http.MethodGet, "/metrics", nil))
+	metrics := string(s.Get("/metrics"))
 	for state, n := range map[string]int{"dead": 20, "landed": 0} {
 		if line := fmt.Sprintf("bulkhead_records{pipeline=%q,state=%q} %d\n", "contacts", state, n); !strings.Contains(metrics, line) {
 			t.Errorf("the metrics do not say %s", line)

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"bulkhead/libs/bus"
+	"bulkhead/services/e2e/inprocess"
 	"bulkhead/services/orgsim/simtest"
 )
 
@@ -30,19 +30,8 @@ func definition(name, object, operation string, rest ...string) []byte {
 const quick = "chunk: {rows: 50000, bytes: 50MB, age: 300ms}"
 
 // with adds pipelines to the shipped ones.
-func with(defs ...[]byte) func(*stack) {
-	return func(s *stack) { s.defs = append(s.defs, defs...) }
-}
-
-// takesRecords waits until a pipeline's stream is there.
-func (s *stack) takesRecords(pipelines ...string) {
-	s.t.Helper()
-	for _, p := range pipelines {
-		s.eventually(p+" takes records", func() bool {
-			_, err := bus.Info(s.t.Context(), s.conn, bus.RecordsStream(p))
-			return err == nil
-		})
-	}
+func with(defs ...[]byte) func(*inprocess.Options) {
+	return func(o *inprocess.Options) { o.Definitions = append(o.Definitions, defs...) }
 }
 
 // upload is one file as Salesforce was sent it.
@@ -68,14 +57,14 @@ func (u upload) column(name string) []string {
 
 // uploads are the files of the jobs of an operation on an object that were closed, oldest first.
 func (s *stack) uploads(object, operation string) []upload {
-	s.t.Helper()
+	s.T.Helper()
 	var out []upload
 	for _, j := range s.closed() {
 		if j.Object != object || string(j.Operation) != operation {
 			continue
 		}
-		table, err := csv.NewReader(bytes.NewReader(s.sim.UploadOf(j.ID))).ReadAll()
-		s.must(err)
+		table, err := csv.NewReader(bytes.NewReader(s.Sim.UploadOf(j.ID))).ReadAll()
+		s.Must(err)
 		out = append(out, upload{job: j, header: table[0], rows: table[1:]})
 	}
 	return out
@@ -83,8 +72,8 @@ func (s *stack) uploads(object, operation string) []upload {
 
 // awaitLetters waits until ops has read this many letters: a record is dead before its letter is known.
 func (s *stack) awaitLetters(pipeline string, n int) (letters []letter) {
-	s.t.Helper()
-	s.eventually(fmt.Sprintf("ops knows %d letters of %s", n, pipeline), func() bool {
+	s.T.Helper()
+	s.Eventually(fmt.Sprintf("ops knows %d letters of %s", n, pipeline), func() bool {
 		letters = s.letters(pipeline)
 		return len(letters) == n
 	})

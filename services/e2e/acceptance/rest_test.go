@@ -5,26 +5,27 @@ import (
 	"time"
 
 	"bulkhead/libs/bus"
+	"bulkhead/services/e2e/inprocess"
 )
 
 // TestNothingIsAskedOfTheLedgerAtRest: services wait for events. What they ask the ledger without one are their sweeps, of which each has few.
 func TestNothingIsAskedOfTheLedgerAtRest(t *testing.T) {
 	t.Parallel()
 	const sweep = 30 * time.Second // the default of every service
-	s := newStack(t, func(s *stack) { s.sweep = sweep })
+	s := newStack(t, func(o *inprocess.Options) { o.Sweep = sweep })
 	s.publish("contacts", "", frame("C", 100), true)
 	if b := s.settle("contacts", 100); b.Landed != 100 {
 		t.Fatalf("%+v", b)
 	}
 	t.Run("a run without a failure makes no retry, no waiting record and no dead letter", func(t *testing.T) {
-		info, err := bus.Info(t.Context(), s.conn, bus.StreamDLQ)
+		info, err := bus.Info(t.Context(), s.Conn, bus.StreamDLQ)
 		if err != nil || info.Last != 0 {
 			t.Errorf("%d messages were ever in the DLQ stream, %v", info.Last, err)
 		}
 		if n := s.number(`SELECT (SELECT count(*) FROM retrier.chunks) + (SELECT count(*) FROM retrier.waiting) + (SELECT count(*) FROM reconciler.failures)`); n != 0 {
 			t.Errorf("%d rows", n)
 		}
-		if jobs := s.sim.Jobs(); len(jobs) > 2 {
+		if jobs := s.Sim.Jobs(); len(jobs) > 2 {
 			t.Errorf("%d jobs for two lanes", len(jobs))
 		}
 	})

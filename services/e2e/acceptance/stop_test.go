@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"bulkhead/libs/bus"
+	"bulkhead/services/e2e/inprocess"
 	"bulkhead/services/orgsim/simtest"
 )
 
@@ -37,14 +38,14 @@ func TestEachServiceMayStop(t *testing.T) {
 		total += wave
 	}
 	deaths := int64(0)
-	for _, name := range services {
+	for _, name := range inprocess.Services() {
 		t.Run(name+" stops and comes back", func(t *testing.T) {
 			publish(strings.ToUpper(name[:3]) + "a") // something is on its way when it stops
-			s.stop(name)
+			s.Stop(name)
 			publish(strings.ToUpper(name[:3]) + "b")
 			deaths += 2
 			s.stuck(t, name, total)
-			s.start(name)
+			s.Start(name)
 			b := s.settle("contacts", total)
 			if b.Dead != deaths || b.Landed != total-deaths || b.Repeats != 0 {
 				t.Errorf("%+v, want %d dead", b, deaths)
@@ -53,20 +54,20 @@ func TestEachServiceMayStop(t *testing.T) {
 	}
 	t.Run("all stop at once, and new instances go on from what PostgreSQL and NATS hold", func(t *testing.T) {
 		publish("ALLa")
-		for _, name := range services {
-			s.stop(name)
+		for _, name := range inprocess.Services() {
+			s.Stop(name)
 		}
 		publish("ALLb")
 		deaths += 2
-		for _, name := range services {
-			s.start(name)
+		for _, name := range inprocess.Services() {
+			s.Start(name)
 		}
 		if b := s.settle("contacts", total); b.Dead != deaths || b.Landed != total-deaths || b.Repeats != 0 {
 			t.Errorf("%+v, want %d dead", b, deaths)
 		}
 	})
 	t.Run("the checkpoint stands at the last message, in status and in the transaction of what it tells of", func(t *testing.T) {
-		info, err := bus.Info(t.Context(), s.conn, bus.RecordsStream("contacts"))
+		info, err := bus.Info(t.Context(), s.Conn, bus.RecordsStream("contacts"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +80,7 @@ func TestEachServiceMayStop(t *testing.T) {
 				}
 			}
 		}
-		s.ask(http.MethodGet, "/v1/status", nil, &status)
+		s.Ask(http.MethodGet, "/v1/status", nil, &status)
 		for _, p := range status.Pipelines {
 			if p.Name != "contacts" {
 				continue
@@ -98,7 +99,7 @@ func TestEachServiceMayStop(t *testing.T) {
 		}
 	})
 	t.Run("the org has every record that did not die, written once", func(t *testing.T) {
-		rows := s.sim.Records("Contact", true)
+		rows := s.Sim.Records("Contact", true)
 		if int64(len(rows)) != total-deaths {
 			t.Errorf("%d rows, want %d", len(rows), total-deaths)
 		}
@@ -123,11 +124,11 @@ func (s *stack) stuck(t *testing.T, name string, total int64) {
 			return s.number(`SELECT count(*) FROM extractor_pub.records WHERE pipeline = 'contacts'`) == total
 		},
 	}
-	if name != "ops" {
-		s.eventually("work waits for the "+name, waits[name])
-		return
+	what := "work waits for the " + name
+	if name == "ops" {
+		what = "records go on without ops"
 	}
-	s.eventuallyQuiet("records go on without ops", waits[name])
+	s.Eventually(what, waits[name])
 }
 
 // open says whether status names this service as the one that must move something.
@@ -135,7 +136,7 @@ func (s *stack) open(owner string) bool {
 	var status struct {
 		OpenItems []struct{ Owner string } `json:"open_items"`
 	}
-	s.ask(http.MethodGet, "/v1/status", nil, &status)
+	s.Ask(http.MethodGet, "/v1/status", nil, &status)
 	for _, i := range status.OpenItems {
 		if i.Owner == owner {
 			return true

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"bulkhead/services/e2e/inprocess"
 )
 
 // TestRecordsFlow: a source is not a batch. While it is still read, its first rows land in chunks of the size that the definition says, and status tells how
@@ -18,8 +20,8 @@ func TestRecordsFlow(t *testing.T) {
 	s := newStack(t, with(definition("shops", "Account", "upsert", "externalId: External_Id__c",
 		columnsOf("from: id, to: External_Id__c, type: string, required: true", "from: name, to: Name, type: string", "from: site, to: Website, type: string"),
 		"chunk: {rows: 150, bytes: 50MB, age: 5s}")))
-	s.takesRecords("shops")
-	s.sim.Set(map[string]any{"rows_per_second": 200, "batch_rows": 50, "transaction_rows": 25})
+	s.TakesRecords("shops")
+	s.Sim.Set(map[string]any{"rows_per_second": 200, "batch_rows": 50, "transaction_rows": 25})
 	site := "https://" + strings.Repeat("x", 60) + ".example/"
 	page := func(p, n int) []byte {
 		var b bytes.Buffer
@@ -42,7 +44,7 @@ func TestRecordsFlow(t *testing.T) {
 				Jobs []job
 			}
 		}
-		s.ask(http.MethodGet, "/v1/status", nil, &status)
+		s.Ask(http.MethodGet, "/v1/status", nil, &status)
 		for _, p := range status.Pipelines {
 			for _, j := range p.Jobs {
 				if j.Processed < 0 || j.Processed > j.Rows || j.Rows == 0 || j.Rows > 150 {
@@ -59,7 +61,7 @@ func TestRecordsFlow(t *testing.T) {
 		}
 		look()
 		s.sweeps(1)
-		if early = s.sim.Counts()["Account"].Rows; early > 0 {
+		if early = s.Sim.Counts()["Account"].Rows; early > 0 {
 			break
 		}
 	}
@@ -71,7 +73,7 @@ func TestRecordsFlow(t *testing.T) {
 		pages++
 	}
 	total := int64(pages * 50)
-	s.eventually("all of it lands", func() bool { look(); return s.balance("shops").Landed == total })
+	s.Eventually("all of it lands", func() bool { look(); return s.balance("shops").Landed == total })
 
 	t.Run("the first rows landed while the source was still being read", func(t *testing.T) {
 		if early == 0 || int64(early) >= total {
@@ -118,7 +120,7 @@ func TestUploadsStayBelowTheirBytes(t *testing.T) {
 	s := newStack(t, with(definition("shops", "Account", "upsert", "externalId: External_Id__c",
 		columnsOf("from: id, to: External_Id__c, type: string, required: true", "from: name, to: Name, type: string", "from: site, to: Website, type: string"),
 		fmt.Sprintf("chunk: {rows: 50000, bytes: %dkB, age: 2s}", bound/1000))))
-	s.takesRecords("shops")
+	s.TakesRecords("shops")
 	raw, n := 0, 0
 	var b bytes.Buffer
 	for ; raw < 4*bound; n++ {
@@ -135,7 +137,7 @@ func TestUploadsStayBelowTheirBytes(t *testing.T) {
 	rows := 0
 	uploads := s.uploads("Account", "upsert")
 	for _, u := range uploads {
-		if size := len(s.sim.UploadOf(u.job.ID)); size > bound {
+		if size := len(s.Sim.UploadOf(u.job.ID)); size > bound {
 			t.Errorf("job %s has %d bytes, the bound is %d", u.job.ID, size, bound)
 		}
 		rows += len(u.rows)
@@ -148,7 +150,7 @@ func TestUploadsStayBelowTheirBytes(t *testing.T) {
 // TestReadingAgainChangesNothing: a stream that is read again from its start finds its records in the ledger, and the org as it was.
 func TestReadingAgainChangesNothing(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, func(s *stack) { s.horizon = time.Hour })
+	s := newStack(t, func(o *inprocess.Options) { o.Horizon = time.Hour })
 	const n = 120
 	s.failing(noLastName, 0, "C-0007")
 	s.publish("contacts", "", frame("C", n), true)
@@ -156,7 +158,7 @@ func TestReadingAgainChangesNothing(t *testing.T) {
 		s.publish("contacts", "evt-"+k, contact(k), false)
 	}
 	before := s.settle("contacts", n+20)
-	rows, jobs, letters := s.sim.Records("Contact", true), len(s.sim.Jobs()), s.awaitLetters("contacts", 1)
+	rows, jobs, letters := s.Sim.Records("Contact", true), len(s.Sim.Jobs()), s.awaitLetters("contacts", 1)
 
 	type order struct {
 		Reread struct {
@@ -168,9 +170,9 @@ func TestReadingAgainChangesNothing(t *testing.T) {
 		}
 	}
 	var o order
-	s.ask(http.MethodPost, "/v1/pipelines/contacts:reread", map[string]any{"from_seq": 1, "reason": "to be sure", "idempotency_key": "again", "by": "a test"}, &o)
-	s.eventually("it has been read again", func() bool {
-		s.ask(http.MethodGet, "/v1/rereads/"+o.Reread.ID, nil, &o)
+	s.Ask(http.MethodPost, "/v1/pipelines/contacts:reread", map[string]any{"from_seq": 1, "reason": "to be sure", "idempotency_key": "again", "by": "a test"}, &o)
+	s.Eventually("it has been read again", func() bool {
+		s.Ask(http.MethodGet, "/v1/rereads/"+o.Reread.ID, nil, &o)
 		return o.Reread.Done
 	})
 	if o.Reread.Known != n+20 || o.Reread.Accepted != 0 || o.Reread.Error != "" {
@@ -180,10 +182,10 @@ func TestReadingAgainChangesNothing(t *testing.T) {
 	if after := s.balance("contacts"); !reflect.DeepEqual(after, before) {
 		t.Errorf("%+v, was %+v", after, before)
 	}
-	if got := len(s.sim.Jobs()); got != jobs {
+	if got := len(s.Sim.Jobs()); got != jobs {
 		t.Errorf("%d jobs, were %d", got, jobs)
 	}
-	if !reflect.DeepEqual(s.sim.Records("Contact", true), rows) || len(rows) != n+19 {
+	if !reflect.DeepEqual(s.Sim.Records("Contact", true), rows) || len(rows) != n+19 {
 		t.Error("the org is not what it was, byte for byte")
 	}
 	if !reflect.DeepEqual(s.letters("contacts"), letters) {

@@ -18,10 +18,10 @@ func TestResultsThatCanNeverBeRead(t *testing.T) {
 		definition("openings", "Account", "insert", "correlation: External_Id__c", columnsOf(id, "from: name, to: Name, type: string"), quick),
 		definition("notes", "Account", "insert", "correlation: content", columnsOf("from: name, to: Name, type: string, required: true"), quick),
 	))
-	s.takesRecords("openings", "notes")
+	s.TakesRecords("openings", "notes")
 	var rules []string
 	for _, e := range []simtest.Endpoint{simtest.Successful, simtest.FailedRows, simtest.Unprocessed} {
-		rules = append(rules, s.sim.AddFault(simtest.Fault{
+		rules = append(rules, s.Sim.AddFault(simtest.Fault{
 			Match: simtest.Match{Endpoint: e}, Times: simtest.Times(0),
 			Effect: simtest.Effect{Kind: simtest.Status, Status: http.StatusNotFound, Code: "NOT_FOUND", Message: "The requested resource does not exist"},
 		}))
@@ -35,10 +35,10 @@ func TestResultsThatCanNeverBeRead(t *testing.T) {
 	outcomes := func(pipeline string) int64 {
 		return s.number(`SELECT count(*) FROM reconciler.outcomes o JOIN extractor.chunks c USING (chunk) WHERE c.pipeline = $1 AND o.landed + o.missing > 0`, pipeline)
 	}
-	s.eventually("the results of every pipeline are given up", func() bool {
+	s.Eventually("the results of every pipeline are given up", func() bool {
 		return outcomes("contacts") > 0 && outcomes("openings") > 0 && outcomes("notes") > 0
 	})
-	s.sim.ClearFaults(rules...)
+	s.Sim.ClearFaults(rules...)
 
 	t.Run("upserts count as missing, say so, and are sent again", func(t *testing.T) {
 		b := s.settle("contacts", n)
@@ -53,12 +53,12 @@ func TestResultsThatCanNeverBeRead(t *testing.T) {
 		if h.State != "landed" || !told {
 			t.Errorf("the history does not say that nobody saw the results: %+v", h)
 		}
-		for _, r := range s.sim.Records("Contact", false) {
+		for _, r := range s.Sim.Records("Contact", false) {
 			if r.Fields["Phone"] != "+1 555 0100" {
 				t.Errorf("%v", r.Fields)
 			}
 		}
-		if rows := s.sim.Counts()["Contact"].Rows; rows != n {
+		if rows := s.Sim.Counts()["Contact"].Rows; rows != n {
 			t.Errorf("%d contacts, want %d", rows, n)
 		}
 	})
@@ -68,7 +68,7 @@ func TestResultsThatCanNeverBeRead(t *testing.T) {
 			t.Errorf("%+v", b)
 		}
 		rows, sent := map[string]string{}, 0
-		for _, r := range s.sim.Records("Account", false) {
+		for _, r := range s.Sim.Records("Account", false) {
 			if k := r.Fields["External_Id__c"]; k != "" {
 				rows[k] = r.ID
 			}
@@ -81,8 +81,8 @@ func TestResultsThatCanNeverBeRead(t *testing.T) {
 				}
 			}
 		}
-		if sent != n || len(s.sim.Calls(0, simtest.Query)) == 0 {
-			t.Errorf("%d rows were sent for %d records, and the org was asked %d times", sent, n, len(s.sim.Calls(0, simtest.Query)))
+		if sent != n || len(s.Sim.Calls(0, simtest.Query)) == 0 {
+			t.Errorf("%d rows were sent for %d records, and the org was asked %d times", sent, n, len(s.Sim.Calls(0, simtest.Query)))
 		}
 	})
 	t.Run("inserts that nothing names are unresolved, and a person is told what to do", func(t *testing.T) {
@@ -93,8 +93,8 @@ func TestResultsThatCanNeverBeRead(t *testing.T) {
 		var status struct {
 			OpenItems []struct{ Owner, Kind, Pipeline, Note string } `json:"open_items"`
 		}
-		s.eventually("status names the person", func() bool {
-			s.ask(http.MethodGet, "/v1/status", nil, &status)
+		s.Eventually("status names the person", func() bool {
+			s.Ask(http.MethodGet, "/v1/status", nil, &status)
 			for _, i := range status.OpenItems {
 				if i.Pipeline == "notes" && i.Owner == "a person" && i.Kind == "unresolved" && strings.Contains(i.Note, "bulkhead dlq resolve") {
 					return true
@@ -106,17 +106,17 @@ func TestResultsThatCanNeverBeRead(t *testing.T) {
 		if letters[0].Class != "unresolved" || letters[0].Code != "MISSING" {
 			t.Fatalf("%+v", letters[0])
 		}
-		jobs := len(s.sim.Jobs())
+		jobs := len(s.Sim.Jobs())
 		s.sweeps(2)
-		if got := len(s.sim.Jobs()); got != jobs {
+		if got := len(s.Sim.Jobs()); got != jobs {
 			t.Errorf("%d jobs became %d: something is sent again that may have landed", jobs, got)
 		}
 		row := s.noteRow(letters[0].Key)
 		var out struct{ Resolved int }
-		s.ask(http.MethodPost, "/v1/dead-letters:resolve", map[string]any{
+		s.Ask(http.MethodPost, "/v1/dead-letters:resolve", map[string]any{
 			"ids": []string{letters[0].ID}, "decision": "landed", "salesforce_id": row, "reason": "seen in the org", "idempotency_key": "one", "by": "a test",
 		}, &out)
-		s.eventually("the decision is carried out", func() bool { b := s.balance("notes"); return b.Landed == 1 && b.Unresolved == n-1 })
+		s.Eventually("the decision is carried out", func() bool { b := s.balance("notes"); return b.Landed == 1 && b.Unresolved == n-1 })
 		if h := s.record("notes", letters[0].Key); out.Resolved != 1 || h.State != "landed" || h.ID != row {
 			t.Errorf("%+v %+v", out, h)
 		}
@@ -125,12 +125,12 @@ func TestResultsThatCanNeverBeRead(t *testing.T) {
 
 // noteRow is the org's id of the note that a key published.
 func (s *stack) noteRow(key string) string {
-	s.t.Helper()
-	for _, r := range s.sim.Records("Account", false) {
+	s.T.Helper()
+	for _, r := range s.Sim.Records("Account", false) {
 		if r.Fields["Name"] == "Note "+strings.TrimPrefix(key, "evt-") {
 			return r.ID
 		}
 	}
-	s.t.Fatalf("the org has no note of %s", key)
+	s.T.Fatalf("the org has no note of %s", key)
 	return ""
 }

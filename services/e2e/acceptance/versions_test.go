@@ -21,7 +21,7 @@ func TestAnySequenceEndsInTheNewest(t *testing.T) {
 	if text := os.Getenv("BULKHEAD_ACCEPTANCE_SEED"); text != "" {
 		var err error
 		seed, err = strconv.ParseUint(text, 10, 64)
-		s.must(err)
+		s.Must(err)
 	}
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	t.Logf("seed %d", seed)
@@ -34,7 +34,7 @@ func TestAnySequenceEndsInTheNewest(t *testing.T) {
 	}
 	var old []event
 	accepted, repeats := int64(0), int64(0)
-	s.sim.AddFault(simtest.Fault{
+	s.Sim.AddFault(simtest.Fault{
 		Match: simtest.Match{Fraction: 0.3, Seed: int64(seed >> 1)}, TimesPerKey: 2, Effect: simtest.Effect{Kind: simtest.RowError, Error: simtest.LockError},
 	})
 	for range waves {
@@ -71,7 +71,7 @@ func TestAnySequenceEndsInTheNewest(t *testing.T) {
 			old = append(old, e)
 		}
 		// An older version that comes again must change nothing.
-		s.eventually("the wave is accepted", func() bool { return s.balance("contacts").Accepted == accepted })
+		s.Eventually("the wave is accepted", func() bool { return s.balance("contacts").Accepted == accepted })
 		for range 15 {
 			e := old[rnd.IntN(len(old)-entities/2)]
 			if s.publish("contacts", e.key, e.body, false) {
@@ -80,12 +80,12 @@ func TestAnySequenceEndsInTheNewest(t *testing.T) {
 		}
 	}
 	b := s.settle("contacts", accepted)
-	s.eventually("every repeat is read", func() bool { b = s.balance("contacts"); return b.Repeats == repeats })
+	s.Eventually("every repeat is read", func() bool { b = s.balance("contacts"); return b.Repeats == repeats })
 	if b.Landed+b.Superseded != accepted {
 		t.Errorf("%+v", b)
 	}
 	got := map[string]map[string]string{}
-	for _, r := range s.sim.Records("Contact", false) {
+	for _, r := range s.Sim.Records("Contact", false) {
 		got[strings.ToUpper(r.Fields["External_Id__c"])] = r.Fields
 	}
 	if len(got) != len(want) {

@@ -17,7 +17,7 @@ import (
 // wantRow asks the org for the one row with an external id, and returns its id.
 func (s *stack) wantRow(t *testing.T, object, entity string, want f) string {
 	t.Helper()
-	rows := s.sim.Holding(object, "Ext__c", entity, false)
+	rows := s.Sim.Holding(object, "Ext__c", entity, false)
 	if len(rows) != 1 {
 		t.Fatalf("the org holds %d rows %q", len(rows), entity)
 	}
@@ -45,33 +45,33 @@ type letter struct {
 }
 
 func (s *stack) letters(pipeline, run string) []letter {
-	s.t.Helper()
+	s.T.Helper()
 	var page struct {
 		Letters []letter `json:"dead_letters"`
 	}
-	s.ask(http.MethodGet, "/v1/dead-letters?page_size=1000&"+url.Values{"pipeline": {pipeline}, "run": {run}}.Encode(), nil, &page)
+	s.Ask(http.MethodGet, "/v1/dead-letters?page_size=1000&"+url.Values{"pipeline": {pipeline}, "run": {run}}.Encode(), nil, &page)
 	return page.Letters
 }
 
 func (s *stack) letter(id string) letter {
-	s.t.Helper()
+	s.T.Helper()
 	var out struct {
 		Letter letter `json:"dead_letter"`
 	}
-	s.ask(http.MethodGet, "/v1/dead-letters/"+id, nil, &out)
+	s.Ask(http.MethodGet, "/v1/dead-letters/"+id, nil, &out)
 	return out.Letter
 }
 
 // uploads are the cells that were sent last, by object, external id and column.
 func (s *stack) uploads() map[string]map[string]map[string]string {
-	s.t.Helper()
+	s.T.Helper()
 	out := map[string]map[string]map[string]string{}
-	for _, j := range s.sim.Jobs() {
+	for _, j := range s.Sim.Jobs() {
 		if !j.Closed {
 			continue
 		}
-		table, err := csv.NewReader(bytes.NewReader(s.sim.UploadOf(j.ID))).ReadAll()
-		s.must(err)
+		table, err := csv.NewReader(bytes.NewReader(s.Sim.UploadOf(j.ID))).ReadAll()
+		s.Must(err)
 		if out[j.Object] == nil {
 			out[j.Object] = map[string]map[string]string{}
 		}
@@ -88,15 +88,15 @@ func (s *stack) uploads() map[string]map[string]map[string]string {
 
 // kept are the letters in the DLQ stream, by their ids.
 func (s *stack) kept() map[string]jetstream.RawStreamMsg {
-	s.t.Helper()
+	s.T.Helper()
 	out := map[string]jetstream.RawStreamMsg{}
-	stream, err := s.conn.JS.Stream(s.t.Context(), bus.StreamDLQ)
-	s.must(err)
-	info, err := stream.Info(s.t.Context())
-	s.must(err)
+	stream, err := s.Conn.JS.Stream(s.T.Context(), bus.StreamDLQ)
+	s.Must(err)
+	info, err := stream.Info(s.T.Context())
+	s.Must(err)
 	for seq := info.State.FirstSeq; seq <= info.State.LastSeq; seq++ {
-		m, err := stream.GetMsg(s.t.Context(), seq)
-		s.must(err)
+		m, err := stream.GetMsg(s.T.Context(), seq)
+		s.Must(err)
 		if id := m.Header.Get(bus.HeaderDeadLetter); id != "" {
 			out[id] = *m
 		}
@@ -109,7 +109,7 @@ func (s *stack) subjects(t *testing.T) []string {
 	t.Helper()
 	var out []string
 	for _, name := range []string{bus.StreamFlow, bus.StreamDLQ, bus.RecordsStream("named")} {
-		stream, err := s.conn.JS.Stream(t.Context(), name)
+		stream, err := s.Conn.JS.Stream(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
 		}

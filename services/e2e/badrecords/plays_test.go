@@ -23,7 +23,7 @@ type play struct {
 
 // send publishes a record as a run of its own.
 func (s *stack) send(pipeline, run, id, body string) {
-	s.t.Helper()
+	s.T.Helper()
 	m := nats.NewMsg(bus.RecordsSubject(pipeline))
 	m.Data = []byte(body)
 	m.Header.Set(bus.HeaderRun, run)
@@ -36,7 +36,7 @@ func (s *stack) send(pipeline, run, id, body string) {
 // ended is the end that a run's one record came to.
 func (s *stack) ended(t *testing.T, pipeline, run string) string {
 	t.Helper()
-	b := s.balance(pipeline, run)
+	b := s.Balance(pipeline, run)
 	switch {
 	case b.Accepted+b.Repeats != 1:
 		return fmt.Sprintf("%+v", b)
@@ -74,7 +74,7 @@ func spellings(n int, name, first, second string) play {
 		return func(t *testing.T, s *stack) {
 			s.wantEnds(t, "named", f{run(1): landed, run(2): landed})
 			var rows []string
-			for _, r := range s.sim.Records("Named__c", false) {
+			for _, r := range s.Sim.Records("Named__c", false) {
 				if key := strings.TrimSpace(r.Fields["Ext__c"]); strings.EqualFold(key, strings.TrimSpace(first)) || strings.EqualFold(key, strings.TrimSpace(second)) {
 					rows = append(rows, r.Fields["Name"])
 				}
@@ -105,13 +105,13 @@ func neighbours(n int, name, contentType, verdict string, body func(t testing.TB
 	run := fmt.Sprintf("neighbours-%d", n)
 	return play{n, name, []string{landed, verdict}, func(s *stack) func(*testing.T, *stack) {
 		m := nats.NewMsg(bus.RecordsSubject("named"))
-		m.Data = []byte(body(s.t))
+		m.Data = []byte(body(s.T))
 		m.Header.Set(bus.HeaderRun, run)
 		m.Header.Set(bus.HeaderContentType, contentType)
 		s.afresh(m)
 		s.published += 2 // the message was counted as one record
 		return func(t *testing.T, s *stack) {
-			if b := s.balance("named", run); b.Accepted != 3 || b.Landed != 2 || b.Dead != 1 {
+			if b := s.Balance("named", run); b.Accepted != 3 || b.Landed != 2 || b.Dead != 1 {
 				t.Errorf("%+v", b)
 			}
 			if l := s.letters("named", run); len(l) != 1 || "dead "+l[0].Code != verdict || !strings.HasPrefix(l[0].Key, "@") {
@@ -153,13 +153,13 @@ var plays = []play{
 			m.Header.Set(jetstream.MsgIDHeader, first)
 			m.Header.Set(bus.HeaderRun, "other-"+first)
 			duplicate, err := s.publish(m)
-			s.must(err)
+			s.Must(err)
 			if duplicate {
 				s.afresh(m)
 				break
 			}
 			if i == 100 {
-				s.t.Fatal("the broker never says that it knows an id")
+				s.T.Fatal("the broker never says that it knows an id")
 			}
 		}
 		return func(t *testing.T, s *stack) {
@@ -170,7 +170,7 @@ var plays = []play{
 	{71, "later and never", []string{landed, "dead INVALID_FIELD"}, func(s *stack) func(*testing.T, *stack) {
 		s.send("parts", "waits", "waits", `{"id":"waits","name":"x","parent":"late"}`)
 		s.send("orphans", "orphan", "orphan", `{"id":"orphan","name":"x","parent":"never"}`)
-		s.eventually("the part misses its parent", func() bool { return s.balance("parts", "").Failed["reference"] > 0 })
+		s.Eventually("the part misses its parent", func() bool { return s.Balance("parts", "").Failed["reference"] > 0 })
 		s.send("widgets", "late", "late", `{"id":"late","name":"parent"}`)
 		return func(t *testing.T, s *stack) {
 			s.wantEnds(t, "parts", f{"waits": landed})
@@ -191,10 +191,10 @@ var plays = []play{
 			m.Data = fmt.Appendf(nil, `{"id":"reply-%d","name":"x"}`, i)
 			m.Reply = reply
 			m.Header.Set(bus.HeaderRun, fmt.Sprintf("reply-%d", i))
-			s.must(s.conn.NC.PublishMsg(m))
+			s.Must(s.Conn.NC.PublishMsg(m))
 			s.published++
 		}
-		s.must(s.conn.NC.Flush())
+		s.Must(s.Conn.NC.Flush())
 		return func(t *testing.T, s *stack) {
 			for i := range replies {
 				s.wantEnds(t, "widgets", f{fmt.Sprintf("reply-%d", i): landed})
@@ -206,7 +206,7 @@ var plays = []play{
 		return func(t *testing.T, s *stack) {
 			s.wantEnds(t, "named", f{"address": landed})
 			s.wantRow(t, "Named__c", address, f{"Name": "x"})
-			if strings.Contains(s.log.text(), "lovelace") {
+			if strings.Contains(s.Log.Text(), "lovelace") {
 				t.Error("the log tells of it")
 			}
 			for _, subject := range s.subjects(t) {
@@ -219,14 +219,14 @@ var plays = []play{
 	{87, "all of them", []string{landed}, func(s *stack) func(*testing.T, *stack) {
 		s.send("widgets", "before", "before", `{"id":"before","name":"x"}`)
 		return func(t *testing.T, s *stack) {
-			before, jobs := s.balance("", ""), len(s.sim.Jobs())
-			s.stop["extractor"]() // what it had open is delivered to it again
-			s.start("extractor")
+			before, jobs := s.Balance("", ""), len(s.Sim.Jobs())
+			s.Stop("extractor") // what it had open is delivered to it again
+			s.Start("extractor")
 			s.send("widgets", "after", "after", `{"id":"after","name":"x"}`)
 			s.settle()
-			after := s.balance("", "")
-			if after.Accepted != before.Accepted+1 || after.Landed != before.Landed+1 || after.Repeats != before.Repeats || len(s.sim.Jobs()) != jobs+1 {
-				t.Errorf("%+v and %d jobs became %+v and %d", before, jobs, after, len(s.sim.Jobs()))
+			after := s.Balance("", "")
+			if after.Accepted != before.Accepted+1 || after.Landed != before.Landed+1 || after.Repeats != before.Repeats || len(s.Sim.Jobs()) != jobs+1 {
+				t.Errorf("%+v and %d jobs became %+v and %d", before, jobs, after, len(s.Sim.Jobs()))
 			}
 			s.wantEnds(t, "widgets", f{"before": landed, "after": landed})
 		}

@@ -86,8 +86,8 @@ func TestBadRecords(t *testing.T) {
 			t.Run(fmt.Sprintf("%d: %s", d.n, d.name), func(t *testing.T) { s.refuses(t, d) })
 		}
 	})
-	s.sim.Seed("Keep__c", f{"Ext__c": "alien", "Name": "x"})
-	alien, _ := s.sim.Record("Keep__c", "alien")
+	s.Sim.Seed("Keep__c", f{"Ext__c": "alien", "Name": "x"})
+	alien, _ := s.Sim.Record("Keep__c", "alien")
 	var all []sent
 	for i, m := range messages(t) {
 		all = append(all, s.shoot(i, m, alien.ID))
@@ -113,16 +113,16 @@ func TestBadRecords(t *testing.T) {
 		s.groups(t, all, uploads)
 	})
 	t.Run("repeats are counted by pipeline, for whoever asks and for whoever watches", func(t *testing.T) {
-		_, metrics := s.raw(http.MethodGet, "/metrics", nil)
+		metrics := s.Get("/metrics")
 		for name, want := range map[string]int64{"keyed": 1, "named": 2, "inserts": 1, "widgets": 0} {
 			line := fmt.Sprintf("bulkhead_repeats{pipeline=%q} %d\n", name, want)
-			if got := s.balance(name, "").Repeats; got != want || !bytes.Contains(metrics, []byte(line)) {
+			if got := s.Balance(name, "").Repeats; got != want || !bytes.Contains(metrics, []byte(line)) {
 				t.Errorf("%s has %d repeats, want %d and the line %s", name, got, want, line)
 			}
 		}
 	})
 	t.Run("an export gives a spreadsheet no formula", func(t *testing.T) {
-		_, raw := s.raw(http.MethodGet, "/v1/exports/failed?pipeline=widgets&format=csv", nil)
+		raw := s.Get("/v1/exports/failed?pipeline=widgets&format=csv")
 		table, err := csv.NewReader(bytes.NewReader(raw)).ReadAll()
 		if err != nil || len(table) < 2 {
 			t.Fatalf("%v: %s", err, raw)
@@ -141,19 +141,20 @@ func TestBadRecords(t *testing.T) {
 // refuses asks ops to apply a definition that cannot work.
 func (s *stack) refuses(t *testing.T, d document) {
 	t.Helper()
-	status, raw := s.raw(http.MethodPut, "/v1/pipelines/bad", map[string]string{"yaml": d.text, "by": "a test"})
+	status, raw, err := s.Call(http.MethodPut, "/v1/pipelines/bad", map[string]string{"yaml": d.text, "by": "a test"})
+	s.Must(err)
 	var said struct{ Message string }
 	if err := json.Unmarshal(raw, &said); err != nil || status != http.StatusBadRequest || !strings.Contains(said.Message, d.says) {
 		t.Errorf("%d: %s, want a refusal with %q", status, raw, d.says)
 	}
-	if status, _ := s.raw(http.MethodGet, "/v1/pipelines/bad", nil); status != http.StatusNotFound {
-		t.Errorf("the pipeline is there: %d", status)
+	if status, _, err := s.Call(http.MethodGet, "/v1/pipelines/bad", nil); err != nil || status != http.StatusNotFound {
+		t.Errorf("the pipeline is there: %d, %v", status, err)
 	}
 }
 
 // shoot publishes a message as a run of its own.
 func (s *stack) shoot(i int, m message, alien string) sent {
-	s.t.Helper()
+	s.T.Helper()
 	out := sent{message: m, run: fmt.Sprintf("case-%d-%d", m.n, i)}
 	if out.entity == "" {
 		out.entity = fmt.Sprintf("r%d-%d", m.n, i)
@@ -162,15 +163,15 @@ func (s *stack) shoot(i int, m message, alien string) sent {
 	if m.seed != nil {
 		row := maps.Clone(m.seed)
 		row["Ext__c"] = out.entity
-		s.sim.Seed(objectOf(m.target()), row)
-		r, ok := s.sim.Record(objectOf(m.target()), out.entity)
+		s.Sim.Seed(objectOf(m.target()), row)
+		r, ok := s.Sim.Record(objectOf(m.target()), out.entity)
 		if !ok {
-			s.t.Fatalf("case %d: no row was seeded", m.n)
+			s.T.Fatalf("case %d: no row was seeded", m.n)
 		}
 		id = r.ID
 	}
 	entity, err := json.Marshal(out.entity)
-	s.must(err)
+	s.Must(err)
 	short := id[:min(len(id), 15)]
 	fill := strings.NewReplacer("$SF15", short, "$SF", id, "$ALIEN", alien, `"$ID"`, string(entity))
 	out.body = []byte(fill.Replace(m.body))
@@ -191,7 +192,7 @@ func (s *stack) shoot(i int, m message, alien string) sent {
 	msg.Header.Set(bus.HeaderRun, out.run)
 	_, out.err = s.publish(msg)
 	if (out.err != nil) != (m.verdict == refusedByThePublisher) {
-		s.t.Fatalf("case %d (%s): the publisher is told %v", m.n, m.name, out.err)
+		s.T.Fatalf("case %d (%s): the publisher is told %v", m.n, m.name, out.err)
 	}
 	return out
 }
@@ -200,7 +201,7 @@ func (s *stack) shoot(i int, m message, alien string) sent {
 func (s *stack) check(t *testing.T, m sent, uploads map[string]map[string]map[string]string, kept map[string]jetstream.RawStreamMsg) {
 	t.Helper()
 	if m.verdict == refusedByThePublisher {
-		if b := s.balance("", m.run); b.Accepted+b.Repeats != 0 {
+		if b := s.Balance("", m.run); b.Accepted+b.Repeats != 0 {
 			t.Errorf("told %v, and %+v", m.err, b)
 		}
 		return
@@ -214,7 +215,7 @@ func (s *stack) check(t *testing.T, m sent, uploads map[string]map[string]map[st
 	object := objectOf(m.target())
 	switch {
 	case maps.Equal(m.want, deleted):
-		if rows := s.sim.Holding(object, "Ext__c", m.entity, true); len(rows) != 1 || !rows[0].Deleted {
+		if rows := s.Sim.Holding(object, "Ext__c", m.entity, true); len(rows) != 1 || !rows[0].Deleted {
 			t.Errorf("the org holds %+v", rows)
 		}
 	case m.want != nil:
@@ -287,7 +288,7 @@ func (s *stack) groups(t *testing.T, all []sent, uploads map[string]map[string]m
 		if row, ok := uploads[objectOf(m.target())][m.entity]; ok {
 			t.Errorf("case %d (%s) was sent: %q", m.n, m.name, row)
 		}
-		if _, ok := s.sim.Record(objectOf(m.target()), m.entity); ok {
+		if _, ok := s.Sim.Record(objectOf(m.target()), m.entity); ok {
 			t.Errorf("case %d (%s) is in the org", m.n, m.name)
 		}
 	}
@@ -298,7 +299,7 @@ func (s *stack) groups(t *testing.T, all []sent, uploads map[string]map[string]m
 			Count int    `json:"count"`
 		} `json:"groups"`
 	}
-	s.ask(http.MethodGet, "/v1/dead-letter-groups?pipeline=widgets", nil, &answer)
+	s.Ask(http.MethodGet, "/v1/dead-letter-groups?pipeline=widgets", nil, &answer)
 	got := map[string]int{}
 	for _, g := range answer.Groups {
 		if slices.Contains(record.RefusalCodes(), g.Code) && g.Class == "data" {

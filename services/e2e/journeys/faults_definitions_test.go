@@ -119,6 +119,7 @@ func TestAChangeInMidFlightSealsWhatIsOpenFirst(t *testing.T) {
 		t.Errorf("%s", r.stdout)
 	}
 	s.accepted(t, 50) // what was open is sealed, and it is not the age that did it
+	s.logged(t, `"was":1,"revision":2`)
 	c.publish(t, "people", messagesOf(keys[50:100], full)...)
 	s.accepted(t, 100)
 	s.org.set(t, map[string]any{"rows_per_second": 0})
@@ -157,6 +158,7 @@ func TestAChangeInMidFlightSealsWhatIsOpenFirst(t *testing.T) {
 		}
 	})
 	t.Run("a rollback seals what is open too", func(t *testing.T) {
+		s.logged(t, `"was":2,"revision":3`) // what is read before goes by the revision before
 		s.halfSealed(t, 100, keys[100:], full)
 		b.wants(t, 0, "pipelines", "rollback", "people", "--to", "2", "--reason", "the night is over")
 		s.settle(t, "people", 150)

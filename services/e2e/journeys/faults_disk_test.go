@@ -138,22 +138,6 @@ func TestAFullDiskOfTheBrokerRefusesThePublisher(t *testing.T) {
 	org.checkSentAgain(t, "Account")
 }
 
-// within asks until the answer is yes, or the time is over.
-func within(d time.Duration, is func() bool) bool {
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	late := time.NewTimer(d)
-	defer late.Stop()
-	for !is() {
-		select {
-		case <-tick.C:
-		case <-late.C:
-			return false
-		}
-	}
-	return true
-}
-
 // TestAFullDiskOfTheLedgerStopsEverythingAndLosesNothing: PostgreSQL refuses what it cannot write, or ends; nothing is decided that
 // is not written, and what the broker took is carried when there is room.
 func TestAFullDiskOfTheLedgerStopsEverythingAndLosesNothing(t *testing.T) {
@@ -175,7 +159,7 @@ func TestAFullDiskOfTheLedgerStopsEverythingAndLosesNothing(t *testing.T) {
 	// comesBack makes room, starts what has ended, and waits until n records have landed.
 	comesBack := func(t *testing.T, n int64) {
 		t.Helper()
-		ended := within(5*time.Second, func() bool { return !s.proc.alive() })
+		ended := s.proc.endsWithin(5 * time.Second)
 		if ended {
 			t.Log("PostgreSQL ended, and dev with it")
 			if code := s.proc.cmd.ProcessState.ExitCode(); code != 1 {

@@ -164,14 +164,9 @@ func (p *process) stop(t *testing.T) int {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Errorf("SIGTERM: %v", err)
 	}
-	select {
-	case <-p.done:
-	case <-time.After(politeStop):
+	if !p.endsWithin(politeStop) {
 		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGQUIT) // its goroutines go to its log
-		select {
-		case <-p.done:
-		case <-time.After(time.Second):
-		}
+		p.endsWithin(time.Second)
 		p.kill()
 		t.Errorf("still running %s after SIGTERM", politeStop)
 	}
@@ -184,6 +179,16 @@ func (p *process) alive() bool {
 		return false
 	default:
 		return true
+	}
+}
+
+// endsWithin waits for the end, and says whether it came in time.
+func (p *process) endsWithin(d time.Duration) bool {
+	select {
+	case <-p.done:
+		return true
+	case <-time.After(d):
+		return false
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"bulkhead/libs/record"
+	"bulkhead/services/e2e/inprocess"
 )
 
 // fatal is what ends a case: rapid then looks for a smaller one.
@@ -148,7 +149,7 @@ func (s *stack) reread(rt rapid.TB, pipeline string, from uint64) {
 	fatal(rt, s.ask(http.MethodPost, "/v1/pipelines/"+pipeline+":reread",
 		map[string]any{"from_seq": from, "reason": "a case of the property", "by": "a test", "idempotency_key": fmt.Sprint(time.Now().UnixNano())}, &r))
 	id := r.Reread.ID
-	if !within(patience, func() bool {
+	if !inprocess.Within(patience, func() bool {
 		r = reread{}
 		fatal(rt, s.ask(http.MethodGet, "/v1/rereads/"+id, nil, &r))
 		return r.Reread.Done

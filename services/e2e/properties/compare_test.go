@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"bulkhead/services/e2e/inprocess"
 )
 
 // await waits until all that was published is judged.
 func (w *world) await(k kind) {
 	want := w.expected(k)
 	var b balance
-	if !within(patience, func() bool {
+	if !inprocess.Within(patience, func() bool {
 		b = w.s.balance(w.rt, k.pipeline, "")
 		return b.decided() >= want.decided()
 	}) {
@@ -64,7 +66,7 @@ func (w *world) calm() {
 	for _, k := range kinds {
 		want := w.expected(k)
 		var b balance
-		if !within(patience, func() bool {
+		if !inprocess.Within(patience, func() bool {
 			w.s.balance(w.rt, "", w.runs[len(w.runs)-1])
 			b = w.s.balance(w.rt, k.pipeline, "")
 			return b.decided() >= want.decided() && b.calm()
@@ -75,7 +77,7 @@ func (w *world) calm() {
 			w.rt.Fatalf("pipeline %s has %d records and %d repeats, want %d and %d", k.pipeline, b.Balance.Accepted, b.Repeats, want.Balance.Accepted, want.Repeats)
 		}
 		var letters int
-		if !within(patience, func() bool { letters = len(w.s.letters(w.rt, k.pipeline)); return int64(letters) == b.Balance.Dead }) {
+		if !inprocess.Within(patience, func() bool { letters = len(w.s.letters(w.rt, k.pipeline)); return int64(letters) == b.Balance.Dead }) {
 			w.rt.Fatalf("pipeline %s has %d dead records and %d letters", k.pipeline, b.Balance.Dead, letters)
 		}
 	}
@@ -135,7 +137,7 @@ func (w *world) compare(p int) {
 
 // row compares the org's row of an entity with the model.
 func (w *world) row(e *entity) []string {
-	r, ok := w.s.sim.Record(e.kind.object, e.name)
+	r, ok := w.s.Sim.Record(e.kind.object, e.name)
 	if ok != e.hasRow() {
 		return []string{fmt.Sprintf("the org holds %s: %v", e.name, ok)}
 	}

@@ -24,7 +24,7 @@ func TestEverySequenceEndsInTheNewestValues(t *testing.T) {
 		sc := drawScenario(rt)
 		if dirty {
 			// What a case that failed left behind is no matter of the next one.
-			s.close()
+			s.StopAll()
 			s = nil
 		}
 		if s == nil {

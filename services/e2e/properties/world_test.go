@@ -61,7 +61,7 @@ func (w *world) live(p int) {
 		w.publish(p, k, run, reloaded)
 	}
 	w.calm()
-	w.s.sim.ClearFaults()
+	w.s.Sim.ClearFaults()
 	w.compare(p)
 }
 
@@ -69,7 +69,7 @@ func (w *world) live(p int) {
 func (w *world) seed(p int) {
 	for i, e := range w.entities {
 		if e.kind.updates() && !e.exists && p >= w.sc.Entities[i].Missing {
-			w.s.sim.Seed(e.kind.object, map[string]string{"Ext__c": e.name})
+			w.s.Sim.Seed(e.kind.object, map[string]string{"Ext__c": e.name})
 			e.exists = true
 		}
 	}
@@ -100,7 +100,7 @@ func (w *world) faults(p int) {
 	}
 	for _, f := range fates {
 		if x, ok := effects[f]; ok && len(names[f]) > 0 {
-			w.s.sim.AddFault(simtest.Fault{Where: &simtest.Where{Keys: names[f]}, TimesPerKey: x.times, Effect: x.Effect})
+			w.s.Sim.AddFault(simtest.Fault{Where: &simtest.Where{Keys: names[f]}, TimesPerKey: x.times, Effect: x.Effect})
 		}
 	}
 }

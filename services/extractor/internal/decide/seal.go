@@ -76,6 +76,7 @@ func fillEntry(to *flowv1.ManifestEntry, en *entry, run uint32, at time.Time) {
 	if o := en.origin; o != nil {
 		to.FailureId = o.FailureID
 		to.LetterId = o.LetterID[:]
+		to.Ambiguous = o.Ambiguous
 		to.AcceptedAt = o.AcceptedAt.UnixMicro()
 	}
 }

@@ -92,6 +92,8 @@ type Origin struct {
 	FailureID int64
 	// AcceptedAt is when the record was accepted, in its first generation.
 	AcceptedAt time.Time
+	// Ambiguous says that an earlier try may have had an effect that nobody saw.
+	Ambiguous bool
 }
 
 // Known is what a key or an entity stands for already.

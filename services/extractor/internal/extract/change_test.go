@@ -170,6 +170,33 @@ func TestReplays(t *testing.T) {
 	t.Parallel()
 	replayer := func(b *bench) *Replayer { return &Replayer{Deps: b.deps("replayer")} }
 
+	t.Run("that an earlier try may have had an effect goes with the record, whoever refused it since", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, defaultChunk))
+		b.single("k1", `{"id":"a","phone":"1"}`)
+		b.single("k2", `{"id":"b","phone":"2"}`)
+		b.settle(b.reader("one"))
+		b.exec(`INSERT INTO reconciler.failures (chunk, row, record, pipeline, revision, lane, run, key, key_hash, generation, entity, entity_hash, seq, idx,
+			columns, accepted_at, attempt, outcome, class, code, message, fields, sf_id, disposition, letter_id, header, cells, payload, attempts, ambiguous)
+			SELECT gen_random_uuid(), 0, 0, 'contacts', 1, 0, '', key, key_hash, 0, 'a', key_hash, 1, 0, '', now(), 1, 'missing', 'transient', 'MISSING', '', '{}', '', 'retry',
+				NULL, '{}', '{}', '', '[]', true FROM extractor.dead WHERE key = 'k1'`)
+		b.apply(2, definition(mapWithPhone, defaultChunk))
+		order(b)
+		_, err := replayer(b).Pass(t.Context())
+		b.must(err)
+		got := map[string]bool{}
+		for _, c := range b.chunks() {
+			for _, row := range c.Manifest.GetRows() {
+				for _, r := range row.GetRecords() {
+					got[r.GetKey()] = r.GetAmbiguous()
+				}
+			}
+		}
+		if diff := cmp.Diff(map[string]bool{"k1": true, "k2": false}, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+
 	t.Run("letters refused before Salesforce are mapped again by the revision in force, same key, next generation", func(t *testing.T) {
 		t.Parallel()
 		b := newBench(t, definition(defaultMap, defaultChunk))

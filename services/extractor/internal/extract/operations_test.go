@@ -229,6 +229,9 @@ func TestRecordVersions(t *testing.T) {
 		if n := b.count("SELECT count(*)::int FROM extractor.records WHERE chunk IS NULL AND columns = '' AND version IS NOT NULL"); n != 2 {
 			t.Errorf("%d superseded records stand among the records", n)
 		}
+		if all, carry := b.count("SELECT count(*)::int FROM extractor_pub.chunks"), b.count("SELECT count(*)::int FROM extractor_pub.chunks WHERE versioned"); all != 2 || carry != 2 {
+			t.Errorf("%d of %d chunks are said to carry versions, want both", carry, all)
+		}
 	})
 
 	t.Run("versions of a batch that is read at once merge in their order, however they are published", func(t *testing.T) {

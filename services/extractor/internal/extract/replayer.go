@@ -115,7 +115,7 @@ func (m *mapper) replay(l *store.Replay) decide.Candidate {
 	c := decide.Candidate{
 		Place: l.Place, Last: true, Lane: record.LaneNone, Run: l.Run, Payload: l.Payload,
 		KeyKind: decide.KeyNamed, Key: l.Key, KeyHash: m.def.KeyHash(l.Key),
-		Origin: &decide.Origin{Generation: l.Generation, LetterID: l.LetterID, FailureID: l.FailureID, AcceptedAt: l.AcceptedAt},
+		Origin: &decide.Origin{Generation: l.Generation, LetterID: l.LetterID, FailureID: l.FailureID, AcceptedAt: l.AcceptedAt, Ambiguous: l.Ambiguous},
 	}
 	switch key := m.mapOne(&c); {
 	case m.def.Operation == pipeline.OperationInsert && key == "" && record.IsMadeKey(l.Key):

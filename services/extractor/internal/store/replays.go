@@ -27,6 +27,8 @@ type Replay struct {
 	AcceptedAt time.Time
 	// FailureID is reconciler_pub.failures.id that holds the payload; 0 = it stands in extractor.dead.
 	FailureID int64
+	// Ambiguous says that a try of any generation before may have had an effect that nobody saw.
+	Ambiguous bool
 }
 
 // replayBytes bounds the payloads that are taken at once, which are all in memory.
@@ -68,7 +70,7 @@ func (s *Store) TakeReplays(ctx context.Context, t Target, inForce, most int, ag
 			letters[i] = r.LetterID
 			replays[i] = Replay{
 				LetterID: r.LetterID, Run: r.Run, Key: r.Key, Generation: int(r.Generation), Payload: r.Payload,
-				Place: place(r.Seq, r.Idx), AcceptedAt: r.AcceptedAt, FailureID: r.FailureID,
+				Place: place(r.Seq, r.Idx), AcceptedAt: r.AcceptedAt, FailureID: r.FailureID, Ambiguous: r.Ambiguous,
 			}
 		}
 		c, messages, err := again(replays)

@@ -40,7 +40,7 @@ func pauseGate(ctx context.Context, q *db.Queries, w *Work) (string, error) {
 // the lane has had its turn: whoever came meanwhile waits for the lane, and the two would wait for each other for ever.
 //
 // A fresh chunk keeps the order of the stream and lets go first what is sent again. A replay waits for the fresh chunks that were sealed before
-// it: its records may be newer than theirs, and fresh chunks ask for no newer versions.
+// it: its records may be newer than theirs, and fresh chunks ask for no newer versions unless their records carry them.
 func closedGate(ctx context.Context, q *db.Queries, w *Work) (string, error) {
 	reason, own, err := laneGate(ctx, q, w)
 	if err != nil || reason != "" {

@@ -101,7 +101,7 @@ func (d *decision) unsent(a asking, ids []string) *store.Unsent {
 	return &u
 }
 
-// ambiguous says whether an earlier try of every record of a row may have had an effect that nobody saw.
+// ambiguous says whether an earlier try of any record of a row may have had an effect that nobody saw: the row of the org is one for all of them.
 func (d *decision) ambiguous(row int) bool {
 	for _, r := range d.manifest.GetRows()[row].GetRecords() {
 		if !r.GetAmbiguous() {

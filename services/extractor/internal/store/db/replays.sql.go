@@ -49,7 +49,9 @@ WITH due AS (
         coalesce(d.seq, f.seq, g.seq, 0) AS seq,
         coalesce(d.idx, f.idx, g.idx, 0) AS idx,
         coalesce(d.accepted_at, f.accepted_at, g.accepted_at, r.changed_at) AS accepted_at,
-        coalesce(f.id, g.id, 0) AS failure_id
+        coalesce(f.id, g.id, 0) AS failure_id,
+        EXISTS (SELECT FROM reconciler_pub.failures a
+                WHERE a.pipeline = $2 AND a.key_hash = coalesce(d.key_hash, f.key_hash, g.key_hash) AND a.ambiguous) AS ambiguous
     FROM ops_pub.replays r
     LEFT JOIN extractor.dead d ON d.letter_id = r.letter_id
     LEFT JOIN reconciler_pub.failures f ON f.letter_id = r.letter_id
@@ -64,11 +66,12 @@ WITH due AS (
     ORDER BY coalesce(d.seq, f.seq, g.seq, 0), coalesce(d.idx, f.idx, g.idx, 0), r.letter_id
     LIMIT $3
 ), measured AS (
-    SELECT due.letter_id, due.generation, due.run, due.key, due.payload, due.seq, due.idx, due.accepted_at, due.failure_id, sum(octet_length(due.payload)) OVER up_to AS bytes, row_number() OVER up_to AS n
+    SELECT due.letter_id, due.generation, due.run, due.key, due.payload, due.seq, due.idx, due.accepted_at, due.failure_id, due.ambiguous, sum(octet_length(due.payload)) OVER up_to AS bytes, row_number() OVER up_to AS n
     FROM due WINDOW up_to AS (ORDER BY due.seq, due.idx, due.letter_id)
 )
 SELECT m.letter_id::uuid AS letter_id, m.generation::smallint AS generation, m.run::text AS run, m.key::text AS key, m.payload::bytea AS payload,
-    m.seq::bigint AS seq, m.idx::integer AS idx, m.accepted_at::timestamptz AS accepted_at, m.failure_id::bigint AS failure_id
+    m.seq::bigint AS seq, m.idx::integer AS idx, m.accepted_at::timestamptz AS accepted_at, m.failure_id::bigint AS failure_id,
+    m.ambiguous::boolean AS ambiguous
 FROM measured m
 WHERE m.n = 1 OR m.bytes <= $1::bigint
 ORDER BY m.n
@@ -90,6 +93,7 @@ type ReplaysRow struct {
 	Idx        int32
 	AcceptedAt time.Time
 	FailureID  int64
+	Ambiguous  bool
 }
 
 // Letters that a person ordered to be sent again and that must be mapped again: refused before Salesforce, decided under an older
@@ -115,6 +119,7 @@ func (q *Queries) Replays(ctx context.Context, arg ReplaysParams) ([]ReplaysRow,
 			&i.Idx,
 			&i.AcceptedAt,
 			&i.FailureID,
+			&i.Ambiguous,
 		); err != nil {
 			return nil, err
 		}

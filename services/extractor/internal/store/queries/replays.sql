@@ -11,7 +11,9 @@ WITH due AS (
         coalesce(d.seq, f.seq, g.seq, 0) AS seq,
         coalesce(d.idx, f.idx, g.idx, 0) AS idx,
         coalesce(d.accepted_at, f.accepted_at, g.accepted_at, r.changed_at) AS accepted_at,
-        coalesce(f.id, g.id, 0) AS failure_id
+        coalesce(f.id, g.id, 0) AS failure_id,
+        EXISTS (SELECT FROM reconciler_pub.failures a
+                WHERE a.pipeline = @pipeline AND a.key_hash = coalesce(d.key_hash, f.key_hash, g.key_hash) AND a.ambiguous) AS ambiguous
     FROM ops_pub.replays r
     LEFT JOIN extractor.dead d ON d.letter_id = r.letter_id
     LEFT JOIN reconciler_pub.failures f ON f.letter_id = r.letter_id
@@ -30,7 +32,8 @@ WITH due AS (
     FROM due WINDOW up_to AS (ORDER BY due.seq, due.idx, due.letter_id)
 )
 SELECT m.letter_id::uuid AS letter_id, m.generation::smallint AS generation, m.run::text AS run, m.key::text AS key, m.payload::bytea AS payload,
-    m.seq::bigint AS seq, m.idx::integer AS idx, m.accepted_at::timestamptz AS accepted_at, m.failure_id::bigint AS failure_id
+    m.seq::bigint AS seq, m.idx::integer AS idx, m.accepted_at::timestamptz AS accepted_at, m.failure_id::bigint AS failure_id,
+    m.ambiguous::boolean AS ambiguous
 FROM measured m
 WHERE m.n = 1 OR m.bytes <= @most_bytes::bigint
 ORDER BY m.n;

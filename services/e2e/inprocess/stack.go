@@ -1,0 +1,110 @@
+package inprocess
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"bulkhead/libs/bus"
+	"bulkhead/libs/record"
+	"bulkhead/libs/testkit"
+	"bulkhead/services/orgsim/simtest"
+)
+
+// Options say what a suite wants otherwise. The zero value of each field stands for its default.
+type Options struct {
+	// Definitions of the pipelines, in the order in which ops is given them. They are of the org "main".
+	Definitions [][]byte
+	// Model is the simulator's, as YAML; default the one that it comes with.
+	Model string
+	// Orphans says what becomes of jobs that belong to no submission, as in the org's document; default "report".
+	Orphans string
+	// Sweep is how often every service looks without being told of anything; default 500 ms.
+	Sweep time.Duration
+	// Horizon is how long records that are decided stay in their streams; 0 = they go at once.
+	Horizon time.Duration
+	// Waits are those of the order of calls to Salesforce; default [record.ShortWaits].
+	Waits record.Waits
+	// LongRetries names the services that wait between retries as they do for a real org; the others run with their ShortRetries.
+	LongRetries []string
+	// Level is the lowest that is logged; default INFO.
+	Level slog.Level
+	// Patience bounds every wait for a state and every call of ops; default 60 s.
+	Patience time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	if o.Orphans == "" {
+		o.Orphans = "report"
+	}
+	if o.Sweep == 0 {
+		o.Sweep = 500 * time.Millisecond
+	}
+	if o.Waits == (record.Waits{}) {
+		o.Waits = record.ShortWaits()
+	}
+	if o.Patience == 0 {
+		o.Patience = 60 * time.Second
+	}
+	return o
+}
+
+// Stack is one whole Bulkhead. Its methods fail the test that started it, and are called from that test's goroutine or from those of its subtests.
+type Stack struct {
+	// T is the test that started it.
+	T *testing.T
+	// DB is the ledger.
+	DB *testkit.DB
+	// Sim is the org.
+	Sim *simtest.Sim
+	// Conn is the test's own connection to the broker.
+	Conn *bus.Conn
+	// Log is what the services log.
+	Log *Log
+
+	options Options
+	nats    string            // the broker's address
+	ops     string            // the base of ops' HTTP API
+	org     []byte            // the org's document
+	running map[string]func() // ends the instance of a service
+}
+
+// Start starts everything; it ends with the test. Pipelines may not take records yet: see [Stack.TakesRecords].
+func Start(t *testing.T, o Options) *Stack {
+	t.Helper()
+	s := &Stack{T: t, options: o.withDefaults(), running: map[string]func(){}}
+	s.DB = testkit.Database(t)
+	var sim []simtest.Option
+	if o.Model != "" {
+		sim = append(sim, simtest.Model(o.Model))
+	}
+	s.Sim = simtest.Start(t, sim...)
+	s.nats = testkit.NATS(t).URL()
+	s.Log = newLog(t)
+	secret := filepath.Join(t.TempDir(), "secret")
+	s.Must(os.WriteFile(secret, []byte(s.Sim.Secret), 0o600))
+	s.org = fmt.Appendf(nil, "kind: Org\nname: main\nloginUrl: %s\nauth: client_credentials\nclientId: %s\nclientSecretFile: %s\napiVersion: \"66.0\"\n"+
+		"orphans: %s\nallowInsecureLoopback: true\n", s.Sim.URL, s.Sim.ClientID, secret, s.options.Orphans)
+	for _, name := range Services() {
+		s.Start(name)
+	}
+	conn, err := bus.Connect(s.nats, bus.ConnectOptions{Name: "test"})
+	s.Must(err)
+	t.Cleanup(conn.Close)
+	s.Conn = conn
+	return s
+}
+
+// Must ends the test where there is an error.
+func (s *Stack) Must(err error) {
+	s.T.Helper()
+	if err != nil {
+		s.T.Fatal(err)
+	}
+}
+
+// Sweep is how often the services look without being told of anything.
+func (s *Stack) Sweep() time.Duration { return s.options.Sweep }
