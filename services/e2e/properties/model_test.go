@@ -161,15 +161,26 @@ func (e *entity) identify(p published, again bool) *entry {
 	return nil
 }
 
-// newest is the newest record of the entity; of one that is read again, the newest in front of it.
+// newest is the newest record of the entity; of one that is read again, the newest in front of it, in whatever generation it stood there.
 func (e *entity) newest(p published, again bool) *entry {
-	var best *entry
+	var (
+		best *entry
+		at   order
+	)
 	for _, x := range e.entries {
-		if again && (x.order.seq > p.seq || x.order.seq == p.seq && x.order.idx >= p.idx) {
-			continue
+		orders := []order{x.order}
+		if again {
+			orders = nil
+			for _, stood := range x.places {
+				if stood.seq < p.seq || stood.seq == p.seq && stood.idx < p.idx {
+					orders = append(orders, order{version: x.order.version, seq: stood.seq, idx: stood.idx})
+				}
+			}
 		}
-		if best == nil || best.order.compare(x.order) < 0 {
-			best = x
+		for _, o := range orders {
+			if best == nil || at.compare(o) < 0 {
+				best, at = x, o
+			}
 		}
 	}
 	return best
