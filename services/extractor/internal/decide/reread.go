@@ -86,7 +86,6 @@ func (g *rereading) take(c *Candidate) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	g.keys[c.KeyHash] = c.Content
 	if c.HasEntity {
 		g.before[c.EntityHash] = c.Content
 	}
@@ -96,6 +95,7 @@ func (g *rereading) take(c *Candidate) (bool, error) {
 	}
 	switch ruling.verdict {
 	case refused:
+		// A key that was used for other content keeps what it stands for: the letter has a key of its own.
 		d := g.e.deadOf(c, ruling)
 		g.keys[d.KeyHash] = c.Content
 		g.out.Dead = append(g.out.Dead, d)
@@ -105,11 +105,13 @@ func (g *rereading) take(c *Candidate) (bool, error) {
 		}
 		return true, nil
 	case superseded:
+		g.keys[c.KeyHash] = c.Content
 		g.out.Superseded = append(g.out.Superseded, g.e.supersededOf(c, ruling))
 		g.out.Records = append(g.out.Records, ended)
 		return true, nil
 	case already, repeat, fresh:
 	}
+	g.keys[c.KeyHash] = c.Content
 	return true, g.add(opening(c, ruling.generation))
 }
 
