@@ -205,13 +205,11 @@ func (c *csvReader) afterQuote(defect func(line int64, format string, args ...an
 	if err := c.r.UnreadByte(); err != nil {
 		return true, 0, err
 	}
-	for {
-		end, err := c.cell(func(int64, string, ...any) {})
-		if err != nil && !errors.Is(err, errNothing) {
-			return true, 0, err
-		}
-		return true, end, nil
+	end, err := c.cell(func(int64, string, ...any) {})
+	if err != nil && !errors.Is(err, errNothing) {
+		return true, 0, err
 	}
+	return true, end, nil
 }
 
 // put keeps a byte, as far as the row can be used at all.

@@ -88,7 +88,7 @@ func (h held) read(t *rapid.T, c *salesforce.Client, x *Index, rows [][]string) 
 type altered struct {
 	rnd                                       *rand.Rand // decides about values
 	mix                                       *rand.Rand // decides about their order and their quotes
-	bom, crlf, quotes, order, extra, rewrite  bool
+	bom, crlf, quotes, order, extra           bool
 	blank                                     map[string]int // by file: the column that comes back blank, -1 = none
 	lineEnds, blanks, forms, scale, dates, na bool
 }
