@@ -314,9 +314,13 @@ func TestFaultsStrikeEveryOperation(t *testing.T) {
 	} {
 		t.Run("a job of any operation ends by "+string(kind.Kind), func(t *testing.T) {
 			c, ids := start(t)
-			for op, csv := range map[string]string{
-				"insert": "Code__c\nn1\nn2\n", "update": "Id,Note__c\n" + ids["a"] + ",1\n" + ids["b"] + ",2\n", "delete": "Id\n" + ids["a"] + "\n" + ids["b"] + "\n",
+			// In this order: what is deleted cannot be updated.
+			for _, job := range [][2]string{
+				{"insert", "Code__c\nn1\nn2\n"},
+				{"update", "Id,Note__c\n" + ids["a"] + ",1\n" + ids["b"] + ",2\n"},
+				{"delete", "Id\n" + ids["a"] + "\n" + ids["b"] + "\n"},
 			} {
+				op, csv := job[0], job[1]
 				effect := kind
 				effect.Rows = simtest.AfterRows(1)
 				c.sim.AddFault(simtest.Fault{Match: simtest.Match{Operation: op}, Effect: effect})
