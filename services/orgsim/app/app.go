@@ -27,6 +27,7 @@ import (
 	"bulkhead/services/orgsim/internal/org"
 	"bulkhead/services/orgsim/internal/rest"
 	"bulkhead/services/orgsim/internal/settings"
+	"bulkhead/services/orgsim/internal/switches"
 )
 
 // What callers use unless they are told otherwise.
@@ -118,15 +119,15 @@ func New(opts Options) (*App, error) {
 		return nil, fmt.Errorf("simulator settings: %w", err)
 	}
 	clk := clock.New(opts.Clock)
-	store := org.NewStore(model, opts.OrgSeed, DefaultUsername, clk.Now)
-	faults, log := &fault.Set{}, &calls.Log{}
-	jobs := bulk.NewManager(bulk.Config{Store: store, Clock: clk, Settings: set, Faults: faults, Logger: opts.Logger})
+	faults, log, points := &fault.Set{}, &calls.Log{}, switches.NewStore()
+	store := org.NewStore(org.Config{Model: model, Seed: opts.OrgSeed, Username: DefaultUsername, Now: clk.Now, Switches: points})
+	jobs := bulk.NewManager(bulk.Config{Store: store, Clock: clk, Settings: set, Switches: points, Faults: faults, Logger: opts.Logger})
 	wire := rest.New(rest.Config{
-		Store: store, Jobs: jobs, Clock: clk, Settings: set, Faults: faults, Calls: log, Logger: opts.Logger,
+		Store: store, Jobs: jobs, Clock: clk, Settings: set, Switches: points, Faults: faults, Calls: log, Logger: opts.Logger,
 		ClientID: opts.ClientID, ClientSecret: opts.ClientSecret, PublicURL: strings.TrimRight(opts.PublicURL, "/"),
 	})
 	sim := control.New(control.Config{
-		Store: store, Jobs: jobs, Rest: wire, Clock: clk, Settings: set, Faults: faults, Calls: log, Logger: opts.Logger,
+		Store: store, Jobs: jobs, Rest: wire, Clock: clk, Settings: set, Switches: points, Faults: faults, Calls: log, Logger: opts.Logger,
 	})
 	a := &App{opts: opts, jobs: jobs, served: make(chan error, 1)}
 	a.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

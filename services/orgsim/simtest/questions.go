@@ -170,6 +170,12 @@ func (s *Sim) Set(values map[string]any) {
 	s.ask(http.MethodPost, "settings", values)
 }
 
+// Move puts a switch into a position.
+func (s *Sim) Move(name Switch, to Position) {
+	s.t.Helper()
+	s.ask(http.MethodPost, "switches", map[Switch]Position{name: to})
+}
+
 // Advance moves the org's clock forward.
 func (s *Sim) Advance(d time.Duration) {
 	s.t.Helper()

@@ -6,6 +6,7 @@ import (
 	"bulkhead/services/orgsim/internal/fault"
 	"bulkhead/services/orgsim/internal/org"
 	"bulkhead/services/orgsim/internal/settings"
+	"bulkhead/services/orgsim/internal/switches"
 )
 
 // The control API's words, for callers.
@@ -22,6 +23,8 @@ type (
 	Count    = org.Count      // the rows of an object
 	Group    = org.Group      // how many rows hold the same values
 	Duration = settings.Duration
+	Switch   = switches.Name     // an open question about real orgs
+	Position = switches.Position // an answer to it
 )
 
 // Endpoints, for faults and for choosing calls.

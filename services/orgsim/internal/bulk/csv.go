@@ -161,7 +161,7 @@ func readRow(line []byte, delimiter byte, columns int) org.Row {
 		return row
 	}
 	// Salesforce fails such rows one by one; the code and the text are a guess.
-	row.Error = "INVALID_INPUT:" + problem + ":--"
+	row.Error = &org.RowError{Code: "INVALID_INPUT", Message: problem}
 	for len(row.Cells) < columns {
 		row.Cells = append(row.Cells, "")
 	}

@@ -38,13 +38,13 @@ func TestRowsAreReadAsRFC4180(t *testing.T) {
 	}
 	t.Run("another number of values than the header fails the row", func(t *testing.T) {
 		for _, line := range []string{"a\n", "a,b,c\n"} {
-			if r := readRow([]byte(line), ',', 2); r.Error == "" || len(r.Cells) != 2 {
+			if r := readRow([]byte(line), ',', 2); r.Error == nil || len(r.Cells) != 2 {
 				t.Errorf("%q gave %+v", line, r)
 			}
 		}
 	})
 	t.Run("a value that is too large fails the row", func(t *testing.T) {
-		if r := readRow([]byte(strings.Repeat("x", 131_073)), ',', 1); !strings.Contains(r.Error, "131072") {
+		if r := readRow([]byte(strings.Repeat("x", 131_073)), ',', 1); !strings.Contains(r.Error.Error(), "131072") {
 			t.Errorf("got %.80s", r.Error)
 		}
 	})
@@ -139,7 +139,7 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 			rt.Fatalf("%d rows of %d came back", len(lines), len(rows))
 		}
 		for i, line := range lines {
-			if got := readRow([]byte(line), ',', columns); got.Error != "" || !slices.Equal(got.Cells, rows[i]) {
+			if got := readRow([]byte(line), ',', columns); got.Error != nil || !slices.Equal(got.Cells, rows[i]) {
 				rt.Fatalf("row %d: %q became %q (%s)", i, rows[i], got.Cells, got.Error)
 			}
 		}

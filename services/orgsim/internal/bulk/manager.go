@@ -14,6 +14,7 @@ import (
 	"bulkhead/services/orgsim/internal/org"
 	"bulkhead/services/orgsim/internal/settings"
 	"bulkhead/services/orgsim/internal/sfid"
+	"bulkhead/services/orgsim/internal/switches"
 	"bulkhead/services/orgsim/internal/wake"
 )
 
@@ -32,6 +33,7 @@ type Config struct {
 	Store    *org.Store
 	Clock    *clock.Clock
 	Settings *settings.Store
+	Switches *switches.Store
 	Faults   *fault.Set
 	Logger   *slog.Logger
 }

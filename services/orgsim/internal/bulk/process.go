@@ -10,7 +10,7 @@ import (
 
 	"bulkhead/services/orgsim/internal/fault"
 	"bulkhead/services/orgsim/internal/org"
-	"bulkhead/services/orgsim/internal/settings"
+	"bulkhead/services/orgsim/internal/switches"
 )
 
 // run carries a closed job to its end: queue, examination of the file, batches. It ends early when the job is aborted
@@ -110,7 +110,7 @@ func (m *Manager) examine(j *Job) (*org.Plan, error) {
 		// What a real org answers is not recorded; a failed job is the guess.
 		return nil, errors.New("InvalidBatch : No data was uploaded for the job")
 	}
-	if wrongBreaks(u.breaks, j.Spec.LineEnding, m.Settings.Get().EmbeddedNewlines) {
+	if wrongBreaks(u.breaks, j.Spec.LineEnding, m.Switches.Get(switches.EmbeddedNewlines)) {
 		return nil, fmt.Errorf("ClientInputError : LineEnding is invalid on user data. Current LineEnding setting is %s", j.Spec.LineEnding)
 	}
 	header, problem := parseRow(trimBreak(u.header), u.delimiter, nil)
@@ -120,15 +120,15 @@ func (m *Manager) examine(j *Job) (*org.Plan, error) {
 	return m.Store.NewPlan(j.object, j.Spec.Operation, j.Spec.ExternalIDFieldName, header)
 }
 
-func wrongBreaks(s scanner, lineEnding string, embedded settings.Embedded) bool {
+func wrongBreaks(s scanner, lineEnding string, embedded switches.Position) bool {
 	wrong, wrongInside := s.endCRLF, s.embeddedCRLF
 	if lineEnding == "CRLF" {
 		wrong, wrongInside = s.endLF, s.embeddedLF
 	}
 	switch embedded {
-	case settings.EmbeddedAny:
+	case switches.NewlinesAny:
 		wrongInside = false
-	case settings.EmbeddedNone:
+	case switches.NewlinesNone:
 		wrongInside = s.embeddedLF || s.embeddedCRLF
 	}
 	return wrong || wrongInside
@@ -190,7 +190,7 @@ func (m *Manager) transact(ctx context.Context, j *Job, first int, rows []org.Ro
 			break
 		}
 		if text := faults.Error(m.line(j.plan, &rows[i])); text != "" {
-			rows[i].Error = text
+			rows[i].Error = org.ParseRowError(text)
 		}
 	}
 	set := m.Settings.Get()
@@ -223,7 +223,7 @@ func (m *Manager) transact(ctx context.Context, j *Job, first int, rows []org.Ro
 		}
 		j.rows[first+i] = rowState{id: o.ID, result: o.Result, flags: flags[i]}
 		if o.Result == org.Failed {
-			j.errors[first+i] = o.Error
+			j.errors[first+i] = o.Error.Error()
 			j.failed++
 		}
 	}
@@ -248,12 +248,14 @@ func (m *Manager) line(p *org.Plan, row *org.Row) fault.Line {
 // lockParents locks the parents of all rows; a row whose parent another batch holds for too long fails.
 func (m *Manager) lockParents(ctx context.Context, j *Job, rows []org.Row, transaction *int, wait time.Duration) {
 	for i := range rows {
-		if rows[i].Error != "" {
+		if rows[i].Error != nil {
 			continue
 		}
 		for _, parent := range m.Store.Parents(j.plan, rows[i].Cells) {
 			if !m.locks.take(ctx, parent.Lock, transaction, wait) {
-				rows[i].Error = "UNABLE_TO_LOCK_ROW:unable to obtain exclusive access to this record or 1 records: " + parent.ID + ":--"
+				rows[i].Error = &org.RowError{
+					Code: "UNABLE_TO_LOCK_ROW", Message: "unable to obtain exclusive access to this record or 1 records: " + parent.ID,
+				}
 				break
 			}
 		}

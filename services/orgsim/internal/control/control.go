@@ -19,6 +19,7 @@ import (
 	"bulkhead/services/orgsim/internal/org"
 	"bulkhead/services/orgsim/internal/rest"
 	"bulkhead/services/orgsim/internal/settings"
+	"bulkhead/services/orgsim/internal/switches"
 )
 
 const (
@@ -38,6 +39,7 @@ type Config struct {
 	Rest     *rest.Server
 	Clock    *clock.Clock
 	Settings *settings.Store
+	Switches *switches.Store
 	Faults   *fault.Set
 	Calls    *calls.Log
 	Logger   *slog.Logger
@@ -71,6 +73,8 @@ var routes = []struct {
 	{"DELETE /sim/faults", (*API).clearFaults},
 	{"GET /sim/settings", (*API).settings},
 	{"POST /sim/settings", (*API).changeSettings},
+	{"GET /sim/switches", (*API).switches},
+	{"POST /sim/switches", (*API).moveSwitches},
 	{"POST /sim/clock", (*API).moveClock},
 	{"POST /sim/tokens/expire", (*API).expireTokens},
 	{"POST /sim/reset", (*API).reset},
@@ -256,6 +260,31 @@ func (a *API) changeSettings(r *http.Request, w http.ResponseWriter) error {
 	return answer(w, set)
 }
 
+// switchView is a switch with where it stands.
+type switchView struct {
+	switches.Switch
+	Position switches.Position `json:"position"`
+}
+
+func (a *API) switches(_ *http.Request, w http.ResponseWriter) error {
+	var list []switchView
+	for _, s := range switches.All {
+		list = append(list, switchView{s, a.Switches.Get(s.Name)})
+	}
+	return answer(w, list)
+}
+
+func (a *API) moveSwitches(r *http.Request, w http.ResponseWriter) error {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return refuse(http.StatusBadRequest, "the body could not be read: %v", err)
+	}
+	if err := a.Switches.Merge(body); err != nil {
+		return refuse(http.StatusBadRequest, "%v", err)
+	}
+	return answer(w, a.Switches.Positions())
+}
+
 func (a *API) moveClock(r *http.Request, w http.ResponseWriter) error {
 	var body struct {
 		Advance settings.Duration `json:"advance"`
@@ -279,6 +308,7 @@ func (a *API) reset(_ *http.Request, w http.ResponseWriter) error {
 	a.Store.Reset()
 	a.Rest.Reset()
 	a.Settings.Reset()
+	a.Switches.Reset()
 	a.Clock.Reset()
 	a.Calls.Reset()
 	return answer(w, map[string]bool{"ok": true})

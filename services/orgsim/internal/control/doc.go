@@ -22,6 +22,8 @@
 //	DELETE /sim/faults[?id=…]             removes some or all
 //	GET    /sim/settings                  the settings in force
 //	POST   /sim/settings                  changes the named ones (see package settings)
+//	GET    /sim/switches                  the open questions about real orgs, with their positions (see package switches)
+//	POST   /sim/switches                  {"same_key_twice":"all_but_first"} moves the named ones
 //	POST   /sim/clock                     {"advance":"25h"} moves the org's time
 //	POST   /sim/tokens/expire             ends every session
 //	POST   /sim/reset                     an empty org with its first settings; sessions live on

@@ -136,7 +136,7 @@ func (f *Field) check() error {
 		f.Default = "false" // a checkbox has no null
 	}
 	if f.Default != "" {
-		if v, problem := f.parse(f.Default, 0); problem != "" {
+		if v, problem := f.parse(f.Default, 0); problem != nil {
 			return fmt.Errorf("default: %s", problem)
 		} else {
 			f.Default = v

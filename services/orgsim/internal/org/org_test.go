@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"bulkhead/services/orgsim/internal/org"
+	"bulkhead/services/orgsim/internal/switches"
 )
 
 const model = `
@@ -47,7 +48,10 @@ func newStore(t testing.TB) *org.Store {
 		t.Fatal(err)
 	}
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	return org.NewStore(m, 1, "integration@bulkhead.example", func() time.Time { at = at.Add(time.Second); return at })
+	return org.NewStore(org.Config{
+		Model: m, Seed: 1, Username: "integration@bulkhead.example",
+		Now: func() time.Time { at = at.Add(time.Second); return at }, Switches: switches.NewStore(),
+	})
 }
 
 // save runs one transaction of an operation; the header is a comma-separated list, as is each row.
@@ -121,22 +125,22 @@ func TestUpsert(t *testing.T) {
 		if got := show(out); got != "failed created failed" {
 			t.Fatal(got)
 		}
-		if want := "DUPLICATE_VALUE:Duplicate external id specified: k:External_Id__c --"; out[0].Error != want {
-			t.Errorf("got %s", out[0].Error)
+		if want := "DUPLICATE_VALUE:Duplicate external id specified: k:External_Id__c --"; out[0].Error.Error() != want {
+			t.Errorf("got %s", out[0].Error.Error())
 		}
 	})
 	t.Run("a key that two rows have already is for a person to merge", func(t *testing.T) {
 		s := newStore(t)
 		save(t, s, "Account", org.Insert, "", "Name,Legacy__c", "A,7", "B,7")
 		out := save(t, s, "Account", org.Upsert, "Legacy__c", "Legacy__c,Name", "7,C")
-		if !strings.HasPrefix(out[0].Error, "DUPLICATE_EXTERNAL_ID:Legacy: more than one record found for external id field: [001") {
+		if !strings.HasPrefix(out[0].Error.Error(), "DUPLICATE_EXTERNAL_ID:Legacy: more than one record found for external id field: [001") {
 			t.Errorf("got %+v", out[0])
 		}
 	})
 	t.Run("a blank key is refused", func(t *testing.T) {
 		out := up(t, newStore(t), ",One,,")
-		if out[0].Error != "MISSING_ARGUMENT:External_Id__c not specified:External_Id__c --" {
-			t.Errorf("got %s", out[0].Error)
+		if out[0].Error.Error() != "MISSING_ARGUMENT:External_Id__c not specified:External_Id__c --" {
+			t.Errorf("got %s", out[0].Error.Error())
 		}
 	})
 	t.Run("with Id as the key a blank one inserts", func(t *testing.T) {
@@ -199,8 +203,8 @@ func TestRowsFailWithTheTextsOfRealOrgs(t *testing.T) {
 	} {
 		t.Run(tc.does, func(t *testing.T) {
 			out := save(t, s, "Contact", org.Upsert, "External_Id__c", "External_Id__c,"+tc.header, "new,"+tc.row)
-			if out[0].Result != org.Failed || out[0].Error != tc.want {
-				t.Errorf("\n got %s\nwant %s", out[0].Error, tc.want)
+			if out[0].Result != org.Failed || out[0].Error.Error() != tc.want {
+				t.Errorf("\n got %s\nwant %s", out[0].Error.Error(), tc.want)
 			}
 			if fields(t, s, "Contact", "new") != nil {
 				t.Error("the row was saved all the same")
@@ -217,7 +221,7 @@ func TestGoodValuesAreStoredInTheirForm(t *testing.T) {
 	out := save(t, s, "Contact", org.Upsert, "External_Id__c",
 		"External_Id__c,LastName,Score__c,Seen__c,Vip__c,Account.External_Id__c,Visits__c", "a,A,1.5e1,2026-01-02T03:04:05.678+01:00,1,p1,007")
 	if out[0].Result != org.Created {
-		t.Fatal(out[0].Error)
+		t.Fatal(out[0].Error.Error())
 	}
 	f := fields(t, s, "Contact", "a")
 	want := map[string]string{"Score__c": "15.00", "Seen__c": "2026-01-02T02:04:05.000+0000", "Vip__c": "true", "Visits__c": "7"}
@@ -237,13 +241,13 @@ func TestUpdateAndDelete(t *testing.T) {
 	a, b := s.ID(s.Model().Object("Account"), out[0].ID), s.ID(s.Model().Object("Account"), out[1].ID)
 	save(t, s, "Contact", org.Insert, "", "LastName,AccountId", "Child,"+b)
 	if out := save(t, s, "Account", org.Update, "", "Id,Name", a+",A2", ",X", "bad,X"); show(out) != "updated failed failed" ||
-		out[1].Error != "MISSING_ARGUMENT:Id not specified in an update call:--" || out[2].Error != "MALFORMED_ID:bad id bad:Id --" {
+		out[1].Error.Error() != "MISSING_ARGUMENT:Id not specified in an update call:--" || out[2].Error.Error() != "MALFORMED_ID:bad id bad:Id --" {
 		t.Fatalf("got %+v", out)
 	}
-	if out := save(t, s, "Account", org.Delete, "", "Id", a[:15], b); show(out) != "deleted failed" || !strings.HasPrefix(out[1].Error, "DELETE_FAILED:") {
+	if out := save(t, s, "Account", org.Delete, "", "Id", a[:15], b); show(out) != "deleted failed" || !strings.HasPrefix(out[1].Error.Error(), "DELETE_FAILED:") {
 		t.Fatalf("got %+v", out)
 	}
-	if out := save(t, s, "Account", org.Update, "", "Id,Name", a+",A3"); out[0].Error != "ENTITY_IS_DELETED:entity is deleted:--" {
+	if out := save(t, s, "Account", org.Update, "", "Id,Name", a+",A3"); out[0].Error.Error() != "ENTITY_IS_DELETED:entity is deleted:--" {
 		t.Errorf("got %+v", out)
 	}
 	if out := save(t, s, "Account", org.Upsert, "External_Id__c", "External_Id__c,Name", "a,New"); out[0].Result != org.Created {
@@ -328,7 +332,7 @@ func TestTheSameSeedIsTheSameOrg(t *testing.T) {
 		t.Errorf("org id %s", id)
 	}
 	m, _ := org.ReadModel([]byte(model))
-	if c := org.NewStore(m, 2, "x@y.example", time.Now); c.Identity().OrgID == a.Identity().OrgID {
+	if c := org.NewStore(org.Config{Model: m, Seed: 2, Username: "x@y.example", Now: time.Now, Switches: switches.NewStore()}); c.Identity().OrgID == a.Identity().OrgID {
 		t.Error("two seeds have one org id")
 	}
 }

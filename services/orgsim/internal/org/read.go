@@ -106,7 +106,7 @@ func (r Reader) ByKey(o *Object, f *Field, value string) (rows []uint32, ok bool
 	if ix == nil {
 		return nil, false
 	}
-	if stored, problem := f.parse(value, 0); value != "" && problem == "" {
+	if stored, problem := f.parse(value, 0); value != "" && problem == nil {
 		value = stored
 	}
 	return ix.all(f.Fold(value)), true

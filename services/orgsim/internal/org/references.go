@@ -7,7 +7,7 @@ import (
 )
 
 // parentByID checks the Id in a reference column and returns its long form.
-func (sv *saver) parentByID(f *Field, text string) (string, string) {
+func (sv *saver) parentByID(f *Field, text string) (string, *RowError) {
 	id, ok := sfid.Parse(text)
 	if !ok || sfid.Prefix(id) != f.parent.KeyPrefix {
 		return "", rowError("MALFORMED_ID", f.Label+": id value of incorrect type: "+text, f.Name)
@@ -20,29 +20,29 @@ func (sv *saver) parentByID(f *Field, text string) (string, string) {
 	if t.rows[row].now.deleted {
 		return "", rowError("ENTITY_IS_DELETED", "entity is deleted")
 	}
-	return sfid.To18(id), ""
+	return sfid.To18(id), nil
 }
 
 // parentByKey finds the parent that a relationship column names and returns its Id.
-func (sv *saver) parentByKey(c *Column, text string, col int) (string, string) {
+func (sv *saver) parentByKey(c *Column, text string, col int) (string, *RowError) {
 	if c.by == nil {
 		return sv.parentByID(c.field, text)
 	}
 	v, problem := c.by.parse(text, col)
-	if problem != "" {
+	if problem != nil {
 		return "", problem
 	}
 	t := sv.s.table(c.field.parent)
 	row, found, many := t.keys[c.by.index].first(c.by.Fold(v))
 	switch {
 	case !found:
-		return "", fmt.Sprintf("INVALID_FIELD:Foreign key external ID: %s not found for field %s in entity %s:--",
-			text, c.by.Name, c.field.parent.Name)
+		return "", rowError("INVALID_FIELD", fmt.Sprintf("Foreign key external ID: %s not found for field %s in entity %s",
+			text, c.by.Name, c.field.parent.Name))
 	case many:
-		return "", fmt.Sprintf("INVALID_FIELD:More than one record found for external id field: %s in entity %s:--",
-			c.by.Name, c.field.parent.Name)
+		return "", rowError("INVALID_FIELD", fmt.Sprintf("More than one record found for external id field: %s in entity %s",
+			c.by.Name, c.field.parent.Name))
 	}
-	return sfid.To18(sv.s.id15(t, row)), ""
+	return sfid.To18(sv.s.id15(t, row)), nil
 }
 
 // countChildren keeps each parent's number of live children when a row's references change.
@@ -83,13 +83,14 @@ func (s *Store) Parents(p *Plan, cells []string) []Parent {
 		if text == "" || text == Null || c.kind == columnID || c.field.Type != TypeReference {
 			continue
 		}
-		var id, problem string
+		var id string
+		var problem *RowError
 		if c.kind == columnParent {
 			id, problem = sv.parentByKey(c, text, i)
 		} else {
 			id, problem = sv.parentByID(c.field, text)
 		}
-		if problem != "" {
+		if problem != nil {
 			continue
 		}
 		short := id[:sfid.Len15]

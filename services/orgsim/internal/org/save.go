@@ -11,7 +11,7 @@ import (
 type Row struct {
 	Number uint32   // data row in the upload, from 1
 	Cells  []string // as many as the plan has columns; empty = leave alone, Null = clear
-	Error  string   // not "": the row fails with this text and nothing else of it is looked at
+	Error  *RowError // not nil: the row fails with it and nothing else of it is looked at
 }
 
 // Result is what became of a row.
@@ -32,7 +32,7 @@ type Outcome struct {
 	Result Result
 	HasID  bool
 	ID     uint32
-	Error  string
+	Error  *RowError
 }
 
 // saver is one transaction under the store's lock.
@@ -61,14 +61,14 @@ func (sv *saver) run(rows []Row) []Outcome {
 	old := make([]string, len(sv.p.Object.Fields))
 	for i := range rows {
 		r := &rows[i]
-		if r.Error != "" {
+		if r.Error != nil {
 			out[i] = Outcome{Result: Failed, Error: r.Error}
 			continue
 		}
 		if twice != nil {
 			if key := r.Cells[sv.p.Key]; twice[sv.p.foldKey(key)] {
-				out[i] = Outcome{Result: Failed, Error: "DUPLICATE_VALUE:Duplicate external id specified: " +
-					key + ":" + sv.p.Columns[sv.p.Key].Name + " --"}
+				out[i] = Outcome{Result: Failed, Error: rowError("DUPLICATE_VALUE",
+					"Duplicate external id specified: "+key, sv.p.Columns[sv.p.Key].Name)}
 				continue
 			}
 		}
@@ -90,7 +90,7 @@ func (sv *saver) repeatedKeys(rows []Row) map[string]bool {
 	seen := make(map[string]struct{}, len(rows))
 	var twice map[string]bool
 	for i := range rows {
-		if rows[i].Error != "" {
+		if rows[i].Error != nil {
 			continue
 		}
 		key := sv.p.foldKey(rows[i].Cells[sv.p.Key])
@@ -114,7 +114,7 @@ func (p *Plan) foldKey(v string) string {
 		return ""
 	}
 	if p.key != nil {
-		if stored, problem := p.key.parse(v, 0); v != "" && problem == "" {
+		if stored, problem := p.key.parse(v, 0); v != "" && problem == nil {
 			v = stored // 1 and 1.0 are the same number
 		}
 		return p.key.Fold(v)
@@ -128,11 +128,11 @@ func (p *Plan) foldKey(v string) string {
 // save inserts or updates one row.
 func (sv *saver) save(r *Row, values, old []string) Outcome {
 	row, exists, problem := sv.target(r)
-	fail := func(text string) Outcome {
+	fail := func(why *RowError) Outcome {
 		// A failed update names its row, a deleted one too; a failed insert or upsert names none.
-		return Outcome{Result: Failed, HasID: row != noRow && sv.p.Operation == Update, ID: row, Error: text}
+		return Outcome{Result: Failed, HasID: row != noRow && sv.p.Operation == Update, ID: row, Error: why}
 	}
-	if problem != "" {
+	if problem != nil {
 		return fail(problem)
 	}
 	if exists {
@@ -143,10 +143,10 @@ func (sv *saver) save(r *Row, values, old []string) Outcome {
 			values[i] = f.Default
 		}
 	}
-	if problem = sv.fill(r, values); problem == "" {
+	if problem = sv.fill(r, values); problem == nil {
 		problem = sv.check(row, exists, values)
 	}
-	if problem != "" {
+	if problem != nil {
 		return fail(problem)
 	}
 	v := version{at: sv.at, job: sv.job, row: r.Number}
@@ -165,33 +165,33 @@ const noRow = ^uint32(0)
 
 // target finds the row that is meant. exists is false when it has to be created, or when there is a problem; row is
 // noRow when there is none, deleted ones being rows too.
-func (sv *saver) target(r *Row) (row uint32, exists bool, problem string) {
+func (sv *saver) target(r *Row) (row uint32, exists bool, problem *RowError) {
 	p := sv.p
 	if p.id >= 0 && p.id != p.Key && r.Cells[p.id] != "" {
 		return noRow, false, rowError("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an "+string(p.Operation)+" call", "Id")
 	}
 	switch {
 	case p.Operation == Insert:
-		return noRow, false, ""
+		return noRow, false, nil
 	case p.Operation == Upsert && p.key != nil:
 		return sv.byKey(r.Cells[p.Key])
 	case p.Key < 0 || r.Cells[p.Key] == "" || r.Cells[p.Key] == Null:
 		if p.Operation == Upsert {
-			return noRow, false, "" // Id as key and blank: an insert
+			return noRow, false, nil // Id as key and blank: an insert
 		}
 		return noRow, false, rowError("MISSING_ARGUMENT", "Id not specified in an "+string(p.Operation)+" call")
 	}
 	row, problem = sv.byID(r.Cells[p.Key])
-	return row, problem == "", problem
+	return row, problem == nil, problem
 }
 
-func (sv *saver) byKey(text string) (row uint32, exists bool, problem string) {
+func (sv *saver) byKey(text string) (row uint32, exists bool, problem *RowError) {
 	key := sv.p.key
 	if text == "" || text == Null {
 		return noRow, false, rowError("MISSING_ARGUMENT", key.Name+" not specified", key.Name)
 	}
 	v, problem := key.parse(text, sv.p.Key)
-	if problem != "" {
+	if problem != nil {
 		return noRow, false, problem
 	}
 	row, exists, many := sv.t.keys[key.index].first(key.Fold(v))
@@ -204,13 +204,13 @@ func (sv *saver) byKey(text string) (row uint32, exists bool, problem string) {
 			key.Label, strings.Join(ids, ", ")))
 	}
 	if !exists {
-		return noRow, false, ""
+		return noRow, false, nil
 	}
-	return row, true, ""
+	return row, true, nil
 }
 
 // byID finds a live row of the plan's object by its Id. With a problem the row is noRow unless it was deleted.
-func (sv *saver) byID(text string) (uint32, string) {
+func (sv *saver) byID(text string) (uint32, *RowError) {
 	id, ok := sfid.Parse(text)
 	if !ok {
 		return noRow, rowError("MALFORMED_ID", "bad id "+text, "Id")
@@ -225,12 +225,12 @@ func (sv *saver) byID(text string) (uint32, string) {
 	if sv.t.rows[row].now.deleted {
 		return row, rowError("ENTITY_IS_DELETED", "entity is deleted")
 	}
-	return row, ""
+	return row, nil
 }
 
 // fill writes the row's cells over values and returns the first error. Bad values come before missing parents, as
 // Salesforce reads the whole row before it looks anything up.
-func (sv *saver) fill(r *Row, values []string) string {
+func (sv *saver) fill(r *Row, values []string) *RowError {
 	for i := range sv.p.Columns {
 		c := &sv.p.Columns[i]
 		text := r.Cells[i]
@@ -245,11 +245,11 @@ func (sv *saver) fill(r *Row, values []string) string {
 			continue
 		}
 		v, problem := c.field.parse(text, i)
-		if problem != "" {
+		if problem != nil {
 			return problem
 		}
 		if c.field.Type == TypeReference {
-			if v, problem = sv.parentByID(c.field, text); problem != "" {
+			if v, problem = sv.parentByID(c.field, text); problem != nil {
 				return problem
 			}
 		}
@@ -269,16 +269,16 @@ func (sv *saver) fill(r *Row, values []string) string {
 			continue
 		}
 		v, problem := sv.parentByKey(c, text, i)
-		if problem != "" {
+		if problem != nil {
 			return problem
 		}
 		values[c.field.index] = v
 	}
-	return ""
+	return nil
 }
 
 // check applies the rules that look at the whole row.
-func (sv *saver) check(row uint32, exists bool, values []string) string {
+func (sv *saver) check(row uint32, exists bool, values []string) *RowError {
 	var missing []string
 	for i, f := range sv.p.Object.Fields {
 		if f.Required && values[i] == "" {
@@ -304,7 +304,7 @@ func (sv *saver) check(row uint32, exists bool, values []string) string {
 			return rowError("DUPLICATE_VALUE", "duplicate value found: "+f.Name+" duplicates value on record with id: "+sv.s.id15(sv.t, other))
 		}
 	}
-	return ""
+	return nil
 }
 
 // delete removes one row, unless others refer to it.
@@ -313,7 +313,7 @@ func (sv *saver) delete(r *Row, old []string) Outcome {
 		return Outcome{Result: Failed, Error: rowError("MISSING_ARGUMENT", "Id not specified in a delete call")}
 	}
 	row, problem := sv.byID(r.Cells[sv.p.Key])
-	if problem != "" {
+	if problem != nil {
 		return Outcome{Result: Failed, HasID: row != noRow, ID: row, Error: problem}
 	}
 	if n := sv.t.rows[row].children; n > 0 {

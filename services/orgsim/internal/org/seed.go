@@ -38,7 +38,7 @@ func (s *Store) Seed(objectName string, records []map[string]string) (created in
 		sv := saver{s: s, p: p, t: s.table(object), at: s.now().UnixMilli(), seeding: true}
 		out := sv.run([]Row{{Cells: cells}})[0]
 		if out.Result == Failed {
-			bad = append(bad, SeedError{Index: i, Error: out.Error})
+			bad = append(bad, SeedError{Index: i, Error: out.Error.Error()})
 			continue
 		}
 		created++

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bulkhead/services/orgsim/internal/sfid"
+	"bulkhead/services/orgsim/internal/switches"
 )
 
 // version is one state that a row had. The values are packed: for each field that is set, its number, its length and
@@ -43,6 +44,7 @@ type Store struct {
 	seed     int64
 	instance string
 	now      func() time.Time
+	switches *switches.Store
 
 	mu     sync.RWMutex
 	tables []*table // in the order of the model's objects
@@ -59,11 +61,22 @@ type Identity struct {
 	Username      string
 }
 
-// NewStore returns an org without rows but its own and its integration user's. The same seed gives the same ids.
-func NewStore(model *Model, seed int64, username string, now func() time.Time) *Store {
-	s := &Store{model: model, seed: seed, now: now, instance: sfid.InstanceFor(s64(seed, "instance"))}
+// Config is what a Store works with; all members are needed.
+type Config struct {
+	Model    *Model
+	Seed     int64  // decides all ids
+	Username string // of the integration user
+	Now      func() time.Time
+	Switches *switches.Store
+}
+
+// NewStore returns an org without rows but its own and its users'. The same seed gives the same ids.
+func NewStore(c Config) *Store {
+	s := &Store{
+		model: c.Model, seed: c.Seed, now: c.Now, switches: c.Switches, instance: sfid.InstanceFor(s64(c.Seed, "instance")),
+	}
 	s.clear()
-	s.addSystemRows(username)
+	s.addSystemRows(c.Username)
 	return s
 }
 

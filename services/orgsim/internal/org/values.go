@@ -28,17 +28,9 @@ var email = regexp.MustCompile("^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:
 // timeForms are the date-time texts that the CSV rules allow.
 var timeForms = []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05.999Z07:00", "2006-01-02T15:04:05-0700", "2006-01-02T15:04:05.999-0700"}
 
-// rowError writes an error as sf__Error carries it: CODE:message:fields --, or CODE:message:-- without fields.
-func rowError(code, message string, fields ...string) string {
-	if len(fields) == 0 {
-		return code + ":" + message + ":--"
-	}
-	return code + ":" + message + ":" + strings.Join(fields, ",") + " --"
-}
-
 // parse turns the text of a CSV cell at column col (0-based) into the stored form of the field. The second result is
-// the row error, "" when the value is good. The value must be neither empty nor Null.
-func (f *Field) parse(v string, col int) (string, string) {
+// the row error, nil when the value is good. The value must be neither empty nor Null.
+func (f *Field) parse(v string, col int) (string, *RowError) {
 	if !utf8.ValidString(v) {
 		return "", rowError("TEXT_DATA_OUTSIDE_SUPPORTED_CHARSET", f.Label+": text is not valid UTF-8", f.Name)
 	}
@@ -46,9 +38,9 @@ func (f *Field) parse(v string, col int) (string, string) {
 	case TypeBoolean:
 		switch strings.ToLower(v) {
 		case "true", "1":
-			return "true", ""
+			return "true", nil
 		case "false", "0":
-			return "false", ""
+			return "false", nil
 		}
 		return "", f.badType(v, col, "boolean")
 	case TypeInt:
@@ -59,7 +51,7 @@ func (f *Field) parse(v string, col int) (string, string) {
 		if n < -1<<31 || n > 1<<31-1 {
 			return "", f.outOfRange(v)
 		}
-		return strconv.FormatInt(n, 10), ""
+		return strconv.FormatInt(n, 10), nil
 	case TypeDouble, TypeCurrency, TypePercent:
 		return f.parseNumber(v, col)
 	case TypeDate:
@@ -70,22 +62,22 @@ func (f *Field) parse(v string, col int) (string, string) {
 		if d.Year() < 1700 || d.Year() > 4000 { // Salesforce: the range of valid dates
 			return "", rowError("DATE_OUT_OF_RANGE", f.Label+": date out of range: "+v, f.Name)
 		}
-		return v, ""
+		return v, nil
 	case TypeDateTime:
 		for _, form := range timeForms {
 			if t, err := time.Parse(form, v); err == nil {
-				return FormatStamp(t), ""
+				return FormatStamp(t), nil
 			}
 		}
 		return "", f.badType(v, col, "dateTime")
 	case TypeReference:
-		return v, "" // the store looks the parent up
+		return v, nil // the store looks the parent up
 	default:
 		return f.parseText(v)
 	}
 }
 
-func (f *Field) parseText(v string) (string, string) {
+func (f *Field) parseText(v string) (string, *RowError) {
 	if utf8.RuneCountInString(v) > f.Length {
 		return "", rowError("STRING_TOO_LONG",
 			fmt.Sprintf("%s: data value too large: %s (max length=%d)", f.Label, v, f.Length), f.Name)
@@ -101,7 +93,7 @@ func (f *Field) parseText(v string) (string, string) {
 				f.Label+": bad value for restricted picklist field: "+v, f.Name)
 		}
 	}
-	return v, ""
+	return v, nil
 }
 
 func (f *Field) allows(v string) bool {
@@ -116,7 +108,7 @@ func (f *Field) allows(v string) bool {
 // number is the text of an xsd:double as the CSV rules allow it.
 var number = regexp.MustCompile(`^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?$`)
 
-func (f *Field) parseNumber(v string, col int) (string, string) {
+func (f *Field) parseNumber(v string, col int) (string, *RowError) {
 	if !number.MatchString(v) {
 		return "", f.badType(v, col, "double")
 	}
@@ -129,16 +121,16 @@ func (f *Field) parseNumber(v string, col int) (string, string) {
 	if len(whole) > f.Precision-f.Scale && whole != "0" {
 		return "", f.outOfRange(v)
 	}
-	return text, ""
+	return text, nil
 }
 
-func (f *Field) outOfRange(v string) string {
+func (f *Field) outOfRange(v string) *RowError {
 	return rowError("NUMBER_OUTSIDE_VALID_RANGE", f.Label+": value outside of valid range on numeric field: "+v, f.Name)
 }
 
 // badType is the recorded text for a value that its XML type does not allow. It ends in "--" after the field, with
 // the type and the field in one breath, as real orgs write it.
-func (f *Field) badType(v string, col int, xsd string) string {
-	return fmt.Sprintf("INVALID_FIELD:Failed to deserialize field at col %d. Due to, '%s' is not a valid value for the type xsd:%s:%s --",
-		col, v, xsd, f.Name)
+func (f *Field) badType(v string, col int, xsd string) *RowError {
+	return rowError("INVALID_FIELD",
+		fmt.Sprintf("Failed to deserialize field at col %d. Due to, '%s' is not a valid value for the type xsd:%s", col, v, xsd), f.Name)
 }

@@ -18,6 +18,7 @@ import (
 	"bulkhead/services/orgsim/internal/fault"
 	"bulkhead/services/orgsim/internal/org"
 	"bulkhead/services/orgsim/internal/settings"
+	"bulkhead/services/orgsim/internal/switches"
 )
 
 const (
@@ -37,6 +38,7 @@ type Config struct {
 	Jobs         *bulk.Manager
 	Clock        *clock.Clock
 	Settings     *settings.Store
+	Switches *switches.Store
 	Faults       *fault.Set
 	Calls        *calls.Log
 	Logger       *slog.Logger

@@ -1,5 +1,5 @@
 // Package settings holds what a test or an operator may change about the simulated org while it runs: its speed, its
-// limits and the choices on points where Salesforce's behaviour is not documented.
+// limits and its features. What is not known about real orgs is a switch instead (package switches).
 //
 // What always holds: a stored set of settings has been checked whole; readers see either the old set or the new one.
 // The JSON form uses Go duration texts ("50ms") and refuses unknown members.
@@ -36,18 +36,6 @@ func (d *Duration) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Embedded says what happens to a line break inside a quoted CSV value.
-type Embedded string
-
-const (
-	// EmbeddedSame lets a break pass when it equals the job's lineEnding and fails the job otherwise.
-	EmbeddedSame Embedded = "same"
-	// EmbeddedAny lets every break pass.
-	EmbeddedAny Embedded = "any"
-	// EmbeddedNone fails the job on every break inside a value.
-	EmbeddedNone Embedded = "none"
-)
-
 // Settings are all adjustable values. Default names each default and why.
 type Settings struct {
 	// QueueDelay is how long a closed job waits before it is InProgress.
@@ -70,8 +58,6 @@ type Settings struct {
 	// ShuffleResults mixes the rows of result files; ShuffleSeed makes the mix repeatable.
 	ShuffleResults bool  `json:"shuffle_results"`
 	ShuffleSeed    int64 `json:"shuffle_seed"`
-	// EmbeddedNewlines: same, any or none.
-	EmbeddedNewlines Embedded `json:"embedded_newlines"`
 	// GzipReplies compresses result files for callers that accept it.
 	GzipReplies bool `json:"gzip_replies"`
 	// HardDelete grants the permission "Bulk API Hard Delete".
@@ -95,7 +81,6 @@ func Default() Settings {
 		TokenTTL:         Duration(2 * time.Hour),         // Salesforce: the usual session setting
 		ShuffleResults:   true,                            // order is not promised, so callers must not rely on it
 		ShuffleSeed:      1,
-		EmbeddedNewlines: EmbeddedSame,
 		GzipReplies:      true,
 	}
 }
@@ -124,12 +109,7 @@ func (s Settings) Check() error {
 	case s.LockWait < 0:
 		return errors.New("lock_wait is negative: give 0s for no contention")
 	}
-	switch s.EmbeddedNewlines {
-	case EmbeddedSame, EmbeddedAny, EmbeddedNone:
-		return nil
-	default:
-		return fmt.Errorf("embedded_newlines is %q: use same, any or none", s.EmbeddedNewlines)
-	}
+	return nil
 }
 
 // Store holds the settings in force.

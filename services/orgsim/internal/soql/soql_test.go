@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bulkhead/services/orgsim/internal/org"
+	"bulkhead/services/orgsim/internal/switches"
 	"bulkhead/services/orgsim/internal/soql"
 )
 
@@ -33,7 +34,10 @@ func newStore(t testing.TB) *org.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := org.NewStore(m, 1, "integration@bulkhead.example", func() time.Time { return time.Unix(1_800_000_000, 0) })
+	s := org.NewStore(org.Config{
+		Model: m, Seed: 1, Username: "integration@bulkhead.example", Now: func() time.Time { return time.Unix(1_800_000_000, 0) },
+		Switches: switches.NewStore(),
+	})
 	seed(t, s, "Account",
 		map[string]string{"Name": "Alpha", "External_Id__c": "A1", "Employees": "9", "Active__c": "true", "Since__c": "2020-01-02"},
 		map[string]string{"Name": "Beta's", "External_Id__c": "A2", "Employees": "10"},
