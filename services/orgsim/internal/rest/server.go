@@ -78,6 +78,7 @@ type exchange struct {
 	r       *http.Request
 	route   route
 	body    []byte // of small requests
+	user    string // who calls, 18 characters; set by admit
 	rows    int    // of an upload
 	applied bool
 }
@@ -226,6 +227,7 @@ func (ex *exchange) admit() error {
 		if err := s.tokens.check(ex.r.Header.Get("Authorization"), now); err != nil {
 			return err
 		}
+		ex.user = s.Store.Identity().UserID
 		limit := s.Settings.Get().DailyAPILimit
 		used, ok := s.usage.count(now, limit)
 		ex.w.Header().Set("Sforce-Limit-Info", limitInfo(used, limit))
