@@ -18,9 +18,16 @@ const (
 	OperationUpsert = "upsert"
 	// OperationDelete deletes a row found by its Id or by another field.
 	OperationDelete = "delete"
+	// OperationHardDelete deletes a row without a way back: it skips the Recycle Bin. Salesforce wants the permission "Bulk API Hard Delete" for it.
+	OperationHardDelete = "hardDelete"
 )
 
-var operations = []string{OperationInsert, OperationUpdate, OperationUpsert, OperationDelete}
+var operations = []string{OperationInsert, OperationUpdate, OperationUpsert, OperationDelete, OperationHardDelete}
+
+// Deletes says whether an operation takes rows away.
+func Deletes(operation string) bool {
+	return operation == OperationDelete || operation == OperationHardDelete
+}
 
 // Operations returns every operation of a definition. The caller owns the slice.
 func Operations() []string { return slices.Clone(operations) }
@@ -150,9 +157,9 @@ func (d *Definition) Content() bool {
 	return d.Operation == OperationInsert && d.Correlation == CorrelationContent
 }
 
-// Resolves says that rows are found by a query before they are sent: an update or delete by another field than Id.
+// Resolves says that rows are found by a query before they are sent: an update or a delete of either kind by another field than Id.
 func (d *Definition) Resolves() bool {
-	return (d.Operation == OperationUpdate || d.Operation == OperationDelete) && d.ExternalID != FieldID
+	return (d.Operation == OperationUpdate || Deletes(d.Operation)) && d.ExternalID != FieldID
 }
 
 // ChunkBytes bounds the raw CSV of a sealed chunk: what the definition says, less the room for ids where rows are found by a query. There an id

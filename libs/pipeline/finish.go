@@ -57,8 +57,8 @@ func (d *Definition) checkColumns(r *reader, at lines, keyColumn int) {
 	for i, m := range d.Mappings {
 		switch {
 		case i == keyColumn:
-		case d.Operation == OperationDelete:
-			r.fail(at.mappings[i], "column %s: a delete says which row and nothing else: map only %s", m.To, d.ExternalID)
+		case Deletes(d.Operation):
+			r.fail(at.mappings[i], "column %s: a %s says which row and nothing else: map only %s", m.To, d.Operation, d.ExternalID)
 		case !strings.EqualFold(m.To, FieldID):
 		case d.Operation == OperationInsert:
 			r.fail(at.mappings[i], "column Id cannot be written by an insert: Salesforce gives a new row its Id")
@@ -146,6 +146,9 @@ func (d *Definition) warnings(r *reader, at lines, keyColumn int) {
 	}
 	if d.Whole {
 		r.warn(at.records, "records: %s: what a record leaves out is cleared in the org", RecordsWhole)
+	}
+	if d.Operation == OperationHardDelete {
+		r.warn(0, "operation: %s: rows skip the Recycle Bin, and nothing brings them back", OperationHardDelete)
 	}
 	if d.Operation == OperationUpdate && len(d.Mappings) == 1 {
 		r.warn(0, "map fills no column but %s: the update changes no field", d.ExternalID)

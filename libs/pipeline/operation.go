@@ -83,7 +83,7 @@ func (d *Definition) readVersion(f *fields) (versionLine, recordsLine int) {
 	}
 	recordsLine = f.lineOf("records")
 	d.Whole = f.choice("records", RecordsPatch, []string{RecordsPatch, RecordsWhole}) == RecordsWhole
-	if d.Whole && (d.Operation == OperationInsert || d.Operation == OperationDelete) {
+	if d.Whole && (d.Operation == OperationInsert || Deletes(d.Operation)) {
 		f.r.fail(recordsLine, "records: %s is for upsert and update: the records of %s clear nothing, so leave it out", RecordsWhole, d.Operation)
 	}
 	return versionLine, recordsLine

@@ -119,7 +119,7 @@ func TestOperations(t *testing.T) {
 		}
 	})
 	t.Run("the words of operations are told", func(t *testing.T) {
-		if got := pipeline.Operations(); !slices.Equal(got, []string{"insert", "update", "upsert", "delete"}) {
+		if got := pipeline.Operations(); !slices.Equal(got, []string{"insert", "update", "upsert", "delete", "hardDelete"}) {
 			t.Error(got)
 		}
 	})

@@ -102,7 +102,7 @@ func TestParseDefinition(t *testing.T) {
 		{"no operation", "operation: upsert\n", "", 1, "operation is missing"},
 		{"an operation that is none", "operation: upsert", "operation: merge", 6, "not one of"},
 		{"an operation in capitals", "operation: upsert", "operation: UPSERT", 6, `did you mean "upsert"`},
-		{"a hard delete", "operation: upsert", "operation: hardDelete", 6, "not one of"},
+		{"a hard delete", "operation: upsert", "operation: hardDelete", 13, "a hardDelete says which row and nothing else"},
 		{"a key without members", "key: [event_id, meta.part]", "key: []", 8, "no member"},
 		{"a key member twice", "key: [event_id, meta.part]", "key: [a, a]", 8, "twice"},
 		{"a key member that is no path", "key: [event_id, meta.part]", `key: ["a..b"]`, 8, "no member"},
@@ -214,12 +214,24 @@ orphans: abort
 			t.Errorf("%+v", o)
 		}
 	})
-	t.Run("refuses one that logs in by a key, which is not supported yet", func(t *testing.T) {
-		_, err := pipeline.ParseOrg([]byte(strings.NewReplacer("client_credentials", "jwt", "clientSecretFile: /run/secrets/main", "privateKeyFile: k.pem\nusername: u@example.com").Replace(org)))
-		if err == nil || !strings.Contains(err.Error(), "not supported yet") {
-			t.Errorf("%v", err)
+	t.Run("reads one that logs in by a key", func(t *testing.T) {
+		o, err := pipeline.ParseOrg([]byte(byKey(org)))
+		if err != nil || o.Auth != pipeline.AuthJWT || o.PrivateKeyFile != "/run/secrets/key.pem" || o.Username != "loader@example.com" || o.ClientSecretFile != "" {
+			t.Errorf("%+v, %v", o, err)
 		}
 	})
+	for name, change := range map[string][2]string{
+		"without the key":       {"privateKeyFile: /run/secrets/key.pem\n", ""},
+		"without the user":      {"username: loader@example.com\n", ""},
+		"with a secret besides": {"orphans: abort", "clientSecretFile: /run/secrets/main"},
+		"with the key by value": {"orphans: abort", "privateKey: MIIE"},
+	} {
+		t.Run("refuses one that logs in by a key "+name, func(t *testing.T) {
+			if _, err := pipeline.ParseOrg([]byte(strings.Replace(byKey(org), change[0], change[1], 1))); err == nil || strings.Contains(err.Error(), "MIIE") {
+				t.Errorf("%v", err)
+			}
+		})
+	}
 	for _, c := range []struct {
 		name, old, new string
 		line           int
@@ -278,4 +290,9 @@ func FuzzParseDefinition(f *testing.F) {
 		}
 		_, _ = pipeline.ParseOrg(data)
 	})
+}
+
+// byKey turns an org's document into one that logs in by a private key.
+func byKey(org string) string {
+	return strings.NewReplacer("client_credentials", "jwt", "clientSecretFile: /run/secrets/main", "privateKeyFile: /run/secrets/key.pem\nusername: loader@example.com").Replace(org)
 }

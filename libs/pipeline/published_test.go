@@ -184,10 +184,14 @@ func TestPublishedRecords(t *testing.T) {
 		}
 	})
 	t.Run("operations are the definition's, and those that are none are refused there (29, 30, 31)", func(t *testing.T) {
-		for _, operation := range []string{"UPSERT", "merge", "hardDelete"} {
+		for _, operation := range []string{"UPSERT", "merge"} {
 			if _, _, err := pipeline.ParseDefinition([]byte(document("operation: "+operation+"\nexternalId: Ext__c\n", mapExt))); err == nil {
 				t.Errorf("%s is taken", operation)
 			}
+		}
+		d, warnings, err := pipeline.ParseDefinition([]byte(document("operation: hardDelete\nexternalId: Ext__c\n", mapExt)))
+		if err != nil || !d.Resolves() || !slices.ContainsFunc(warnings, func(w pipeline.Warning) bool { return strings.Contains(w.Text, "Recycle Bin") }) {
+			t.Errorf("hardDelete is taken without a warning, or not at all: %v, %v", warnings, err)
 		}
 	})
 }

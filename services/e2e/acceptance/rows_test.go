@@ -17,7 +17,7 @@ import (
 var rowsFile string
 
 // promised are the numbers that must stand in rows.txt, in its order.
-const promised = "A3 A4 A5 A6 A13 A17 A18 A20 A25 A27 B11 B12 B13 B15 B16 B17 B18 B19 B20 B22 B23 B24 B25 B26 B27 B28 B29 B30 B31 B33 B41 B43 C13 C28 D3 D17 D19 D26 D27 D37 D38 D47 D49 D65 E7 E8 E13 E15 E19 E21"
+const promised = "A3 A4 A5 A6 A13 A17 A18 A20 A25 A27 B11 B12 B13 B15 B16 B17 B18 B19 B20 B22 B23 B24 B25 B26 B27 B28 B29 B30 B31 B33 B41 B43 C13 C28 D3 D17 D19 D26 D27 D37 D38 D47 D49 D65 E7 E8 E13 E15 E16 E19 E21"
 
 var testLine = regexp.MustCompile(`^  (\S+) ((?:Test|Fuzz)\w+)(?:: (.+))?$`)
 

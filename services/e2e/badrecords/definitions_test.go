@@ -100,7 +100,7 @@ var documents = []document{
 	{28, "an object that nobody may write", definition("bad", "Holiday", upsert, mapExt), "may not"},
 	{29, "UPSERT in capitals", definition("bad", "Widget__c", "operation: UPSERT\nexternalId: Ext__c", mapExt), `did you mean "upsert"`},
 	{30, "the operation merge", definition("bad", "Widget__c", "operation: merge\nexternalId: Ext__c", mapExt), "insert, update, upsert, delete"},
-	{31, "the operation hardDelete", definition("bad", "Widget__c", "operation: hardDelete\nexternalId: Ext__c", mapExt), "insert, update, upsert, delete"},
+	{31, "the operation hardDelete", definition("bad", "Widget__c", "operation: hardDelete\nexternalId: Ext__c", mapExt), "switched off"},
 	{32, "a delete that does not fill its key", definition("bad", "Delete__c", "operation: delete\nexternalId: Ext__c", "{from: name, to: Name, type: string}"), "Ext__c"},
 	{32, "a delete that names none", definition("bad", "Delete__c", "operation: delete", mapExt), "externalId"},
 	{33, "an update that does not fill its key", definition("bad", "Update__c", "operation: update\nexternalId: Id", "{from: name, to: Name, type: string}"), "Id"},

@@ -76,7 +76,7 @@ func (s *Stack) instance(name string) (part, error) {
 	case "ops":
 		c := ops.DefaultConfig()
 		c.DSN, c.NATSURL, c.Sweep, c.Horizon, c.HTTPListen, c.GRPCListen = dsn, s.nats, o.Sweep, o.Horizon, "127.0.0.1:0", "127.0.0.1:0"
-		c.Definitions, c.Orgs = o.Definitions, [][]byte{s.org}
+		c.Definitions, c.Orgs, c.HardDelete = o.Definitions, [][]byte{s.org}, o.HardDelete
 		app, err := ops.New(ctx, c, env)
 		if err == nil {
 			s.ops = "http://" + app.HTTPAddr()

@@ -20,6 +20,8 @@ type Options struct {
 	Definitions [][]byte
 	// Model is the simulator's, as YAML; default the one that it comes with.
 	Model string
+	// HardDelete lets definitions be applied that delete rows without a way back.
+	HardDelete bool
 	// Orphans says what becomes of jobs that belong to no submission, as in the org's document; default "report".
 	Orphans string
 	// Sweep is how often every service looks without being told of anything; default 500 ms.

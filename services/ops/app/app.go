@@ -89,7 +89,9 @@ func New(ctx context.Context, c Config, env service.Env) (_ *App, err error) {
 	if !c.SkipDescribe {
 		describer = asker
 	}
-	a.applier = definitions.New(a.store, describer, env.Logger, c.Now)
+	a.applier = definitions.New(definitions.Config{
+		Store: a.store, Describe: describer, HardDelete: c.HardDelete, Logger: env.Logger, Now: c.Now,
+	})
 	if err := a.bootstrap(ctx); err != nil {
 		return nil, err
 	}

@@ -28,6 +28,8 @@ type Config struct {
 	Horizon time.Duration `yaml:"horizon" env:"BULKHEAD_HORIZON"`
 	// Replicas of every stream: 1 on one machine, 3 in a cluster. Default 1.
 	Replicas int `yaml:"replicas" env:"BULKHEAD_REPLICAS" check:"positive"`
+	// HardDelete lets an admin apply definitions whose operation is hardDelete; default false: rows would be gone without a way back.
+	HardDelete bool `yaml:"hardDelete" env:"BULKHEAD_HARD_DELETE"`
 	// OrgsDir and PipelinesDir hold YAML documents, one a file, that are applied at start where they differ; "" = none.
 	OrgsDir      string `yaml:"orgsDir" env:"BULKHEAD_ORGS_DIR"`
 	PipelinesDir string `yaml:"pipelinesDir" env:"BULKHEAD_PIPELINES_DIR"`

@@ -136,12 +136,15 @@ func printPipeline(g *globals, p *opsv1.Pipeline) {
 }
 
 func newPipelinesApply(g *globals) *cobra.Command {
-	var by string
+	var by, confirm string
 	cmd := &cobra.Command{
 		Use:   "apply FILE ...",
 		Short: "Validate definitions and make them the current revisions",
 		Long: `Validate each definition and store it as a new, immutable revision. The same text again changes nothing. What is open under
 the revision before is sealed first. FILE - is standard input.
+
+A definition that deletes rows without a way back (operation hardDelete) needs --confirm with the pipeline's name, and an ops
+that allows it (BULKHEAD_HARD_DELETE=true).
 
 What is applied stays: the definitions that ops is configured to apply at its start no longer replace it.
 
@@ -168,7 +171,7 @@ way, for example with another number of lanes.`,
 				for _, w := range warnings {
 					fmt.Fprintf(g.err, "%s: warning: %s\n", f, printable(fmt.Sprint(w)))
 				}
-				reqs = append(reqs, &opsv1.PutPipelineRequest{Name: def.Name, Yaml: string(text), By: by})
+				reqs = append(reqs, &opsv1.PutPipelineRequest{Name: def.Name, Yaml: string(text), By: by, Confirm: confirm})
 			}
 			for _, req := range reqs {
 				resp, raw, err := c.PutPipeline(cmd.Context(), req)
@@ -190,6 +193,7 @@ way, for example with another number of lanes.`,
 			return nil
 		},
 	}
+	confirmFlag(cmd, &confirm)
 	byFlag(cmd, &by, "who applies")
 	return cmd
 }

@@ -134,6 +134,7 @@ func newPipelinesRollback(g *globals) *cobra.Command {
 	var (
 		to         int
 		reason, by string
+		confirm    string
 	)
 	cmd := &cobra.Command{
 		Use:   "rollback NAME",
@@ -156,7 +157,7 @@ for example because its key field is another and records are on their way.`,
 			if err != nil {
 				return err
 			}
-			resp, raw, err := c.RollbackPipeline(cmd.Context(), &opsv1.RollbackPipelineRequest{Name: args[0], Revision: int32(to), Reason: reason, By: by})
+			resp, raw, err := c.RollbackPipeline(cmd.Context(), &opsv1.RollbackPipelineRequest{Name: args[0], Revision: int32(to), Reason: reason, By: by, Confirm: confirm})
 			if err != nil {
 				return err
 			}
@@ -176,8 +177,14 @@ for example because its key field is another and records are on their way.`,
 	}
 	cmd.Flags().IntVar(&to, "to", 0, "the `revision` to bring back")
 	cmd.Flags().StringVar(&reason, "reason", "", "why; it is kept in the audit trail")
+	confirmFlag(cmd, &confirm)
 	byFlag(cmd, &by, "who rolls back")
 	return cmd
+}
+
+// confirmFlag is the typed confirmation of what cannot be undone.
+func confirmFlag(cmd *cobra.Command, confirm *string) {
+	cmd.Flags().StringVar(confirm, "confirm", "", "the pipeline's `name` once more, where rows would be deleted without a way back (operation hardDelete)")
 }
 
 // byFlag is who is written down for what a command does.

@@ -69,7 +69,7 @@ func pipelineOf(d store.Definition, pauses []store.Pause) *opsv1.Pipeline {
 
 // PutPipeline applies a definition.
 func (s *Service) PutPipeline(ctx context.Context, r *opsv1.PutPipelineRequest) (*opsv1.PutPipelineResponse, error) {
-	applied, err := s.c.Definitions.Apply(ctx, r.GetName(), r.GetYaml(), byOf(ctx, r.GetBy()))
+	applied, err := s.c.Definitions.Apply(ctx, r.GetName(), r.GetYaml(), r.GetConfirm(), byOf(ctx, r.GetBy()))
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func (s *Service) DiffRevisions(ctx context.Context, r *opsv1.DiffRevisionsReque
 
 // RollbackPipeline brings an earlier revision back as a new one.
 func (s *Service) RollbackPipeline(ctx context.Context, r *opsv1.RollbackPipelineRequest) (*opsv1.RollbackPipelineResponse, error) {
-	applied, err := s.c.Definitions.Rollback(ctx, r.GetName(), int(r.GetRevision()), r.GetReason(), byOf(ctx, r.GetBy()))
+	applied, err := s.c.Definitions.Rollback(ctx, r.GetName(), int(r.GetRevision()), r.GetReason(), r.GetConfirm(), byOf(ctx, r.GetBy()))
 	if err != nil {
 		return nil, missing(err)
 	}

@@ -32,18 +32,31 @@ func (e *ConflictError) Error() string { return e.Reason }
 
 // Applier applies definitions and orgs.
 type Applier struct {
-	store    *store.Store
-	describe Describer
-	logger   *slog.Logger
-	now      func() time.Time
+	store      *store.Store
+	describe   Describer
+	hardDelete bool
+	logger     *slog.Logger
+	now        func() time.Time
 
 	mu        sync.Mutex
 	confirmed map[string]int // the revision of each pipeline whose key field the org has described to this process
 }
 
-// New makes an applier. describe may be nil: then no org is asked.
-func New(s *store.Store, describe Describer, logger *slog.Logger, now func() time.Time) *Applier {
-	return &Applier{store: s, describe: describe, logger: logger, now: now, confirmed: map[string]int{}}
+// Config is what an Applier works with. Describe may be nil: then no org is asked.
+type Config struct {
+	Store    *store.Store
+	Describe Describer
+	// HardDelete lets definitions through whose rows are deleted without a way back.
+	HardDelete bool
+	Logger     *slog.Logger
+	Now        func() time.Time
+}
+
+// New makes an applier.
+func New(c Config) *Applier {
+	return &Applier{
+		store: c.Store, describe: c.Describe, hardDelete: c.HardDelete, logger: c.Logger, now: c.Now, confirmed: map[string]int{},
+	}
 }
 
 // Applied is what an apply did.
@@ -70,16 +83,19 @@ type order struct {
 	definition     *pipeline.Definition
 	action, reason string
 	restores       int
+	// confirm is the pipeline's name once more, where what is applied cannot be undone.
+	confirm string
 	// unasked leaves the org alone: it did not answer a moment ago.
 	unasked bool
 	// by stands in the revision, auditBy in the audit trail; "" = the same.
 	by, auditBy string
 }
 
-// Apply checks a definition and stores it as the next revision of its pipeline. name, unless empty, must be the one in the document.
-// Errors: [InvalidError], [ConflictError], else the database's.
-func (a *Applier) Apply(ctx context.Context, name, yaml, by string) (Applied, error) {
-	return a.applyText(ctx, name, order{yaml: yaml, action: actionApply, by: by})
+// Apply checks a definition and stores it as the next revision of its pipeline. name, unless empty, must be the one in the document; confirm is
+// that name once more where the definition deletes rows without a way back, else it does not matter. Errors: [InvalidError], [ConflictError], else
+// the database's.
+func (a *Applier) Apply(ctx context.Context, name, yaml, confirm, by string) (Applied, error) {
+	return a.applyText(ctx, name, order{yaml: yaml, action: actionApply, confirm: confirm, by: by})
 }
 
 // applyText reads the text of an order and carries it out.
@@ -102,6 +118,9 @@ func (a *Applier) apply(ctx context.Context, o order) (Applied, error) {
 	current, known, err := a.store.Definition(ctx, d.Name)
 	if err != nil {
 		return Applied{}, fmt.Errorf("read the current definition: %w", err)
+	}
+	if err := a.allowed(&o, known && current.YAML == o.yaml); err != nil {
+		return Applied{}, err
 	}
 	// Before the transaction: no call to the outside while locks are held.
 	var (
@@ -152,6 +171,27 @@ func (a *Applier) apply(ctx context.Context, o order) (Applied, error) {
 		a.logger.InfoContext(ctx, "definition applied", "pipeline", out.Name, "revision", out.Revision, "by", out.AppliedBy, "action", o.action, "warnings", len(out.Warnings))
 	}
 	return out, nil
+}
+
+// allowed refuses a definition that deletes rows without a way back, unless this installation allows it and somebody typed the pipeline's name for it. What
+// is current already needs neither.
+func (a *Applier) allowed(o *order, current bool) error {
+	d := o.definition
+	if d.Operation != pipeline.OperationHardDelete || current || o.action == actionRecheck {
+		return nil
+	}
+	if !a.hardDelete {
+		return &ConflictError{fmt.Sprintf("operation %s is switched off: its rows skip the Recycle Bin, and nothing brings them back. Say operation: %s, or let ops allow it "+
+			"(BULKHEAD_HARD_DELETE=true)", d.Operation, pipeline.OperationDelete)}
+	}
+	if o.confirm != d.Name {
+		return &ConflictError{fmt.Sprintf("operation %s deletes rows without a way back: confirm it by typing the pipeline's name (bulkhead pipelines apply --confirm %s, or member confirm)",
+			d.Operation, d.Name)}
+	}
+	if o.reason == "" {
+		o.reason = "deletes rows without a way back; confirmed by typing the pipeline's name"
+	}
+	return nil
 }
 
 // caseSensitive is how the org compares the key field: as it says now, else as it said when the current revision of the same key was applied.

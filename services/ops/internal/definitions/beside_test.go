@@ -22,7 +22,7 @@ func TestBeside(t *testing.T) {
 			t.Errorf("warnings %q", got.Warnings)
 		}
 		b.apply(named("b-two", "c-three"))
-		_, err := b.applier.Apply(t.Context(), "", named("c-three", "a-one"), "kim")
+		_, err := b.applier.Apply(t.Context(), "", named("c-three", "a-one"), "", "kim")
 		if !isInvalid(err) || !strings.Contains(err.Error(), "a-one → b-two → c-three → a-one") {
 			t.Errorf("error %v", err)
 		}
@@ -46,7 +46,7 @@ func TestBeside(t *testing.T) {
 		b.apply(fixture.Contacts)
 		chunk := b.Chunk("c", "", "a")
 		byID := document("update", "externalId: Id", "{from: id, to: Id, type: id}", "Email")
-		if _, err := b.applier.Apply(t.Context(), "", byID, "kim"); !isConflict(err) || !strings.Contains(err.Error(), "Contact.Id of org main, compared exactly instead of Contact.External_Id__c") {
+		if _, err := b.applier.Apply(t.Context(), "", byID, "", "kim"); !isConflict(err) || !strings.Contains(err.Error(), "Contact.Id of org main, compared exactly instead of Contact.External_Id__c") {
 			t.Errorf("error %v", err)
 		}
 		b.Outcome(chunk, "", "l", fixture.Transfers{Landed: 1})
@@ -60,7 +60,7 @@ func TestBeside(t *testing.T) {
 		refused := func(what string) {
 			t.Helper()
 			for _, text := range []string{byID, lanes} {
-				if _, err := b.applier.Apply(t.Context(), "", text, "kim"); !isConflict(err) || !strings.Contains(err.Error(), "0 chunks and 1 waiting records") {
+				if _, err := b.applier.Apply(t.Context(), "", text, "", "kim"); !isConflict(err) || !strings.Contains(err.Error(), "0 chunks and 1 waiting records") {
 					t.Errorf("%s: error %v", what, err)
 				}
 			}

@@ -72,10 +72,11 @@ func (w *wording) target(before, after *pipeline.Definition) {
 }
 
 var meaning = map[string]string{
-	pipeline.OperationInsert: "every record makes a new row",
-	pipeline.OperationUpdate: "only rows that are there are written",
-	pipeline.OperationUpsert: "rows are written, and made where they are missing",
-	pipeline.OperationDelete: "rows are deleted",
+	pipeline.OperationInsert:     "every record makes a new row",
+	pipeline.OperationUpdate:     "only rows that are there are written",
+	pipeline.OperationUpsert:     "rows are written, and made where they are missing",
+	pipeline.OperationDelete:     "rows are deleted",
+	pipeline.OperationHardDelete: "rows are deleted without a way back",
 }
 
 func keyField(d *pipeline.Definition) string {

@@ -60,7 +60,7 @@ func (c *comparison) object() {
 	case pipeline.OperationUpsert:
 		needs(c.described.Createable, "create")
 		needs(c.described.Updateable, "update")
-	case pipeline.OperationDelete:
+	case pipeline.OperationDelete, pipeline.OperationHardDelete:
 		needs(c.described.Deletable, "delete")
 	}
 	if len(missing) > 0 {
@@ -223,7 +223,7 @@ func (c *comparison) target(column, object, name string, p parent) {
 
 // required warns of what a new row needs and the map does not give.
 func (c *comparison) required() {
-	if c.d.Operation == pipeline.OperationUpdate || c.d.Operation == pipeline.OperationDelete {
+	if c.d.Operation == pipeline.OperationUpdate || pipeline.Deletes(c.d.Operation) {
 		return
 	}
 	written := map[string]bool{}

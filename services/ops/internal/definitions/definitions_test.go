@@ -108,11 +108,16 @@ type bundle struct {
 	org     *fakeOrg
 }
 
+// allowHardDelete makes the applier one of an installation that allows it.
+func (b *bundle) allowHardDelete() {
+	b.applier = definitions.New(definitions.Config{Store: b.store, Describe: b.org, HardDelete: true, Logger: testkit.Logger(b.t), Now: time.Now})
+}
+
 func setup(t *testing.T) *bundle {
 	t.Helper()
 	db := testkit.Database(t)
 	b := &bundle{Ledger: fixture.New(t, db.AdminPool(t)), t: t, db: db, store: store.New(db.Pool(t, "ops")), org: &fakeOrg{objects: objects()}}
-	b.applier = definitions.New(b.store, b.org, testkit.Logger(t), time.Now)
+	b.applier = definitions.New(definitions.Config{Store: b.store, Describe: b.org, Logger: testkit.Logger(t), Now: time.Now})
 	if _, changed, err := b.applier.ApplyOrg(t.Context(), fixture.Org, "test"); !changed || err != nil {
 		t.Fatalf("org: %t, %v", changed, err)
 	}
@@ -122,7 +127,7 @@ func setup(t *testing.T) *bundle {
 // apply applies what must be taken.
 func (b *bundle) apply(yaml string) definitions.Applied {
 	b.t.Helper()
-	got, err := b.applier.Apply(b.t.Context(), "", yaml, "kim")
+	got, err := b.applier.Apply(b.t.Context(), "", yaml, "", "kim")
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -152,7 +157,7 @@ func TestApply(t *testing.T) {
 			{fixture.Contacts + "# a remark\n", 2, true},
 			{fixture.Contacts, 3, true},
 		} {
-			got, err := b.applier.Apply(t.Context(), "contacts", c.yaml, "kim")
+			got, err := b.applier.Apply(t.Context(), "contacts", c.yaml, "", "kim")
 			if err != nil || got.Revision != c.revision || got.Changed != c.changed {
 				t.Errorf("apply %d: revision %d, changed %t, %v", i, got.Revision, got.Changed, err)
 			}
@@ -169,7 +174,7 @@ func TestApply(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 10 {
 			wg.Go(func() {
-				if _, err := b.applier.Apply(t.Context(), "", fixture.Contacts, "kim"); err != nil {
+				if _, err := b.applier.Apply(t.Context(), "", fixture.Contacts, "", "kim"); err != nil {
 					t.Error(err)
 				}
 			})
@@ -190,7 +195,7 @@ func TestApply(t *testing.T) {
 			"too long":        fixture.Contacts + strings.Repeat("#", definitions.MaxYAML),
 			"another version": strings.Replace(fixture.Contacts, "bulkhead/v1", "bulkhead/v9", 1),
 		} {
-			if _, err := b.applier.Apply(t.Context(), "contacts", yaml, "kim"); !isInvalid(err) {
+			if _, err := b.applier.Apply(t.Context(), "contacts", yaml, "", "kim"); !isInvalid(err) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -200,26 +205,26 @@ func TestApply(t *testing.T) {
 	})
 	t.Run("another number of lanes than another pipeline of the space has is refused", func(t *testing.T) {
 		b := setup(t)
-		if _, err := b.applier.Apply(t.Context(), "", fixture.Contacts, "kim"); err != nil {
+		if _, err := b.applier.Apply(t.Context(), "", fixture.Contacts, "", "kim"); err != nil {
 			t.Fatal(err)
 		}
 		other := strings.NewReplacer("name: contacts", "name: people", "lanes: 2", "lanes: 4").Replace(fixture.Contacts)
-		if _, err := b.applier.Apply(t.Context(), "", other, "kim"); !isConflict(err) {
+		if _, err := b.applier.Apply(t.Context(), "", other, "", "kim"); !isConflict(err) {
 			t.Errorf("error %v", err)
 		}
 	})
 	t.Run("the number of lanes changes only when nothing of the space is on its way", func(t *testing.T) {
 		b := setup(t)
-		if _, err := b.applier.Apply(t.Context(), "", fixture.Contacts, "kim"); err != nil {
+		if _, err := b.applier.Apply(t.Context(), "", fixture.Contacts, "", "kim"); err != nil {
 			t.Fatal(err)
 		}
 		chunk := b.Chunk("c", "", "a")
 		wider := strings.Replace(fixture.Contacts, "lanes: 2", "lanes: 3", 1)
-		if _, err := b.applier.Apply(t.Context(), "", wider, "kim"); !isConflict(err) {
+		if _, err := b.applier.Apply(t.Context(), "", wider, "", "kim"); !isConflict(err) {
 			t.Errorf("error %v", err)
 		}
 		b.Outcome(chunk, "", "l", fixture.Transfers{Landed: 1})
-		if got, err := b.applier.Apply(t.Context(), "", wider, "kim"); err != nil || got.Revision != 2 {
+		if got, err := b.applier.Apply(t.Context(), "", wider, "", "kim"); err != nil || got.Revision != 2 {
 			t.Errorf("%+v, %v", got, err)
 		}
 	})
@@ -254,7 +259,7 @@ func TestBootstrap(t *testing.T) {
 		if n := b.Count(`SELECT max(revision) FROM ops.definitions`); n != 2 {
 			t.Errorf("revision %d after a newer installation, want 2", n)
 		}
-		if _, err := b.applier.Apply(t.Context(), "", fixture.Contacts+"# by hand\n", "kim"); err != nil {
+		if _, err := b.applier.Apply(t.Context(), "", fixture.Contacts+"# by hand\n", "", "kim"); err != nil {
 			t.Fatal(err)
 		}
 		boot(fixture.Contacts + "# a newer installation\n")
@@ -276,7 +281,7 @@ func TestBootstrap(t *testing.T) {
 	})
 	t.Run("a changed org is told to each pipeline that uses it", func(t *testing.T) {
 		b := setup(t)
-		if _, err := b.applier.Apply(t.Context(), "", fixture.Contacts, "kim"); err != nil {
+		if _, err := b.applier.Apply(t.Context(), "", fixture.Contacts, "", "kim"); err != nil {
 			t.Fatal(err)
 		}
 		b.Exec(`DELETE FROM ops.outbox`)

@@ -83,7 +83,7 @@ func TestDescribeRefuses(t *testing.T) {
 			if c.change != nil {
 				c.change(b.org)
 			}
-			_, err := b.applier.Apply(t.Context(), "", c.yaml, "kim")
+			_, err := b.applier.Apply(t.Context(), "", c.yaml, "", "kim")
 			if !isInvalid(err) {
 				t.Fatalf("error %v", err)
 			}
@@ -100,7 +100,7 @@ func TestDescribeRefuses(t *testing.T) {
 	t.Run("everything that is wrong at once", func(t *testing.T) {
 		*b.org = fakeOrg{objects: objects()}
 		b.org.set("External_Id__c", func(f *salesforce.DescribeField) { f.Unique = false })
-		_, err := b.applier.Apply(t.Context(), "", document("upsert", byExternalID, "External_Id__c", "email", "Phone"), "kim")
+		_, err := b.applier.Apply(t.Context(), "", document("upsert", byExternalID, "External_Id__c", "email", "Phone"), "", "kim")
 		if err == nil || strings.Count(err.Error(), "\n") != 2 {
 			t.Errorf("%v", err)
 		}
@@ -148,7 +148,7 @@ func TestDescribeWarns(t *testing.T) {
 			if c.change != nil {
 				c.change(b.org)
 			}
-			got, err := b.applier.Apply(t.Context(), "", c.yaml, "kim")
+			got, err := b.applier.Apply(t.Context(), "", c.yaml, "", "kim")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -243,7 +243,7 @@ func TestCaseSensitivity(t *testing.T) {
 		b.apply(fixture.Contacts)
 		chunk := b.Chunk("c", "", "a")
 		sensitive(b, true)
-		if _, err := b.applier.Apply(t.Context(), "", fixture.Contacts, "kim"); !isConflict(err) {
+		if _, err := b.applier.Apply(t.Context(), "", fixture.Contacts, "", "kim"); !isConflict(err) {
 			t.Errorf("error %v", err)
 		}
 		b.Outcome(chunk, "", "l", fixture.Transfers{Landed: 1})

@@ -89,9 +89,9 @@ func (a *Applier) revision(ctx context.Context, name string, n int) (store.Defin
 	return d, nil
 }
 
-// Rollback applies the text of an earlier revision as a new one, after the same checks as any apply. Errors: [MissingError], [InvalidError],
+// Rollback applies the text of an earlier revision as a new one, after the same checks as any apply; confirm is that of [Applier.Apply]. Errors: [MissingError], [InvalidError],
 // [ConflictError], else the database's.
-func (a *Applier) Rollback(ctx context.Context, name string, revision int, reason, by string) (Applied, error) {
+func (a *Applier) Rollback(ctx context.Context, name string, revision int, reason, confirm, by string) (Applied, error) {
 	if revision < 1 {
 		return Applied{}, &InvalidError{errors.New("name the revision to bring back, 1 or above")}
 	}
@@ -99,7 +99,7 @@ func (a *Applier) Rollback(ctx context.Context, name string, revision int, reaso
 	if err != nil {
 		return Applied{}, err
 	}
-	out, err := a.applyText(ctx, name, order{yaml: earlier.YAML, action: actionRollback, reason: reason, restores: revision, by: by})
+	out, err := a.applyText(ctx, name, order{yaml: earlier.YAML, action: actionRollback, reason: reason, restores: revision, confirm: confirm, by: by})
 	if e, ok := errors.AsType[*InvalidError](err); ok {
 		return Applied{}, &InvalidError{fmt.Errorf("revision %d cannot be applied any more: %w", revision, e.Err)}
 	}

@@ -110,7 +110,7 @@ func TestRollback(t *testing.T) {
 		b := setup(t)
 		b.apply(fixture.Contacts)
 		b.apply(fixture.Contacts + "# worse\n")
-		got, err := b.applier.Rollback(t.Context(), "contacts", 1, "it was worse", "robin")
+		got, err := b.applier.Rollback(t.Context(), "contacts", 1, "it was worse", "", "robin")
 		if err != nil || !got.Changed || got.Revision != 3 || got.YAML != fixture.Contacts || got.AppliedBy != "robin" || got.Backlog == 0 {
 			t.Errorf("%+v, %v", got, err)
 		}
@@ -120,7 +120,7 @@ func TestRollback(t *testing.T) {
 		if n := b.Count(`SELECT count(*) FROM ops.outbox WHERE subject = 'flow.contacts.definition_changed'`); n != 3 {
 			t.Errorf("%d facts", n)
 		}
-		again, err := b.applier.Rollback(t.Context(), "contacts", 1, "twice", "robin")
+		again, err := b.applier.Rollback(t.Context(), "contacts", 1, "twice", "", "robin")
 		if err != nil || again.Changed || again.Revision != 3 {
 			t.Errorf("%+v, %v", again, err)
 		}
@@ -128,13 +128,13 @@ func TestRollback(t *testing.T) {
 	t.Run("to what is not there is refused", func(t *testing.T) {
 		b := setup(t)
 		b.apply(fixture.Contacts)
-		if _, err := b.applier.Rollback(t.Context(), "contacts", 9, "x", "robin"); !isMissing(err) {
+		if _, err := b.applier.Rollback(t.Context(), "contacts", 9, "x", "", "robin"); !isMissing(err) {
 			t.Errorf("error %v", err)
 		}
-		if _, err := b.applier.Rollback(t.Context(), "nobody", 1, "x", "robin"); !isMissing(err) {
+		if _, err := b.applier.Rollback(t.Context(), "nobody", 1, "x", "", "robin"); !isMissing(err) {
 			t.Errorf("error %v", err)
 		}
-		if _, err := b.applier.Rollback(t.Context(), "contacts", 0, "x", "robin"); !isInvalid(err) {
+		if _, err := b.applier.Rollback(t.Context(), "contacts", 0, "x", "", "robin"); !isInvalid(err) {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -143,7 +143,7 @@ func TestRollback(t *testing.T) {
 		b.apply(fixture.Contacts)
 		b.apply(document("upsert", byExternalID, "External_Id__c"))
 		b.org.set("Email", func(f *salesforce.DescribeField) { f.Createable, f.Updateable = false, false })
-		if _, err := b.applier.Rollback(t.Context(), "contacts", 1, "x", "robin"); !isInvalid(err) {
+		if _, err := b.applier.Rollback(t.Context(), "contacts", 1, "x", "", "robin"); !isInvalid(err) {
 			t.Errorf("error %v", err)
 		}
 	})

@@ -28,7 +28,7 @@ func ambiguous(row *flowv1.ManifestRow) bool {
 // LandDeleted makes rows landed that were to be deleted and are deleted already, where an earlier try may have done it. idOf is the id of such a
 // row, "" if it is not known any more. It returns how many.
 func (o *Outcome) LandDeleted(c Chunk, m *flowv1.Manifest, idOf func(row int) string) int {
-	if c.Operation != pipeline.OperationDelete {
+	if !pipeline.Deletes(c.Operation) {
 		return 0
 	}
 	landed := 0

@@ -37,7 +37,7 @@ type Chunk struct {
 
 // byID says whether result rows are told apart by their Id: nothing else names the row of an update or delete in the upload.
 func (c Chunk) byID() bool {
-	return c.Operation == pipeline.OperationUpdate || c.Operation == pipeline.OperationDelete
+	return c.Operation == pipeline.OperationUpdate || pipeline.Deletes(c.Operation)
 }
 
 // ByContent says whether rows are told apart by nothing but what they say.
@@ -65,7 +65,7 @@ func (c Chunk) fold(value string) string {
 
 func (c Chunk) check() error {
 	switch c.Operation {
-	case pipeline.OperationUpsert, pipeline.OperationUpdate, pipeline.OperationDelete:
+	case pipeline.OperationUpsert, pipeline.OperationUpdate, pipeline.OperationDelete, pipeline.OperationHardDelete:
 		if c.KeyField == "" {
 			return fmt.Errorf("%w: %s without a key field", ErrChunk, c.Operation)
 		}

@@ -57,7 +57,7 @@ func (r *Reconciler) load(ctx context.Context, id uuid.UUID) (*chunk, error) {
 
 // resolved says whether the rows were sent by ids that the submitter asked the org for.
 func (c *chunk) resolved() bool {
-	return (c.Operation == pipeline.OperationUpdate || c.Operation == pipeline.OperationDelete) && c.ExternalIDField != pipeline.FieldID
+	return (c.Operation == pipeline.OperationUpdate || pipeline.Deletes(c.Operation)) && c.ExternalIDField != pipeline.FieldID
 }
 
 // rowID is the id with which a row of an update or delete was sent; "" = it is not known. cells is the row, nil where it is not at hand.

@@ -76,7 +76,7 @@ func (r *Reconciler) conclude(ctx context.Context, t *task, c *chunk, reading *a
 
 // landDeleted takes rows as landed that an earlier try has deleted already.
 func (r *Reconciler) landDeleted(ctx context.Context, t *task, c *chunk, outcome *account.Outcome) error {
-	if c.Operation != pipeline.OperationDelete || len(outcome.Failures) == 0 {
+	if !pipeline.Deletes(c.Operation) || len(outcome.Failures) == 0 {
 		return nil
 	}
 	known, err := r.earlierIDs(ctx, c)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
 	"bulkhead/libs/salesforce"
 	"bulkhead/services/submitter/internal/store"
@@ -91,7 +92,7 @@ func (d *decision) unsent(a asking, ids []string) *store.Unsent {
 		u.Class, u.Code = record.ClassDuplicate, codeDuplicate
 		shown := strings.Join(ids[:min(len(ids), shownIDs)], ", ")
 		u.Message = fmt.Sprintf("more than one %s has %s %q: %s; correct them, or name the row by its Id", d.chunk.Object, d.chunk.KeyField, a.value, shown)
-	case d.chunk.Operation == salesforce.OperationDelete && d.ambiguous(a.row):
+	case pipeline.Deletes(d.chunk.Operation) && d.ambiguous(a.row):
 		u.Code = codeDeleted
 		u.Message = fmt.Sprintf("no %s has %s %q any more: an earlier delete, whose effect was not seen, was carried out", d.chunk.Object, d.chunk.KeyField, a.value)
 	default:

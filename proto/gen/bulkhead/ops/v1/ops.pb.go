@@ -1571,11 +1571,13 @@ func (x *DiffRevisionsResponse) GetChanges() []string {
 }
 
 type RollbackPipelineRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Revision      int32                  `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
-	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	By            string                 `protobuf:"bytes,4,opt,name=by,proto3" json:"by,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Name     string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Revision int32                  `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	Reason   string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	By       string                 `protobuf:"bytes,4,opt,name=by,proto3" json:"by,omitempty"`
+	// As in PutPipelineRequest.
+	Confirm       string `protobuf:"bytes,5,opt,name=confirm,proto3" json:"confirm,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1634,6 +1636,13 @@ func (x *RollbackPipelineRequest) GetReason() string {
 func (x *RollbackPipelineRequest) GetBy() string {
 	if x != nil {
 		return x.By
+	}
+	return ""
+}
+
+func (x *RollbackPipelineRequest) GetConfirm() string {
+	if x != nil {
+		return x.Confirm
 	}
 	return ""
 }
@@ -2376,10 +2385,12 @@ func (x *GetPipelineResponse) GetPipeline() *Pipeline {
 }
 
 type PutPipelineRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Yaml          string                 `protobuf:"bytes,2,opt,name=yaml,proto3" json:"yaml,omitempty"`
-	By            string                 `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Yaml  string                 `protobuf:"bytes,2,opt,name=yaml,proto3" json:"yaml,omitempty"`
+	By    string                 `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	// The pipeline's name once more: asked for where rows would be deleted without a way back (operation hardDelete).
+	Confirm       string `protobuf:"bytes,4,opt,name=confirm,proto3" json:"confirm,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2431,6 +2442,13 @@ func (x *PutPipelineRequest) GetYaml() string {
 func (x *PutPipelineRequest) GetBy() string {
 	if x != nil {
 		return x.By
+	}
+	return ""
+}
+
+func (x *PutPipelineRequest) GetConfirm() string {
+	if x != nil {
+		return x.Confirm
 	}
 	return ""
 }
@@ -4364,12 +4382,13 @@ const file_bulkhead_ops_v1_ops_proto_rawDesc = "" +
 	"\x04from\x18\x01 \x01(\x05R\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\x05R\x02to\x12\x12\n" +
 	"\x04diff\x18\x03 \x01(\tR\x04diff\x12\x18\n" +
-	"\achanges\x18\x04 \x03(\tR\achanges\"q\n" +
+	"\achanges\x18\x04 \x03(\tR\achanges\"\x8b\x01\n" +
 	"\x17RollbackPipelineRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x05R\brevision\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x0e\n" +
-	"\x02by\x18\x04 \x01(\tR\x02by\"\x87\x01\n" +
+	"\x02by\x18\x04 \x01(\tR\x02by\x12\x18\n" +
+	"\aconfirm\x18\x05 \x01(\tR\aconfirm\"\x87\x01\n" +
 	"\x18RollbackPipelineResponse\x125\n" +
 	"\bpipeline\x18\x01 \x01(\v2\x19.bulkhead.ops.v1.PipelineR\bpipeline\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\bR\achanged\x12\x1a\n" +
@@ -4420,11 +4439,12 @@ const file_bulkhead_ops_v1_ops_proto_rawDesc = "" +
 	"\x12GetPipelineRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"L\n" +
 	"\x13GetPipelineResponse\x125\n" +
-	"\bpipeline\x18\x01 \x01(\v2\x19.bulkhead.ops.v1.PipelineR\bpipeline\"L\n" +
+	"\bpipeline\x18\x01 \x01(\v2\x19.bulkhead.ops.v1.PipelineR\bpipeline\"f\n" +
 	"\x12PutPipelineRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04yaml\x18\x02 \x01(\tR\x04yaml\x12\x0e\n" +
-	"\x02by\x18\x03 \x01(\tR\x02by\"\x82\x01\n" +
+	"\x02by\x18\x03 \x01(\tR\x02by\x12\x18\n" +
+	"\aconfirm\x18\x04 \x01(\tR\aconfirm\"\x82\x01\n" +
 	"\x13PutPipelineResponse\x125\n" +
 	"\bpipeline\x18\x01 \x01(\v2\x19.bulkhead.ops.v1.PipelineR\bpipeline\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\bR\achanged\x12\x1a\n" +

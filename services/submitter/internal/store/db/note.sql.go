@@ -96,7 +96,7 @@ WITH sealed AS (
     INSERT INTO submitter.lanes (space, lane) SELECT DISTINCT space, lane FROM sealed ON CONFLICT DO NOTHING
 )
 INSERT INTO submitter.submissions (chunk, pipeline, revision, kind, org, space, lane, seal_no, state, resolves, versioned)
-SELECT chunk, pipeline, revision, kind, org, space, lane, seal_no, 'claimed', operation IN ('update', 'delete') AND external_id_field <> 'Id',
+SELECT chunk, pipeline, revision, kind, org, space, lane, seal_no, 'claimed', operation IN ('update', 'delete', 'hardDelete') AND external_id_field <> 'Id',
        versioned AND operation <> 'insert' FROM sealed
 ON CONFLICT (chunk) DO NOTHING
 `
