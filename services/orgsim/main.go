@@ -81,6 +81,12 @@ func readOptions(args []string, stderr io.Writer) (app.Options, error) {
 	model := fs.String("model", "", "YAML `file` of the object model, as explained in services/orgsim/examples/model.yaml (default: Account and Contact, built in)")
 	clientID := fs.String("client-id", app.DefaultClientID, "client `id` that the token endpoint accepts")
 	secretFile := fs.String("client-secret-file", "", "`file` that holds the client secret (default: "+app.DefaultClientSecret+")")
+	var keyFiles []string
+	fs.Func("jwt-public-key", "PEM `file` of an RSA certificate or public key whose JWT assertions the token endpoint accepts; may be given more than once", func(name string) error {
+		keyFiles = append(keyFiles, name)
+		return nil
+	})
+	passwordFile := fs.String("password-file", "", "`file` that holds the password of every user, for the password flow and SOAP login (default: "+app.DefaultPassword+")")
 	seed := fs.Int64("org-seed", 0, "`number` that decides all ids: the same seed is the same org")
 	public := fs.String("public-url", "", "base `URL` under which callers reach the org (default: the host that each caller used)")
 	verbose := fs.Bool("verbose", false, "log a line per finished job")
@@ -98,14 +104,37 @@ func readOptions(args []string, stderr io.Writer) (app.Options, error) {
 		Listen: *listen, ModelFile: *model, ClientID: *clientID, OrgSeed: *seed, PublicURL: *public,
 		Logger: slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: level})),
 	}
-	if *secretFile != "" {
-		secret, err := os.ReadFile(*secretFile)
-		if err != nil {
-			return app.Options{}, fmt.Errorf("--client-secret-file: %w", err)
-		}
-		if opts.ClientSecret = strings.TrimSpace(string(secret)); opts.ClientSecret == "" {
-			return app.Options{}, fmt.Errorf("--client-secret-file: %s is empty", *secretFile)
-		}
+	if err := readFiles(&opts, *secretFile, *passwordFile, keyFiles); err != nil {
+		return app.Options{}, err
 	}
 	return opts, nil
+}
+
+// readFiles fills in what is kept out of the command line.
+func readFiles(opts *app.Options, secretFile, passwordFile string, keyFiles []string) error {
+	for _, f := range []struct {
+		flag, name string
+		to         *string
+	}{
+		{"client-secret-file", secretFile, &opts.ClientSecret}, {"password-file", passwordFile, &opts.Password},
+	} {
+		if f.name == "" {
+			continue
+		}
+		text, err := os.ReadFile(f.name)
+		if err != nil {
+			return fmt.Errorf("--%s: %w", f.flag, err)
+		}
+		if *f.to = strings.TrimSpace(string(text)); *f.to == "" {
+			return fmt.Errorf("--%s: %s is empty", f.flag, f.name)
+		}
+	}
+	for _, name := range keyFiles {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return fmt.Errorf("--jwt-public-key: %w", err)
+		}
+		opts.JWTPublicKeys = append(opts.JWTPublicKeys, text)
+	}
+	return nil
 }

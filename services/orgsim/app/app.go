@@ -8,6 +8,7 @@ package app
 
 import (
 	"context"
+	"crypto/rsa"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ import (
 const (
 	DefaultClientID     = "bulkhead"
 	DefaultClientSecret = "bulkhead-dev" // published: it opens the simulator only
+	DefaultPassword     = "bulkhead-dev" // the same holds for it
 	DefaultUsername     = "integration@bulkhead.example"
 	DefaultListen       = "127.0.0.1:8082"
 )
@@ -61,6 +63,12 @@ type Options struct {
 	// ClientID and ClientSecret are what the client credentials flow accepts. Defaults: bulkhead, bulkhead-dev.
 	ClientID     string
 	ClientSecret string
+	// JWTPublicKeys are what the JWT bearer flow accepts assertions of: PEM of RSA certificates or public keys, one in
+	// each. Without one the flow refuses every assertion.
+	JWTPublicKeys [][]byte
+	// Password opens the password flow and SOAP login for every user, given as clients send it: with the security token
+	// behind it, if there is to be one. Default: bulkhead-dev.
+	Password string
 	// OrgSeed decides all ids, so that the same seed is the same org.
 	OrgSeed int64
 	// PublicURL is the org's base URL as callers reach it; default: the host that each caller used.
@@ -107,6 +115,9 @@ func New(opts Options) (*App, error) {
 	if opts.ClientSecret == "" {
 		opts.ClientSecret = DefaultClientSecret
 	}
+	if opts.Password == "" {
+		opts.Password = DefaultPassword
+	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -114,17 +125,25 @@ func New(opts Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	var keys []*rsa.PublicKey
+	for i, text := range opts.JWTPublicKeys {
+		key, err := rest.ParseKey(text)
+		if err != nil {
+			return nil, fmt.Errorf("JWT public key %d: %w", i+1, err)
+		}
+		keys = append(keys, key)
+	}
 	set, err := settings.NewStore(opts.settings())
 	if err != nil {
 		return nil, fmt.Errorf("simulator settings: %w", err)
 	}
 	clk := clock.New(opts.Clock)
-	faults, log, points := &fault.Set{}, &calls.Log{}, switches.NewStore()
+	faults, log, points := &fault.Set{Now: clk.Now}, &calls.Log{}, switches.NewStore()
 	store := org.NewStore(org.Config{Model: model, Seed: opts.OrgSeed, Username: DefaultUsername, Now: clk.Now, Switches: points})
 	jobs := bulk.NewManager(bulk.Config{Store: store, Clock: clk, Settings: set, Switches: points, Faults: faults, Logger: opts.Logger})
 	wire := rest.New(rest.Config{
 		Store: store, Jobs: jobs, Clock: clk, Settings: set, Switches: points, Faults: faults, Calls: log, Logger: opts.Logger,
-		ClientID: opts.ClientID, ClientSecret: opts.ClientSecret, PublicURL: strings.TrimRight(opts.PublicURL, "/"),
+		ClientID: opts.ClientID, ClientSecret: opts.ClientSecret, Keys: keys, Password: opts.Password, PublicURL: strings.TrimRight(opts.PublicURL, "/"),
 	})
 	sim := control.New(control.Config{
 		Store: store, Jobs: jobs, Rest: wire, Clock: clk, Settings: set, Switches: points, Faults: faults, Calls: log, Logger: opts.Logger,

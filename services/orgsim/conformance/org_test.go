@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"bulkhead/services/orgsim/simtest"
 )
 
@@ -63,11 +65,12 @@ func theOrg(t testing.TB) *org {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	if o.login = strings.TrimRight(os.Getenv(envURL), "/"); o.login != "" {
+		o.clientID = os.Getenv(envClientID)
 		secret, err := os.ReadFile(os.Getenv(envSecretFile))
-		if err != nil {
-			t.Fatalf("%s: %v", envSecretFile, err)
+		if err != nil && os.Getenv(envKeyFile) == "" {
+			t.Fatalf("%s: %v; it or %s says how to come in", envSecretFile, err, envKeyFile)
 		}
-		o.clientID, o.secret = os.Getenv(envClientID), strings.TrimSpace(string(secret))
+		o.secret = strings.TrimSpace(string(secret))
 	} else {
 		o.sim = simtest.Start(t, simtest.Model(model))
 		o.login, o.clientID, o.secret = o.sim.URL, o.sim.ClientID, o.sim.Secret
@@ -93,10 +96,18 @@ func aSim(t testing.TB, options ...simtest.Option) *org {
 	return o
 }
 
-// signIn gets a session by client credentials, and learns where calls go.
+// signIn gets a session by client credentials, or by an assertion where there is no secret, and learns where calls go.
 func (o *org) signIn() {
 	o.t.Helper()
-	a := o.tokenRequest(url.Values{"grant_type": {"client_credentials"}, "client_id": {o.clientID}, "client_secret": {o.secret}})
+	var a answer
+	if o.secret != "" {
+		a = o.tokenRequest(o.clientForm("client_credentials"))
+	} else {
+		key, user := signer(o.t, o)
+		a = o.assert(jwt.SigningMethodRS256, key, jwt.MapClaims{
+			"iss": o.clientID, "sub": user, "aud": o.login, "exp": time.Now().Add(3 * time.Minute).Unix(),
+		})
+	}
 	reply := decode[struct {
 		AccessToken string `json:"access_token"`
 		InstanceURL string `json:"instance_url"`

@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -140,6 +141,22 @@ func (s *Sim) AddFault(rule Fault) string {
 	}](s, "faults", body).IDs[0]
 }
 
+// Script adds rules written as JSON: a list, or one rule.
+func (s *Sim) Script(rules string) []string {
+	s.t.Helper()
+	body, _ := s.ask(http.MethodPost, "faults", json.RawMessage(rules))
+	return decode[struct {
+		IDs []string `json:"ids"`
+	}](s, "faults", body).IDs
+}
+
+// Draw adds the rules of a seed for the next calls calls and returns them; equal arguments always give equal rules.
+func (s *Sim) Draw(seed int64, profile Profile, calls int) []Fault {
+	s.t.Helper()
+	body, _ := s.ask(http.MethodPost, "faults/seeded", map[string]any{"seed": seed, "profile": profile, "calls": calls})
+	return decode[[]Fault](s, "faults/seeded", body)
+}
+
 // Faults returns the rules with their hits.
 func (s *Sim) Faults() []Fault {
 	s.t.Helper()
@@ -180,6 +197,39 @@ func (s *Sim) Move(name Switch, to Position) {
 func (s *Sim) Advance(d time.Duration) {
 	s.t.Helper()
 	s.ask(http.MethodPost, "clock", map[string]string{"advance": d.String()})
+}
+
+// Now is the org's time.
+func (s *Sim) Now() time.Time {
+	s.t.Helper()
+	return get[struct {
+		Now time.Time `json:"now"`
+	}](s, "clock").Now
+}
+
+// SetTime moves the org's clock to a time, from which it goes on.
+func (s *Sim) SetTime(t time.Time) {
+	s.t.Helper()
+	s.ask(http.MethodPost, "clock", map[string]time.Time{"set": t})
+}
+
+// Settings are the settings in force, by their JSON names.
+func (s *Sim) Settings() map[string]any {
+	s.t.Helper()
+	return get[map[string]any](s, "settings")
+}
+
+// Positions is where every switch stands.
+func (s *Sim) Positions() map[Switch]Position {
+	s.t.Helper()
+	out := map[Switch]Position{}
+	for _, v := range get[[]struct {
+		Name     Switch   `json:"name"`
+		Position Position `json:"position"`
+	}](s, "switches") {
+		out[v.Name] = v.Position
+	}
+	return out
 }
 
 // ExpireTokens ends every session, so that the next call of each client is answered 401.

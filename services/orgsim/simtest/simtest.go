@@ -60,7 +60,10 @@ type Sim struct {
 // Start starts an org that ends with the test.
 func Start(t testing.TB, options ...Option) *Sim {
 	t.Helper()
-	opts := app.Options{QueueDelay: -1, RowsPerSecond: -1, OrgSeed: 1, ClientID: app.DefaultClientID, ClientSecret: app.DefaultClientSecret}
+	opts := app.Options{
+		QueueDelay: -1, RowsPerSecond: -1, OrgSeed: 1, ClientID: app.DefaultClientID, ClientSecret: app.DefaultClientSecret,
+		JWTPublicKeys: [][]byte{keyPair().public},
+	}
 	for _, o := range options {
 		o(&opts)
 	}

@@ -15,6 +15,8 @@ type (
 	Match    = fault.Match    // what a fault applies to
 	Where    = fault.Where    // which rows a fault applies to
 	Effect   = fault.Effect   // what a fault does
+	Kind     = fault.Kind     // what sort of fault an effect is
+	Profile  = fault.Profile  // how rough the faults of a seed are
 	Endpoint = fault.Endpoint // a sort of request
 	Call     = calls.Call     // a request that the org was sent
 	Job      = bulk.View      // a job as the org knows it
@@ -30,9 +32,15 @@ type (
 // Endpoints, for faults and for choosing calls.
 const (
 	Token       = fault.Token
+	SOAP        = fault.SOAP
+	Identity    = fault.Identity
+	Versions    = fault.Versions
 	Limits      = fault.Limits
 	Describe    = fault.Describe
 	Query       = fault.Query
+	Records     = fault.Records
+	Collections = fault.Collections
+	Composite   = fault.Composite
 	Create      = fault.Create
 	Upload      = fault.Upload
 	Close       = fault.Close
@@ -47,22 +55,46 @@ const (
 
 // Kinds of effect; package fault says what each does.
 const (
-	Status      = fault.Status
-	Latency     = fault.Latency
-	DropBefore  = fault.DropBefore
-	DropMid     = fault.DropMid
-	DropAfter   = fault.DropAfter
-	HalfReply   = fault.HalfReply
-	Truncate    = fault.Truncate
-	Slow        = fault.Slow
-	RowError    = fault.RowError
-	JobStall    = fault.JobStall
-	JobAbort    = fault.JobAbort
-	JobFail     = fault.JobFail
-	JobVanish   = fault.JobVanish
-	LoseRows    = fault.LoseRows
-	DoubleRows  = fault.DoubleRows
-	ForeignRows = fault.ForeignRows
+	Status       = fault.Status
+	Latency      = fault.Latency
+	DropBefore   = fault.DropBefore
+	DropMid      = fault.DropMid
+	DropAfter    = fault.DropAfter
+	HalfReply    = fault.HalfReply
+	Truncate     = fault.Truncate
+	Slow         = fault.Slow
+	ExpireToken  = fault.ExpireToken
+	OrgDown      = fault.OrgDown
+	Quota        = fault.Quota
+	WrongType    = fault.WrongType
+	GzipGarbage  = fault.GzipGarbage
+	GzipBomb     = fault.GzipBomb
+	RowError     = fault.RowError
+	LockStorm    = fault.LockStorm
+	JobStall     = fault.JobStall
+	JobAbort     = fault.JobAbort
+	JobFail      = fault.JobFail
+	JobVanish    = fault.JobVanish
+	JobBackwards = fault.JobBackwards
+	BatchTimeout = fault.BatchTimeout
+	LoseRows     = fault.LoseRows
+	DoubleRows   = fault.DoubleRows
+	RewriteRows  = fault.RewriteRows
+	ForeignRows  = fault.ForeignRows
+)
+
+// The profiles of Draw.
+const (
+	Calm  = fault.Calm
+	Rough = fault.Rough
+	Awful = fault.Awful
+)
+
+// The limits that a Quota fault can use up.
+const (
+	QuotaDaily   = fault.QuotaDaily
+	QuotaLongTxn = fault.QuotaLongTxn
+	QuotaJobs    = fault.QuotaJobs
 )
 
 // LockError is the error text of a row that met a lock; a retry heals it.

@@ -181,7 +181,7 @@ func (a *Applier) allowed(o *order, current bool) error {
 		return nil
 	}
 	if !a.hardDelete {
-		return &ConflictError{fmt.Sprintf("operation %s is switched off: its rows skip the Recycle Bin, and nothing brings them back. Say operation: %s, or let ops allow it "+
+		return &InvalidError{fmt.Errorf("operation %s is switched off: its rows skip the Recycle Bin, and nothing brings them back. Say operation: %s, or let ops allow it "+
 			"(BULKHEAD_HARD_DELETE=true)", d.Operation, pipeline.OperationDelete)}
 	}
 	if o.confirm != d.Name {

@@ -1,6 +1,7 @@
 package definitions_test
 
 import (
+	"bytes"
 	"os"
 	"regexp"
 	"slices"
@@ -18,9 +19,15 @@ func TestGuide(t *testing.T) {
 		t.Fatal(err)
 	}
 	examples := yamlBlocks.FindAllSubmatch(page, -1)
-	t.Run("every example is a definition that is taken", func(t *testing.T) {
+	t.Run("every example is a definition or an org that is taken", func(t *testing.T) {
 		for i, example := range examples {
-			if _, _, err := pipeline.ParseDefinition(example[1]); err != nil {
+			var err error
+			if bytes.HasPrefix(example[1], []byte("kind: Org\n")) {
+				_, err = pipeline.ParseOrg(example[1])
+			} else {
+				_, _, err = pipeline.ParseDefinition(example[1])
+			}
+			if err != nil {
 				t.Errorf("example %d: %v", i+1, err)
 			}
 		}

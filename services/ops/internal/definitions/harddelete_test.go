@@ -10,7 +10,7 @@ func TestHardDelete(t *testing.T) {
 	t.Run("is switched off, and the refusal says how it is allowed and what to use instead", func(t *testing.T) {
 		b := setup(t)
 		_, err := b.applier.Apply(t.Context(), "", gone, "contacts", "kim")
-		if !isConflict(err) || !strings.Contains(err.Error(), "BULKHEAD_HARD_DELETE=true") || !strings.Contains(err.Error(), "operation: delete") {
+		if !isInvalid(err) || !strings.Contains(err.Error(), "BULKHEAD_HARD_DELETE=true") || !strings.Contains(err.Error(), "operation: delete") {
 			t.Errorf("error %v", err)
 		}
 		if n := b.Count(`SELECT count(*) FROM ops.definitions`); n != 0 {

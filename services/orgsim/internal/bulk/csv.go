@@ -1,7 +1,6 @@
 package bulk
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -9,89 +8,27 @@ import (
 	"bulkhead/services/orgsim/internal/org"
 )
 
-// maxRecordLength is the largest number of characters in one CSV row (Salesforce: limits of CSV data).
-const maxRecordLength = 400_000
-
-// mode is where in a CSV record a scanner stands.
-type mode uint8
-
 const (
-	fieldStart mode = iota
-	bare            // in a value without quotes
-	quoted          // inside quotes
-	afterQuote      // behind a quote inside quotes: escaped, or the end of the value
+	// maxRecordLength is the largest number of characters in one CSV row (Salesforce: limits of CSV data).
+	maxRecordLength = 400_000
+	// maxHeaderLength is the largest number of characters in the row of field names (Salesforce: preparing CSV files).
+	maxHeaderLength = 32_000
+	// maxColumns is the largest number of fields in a row (Salesforce: limits of CSV data).
+	maxColumns = 5_000
 )
 
-// scanner finds where records end. A line break inside quotes ends nothing. It keeps its place between pieces, so the
-// bytes may come in any portions.
-type scanner struct {
-	delimiter byte
-	mode      mode
-	cr        bool // the last byte was a carriage return
-
-	// Which line breaks were seen between records and inside values.
-	endLF, endCRLF           bool
-	embeddedLF, embeddedCRLF bool
-}
-
-// next consumes bytes up to the end of a record. It returns how many it took, and whether they end a record; otherwise
-// it took them all.
-func (s *scanner) next(data []byte) (int, bool) {
-	for i, c := range data {
-		switch s.mode {
-		case quoted:
-			switch c {
-			case '"':
-				s.mode = afterQuote
-			case '\n':
-				if s.cr {
-					s.embeddedCRLF = true
-				} else {
-					s.embeddedLF = true
-				}
+// parseRow splits a record without its line break into cells, which share its text. problem says what is wrong with
+// its quotes; the cells read so far are returned with it.
+func parseRow(text string, delimiter byte, cells []string) (_ []string, problem string) {
+	if strings.IndexByte(text, '"') < 0 {
+		for {
+			end := strings.IndexByte(text, delimiter)
+			if end < 0 {
+				return append(cells, text), ""
 			}
-		case fieldStart, bare, afterQuote:
-			switch {
-			case c == '\n':
-				if s.cr {
-					s.endCRLF = true
-				} else {
-					s.endLF = true
-				}
-				s.mode, s.cr = fieldStart, false
-				return i + 1, true
-			case c == s.delimiter:
-				s.mode = fieldStart
-			case c == '"' && s.mode != bare:
-				s.mode = quoted
-			case c == '\r' && s.mode == afterQuote: // the break that follows decides
-			default:
-				s.mode = bare
-			}
-		}
-		s.cr = c == '\r'
-	}
-	return len(data), false
-}
-
-// trimBreak cuts the line break off a record.
-func trimBreak(line []byte) []byte {
-	if n := len(line); n > 0 && line[n-1] == '\n' {
-		line = line[:n-1]
-		if n > 1 && line[n-2] == '\r' {
-			line = line[:n-2]
+			cells, text = append(cells, text[:end]), text[end+1:]
 		}
 	}
-	return line
-}
-
-// blank says that a record consists of its line break only; such lines are no rows.
-func blank(line []byte) bool { return len(trimBreak(line)) == 0 }
-
-// parseRow splits a record without its line break into cells, which share one copy of its text. problem says what is
-// wrong with its quotes; the cells read so far are returned with it.
-func parseRow(line []byte, delimiter byte, cells []string) (_ []string, problem string) {
-	text := string(line)
 	for {
 		var cell string
 		if strings.HasPrefix(text, `"`) {
@@ -139,48 +76,78 @@ func closingQuote(text string) int {
 	}
 }
 
-// readRow parses a record of an upload with the given number of columns. A row that cannot be read comes back with its
-// Error set and exactly that number of cells.
-func readRow(line []byte, delimiter byte, columns int) org.Row {
-	cells, problem := parseRow(trimBreak(line), delimiter, make([]string, 0, columns))
+// parseHeader splits the first record of an upload, as it was sent, into field names. problem says why there can be no
+// rows under it. Nothing is cut off the names, neither spaces nor a byte order mark.
+func parseHeader(header []byte, delimiter byte) (names []string, problem string) {
+	names, problem = parseRow(string(trimBreak(header)), delimiter, nil)
 	switch {
 	case problem != "":
-	case len(cells) != columns:
-		problem = fmt.Sprintf("the row has %d values, the header has %d", len(cells), columns)
-	case len(line) > maxRecordLength && utf8.RuneCount(line) > maxRecordLength:
+	case longer(string(header), maxHeaderLength):
+		problem = fmt.Sprintf("it has more than %d characters", maxHeaderLength)
+	case len(names) > maxColumns:
+		problem = fmt.Sprintf("it has %d fields, more than %d", len(names), maxColumns)
+	}
+	return names, problem
+}
+
+// longer says whether a text has more characters than it may.
+func longer(text string, most int) bool {
+	return len(text) > most && utf8.RuneCountInString(text) > most
+}
+
+// rowReader makes rows of records. The cells of the rows lie in memory that is used again.
+type rowReader struct {
+	delimiter byte
+	columns   int
+	cells     []string // as many as were read since reset
+}
+
+// newRowReader returns a reader for uploads with the given number of columns. It takes few allocations as long as it
+// is reset after that many rows.
+func newRowReader(delimiter byte, columns, rows int) *rowReader {
+	return &rowReader{delimiter: delimiter, columns: columns, cells: make([]string, 0, columns*rows)}
+}
+
+// reset takes back the cells of every row that was read.
+func (r *rowReader) reset() {
+	clear(r.cells)
+	r.cells = r.cells[:0]
+}
+
+// read parses a record of an upload. A row that cannot be read comes back with its Error set and exactly as many cells
+// as there are columns. The cells are valid until reset; their texts are parts of the record.
+func (r *rowReader) read(line string) org.Row {
+	if len(r.cells)+r.columns > cap(r.cells) {
+		r.cells = make([]string, 0, max(r.columns, cap(r.cells)))
+	}
+	from := len(r.cells)
+	line = trimBreak(line)
+	// The bound makes append leave what lies behind this row alone.
+	cells, problem := parseRow(line, r.delimiter, r.cells[from:from:from+r.columns])
+	switch {
+	case problem != "":
+	case len(cells) != r.columns:
+		problem = fmt.Sprintf("the row has %d values, the header has %d", len(cells), r.columns)
+	case longer(line, maxRecordLength):
 		problem = fmt.Sprintf("the row has more than %d characters", maxRecordLength)
-	default:
+	case len(line) > org.MaxFieldLength:
 		for _, c := range cells {
-			if len(c) > org.MaxFieldLength && utf8.RuneCountInString(c) > org.MaxFieldLength {
+			if longer(c, org.MaxFieldLength) {
 				problem = fmt.Sprintf("a value has more than %d characters", org.MaxFieldLength)
 			}
 		}
 	}
 	row := org.Row{Cells: cells}
-	if problem == "" {
-		return row
-	}
-	// Salesforce fails such rows one by one; the code and the text are a guess.
-	row.Error = &org.RowError{Code: "INVALID_INPUT", Message: problem}
-	for len(row.Cells) < columns {
-		row.Cells = append(row.Cells, "")
-	}
-	row.Cells = row.Cells[:columns]
-	return row
-}
-
-// appendQuoted writes one cell as result files do: always quoted.
-func appendQuoted(b *bytes.Buffer, cell string) {
-	b.WriteByte('"')
-	for {
-		i := strings.IndexByte(cell, '"')
-		if i < 0 {
-			break
+	if problem != "" {
+		// Salesforce fails such rows one by one; the code and the text are a guess.
+		row.Error = &org.RowError{Code: "INVALID_INPUT", Message: problem}
+		for len(row.Cells) < r.columns {
+			row.Cells = append(row.Cells, "")
 		}
-		b.WriteString(cell[:i+1])
-		b.WriteByte('"')
-		cell = cell[i+1:]
+		row.Cells = row.Cells[:r.columns:r.columns]
 	}
-	b.WriteString(cell)
-	b.WriteByte('"')
+	if len(row.Cells) > 0 {
+		r.cells = r.cells[:from+r.columns]
+	}
+	return row
 }

@@ -30,7 +30,7 @@ func TestRowsAreReadAsRFC4180(t *testing.T) {
 		{"a quote that does not end", `"a,b`, []string{"a,b"}, "does not end"},
 	} {
 		t.Run(tc.does, func(t *testing.T) {
-			got, problem := parseRow([]byte(tc.line), ',', nil)
+			got, problem := parseRow(tc.line, ',', nil)
 			if !slices.Equal(got, tc.want) || (problem == "") != (tc.problem == "") || !strings.Contains(problem, tc.problem) {
 				t.Errorf("got %q %q", got, problem)
 			}
@@ -38,13 +38,13 @@ func TestRowsAreReadAsRFC4180(t *testing.T) {
 	}
 	t.Run("another number of values than the header fails the row", func(t *testing.T) {
 		for _, line := range []string{"a\n", "a,b,c\n"} {
-			if r := readRow([]byte(line), ',', 2); r.Error == nil || len(r.Cells) != 2 {
+			if r := newRowReader(',', 2, 1).read(line); r.Error == nil || len(r.Cells) != 2 {
 				t.Errorf("%q gave %+v", line, r)
 			}
 		}
 	})
 	t.Run("a value that is too large fails the row", func(t *testing.T) {
-		if r := readRow([]byte(strings.Repeat("x", 131_073)), ',', 1); !strings.Contains(r.Error.Error(), "131072") {
+		if r := newRowReader(',', 1, 1).read(strings.Repeat("x", 131_073)); !strings.Contains(r.Error.Error(), "131072") {
 			t.Errorf("got %.80s", r.Error)
 		}
 	})
@@ -58,7 +58,7 @@ func content(t testing.TB, u *Upload) (string, []string) {
 		t.Fatal(err)
 	}
 	var rows []string
-	if err := u.rows(0, u.Rows, func(_ int, line []byte) bool { rows = append(rows, string(line)); return true }); err != nil {
+	if err := u.rows(0, u.Rows, func(_ int, line string) bool { rows = append(rows, line); return true }); err != nil {
 		t.Fatal(err)
 	}
 	return all.String(), rows
@@ -82,7 +82,7 @@ func TestUploadsAreKeptByteForByte(t *testing.T) {
 		}
 		for _, at := range []int{0, 199, 200, 9_999, 10_000, rows - 1} {
 			var got string
-			if err := u.rows(at, at+1, func(n int, line []byte) bool { got = fmt.Sprint(n, string(line)); return true }); err != nil {
+			if err := u.rows(at, at+1, func(n int, line string) bool { got = fmt.Sprint(n, line); return true }); err != nil {
 				t.Fatal(err)
 			}
 			if want := fmt.Sprint(at, lines[at]); got != want || !strings.HasPrefix(lines[at], fmt.Sprint(at)+",") {
@@ -119,17 +119,17 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 		cell := rapid.StringOf(rapid.SampledFrom([]rune("ab,\"\n\r é")))
 		columns := rapid.IntRange(1, 4).Draw(rt, "columns")
 		rows := rapid.SliceOfN(rapid.SliceOfN(cell, columns, columns), 1, 30).Draw(rt, "rows")
-		var b bytes.Buffer
+		var b []byte
 		for _, r := range rows {
 			for i, c := range r {
 				if i > 0 {
-					b.WriteByte(',')
+					b = append(b, ',')
 				}
-				appendQuoted(&b, c)
+				b = appendQuoted(b, c)
 			}
-			b.WriteByte('\n')
+			b = append(b, '\n')
 		}
-		text := b.String()
+		text := string(b)
 		u, err := readUpload(iotest.OneByteReader(strings.NewReader("h\n"+text)), ',', 1<<20)
 		if err != nil {
 			rt.Fatal(err)
@@ -139,7 +139,7 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 			rt.Fatalf("%d rows of %d came back", len(lines), len(rows))
 		}
 		for i, line := range lines {
-			if got := readRow([]byte(line), ',', columns); got.Error != nil || !slices.Equal(got.Cells, rows[i]) {
+			if got := newRowReader(',', columns, 1).read(line); got.Error != nil || !slices.Equal(got.Cells, rows[i]) {
 				rt.Fatalf("row %d: %q became %q (%s)", i, rows[i], got.Cells, got.Error)
 			}
 		}
@@ -163,7 +163,7 @@ func FuzzUploadNeverLosesAByte(f *testing.F) {
 			t.Fatalf("%q came back as %q with %d rows of %d", text, all, len(rows), u.Rows)
 		}
 		for _, line := range rows {
-			if r := readRow([]byte(line), delimiter, 3); len(r.Cells) != 3 {
+			if r := newRowReader(delimiter, 3, 1).read(line); len(r.Cells) != 3 {
 				t.Fatalf("row %q has %d cells", line, len(r.Cells))
 			}
 		}

@@ -1,19 +1,23 @@
 // Package bulk is the simulated org's Bulk API 2.0 for ingest: jobs from create to result files.
 //
-// Start with Manager (every call of the API and the control API), then Job and its states, Upload (how a CSV is kept),
-// and process.go (what happens after a close).
+// Start with Manager, then lifecycle.go (what callers may do with a job, and the refusals), process.go (what happens
+// after a close), batch.go (how rows are saved in batches that may be put back), Upload (how a CSV is kept) and Results.
 //
 // What always holds:
 //   - a job moves Open → UploadComplete → InProgress → JobComplete | Failed, and to Aborted from the first three; after
-//     a close nobody ever sees Open again;
+//     a close nobody ever sees Open again, unless a fault says otherwise;
 //   - a job takes exactly one upload, kept byte for byte as it was sent;
-//   - every row has one outcome: created, updated, deleted, failed, or unprocessed when it was never attempted. The
-//     result files are written from the outcomes, so they agree with the counters unless a fault says otherwise;
+//   - every row is attempted once at most, also when its batch is put back, and has one outcome: created, updated,
+//     deleted, failed, or unprocessed when it was never attempted. The result files are written from the outcomes, so
+//     they agree with the counters unless a fault says otherwise;
 //   - nothing is undone: rows saved before an abort or a failure stay saved;
 //   - a job that was deleted, has vanished or is too old answers as if it had never been, but stays visible to the
 //     control API with its upload and outcomes.
 //
-// What is wrong with a file as a whole is found only after the close, and shows as state Failed with errorMessage.
-// Left to others: HTTP and who may call (package rest), what a row does (package org), when to misbehave (package
-// fault). A Manager is safe for concurrent use.
+// What is wrong with a file as a whole is found only after the close, and shows as state Failed with errorMessage. Ages
+// and limits go by the org's clock, and a job grows old when it is looked at.
+//
+// Left to others: HTTP and who calls (package rest), what a row does (package org), when to misbehave (package fault),
+// what nobody knows about real orgs (package switches; this package acts on the positions). A Manager is safe for
+// concurrent use.
 package bulk

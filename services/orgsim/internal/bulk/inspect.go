@@ -19,6 +19,7 @@ type View struct {
 	State               State     `json:"state"`
 	Gone                string    `json:"gone,omitempty"` // deleted, expired or vanished
 	CreatedAt           time.Time `json:"created_at"`
+	CreatedBy           string    `json:"created_by"` // id of the user
 	History             []Change  `json:"history"`
 	Closed              bool      `json:"closed"` // a close had its effect, so rows may have been saved
 	Uploaded            bool      `json:"uploaded"`
@@ -26,6 +27,7 @@ type View struct {
 	UploadRows          int       `json:"upload_rows"`
 	Processed           int64     `json:"processed"`
 	Failed              int64     `json:"failed"`
+	Retries             int       `json:"retries"` // how often a batch was put back
 	ErrorMessage        string    `json:"error_message,omitempty"`
 }
 
@@ -33,7 +35,7 @@ func (j *Job) view() View {
 	v := View{
 		ID: j.ID, Object: j.object.Name, Operation: string(j.Spec.Operation), ExternalIDFieldName: j.Spec.ExternalIDFieldName,
 		State: j.state, Gone: j.gone, CreatedAt: j.created, History: append([]Change(nil), j.history...),
-		Closed: j.closes > 0, Processed: j.processed, Failed: j.failed, ErrorMessage: j.message,
+		Closed: j.closes > 0, Processed: j.processed, Failed: j.failed, Retries: j.retries, CreatedBy: j.Spec.User, ErrorMessage: j.message,
 	}
 	if j.upload != nil {
 		v.Uploaded, v.UploadBytes, v.UploadRows = true, j.upload.Bytes, j.upload.Rows
@@ -71,7 +73,7 @@ func (m *Manager) View(id string) (View, bool) {
 // Await returns a job as soon as done says yes to it, or as it stands when ctx ends.
 func (m *Manager) Await(ctx context.Context, id string, done func(View) bool) (View, bool) {
 	for {
-		changed := m.changed.Chan()
+		changed, moved := m.changed.Chan(), m.Clock.Moved()
 		v, ok := m.View(id)
 		if !ok || done(v) {
 			return v, ok
@@ -80,6 +82,7 @@ func (m *Manager) Await(ctx context.Context, id string, done func(View) bool) (V
 		case <-ctx.Done():
 			return v, ok
 		case <-changed:
+		case <-moved: // time alone ends a job too
 		}
 	}
 }
@@ -122,11 +125,11 @@ func (m *Manager) WriteRows(w io.Writer, id string) error {
 	if u == nil {
 		return nil
 	}
-	header, _ := parseRow(trimBreak(u.header), u.delimiter, nil)
+	header, _ := parseHeader(u.header, u.delimiter)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	var failed error
-	err := u.rows(0, u.Rows, func(n int, line []byte) bool {
+	err := u.rows(0, u.Rows, func(n int, line string) bool {
 		failed = enc.Encode(m.rowView(j, plan, header, n, line))
 		return failed == nil
 	})
@@ -139,9 +142,9 @@ func (m *Manager) WriteRows(w io.Writer, id string) error {
 	return nil
 }
 
-func (m *Manager) rowView(j *Job, plan *org.Plan, header []string, n int, line []byte) RowView {
+func (m *Manager) rowView(j *Job, plan *org.Plan, header []string, n int, line string) RowView {
 	v := RowView{Row: n + 1, Outcome: outcomeNames[org.Unprocessed]}
-	cells := readRow(line, j.upload.delimiter, len(header)).Cells
+	cells := newRowReader(j.upload.delimiter, len(header), 1).read(line).Cells
 	if plan != nil {
 		v.Key = plan.KeyOf(cells)
 	} else { // the job has not begun, or its header was refused

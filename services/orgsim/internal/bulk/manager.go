@@ -2,10 +2,7 @@ package bulk
 
 import (
 	"context"
-	"errors"
-	"io"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -19,13 +16,11 @@ import (
 )
 
 const (
-	// openFor is how long a job may stay Open (Salesforce: 24 hours); then it counts as Aborted, which is a guess.
+	// openFor is how long a job may stay Open (Salesforce: 24 hours).
 	openFor = 24 * time.Hour
 	// keptFor is how long a finished job and its results can be read, and how long a job may live at all (Salesforce:
 	// 7 days).
 	keptFor = 7 * 24 * time.Hour
-	// day is the window of the org's rolling limits.
-	day = 24 * time.Hour
 )
 
 // Config is what a Manager works with; all members are needed.
@@ -50,15 +45,10 @@ type Manager struct {
 	jobs    map[string]*Job // by 15-character id
 	order   []*Job          // by creation
 	number  uint64
-	batches []batchCount
+	usage   usage
 	ctx     context.Context
 	stop    context.CancelFunc
 	running sync.WaitGroup
-}
-
-type batchCount struct {
-	at time.Time
-	n  int
 }
 
 // NewManager returns an org without jobs.
@@ -80,7 +70,7 @@ func (m *Manager) Stop() {
 func (m *Manager) Reset() {
 	m.Stop()
 	m.mu.Lock()
-	m.jobs, m.order, m.batches = map[string]*Job{}, nil, nil
+	m.jobs, m.order, m.usage = map[string]*Job{}, nil, usage{}
 	m.ctx, m.stop = context.WithCancel(context.Background())
 	m.mu.Unlock()
 	m.changed.Broadcast()
@@ -88,18 +78,32 @@ func (m *Manager) Reset() {
 
 // Create makes an Open job.
 func (m *Manager) Create(spec Spec) (CreateInfo, error) {
-	set := m.Settings.Get()
-	object, err := spec.check(m.Store.Model(), set.HardDelete)
+	j, err := m.create(spec)
 	if err != nil {
 		return CreateInfo{}, err
 	}
+	defer j.mu.Unlock()
+	return j.createInfo(), nil
+}
+
+// create makes an Open job and returns it with its lock held, so that nobody sees it before the caller is done with it.
+func (m *Manager) create(spec Spec) (*Job, error) {
+	set := m.Settings.Get()
+	object, err := spec.check(m.Store.Model(), set.HardDelete)
+	if err != nil {
+		return nil, err
+	}
+	if spec.User == "" {
+		spec.User = m.Store.Identity().UserID
+	}
 	now := m.Clock.Now()
-	j := &Job{Spec: spec, object: object, user: m.Store.Identity().UserID, created: now}
+	j := &Job{Spec: spec, object: object, created: now}
 	j.set(Open, now)
+	j.mu.Lock()
 	m.mu.Lock()
-	if m.batchesToday(now) >= set.DailyBatchLimit {
+	if m.usage.at(now).batches >= set.DailyBatchLimit {
 		m.mu.Unlock()
-		return CreateInfo{}, refuse(400, "EXCEEDEDQUOTA", "ExceededQuota : the daily limit of %d batches is used up", set.DailyBatchLimit)
+		return nil, refuse(400, "EXCEEDEDQUOTA", tooManyBatches, set.DailyBatchLimit)
 	}
 	m.number++
 	j.ID = m.Store.NewID("750", m.number)
@@ -107,24 +111,32 @@ func (m *Manager) Create(spec Spec) (CreateInfo, error) {
 	m.order = append(m.order, j)
 	m.mu.Unlock()
 	m.changed.Broadcast()
-	return j.createInfo(), nil
+	return j, nil
 }
 
-// batchesToday counts the internal batches of the last 24 hours; the caller holds mu.
-func (m *Manager) batchesToday(now time.Time) int {
-	m.batches = slices.DeleteFunc(m.batches, func(b batchCount) bool { return now.Sub(b.at) >= day })
-	n := 0
-	for _, b := range m.batches {
-		n += b.n
+// Permit refuses users who may not work with a job: it is for its creator and for those who have the permission "Manage
+// Data Integrations". "" is whoever needs no permission.
+func (m *Manager) Permit(id, user string) error {
+	j, err := m.find(id)
+	if err != nil {
+		return err
 	}
-	return n
+	if user != "" && user != j.Spec.User && !m.manages(user) {
+		return refuse(400, "INVALIDUSER", "InvalidUser : The job %s belongs to another user", j.ID)
+	}
+	return nil
+}
+
+func (m *Manager) manages(user string) bool {
+	u, known := m.Store.User(user)
+	return known && u.ManageData
 }
 
 // BatchesToday is the number of internal batches of the last 24 hours.
 func (m *Manager) BatchesToday() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.batchesToday(m.Clock.Now())
+	return m.usage.at(m.Clock.Now()).batches
 }
 
 // find returns a job that the API still shows, with its age applied to it.
@@ -159,7 +171,7 @@ func (m *Manager) age(j *Job) {
 	if j.gone != "" {
 		return
 	}
-	if j.state == Open && now.Sub(j.created) > openFor {
+	if j.overdue(now) && m.Switches.Get(switches.OpenTooLong) == switches.JobAborted {
 		j.set(Aborted, j.created.Add(openFor))
 	}
 	if (j.state.Terminal() && now.Sub(j.finished) > keptFor) || (!j.state.Terminal() && now.Sub(j.created) > keptFor) {
@@ -167,6 +179,9 @@ func (m *Manager) age(j *Job) {
 		j.stopWork()
 	}
 }
+
+// overdue says that a job has been Open for longer than it may; the caller holds mu.
+func (j *Job) overdue(now time.Time) bool { return j.state == Open && now.Sub(j.created) > openFor }
 
 // stopWork tells the processing of a job to end; the caller holds j.mu.
 func (j *Job) stopWork() {
@@ -184,112 +199,6 @@ func (m *Manager) Describe(id string) (object, operation, id18 string) {
 	return j.object.Name, string(j.Spec.Operation), j.ID
 }
 
-// Upload takes the CSV of a job and returns its number of rows. A body that breaks off leaves the job as it was.
-func (m *Manager) Upload(id string, body io.Reader) (int, error) {
-	j, err := m.find(id)
-	if err != nil {
-		return 0, err
-	}
-	if err := j.beginUpload(); err != nil {
-		return 0, err
-	}
-	set := m.Settings.Get()
-	u, err := readUpload(body, delimiters[j.Spec.ColumnDelimiter], set.MaxUploadBytes/4*3)
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.uploading = false
-	switch {
-	case errors.Is(err, errTooLarge):
-		return 0, refuse(400, "BULK_API_ERROR", "The uploaded data is larger than %d bytes after base64 encoding", set.MaxUploadBytes)
-	case err != nil:
-		return 0, refuse(400, "CLIENTINPUTERROR", "ClientInputError : the request body could not be read: %v", err)
-	case j.state != Open || j.gone != "":
-		return 0, j.notOpen()
-	}
-	j.upload, j.modified = u, m.Clock.Now()
-	m.changed.Broadcast()
-	return u.Rows, nil
-}
-
-func (j *Job) beginUpload() error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.state != Open {
-		return j.notOpen()
-	}
-	if j.upload != nil || j.uploading {
-		// The spelling and the short id in angle brackets are the real ones.
-		const text = "Found multipe contents for job: <%s>, please 'Close' / 'Abort' / 'Delete' the current Job " + //nolint:misspell // as real orgs write it
-			"then create a new Job and make sure you only do 'PUT' once on a given Job."
-		return refuse(400, "BULK_API_ERROR", text, j.ID[:sfid.Len15])
-	}
-	j.uploading = true
-	return nil
-}
-
-func (j *Job) notOpen() error {
-	return refuse(400, "INVALIDJOBSTATE", "InvalidJobState : Uploading data is allowed only on an Open job, not in state %s", j.state)
-}
-
-// Close ends the upload and queues the job.
-func (m *Manager) Close(id string) (ShortInfo, error) {
-	j, err := m.find(id)
-	if err != nil {
-		return ShortInfo{}, err
-	}
-	j.mu.Lock()
-	if j.state != Open {
-		defer j.mu.Unlock()
-		return ShortInfo{}, refuse(400, "INVALIDJOBSTATE", "InvalidJobState : Closing is allowed only for an Open job, not in state %s", j.state)
-	}
-	if j.uploading {
-		defer j.mu.Unlock()
-		return ShortInfo{}, refuse(400, "INVALIDJOBSTATE", "InvalidJobState : The upload of the job is not finished")
-	}
-	j.set(UploadComplete, m.Clock.Now())
-	j.closes++
-	info := j.short()
-	m.mu.Lock()
-	ctx, cancel := context.WithCancel(m.ctx)
-	if m.ctx.Err() == nil {
-		m.running.Go(func() { m.run(ctx, j) })
-	}
-	m.mu.Unlock()
-	j.cancel = cancel
-	j.mu.Unlock()
-	m.changed.Broadcast()
-	return info, nil
-}
-
-// Abort stops a job that has not ended. Transactions that are under way still finish.
-func (m *Manager) Abort(id string) (ShortInfo, error) {
-	j, err := m.find(id)
-	if err != nil {
-		return ShortInfo{}, err
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.state.Terminal() {
-		return ShortInfo{}, refuse(400, "INVALIDJOBSTATE", "Aborting already Completed Job not allowed")
-	}
-	m.end(j, Aborted, "")
-	return j.short(), nil
-}
-
-// end moves a job into a terminal state; the caller holds j.mu.
-func (m *Manager) end(j *Job, state State, message string) {
-	j.message = message
-	if !j.started.IsZero() {
-		j.total = time.Since(j.started)
-	}
-	if j.foreign == 0 && state == JobComplete {
-		j.foreign = m.Faults.Foreign(j.subject())
-	}
-	j.set(state, m.Clock.Now())
-	j.stopWork()
-	m.changed.Broadcast()
-}
-
 func (j *Job) subject() fault.Subject {
 	return fault.Subject{Object: j.object.Name, Operation: string(j.Spec.Operation), Job: j.ID}
 }
@@ -302,22 +211,9 @@ func (m *Manager) Info(id string, asked float64) (Info, error) {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.info(asked), nil
-}
-
-// Delete removes a job that is queued or has ended.
-func (m *Manager) Delete(id string) error {
-	j, err := m.find(id)
-	if err != nil {
-		return err
+	i := j.info(asked, m.Switches.Get(switches.UnprocessedCounted) == switches.Counted)
+	if j.back.apply(&i, m.Settings.Get().TransactionRows) {
+		m.changed.Broadcast()
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.state == Open || j.state == InProgress {
-		return refuse(400, "API_ERROR", "Error encountered when deleting the job because the job is not terminated")
-	}
-	j.gone = GoneDeleted
-	j.stopWork()
-	m.changed.Broadcast()
-	return nil
+	return i, nil
 }

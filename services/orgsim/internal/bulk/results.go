@@ -1,14 +1,13 @@
 package bulk
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"strconv"
 
 	"bulkhead/services/orgsim/internal/org"
 	"bulkhead/services/orgsim/internal/sfid"
+	"bulkhead/services/orgsim/internal/switches"
 )
 
 // File is one of the three result files.
@@ -21,47 +20,80 @@ const (
 	UnprocessedFile
 )
 
-// Results are the rows of one result file of a finished job, ready to be written.
+// Results are the rows of one result file, ready to be written.
 type Results struct {
 	m    *Manager
 	j    *Job
 	file File
-	// blankID leaves sf__Id of failed rows empty, as API versions below 53 do.
-	blankID bool
-	out     *bytes.Buffer
+	// headerOnly leaves out all rows.
+	headerOnly bool
+
+	upload  *Upload   // nil when there is none
+	plan    *org.Plan // nil when the header was refused, or not looked at yet
+	foreign []map[string]string
+	form    form
+	rows    rowWriter
+
+	// Of the block that is being written; used again.
+	states   []rowState
+	errors   map[int]string
+	rewrites map[int]map[string]string
+	picked   []pickedRow
+	out      []byte
 }
 
-// Results returns a result file; it is refused while the job has not ended. asked is the API version of the request.
+// pickedRow is a row that belongs into the file: where its record stands in the text of its block.
+type pickedRow struct{ row, from, to int }
+
+// Results returns a result file. While the job has not ended, it is refused or shows part of the rows, as the switch
+// unfinished_results says. asked is the API version of the request: failed rows name their record from 53.0 on.
 func (m *Manager) Results(id string, file File, asked float64) (*Results, error) {
 	j, err := m.find(id)
 	if err != nil {
 		return nil, err
 	}
+	r := &Results{m: m, j: j, file: file, form: m.resultForm(&j.Spec)}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if !j.state.Terminal() {
-		return nil, refuse(400, "INVALIDJOBSTATE", "InvalidJobState : Results are available only when the job has ended; it is in state %s", j.state)
+		switch m.Switches.Get(switches.UnfinishedResults) {
+		case switches.ResultsHeaderOnly:
+			r.headerOnly = true
+		case switches.ResultsPartial:
+			r.headerOnly = file == UnprocessedFile // nobody knows yet which rows will never be tried
+		default:
+			return nil, refuse(400, "INVALIDJOBSTATE", "InvalidJobState : Results are available only when the job has ended; it is in state %s", j.state)
+		}
 	}
-	return &Results{m: m, j: j, file: file, blankID: asked < 53, out: &bytes.Buffer{}}, nil
+	r.upload, r.plan = j.upload, j.plan
+	if file == SuccessfulFile {
+		r.foreign = j.foreign
+	}
+	if r.plan == nil {
+		r.headerOnly = r.headerOnly || file != UnprocessedFile
+		return r, nil
+	}
+	r.rows = newRowWriter(r.form, r.upload, r.plan, m.Store.IDs(j.object))
+	r.rows.withID = file == SuccessfulFile || asked >= 53
+	return r, nil
 }
 
 // WriteTo streams the file. The rows of an aborted job may still grow by transactions that were under way.
 func (r *Results) WriteTo(w io.Writer) (int64, error) {
 	var total int64
 	send := func() error {
-		n, err := w.Write(r.out.Bytes())
+		n, err := w.Write(r.out)
 		total += int64(n)
-		r.out.Reset()
+		r.out = r.out[:0]
 		return err
 	}
-	u := r.j.upload
 	r.header()
-	if u == nil {
+	if r.upload == nil || r.headerOnly {
 		return total, send()
 	}
 	set := r.m.Settings.Get()
 	var mix *rand.Rand
-	order := make([]int, len(u.blocks))
+	order := make([]int, len(r.upload.blocks))
 	for i := range order {
 		order[i] = i
 	}
@@ -70,100 +102,101 @@ func (r *Results) WriteTo(w io.Writer) (int64, error) {
 		mix.Shuffle(len(order), func(a, b int) { order[a], order[b] = order[b], order[a] })
 	}
 	for _, i := range order {
-		if err := r.block(&u.blocks[i], mix); err != nil {
+		if err := r.block(&r.upload.blocks[i], mix); err != nil {
 			return total, err
 		}
 		if err := send(); err != nil {
 			return total, err
 		}
 	}
-	if r.file == SuccessfulFile {
-		r.foreign()
-	}
+	r.foreignRows()
 	return total, send()
 }
 
 // header writes the first line: the sf__ columns in quotes, then the header as it was uploaded.
 func (r *Results) header() {
-	var own []byte
-	if u := r.j.upload; u != nil {
-		own = trimBreak(u.header)
-	}
-	d := delimiters[r.j.Spec.ColumnDelimiter]
 	if r.file != UnprocessedFile {
-		r.out.WriteString(`"sf__Id"`)
-		r.out.WriteByte(d)
-		if r.file == SuccessfulFile {
-			r.out.WriteString(`"sf__Created"`)
-		} else {
-			r.out.WriteString(`"sf__Error"`)
+		second := "sf__Created"
+		if r.file == FailedFile {
+			second = "sf__Error"
 		}
-		if len(own) > 0 {
-			r.out.WriteByte(d)
-		}
+		r.out = appendQuoted(r.out, "sf__Id")
+		r.out = append(r.out, r.form.delimiter)
+		r.out = appendQuoted(r.out, second)
 	}
-	r.out.Write(own)
-	r.out.WriteByte('\n')
+	if r.upload != nil {
+		own := string(trimBreak(r.upload.header))
+		if r.file != UnprocessedFile && own != "" {
+			r.out = append(r.out, r.form.delimiter)
+		}
+		r.out = r.form.appendRaw(r.out, own, r.upload.delimiter)
+	}
+	r.out = append(r.out, r.form.ending...)
 }
 
 // block writes the rows of one block that belong into the file.
 func (r *Results) block(b *block, mix *rand.Rand) error {
-	states, texts := r.states(b)
-	wanted := 0
-	for _, s := range states {
-		if r.belongs(s) {
-			wanted++
-		}
-	}
-	if wanted == 0 {
+	if r.look(b) == 0 {
 		return nil
 	}
-	data, err := b.open()
+	buffer, err := b.open()
 	if err != nil {
 		return fmt.Errorf("upload of job %s: %w", r.j.ID, err)
 	}
-	lines := make([][]byte, 0, wanted)
-	rows := make([]int, 0, wanted)
-	r.j.upload.lines(data, b.first, func(row int, line []byte) bool {
-		if r.belongs(states[row-b.first]) {
-			lines, rows = append(lines, line), append(rows, row)
+	defer giveBack(buffer)
+	text := *buffer
+	r.picked = r.picked[:0]
+	r.upload.lines(text, b.first, func(row, from, to int) bool {
+		if r.belongs(r.states[row-b.first]) {
+			r.picked = append(r.picked, pickedRow{row, from, to})
 		}
 		return true
 	})
 	if mix != nil {
-		mix.Shuffle(len(rows), func(x, y int) {
-			lines[x], lines[y] = lines[y], lines[x]
-			rows[x], rows[y] = rows[y], rows[x]
-		})
+		mix.Shuffle(len(r.picked), func(x, y int) { r.picked[x], r.picked[y] = r.picked[y], r.picked[x] })
 	}
-	for i, row := range rows {
-		s := states[row-b.first]
-		r.row(s, texts[row], lines[i])
+	for _, p := range r.picked {
+		s := r.states[p.row-b.first]
+		from := len(r.out)
+		r.row(s, p.row, trimBreak(text[p.from:p.to]))
 		if s.flags&doubled != 0 {
-			r.row(s, texts[row], lines[i])
+			r.out = append(r.out, r.out[from:]...)
 		}
 	}
 	return nil
 }
 
-// states copies the outcomes of a block, so that no lock is held while the caller reads slowly.
-func (r *Results) states(b *block) ([]rowState, map[int]string) {
+// look copies the outcomes of a block, so that no lock is held while the caller reads slowly, and returns how many of its
+// rows belong into the file.
+func (r *Results) look(b *block) (wanted int) {
+	if cap(r.states) < b.rows {
+		r.states = make([]rowState, b.rows)
+	}
+	r.states = r.states[:b.rows]
+	clear(r.states)
+	r.errors, r.rewrites = map[int]string{}, map[int]map[string]string{}
 	r.j.mu.Lock()
 	defer r.j.mu.Unlock()
-	states := make([]rowState, b.rows)
-	if r.j.rows == nil { // the file failed as a whole: every row is unprocessed
-		return states, nil
+	if r.j.rows != nil { // else the file failed as a whole: every row is unprocessed
+		copy(r.states, r.j.rows[b.first:b.first+b.rows])
 	}
-	copy(states, r.j.rows[b.first:b.first+b.rows])
-	texts := map[int]string{}
-	if r.file == FailedFile {
-		for i, s := range states {
-			if s.result == org.Failed {
-				texts[b.first+i] = r.j.errors[b.first+i]
+	for i, s := range r.states {
+		if !r.belongs(s) {
+			continue
+		}
+		wanted++
+		if row := b.first + i; r.file == FailedFile {
+			r.errors[row] = r.j.errors[row]
+		}
+	}
+	if len(r.j.rewrites) > 0 {
+		for row := b.first; row < b.first+b.rows; row++ {
+			if texts, ok := r.j.rewrites[row]; ok {
+				r.rewrites[row] = texts
 			}
 		}
 	}
-	return states, texts
+	return wanted
 }
 
 func (r *Results) belongs(s rowState) bool {
@@ -181,60 +214,29 @@ func (r *Results) belongs(s rowState) bool {
 }
 
 // row writes one row: unprocessed ones as they were uploaded, the others with every value quoted.
-func (r *Results) row(s rowState, text string, line []byte) {
-	line = trimBreak(line)
-	if r.file == UnprocessedFile {
-		r.out.Write(line)
-		r.out.WriteByte('\n')
-		return
+func (r *Results) row(s rowState, row int, record []byte) {
+	switch {
+	case r.file == UnprocessedFile:
+		r.out = r.form.appendRaw(r.out, string(record), r.upload.delimiter)
+		r.out = append(r.out, r.form.ending...)
+	case r.rewrites[row] != nil:
+		r.out = r.rows.appendRewritten(r.out, s, r.errors[row], string(record), r.rewrites[row])
+	default:
+		r.out = r.rows.append(r.out, s, r.errors[row], record)
 	}
-	d := r.j.upload.delimiter
-	id := ""
-	if s.flags&hasID != 0 && (r.file == SuccessfulFile || !r.blankID) {
-		id = r.m.Store.ID(r.j.object, s.id)
-	}
-	appendQuoted(r.out, id)
-	r.out.WriteByte(d)
-	if r.file == SuccessfulFile {
-		appendQuoted(r.out, strconv.FormatBool(s.result == org.Created))
-	} else {
-		appendQuoted(r.out, text)
-	}
-	columns := r.j.plan.Columns
-	cells, _ := parseRow(line, d, make([]string, 0, len(columns)))
-	for i, c := range columns {
-		cell := ""
-		if i < len(cells) && c.Exact { // a column whose case differs from the API name comes back blank
-			cell = cells[i]
-		}
-		r.out.WriteByte(d)
-		appendQuoted(r.out, cell)
-	}
-	r.out.WriteByte('\n')
 }
 
-// foreign writes rows that nobody uploaded.
-func (r *Results) foreign() {
-	r.j.mu.Lock()
-	n := r.j.foreign
-	r.j.mu.Unlock()
-	if r.j.plan == nil {
+// foreignRows writes rows that nobody uploaded.
+func (r *Results) foreignRows() {
+	if r.plan == nil {
 		return
 	}
-	for i := range n {
-		d := r.j.upload.delimiter
-		id := sfid.To18(sfid.Make(r.j.object.KeyPrefix, "zz", uint64(i)))
-		appendQuoted(r.out, id)
-		r.out.WriteByte(d)
-		appendQuoted(r.out, "true")
-		for c := range r.j.plan.Columns {
-			r.out.WriteByte(d)
-			cell := ""
-			if c == r.j.plan.Key {
-				cell = "foreign-" + r.j.ID + "-" + strconv.Itoa(i+1)
-			}
-			appendQuoted(r.out, cell)
+	for i, texts := range r.foreign {
+		cells := make([]string, len(r.plan.Columns))
+		if r.plan.Key >= 0 {
+			cells[r.plan.Key] = fmt.Sprintf("foreign-%s-%d", r.j.ID, i+1)
 		}
-		r.out.WriteByte('\n')
+		id := sfid.To18(sfid.Make(r.j.object.KeyPrefix, "zz", uint64(i)))
+		r.out = r.rows.appendTexts(r.out, id, "sf__Created", "true", cells, texts)
 	}
 }

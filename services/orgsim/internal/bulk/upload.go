@@ -1,10 +1,13 @@
 package bulk
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"sync"
 
-	"github.com/klauspost/compress/zstd"
+	"github.com/klauspost/compress/s2"
 )
 
 const (
@@ -15,23 +18,12 @@ const (
 	blockRows = 200
 	// batchAlign makes blocks end where internal batches end by default.
 	batchAlign = 10_000
+	// readBytes is how much of an upload is asked for at a time.
+	readBytes = 64 << 10
 )
 
 // errTooLarge says that an upload is above the limit.
 var errTooLarge = errors.New("upload is too large")
-
-// Both are safe for concurrent use of EncodeAll and DecodeAll.
-var (
-	encoder = must(zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2)))
-	decoder = must(zstd.NewReader(nil, zstd.WithDecoderConcurrency(0)))
-)
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err) // fixed options: only a programming error gets here
-	}
-	return v
-}
 
 // Upload is the CSV of a job, byte for byte: a header and blocks of whole records, compressed.
 type Upload struct {
@@ -51,42 +43,52 @@ type block struct {
 	rows   int
 }
 
+// buffers are for the text of one block; they are returned empty, with the room of the largest that they held.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, blockBytes+readBytes); return &b }}
+
+// maxKept is the room of the largest buffer that is kept for its next use.
+const maxKept = 4 * blockBytes
+
+func giveBack(b *[]byte) {
+	if cap(*b) <= maxKept {
+		*b = (*b)[:0]
+		buffers.Put(b)
+	}
+}
+
+// receiver takes an upload in.
+type receiver struct {
+	u        *Upload
+	text     []byte // records that are in no block yet, and the beginning of the next
+	line     int    // where in text the present record begins
+	rows     int    // whole rows in text
+	inHeader bool
+	packed   *[]byte
+}
+
 // readUpload takes a CSV to its end. Only the size can be wrong with it: everything else is found after the close.
 func readUpload(r io.Reader, delimiter byte, limit int64) (*Upload, error) {
-	u := &Upload{delimiter: delimiter}
+	text, packed := buffers.Get().(*[]byte), buffers.Get().(*[]byte)
+	in := receiver{u: &Upload{delimiter: delimiter}, text: *text, packed: packed, inHeader: true}
+	defer func() {
+		*text = in.text
+		giveBack(text)
+		giveBack(packed)
+	}()
 	sc := scanner{delimiter: delimiter}
-	var pending []byte // records not yet in a block, and the beginning of the next
-	line := 0          // where in pending the present record begins
-	rows := 0          // in pending
-	inHeader := true
-	endRecord := func() {
-		switch {
-		case inHeader:
-			u.header, inHeader = append([]byte(nil), pending...), false
-			pending = pending[:0]
-		case !blank(pending[line:]):
-			rows++
-			u.Rows++
-			if u.Rows%blockRows == 0 && (len(pending) >= blockBytes || u.Rows%batchAlign == 0) {
-				u.seal(pending, rows)
-				pending, rows = pending[:0], 0
-			}
-		}
-		line = len(pending)
-	}
-	buf := make([]byte, 64<<10)
 	for {
-		n, err := r.Read(buf)
-		u.Bytes += int64(n)
-		if u.Bytes > limit {
+		in.makeRoom()
+		at := len(in.text)
+		n, err := r.Read(in.text[at:cap(in.text)])
+		in.text = in.text[:at+n]
+		in.u.Bytes += int64(n)
+		if in.u.Bytes > limit {
 			return nil, errTooLarge
 		}
-		for data := buf[:n]; len(data) > 0; {
-			took, ended := sc.next(data)
-			pending = append(pending, data[:took]...)
-			data = data[took:]
-			if ended {
-				endRecord()
+		for at < len(in.text) {
+			took, ended := sc.next(in.text[at:])
+			if at += took; ended {
+				at -= in.endRecord(at)
 			}
 		}
 		if errors.Is(err, io.EOF) {
@@ -96,24 +98,77 @@ func readUpload(r io.Reader, delimiter byte, limit int64) (*Upload, error) {
 			return nil, err
 		}
 	}
-	if len(pending) > line { // the last record need not end in a line break
-		endRecord()
+	if len(in.text) > in.line { // the last record need not end in a line break
+		in.endRecord(len(in.text))
 	}
-	if len(pending) > 0 {
-		u.seal(pending, rows)
+	if len(in.text) > 0 {
+		in.seal(len(in.text))
 	}
-	u.breaks = sc
-	return u, nil
+	in.u.breaks = sc
+	return in.u, nil
 }
 
-func (u *Upload) seal(data []byte, rows int) {
-	u.blocks = append(u.blocks, block{
-		packed: encoder.EncodeAll(data, nil), size: len(data), first: u.Rows - rows, rows: rows,
-	})
+// makeRoom sees to it that there is space to read into.
+func (in *receiver) makeRoom() {
+	if cap(in.text)-len(in.text) >= readBytes {
+		return
+	}
+	grown := make([]byte, len(in.text), 2*cap(in.text)+readBytes)
+	copy(grown, in.text)
+	in.text = grown
 }
 
-func (b *block) open() ([]byte, error) {
-	return decoder.DecodeAll(b.packed, make([]byte, 0, b.size))
+// endRecord notes that a record ends at a place in the text, and returns how many bytes before it went away.
+func (in *receiver) endRecord(end int) int {
+	u := in.u
+	begin := in.line
+	in.line = end
+	if in.inHeader {
+		u.header, in.inHeader = bytes.Clone(in.text[:end]), false
+		return in.shift(end)
+	}
+	if !blank(in.text[begin:end]) {
+		in.rows++
+		u.Rows++
+	}
+	if u.Rows%blockRows == 0 && (end >= blockBytes || (u.Rows%batchAlign == 0 && in.rows > 0)) {
+		in.seal(end)
+		return in.shift(end)
+	}
+	return 0
+}
+
+// shift drops the beginning of the text.
+func (in *receiver) shift(n int) int {
+	in.text = in.text[:copy(in.text, in.text[n:])]
+	in.line = 0
+	return n
+}
+
+// seal makes a block of the first n bytes of the text.
+func (in *receiver) seal(n int) {
+	u := in.u
+	// Encode uses the buffer when it is large enough, and returns what it used.
+	packed := s2.Encode((*in.packed)[:cap(*in.packed)], in.text[:n])
+	if cap(packed) > cap(*in.packed) {
+		*in.packed = packed
+	}
+	u.blocks = append(u.blocks, block{packed: bytes.Clone(packed), size: n, first: u.Rows - in.rows, rows: in.rows})
+	in.rows = 0
+}
+
+// open unpacks a block into a buffer, which is to be given back.
+func (b *block) open() (*[]byte, error) {
+	buffer := buffers.Get().(*[]byte)
+	if cap(*buffer) < b.size {
+		*buffer = make([]byte, 0, b.size)
+	}
+	text, err := s2.Decode((*buffer)[:b.size], b.packed)
+	if err != nil {
+		return nil, fmt.Errorf("block of rows from %d: %w", b.first, err)
+	}
+	*buffer = text
+	return buffer, nil
 }
 
 // WriteTo writes the CSV as it was uploaded.
@@ -124,35 +179,36 @@ func (u *Upload) WriteTo(w io.Writer) (int64, error) {
 		if err != nil {
 			return total, err
 		}
-		var data []byte
-		if data, err = u.blocks[i].open(); err == nil {
-			n, err = w.Write(data)
+		var text *[]byte
+		if text, err = u.blocks[i].open(); err == nil {
+			n, err = w.Write(*text)
 			total += int64(n)
+			giveBack(text)
 		}
 	}
 	return total, err
 }
 
-// lines calls f with every row of a block: its number from 0 and its record with the line break. f returns false to
-// stop. The record is valid only during the call.
-func (u *Upload) lines(data []byte, first int, f func(row int, line []byte) bool) {
+// lines calls f with every row of a block: its number from 0 and where in the text its record with the line break
+// stands. f returns false to stop.
+func (u *Upload) lines(text []byte, first int, f func(row, from, to int) bool) {
 	sc := scanner{delimiter: u.delimiter}
-	for row := first; len(data) > 0; {
-		n, _ := sc.next(data)
-		line := data[:n]
-		data = data[n:]
-		if blank(line) {
-			continue
+	for row, from := first, 0; from < len(text); {
+		n, _ := sc.next(text[from:])
+		to := from + n
+		if !blank(text[from:to]) {
+			if !f(row, from, to) {
+				return
+			}
+			row++
 		}
-		if !f(row, line) {
-			return
-		}
-		row++
+		from = to
 	}
 }
 
-// rows calls f with the rows from start up to, not including, end.
-func (u *Upload) rows(start, end int, f func(row int, line []byte) bool) error {
+// rows calls f with the rows from start up to, not including, end: the number from 0 and the record with its line break.
+// Records share the memory of their block.
+func (u *Upload) rows(start, end int, f func(row int, line string) bool) error {
 	for i := range u.blocks {
 		b := &u.blocks[i]
 		if b.first+b.rows <= start {
@@ -161,17 +217,19 @@ func (u *Upload) rows(start, end int, f func(row int, line []byte) bool) error {
 		if b.first >= end {
 			return nil
 		}
-		data, err := b.open()
+		buffer, err := b.open()
 		if err != nil {
 			return err
 		}
+		text := string(*buffer)
 		stopped := false
-		u.lines(data, b.first, func(row int, line []byte) bool {
+		u.lines(*buffer, b.first, func(row, from, to int) bool {
 			if row >= start && row < end {
-				stopped = !f(row, line)
+				stopped = !f(row, text[from:to])
 			}
 			return !stopped && row+1 < end
 		})
+		giveBack(buffer)
 		if stopped {
 			return nil
 		}

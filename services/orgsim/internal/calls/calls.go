@@ -8,14 +8,21 @@ package calls
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"bulkhead/services/orgsim/internal/settings"
 	"bulkhead/services/orgsim/internal/wake"
 )
 
-// Keep is how many calls are kept, some 250 bytes each.
-const Keep = 500_000
+const (
+	// Keep is how many calls are kept, some 300 bytes each.
+	Keep = 200_000
+	// maxPath bounds the path that a call keeps, in bytes, so that nobody fills the memory with long ones.
+	maxPath = 512
+)
 
 // Call is one request.
 type Call struct {
@@ -34,6 +41,12 @@ type Call struct {
 	Applied bool  `json:"applied"`
 	Rows    int   `json:"rows,omitempty"`       // of an upload
 	Sent    int64 `json:"bytes_sent,omitempty"` // of the answer's body, before compression
+	// Received counts the bytes of the request's body as they came over the wire, as far as they were read.
+	Received int64 `json:"bytes_received,omitempty"`
+	// Took is how long the org was busy with the request, in real time, waits that a fault asked for included.
+	Took settings.Duration `json:"took"`
+	// User is the Id of the user whose session the request carried; "" without a session.
+	User string `json:"user,omitempty"`
 	// Faults are the ids of the fault rules that took effect.
 	Faults []string `json:"faults,omitempty"`
 }
@@ -47,8 +60,12 @@ type Log struct {
 	changed wake.Signal
 }
 
-// Begin adds a call and returns its number.
+// Begin adds a call and returns its number. A long path is shortened.
 func (l *Log) Begin(c Call) int64 {
+	if len(c.Path) > maxPath {
+		c.Path = strings.ToValidUTF8(c.Path[:maxPath], "") + "…"
+	}
+	c.Path = strings.Clone(c.Path) // the request it is a part of may go
 	l.mu.Lock()
 	if len(l.calls) == 0 && l.first == 0 {
 		l.first = 1
@@ -80,9 +97,11 @@ func (l *Log) End(n int64, change func(*Call)) {
 // Filter chooses calls; empty members choose all.
 type Filter struct {
 	Since    int64 // numbers above this
+	Before   int64 // numbers below this; 0 = no bound
 	Endpoint string
 	Job      string
 	Done     bool // completed calls only
+	Newest   bool // latest first, and Limit keeps the latest
 	Limit    int  // 0 = no limit
 }
 
@@ -90,17 +109,32 @@ func (f Filter) wants(c *Call) bool {
 	return (f.Endpoint == "" || c.Endpoint == f.Endpoint) && (f.Job == "" || c.Job == f.Job) && (!f.Done || c.Done)
 }
 
-// List returns copies of the chosen calls, oldest first.
+// List returns copies of the chosen calls, oldest first unless the filter says otherwise.
 func (l *Log) List(f Filter) []Call {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	chosen := l.calls[min(max(f.Since+1-l.first, 0), int64(len(l.calls))):]
+	if f.Before > 0 {
+		chosen = chosen[:max(min(f.Before-f.Since-1, f.Before-l.first, int64(len(chosen))), 0)]
+	}
 	out := []Call{}
-	for i := max(f.Since+1-l.first, 0); i < int64(len(l.calls)); i++ {
-		if c := &l.calls[i]; f.wants(c) {
+	take := func(c *Call) bool {
+		if f.wants(c) {
 			out = append(out, *c)
-			if f.Limit > 0 && len(out) == f.Limit {
+		}
+		return f.Limit == 0 || len(out) < f.Limit
+	}
+	if f.Newest {
+		for i := range slices.Backward(chosen) {
+			if !take(&chosen[i]) {
 				break
 			}
+		}
+		return out
+	}
+	for i := range chosen {
+		if !take(&chosen[i]) {
+			break
 		}
 	}
 	return out

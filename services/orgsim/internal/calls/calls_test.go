@@ -2,8 +2,13 @@ package calls_test
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
 
 	"bulkhead/services/orgsim/internal/calls"
 )
@@ -51,6 +56,50 @@ func TestTheLog(t *testing.T) {
 		if got[0].N != calls.Keep+1 {
 			t.Errorf("first is %d", got[0].N)
 		}
+	})
+	t.Run("shortens a path that would fill the memory", func(t *testing.T) {
+		var l calls.Log
+		l.Begin(calls.Call{Path: "/" + strings.Repeat("ä", 10_000)})
+		if got := l.List(calls.Filter{})[0].Path; len(got) > 600 || !utf8.ValidString(got) || !strings.HasSuffix(got, "…") {
+			t.Errorf("%d bytes: %q", len(got), got)
+		}
+	})
+	t.Run("lists any part of itself in both directions", func(t *testing.T) {
+		rapid.Check(t, func(t *rapid.T) {
+			var l calls.Log
+			n := rapid.IntRange(0, 20).Draw(t, "calls")
+			if rapid.Bool().Draw(t, "after a reset") {
+				l.Begin(calls.Call{})
+				l.Reset()
+			}
+			var numbers []int64
+			for range n {
+				numbers = append(numbers, l.Begin(calls.Call{}))
+			}
+			f := calls.Filter{
+				Since: rapid.Int64Range(0, 25).Draw(t, "since"), Before: rapid.Int64Range(0, 25).Draw(t, "before"),
+				Limit: rapid.IntRange(0, 25).Draw(t, "limit"), Newest: rapid.Bool().Draw(t, "newest"),
+			}
+			var want []int64
+			for _, number := range numbers {
+				if number > f.Since && (f.Before == 0 || number < f.Before) {
+					want = append(want, number)
+				}
+			}
+			if f.Newest {
+				slices.Reverse(want)
+			}
+			if f.Limit > 0 && len(want) > f.Limit {
+				want = want[:f.Limit]
+			}
+			var got []int64
+			for _, c := range l.List(f) {
+				got = append(got, c.N)
+			}
+			if !slices.Equal(got, want) {
+				t.Fatalf("%+v: got %v, want %v", f, got, want)
+			}
+		})
 	})
 	t.Run("wakes who waits, and lets go when the time is up", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

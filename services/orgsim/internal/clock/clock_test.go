@@ -18,6 +18,17 @@ func TestTheClockMovesAndComesBack(t *testing.T) {
 	if got := c.Now().Sub(at); got != 61*time.Minute {
 		t.Errorf("moved by %s", got)
 	}
+	to := time.Date(2031, 1, 1, 0, 0, 0, 0, time.UTC)
+	moved := c.Moved()
+	c.Set(to)
+	if got := c.Now(); !got.Equal(to) {
+		t.Errorf("set to %s", got)
+	}
+	select {
+	case <-moved:
+	default:
+		t.Error("who waits was not told")
+	}
 	c.Reset()
 	if got := c.Now(); !got.Equal(at) {
 		t.Errorf("got %s", got)

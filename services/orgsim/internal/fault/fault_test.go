@@ -146,11 +146,11 @@ func TestRowRules(t *testing.T) {
 		add(t, &s, `[{"times":5,"effect":{"kind":"lose_rows"}},{"times":2,"effect":{"kind":"double_rows"}}]`)
 		var lost, doubled int
 		for i := range 20 {
-			l, d := s.Rows(sub).Result(line(strconv.Itoa(i)))
-			if l {
+			got := s.Rows(sub).Result(line(strconv.Itoa(i)))
+			if got.Lost {
 				lost++
 			}
-			if d {
+			if got.Doubled {
 				doubled++
 			}
 		}
@@ -183,6 +183,18 @@ func TestBadRulesAreRefused(t *testing.T) {
 		{"a row error without a code", `{"effect":{"kind":"row_error","error":"nope"}}`, "begin with a code"},
 		{"negative numbers", `{"times":-1,"effect":{"kind":"drop_after"}}`, "negative"},
 		{"a wrong when", `{"effect":{"kind":"status","status":500,"when":"soon"}}`, "before or after"},
+		{"a method for rows", `{"match":{"method":"PUT"},"effect":{"kind":"lose_rows"}}`, "match.method"},
+		{"a method in small letters", `{"match":{"method":"put"},"effect":{"kind":"drop_after"}}`, "capitals"},
+		{"a part of an org that is down", `{"match":{"endpoint":"info"},"effect":{"kind":"org_down"}}`, "strikes every call"},
+		{"a negative window", `{"match":{"from":"-1s"},"effect":{"kind":"drop_after"}}`, "match.from"},
+		{"an unknown limit", `{"effect":{"kind":"quota","quota":"money"}}`, "daily, long_txn or jobs"},
+		{"a limit for another kind", `{"effect":{"kind":"drop_after","quota":"daily"}}`, "kind quota"},
+		{"an unknown format", `{"effect":{"kind":"org_down","format":"xml"}}`, "json or html"},
+		{"a storm without an end", `{"match":{"fraction":0.5},"effect":{"kind":"lock_storm"}}`, "needs an end"},
+		{"a rewrite of nothing", `{"effect":{"kind":"rewrite_rows"}}`, "effect.columns"},
+		{"columns for another kind", `{"effect":{"kind":"lose_rows","columns":{"a":"b"}}}`, "effect.columns"},
+		{"a type that breaks the header", `{"effect":{"kind":"wrong_type","content_type":"a\r\nb: c"}}`, "one line"},
+		{"a negative count", `{"effect":{"kind":"job_backwards","count":-1}}`, "count"},
 	} {
 		t.Run(tc.does, func(t *testing.T) {
 			var rule fault.Rule

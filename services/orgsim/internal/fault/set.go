@@ -3,14 +3,19 @@ package fault
 import (
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Set is the rules in force. It is safe for concurrent use; its zero value is empty.
 type Set struct {
+	// Now is the org's time, for rules with a window; nil means the time of the process. It is set before the first use.
+	Now func() time.Time
+
 	mu    sync.Mutex
 	rules []*state
 	named int
@@ -20,6 +25,7 @@ type Set struct {
 type state struct {
 	Rule
 	sort sort
+	from time.Time      // when it may begin to take effect
 	keys map[string]int // hits by key, for times_per_key
 	in   map[string]struct{}
 	want map[string]struct{}
@@ -52,7 +58,8 @@ func (s *Set) Add(rules []Rule) ([]string, error) {
 			r.Where = &Where{Field: r.Where.Field, In: slices.Clone(r.Where.In), Keys: slices.Clone(r.Where.Keys)}
 		}
 		r.normal()
-		st := &state{Rule: r, sort: sorts[r.Effect.Kind]}
+		r.Effect.Columns = maps.Clone(r.Effect.Columns)
+		st := &state{Rule: r, sort: sorts[r.Effect.Kind], from: s.now().Add(time.Duration(r.Match.From))}
 		if r.Where != nil {
 			st.in, st.want = set(r.Where.In), set(r.Where.Keys)
 		}
@@ -60,6 +67,13 @@ func (s *Set) Add(rules []Rule) ([]string, error) {
 	}
 	s.rules = append(s.rules, add...)
 	return ids, nil
+}
+
+func (s *Set) now() time.Time {
+	if s.Now == nil {
+		return time.Now()
+	}
+	return s.Now()
 }
 
 func set(list []string) map[string]struct{} {
@@ -97,30 +111,47 @@ func (s *Set) Clear(ids ...string) int {
 // Subject is what a rule is asked about: a request, or a job.
 type Subject struct {
 	Endpoint  Endpoint
+	Method    string // of HTTP
 	Object    string
 	Operation string
 	Job       string // 18 characters, "" when the request names none
 }
 
-func (r *state) agrees(sub Subject) bool {
+// agrees says whether a rule is in its window and speaks of this subject.
+func (r *state) agrees(sub Subject, now time.Time) bool {
 	m := &r.Match
+	if now.Before(r.from) || (m.For > 0 && !now.Before(r.from.Add(time.Duration(m.For)))) {
+		return false
+	}
+	if r.Effect.Kind == Quota && !counted(sub.Endpoint, r.Effect.Quota) {
+		return false
+	}
 	return (m.Endpoint == "" || m.Endpoint == sub.Endpoint) &&
+		(m.Method == "" || m.Method == sub.Method) &&
 		(m.Object == "" || strings.EqualFold(m.Object, sub.Object)) &&
 		(m.Operation == "" || m.Operation == sub.Operation) &&
 		(m.Job == "" || (sub.Job != "" && strings.HasPrefix(sub.Job, m.Job)))
 }
 
+// counted says whether a limit counts calls of this sort.
+func counted(e Endpoint, quota string) bool {
+	if quota == QuotaJobs {
+		return e == Create
+	}
+	return e != Token && e != SOAP && e != Versions
+}
+
 // spent says that the rule has taken effect as often as it may.
 func (r *state) spent() bool { return *r.Times > 0 && r.Hits >= *r.Times }
 
-// take counts a match and says whether the rule takes effect on it; key is "" for requests and jobs.
-func (r *state) take(key string) bool {
+// take counts a match and says whether the rule takes effect on it. key is what times_per_key goes by, by what a
+// fraction does; both are "" for requests and jobs, whose fraction goes by their number.
+func (r *state) take(key, by string) bool {
 	r.Matched++
 	if r.spent() || (r.Match.Nth > 0 && r.Matched != r.Match.Nth) || r.Matched <= r.Match.After {
 		return false
 	}
 	if r.Match.Fraction > 0 {
-		by := key
 		if r.sort == onRequests || r.sort == onJobs {
 			by = strconv.Itoa(r.Matched)
 		}
@@ -159,17 +190,21 @@ type Hit struct {
 	Effect Effect
 }
 
+// goesOn says that a fault of a request leaves room for others.
+func (k Kind) goesOn() bool { return k == Latency || k == Slow || k == ExpireToken }
+
 // Request returns the faults that take effect on a request. Rules behind one that ends the request are not asked.
 func (s *Set) Request(sub Subject) []Hit {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := s.now()
 	var hits []Hit
 	for _, r := range s.rules {
-		if r.sort != onRequests || !r.agrees(sub) || !r.take("") {
+		if r.sort != onRequests || !r.agrees(sub, now) || !r.take("", "") {
 			continue
 		}
 		hits = append(hits, Hit{r.ID, r.Effect})
-		if r.Effect.Kind != Latency && r.Effect.Kind != Slow {
+		if !r.Effect.Kind.goesOn() {
 			break
 		}
 	}
@@ -180,131 +215,33 @@ func (s *Set) Request(sub Subject) []Hit {
 func (s *Set) Job(sub Subject) (Hit, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := s.now()
 	for _, r := range s.rules {
-		if r.sort == onJobs && r.agrees(sub) && r.take("") {
+		if r.sort == onJobs && r.agrees(sub, now) && r.take("", "") {
 			return Hit{r.ID, r.Effect}, true
 		}
 	}
 	return Hit{}, false
 }
 
-// Foreign returns how many rows that nobody uploaded the success file of a finished job gets.
-func (s *Set) Foreign(sub Subject) int {
+// Foreign returns the rows that nobody uploaded which the success file of a finished job gets: for each its texts by
+// column, nil where any will do.
+func (s *Set) Foreign(sub Subject) []map[string]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := 0
+	now := s.now()
+	var rows []map[string]string
 	for _, r := range s.rules {
-		if r.Effect.Kind != ForeignRows || !r.agrees(sub) || !r.take("") {
+		if r.Effect.Kind != ForeignRows || !r.agrees(sub, now) || !r.take("", strconv.Itoa(r.Matched+1)) {
 			continue
 		}
+		n := 1
 		if r.Effect.Rows != nil {
-			n += *r.Effect.Rows
-		} else {
-			n++
+			n = *r.Effect.Rows
+		}
+		for range n {
+			rows = append(rows, r.Effect.Columns)
 		}
 	}
-	return n
-}
-
-// Rows returns the rules that may apply to the rows of a job; it is nil when there are none, which is cheap to ask.
-func (s *Set) Rows(sub Subject) *Rows {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var rows Rows
-	for _, r := range s.rules {
-		if (r.sort != onRows && r.sort != onResults) || r.Effect.Kind == ForeignRows || !r.agrees(sub) {
-			continue
-		}
-		if r.sort == onRows {
-			rows.errors = append(rows.errors, r)
-		} else {
-			rows.results = append(rows.results, r)
-		}
-	}
-	if rows.errors == nil && rows.results == nil {
-		return nil
-	}
-	rows.set = s
-	return &rows
-}
-
-// Rows is the rules for the rows of one job.
-type Rows struct {
-	set             *Set
-	errors, results []*state
-}
-
-// Line is what rules ask about one row of a job.
-type Line struct {
-	// Key is what fractions and times_per_key go by.
-	Key string
-	// Names returns every text that may stand for the row in a list of keys.
-	Names func() []string
-	// Cell reads a column of the row by its API name.
-	Cell func(name string) (string, bool)
-}
-
-func (l Line) among(keys map[string]struct{}) bool {
-	for _, name := range l.Names() {
-		if _, ok := keys[strings.ToLower(name)]; ok {
-			return true
-		}
-	}
-	return false
-}
-
-func (r *state) means(line Line) bool {
-	if r.Where == nil {
-		return true
-	}
-	if len(r.want) > 0 && !line.among(r.want) {
-		return false
-	}
-	if r.Where.Field != "" {
-		v, ok := line.Cell(r.Where.Field)
-		if !ok {
-			return false
-		}
-		_, ok = r.in[v]
-		return ok
-	}
-	return true
-}
-
-// Error returns the text with which a row has to fail, "" when it need not.
-func (r *Rows) Error(line Line) string {
-	if r == nil || r.errors == nil {
-		return ""
-	}
-	key := strings.ToLower(line.Key)
-	r.set.mu.Lock()
-	defer r.set.mu.Unlock()
-	for _, st := range r.errors {
-		if st.means(line) && st.take(key) {
-			return st.Effect.Error
-		}
-	}
-	return ""
-}
-
-// HasResults says whether Result can answer anything but false.
-func (r *Rows) HasResults() bool { return r != nil && r.results != nil }
-
-// Result says what happens to a row in the result files.
-func (r *Rows) Result(line Line) (lost, doubled bool) {
-	if !r.HasResults() {
-		return false, false
-	}
-	key := strings.ToLower(line.Key)
-	r.set.mu.Lock()
-	defer r.set.mu.Unlock()
-	for _, st := range r.results {
-		if st.means(line) && st.take(key) {
-			if st.Effect.Kind == LoseRows {
-				return true, false
-			}
-			doubled = true
-		}
-	}
-	return false, doubled
+	return rows
 }

@@ -50,7 +50,7 @@ func (r Reader) digest(o *Object) string {
 				continue
 			}
 			if f := o.Fields[i]; f.Type == TypeReference {
-				v = r.stableName(f.parent, v)
+				v = r.stableName(f.ParentOf(v), v)
 			}
 			_, _ = fmt.Fprintf(h, "%d:%d:%s", i, len(v), v)
 		}

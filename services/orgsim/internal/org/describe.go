@@ -70,7 +70,9 @@ func (o *Object) Describe(base string, fields bool) DescribeObject {
 		d.Fields = append(d.Fields, describeSystem(s.name, s.field, s.typ))
 	}
 	for _, f := range o.Fields {
-		d.Fields = append(d.Fields, f.describe(o))
+		if f.visible() {
+			d.Fields = append(d.Fields, f.describe(o))
+		}
 	}
 	return d
 }
@@ -91,12 +93,12 @@ func describeSystem(name string, field sysField, typ FieldType) DescribeField {
 }
 
 func (f *Field) describe(o *Object) DescribeField {
-	writable := !o.QueryOnly && !f.ReadOnly
+	writable := !o.QueryOnly && f.Writable()
 	d := DescribeField{
 		Name: f.Name, Label: f.Label, Type: string(f.Type), SoapType: soapType(f.Type),
-		Nillable: !f.Required && f.Type != TypeBoolean, Createable: writable, Updateable: writable, Custom: isCustom(f.Name),
+		Nillable: !f.Required && f.Type != TypeBoolean, Createable: writable, Updateable: writable && (!f.MasterDetail || f.Reparentable), Custom: isCustom(f.Name),
 		ExternalID: f.ExternalID, IDLookup: f.ExternalID || f.IDLookup, Unique: f.Unique, CaseSensitive: f.CaseSensitive,
-		DefaultedOnCreate: f.Default != "" || f.Type == TypeBoolean, Filterable: f.Type != TypeTextArea,
+		DefaultedOnCreate: f.Default != "" || f.Type == TypeBoolean || f.owner(), Filterable: f.Type != TypeTextArea,
 		RestrictedPicklist: f.Restricted, PicklistValues: []DescribePicklistValue{}, ReferenceTo: []string{},
 	}
 	if f.text() {
@@ -104,7 +106,12 @@ func (f *Field) describe(o *Object) DescribeField {
 	}
 	switch f.Type {
 	case TypeReference:
-		d.Length, d.ReferenceTo, d.RelationshipName = 18, []string{f.ReferenceTo}, &f.RelationshipName
+		d.Length, d.ReferenceTo, d.RelationshipName = 18, f.ReferenceTo, &f.RelationshipName
+		d.PolymorphicForeignKey = f.polymorphic()
+		if f.MasterDetail {
+			first := 0
+			d.CascadeDelete, d.RelationshipOrder = true, &first
+		}
 	case TypeDouble, TypeCurrency, TypePercent:
 		d.Precision, d.Scale = f.Precision, f.Scale
 	}

@@ -84,7 +84,7 @@ func (m *Model) add(o *Object) error {
 		if f == nil {
 			return fmt.Errorf("object %s: field %d is empty", o.Name, i+1)
 		}
-		f.index = i
+		f.index, f.object = i, o
 		if err := f.check(); err != nil {
 			return fmt.Errorf("object %s: field %s: %w", o.Name, f.Name, err)
 		}
@@ -118,15 +118,26 @@ func (f *Field) check() error {
 	if f.Precision == 0 && f.Scale == 0 {
 		f.Precision = 18
 	}
+	if f.Access == "" {
+		f.Access = AccessWrite
+	}
 	switch {
 	case f.Length < 0 || f.Length > MaxFieldLength:
 		return fmt.Errorf("length %d is outside 0 to %d", f.Length, MaxFieldLength)
 	case f.Scale < 0 || f.Precision < f.Scale || f.Precision > 18:
 		return fmt.Errorf("precision %d and scale %d: need 18 >= precision >= scale >= 0", f.Precision, f.Scale)
-	case f.Type == TypeReference && (f.ReferenceTo == "" || f.RelationshipName == ""):
+	case f.Type == TypeReference && (len(f.ReferenceTo) == 0 || f.RelationshipName == ""):
 		return errors.New("a reference needs referenceTo and relationshipName")
-	case f.Type != TypeReference && (f.ReferenceTo != "" || f.RelationshipName != ""):
-		return errors.New("only a reference has referenceTo and relationshipName")
+	case f.Type != TypeReference && (len(f.ReferenceTo) > 0 || f.RelationshipName != "" || f.MasterDetail || f.Hierarchy || f.LookupFilter != ""):
+		return errors.New("only a reference has referenceTo, relationshipName, masterDetail, hierarchy and lookupFilter")
+	case len(f.ReferenceTo) > 1 && (f.MasterDetail || f.LookupFilter != ""):
+		return errors.New("a reference to several objects can have neither masterDetail nor lookupFilter")
+	case f.Reparentable && !f.MasterDetail:
+		return errors.New("reparentable is for masterDetail; every other reference may change")
+	case f.Access != AccessWrite && f.Access != AccessRead && f.Access != AccessNone:
+		return fmt.Errorf("access %q must be write, read or none", f.Access)
+	case f.Type == TypeReference && f.Default != "":
+		return errors.New("a reference has no default; OwnerId has one by itself, the user who saves")
 	case f.Restricted && len(f.Values) == 0:
 		return errors.New("a restricted picklist needs values")
 	case f.keyed() && (f.Type == TypeBoolean || f.Type == TypeReference || f.Type == TypeTextArea):
@@ -141,38 +152,6 @@ func (f *Field) check() error {
 		} else {
 			f.Default = v
 		}
-	}
-	return nil
-}
-
-// link resolves what an object says about others; all objects are known by now.
-func (m *Model) link(o *Object) error {
-	for _, f := range o.Fields {
-		if f.Type != TypeReference {
-			continue
-		}
-		if f.parent = m.Object(f.ReferenceTo); f.parent == nil {
-			return fmt.Errorf("field %s: referenceTo names %s, which the model does not have", f.Name, f.ReferenceTo)
-		}
-		key := strings.ToLower(f.RelationshipName)
-		if o.relationships[key] != nil {
-			return fmt.Errorf("field %s: relationshipName %s is there twice", f.Name, f.RelationshipName)
-		}
-		o.relationships[key] = f
-	}
-	for i := range o.Validations {
-		v := &o.Validations[i]
-		if v.field = o.Field(v.Field); v.field == nil {
-			return fmt.Errorf("validation %d: there is no field %s", i+1, v.Field)
-		}
-		if v.Message == "" {
-			return fmt.Errorf("validation %d: it needs a message", i+1)
-		}
-		matcher, err := regexp.Compile("^(?:" + v.Pattern + ")$")
-		if err != nil {
-			return fmt.Errorf("validation %d: pattern: %w", i+1, err)
-		}
-		v.matcher = matcher
 	}
 	return nil
 }

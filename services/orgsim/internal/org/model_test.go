@@ -18,7 +18,10 @@ func TestTheExampleModelShowsEveryMember(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, of := range []reflect.Type{reflect.TypeFor[org.Object](), reflect.TypeFor[org.Field](), reflect.TypeFor[org.Validation]()} {
+	for _, of := range []reflect.Type{
+		reflect.TypeFor[org.Object](), reflect.TypeFor[org.Field](), reflect.TypeFor[org.Validation](),
+		reflect.TypeFor[org.DuplicateRule](), reflect.TypeFor[org.Trigger](),
+	} {
 		for i := range of.NumField() {
 			member := of.Field(i).Tag.Get("yaml")
 			if member == "" {

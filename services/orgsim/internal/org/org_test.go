@@ -37,6 +37,8 @@ objects:
       - {name: Seen__c, type: datetime}
       - {name: Vip__c, type: boolean}
       - {name: Rank__c, type: string, readOnly: true}
+      - {name: Limit__c, type: int, access: read}
+      - {name: Secret__c, type: string, access: none}
     validations:
       - {field: Phone, pattern: '\+?[0-9 ]+', message: "Phone: digits only"}
 `
@@ -198,6 +200,7 @@ func TestRowsFailWithTheTextsOfRealOrgs(t *testing.T) {
 		{"a bad number", "LastName,Score__c", "A,x", "INVALID_FIELD:Failed to deserialize field at col 2. Due to, 'x' is not a valid value for the type xsd:double:Score__c --"},
 		{"a number out of range", "LastName,Score__c", "A,1000", "NUMBER_OUTSIDE_VALID_RANGE:Score: value outside of valid range on numeric field: 1000:Score__c --"},
 		{"a date out of range", "LastName,Born__c", "A,0001-01-01", "DATE_OUT_OF_RANGE:Born: date out of range: 0001-01-01:Born__c --"},
+		{"fields that may not be written", "LastName,Rank__c,Limit__c", "A,r,1", "INVALID_FIELD_FOR_INSERT_UPDATE:Unable to create/update fields: Rank__c, Limit__c. Please check the security settings of this field and verify that it is read/write for your profile or permission set.:Rank__c,Limit__c --"},
 		{"a validation rule", "LastName,Phone", "A,call me", "FIELD_CUSTOM_VALIDATION_EXCEPTION:Phone: digits only:Phone --"},
 		{"both forms of one reference", "LastName,AccountId,Account.External_Id__c", "A,001000000000001AAA,P1", "INVALID_CROSS_REFERENCE_KEY:invalid cross reference id:--"},
 	} {
@@ -263,7 +266,7 @@ func TestBadHeadersFailTheWholeFile(t *testing.T) {
 	for _, tc := range []struct{ does, op, header, want string }{
 		{"an unknown field", "upsert", "External_Id__c,Nope,Nada", "InvalidBatch : Field name not found : Nope"},
 		{"a byte order mark", "insert", "\ufeffLastName", "InvalidBatch : Field name not found : \ufeffLastName"},
-		{"a field that may not be written", "insert", "LastName,Rank__c", "InvalidBatch : Field name not found : Rank__c"},
+		{"a field without access", "insert", "LastName,Secret__c", "InvalidBatch : Field name not found : Secret__c"},
 		{"an unknown relationship", "insert", "LastName,Owner.Name", "InvalidBatch : Unable to find relationship: Owner"},
 		{"a parent's field that is no key", "insert", "LastName,Account.Name", "InvalidBatch : Field name not found : Account.Name"},
 		{"a type where there is only one", "insert", "LastName,Account:Account.External_Id__c", "InvalidBatch : type is not needed for non polymorphic foreign key references: Account"},
@@ -299,6 +302,30 @@ func TestBadModelsAreRefusedWithTheirPlace(t *testing.T) {
 		{"an object that every org has", "objects: [{name: User, keyPrefix: \"a00\"}]", "every org has"},
 		{"a prefix that is taken", "objects: [{name: A, keyPrefix: \"005\"}]", "belongs to User"},
 		{"a bad prefix", "objects: [{name: A, keyPrefix: \"1\"}]", "keyPrefix"},
+		{"a reference that is a part of itself", object("      - {name: A, type: reference, referenceTo: Thing__c, relationshipName: R, masterDetail: true}\n"), "cannot be a part"},
+		{"a reference that is a part of several", object("      - {name: A, type: reference, referenceTo: [Thing__c, User], relationshipName: R, masterDetail: true}\n"), "several objects"},
+		{"a text that is a part", object("      - {name: A, type: string, masterDetail: true}\n"), "only a reference"},
+		{"a lookup that is reparentable", object("      - {name: A, type: reference, referenceTo: User, relationshipName: R, reparentable: true}\n"), "reparentable is for masterDetail"},
+		{"a reference to one object twice", object("      - {name: A, type: reference, referenceTo: [User, User], relationshipName: R}\n"), "names User twice"},
+		{"a hierarchy of two objects", object("      - {name: A, type: reference, referenceTo: User, relationshipName: R, hierarchy: true}\n"), "object itself"},
+		{"an unknown access", object("      - {name: A, type: string, access: some}\n"), "access \"some\""},
+		{"a lookup filter on a field that is not there", object("      - {name: A, type: reference, referenceTo: User, relationshipName: R, lookupFilter: parent.Nope == null}\n"), "lookupFilter"},
+		{"a rule over a field that is not there", object("      - {name: A, type: string}\n    validations: [{refuse: new.B == null, message: x}]\n"), "undeclared reference"},
+		{"a rule that comes to a text", object("      - {name: A, type: string}\n    validations: [{refuse: new.A, message: x}]\n"), "true or false"},
+		{"a rule that compares a text with a number", object("      - {name: A, type: string}\n    validations: [{refuse: new.A > 1.0, message: x}]\n"), "no matching overload"},
+		{"a rule that is no expression", object("      - {name: A, type: string}\n    validations: [{name: r, refuse: 'new.A ==', message: x}]\n"), "validation r"},
+		{"a rule of both forms", object("      - {name: A, type: string}\n    validations: [{field: A, pattern: x, refuse: isNew, message: x}]\n"), "either refuse"},
+		{"a rule without a message", object("      - {name: A, type: string}\n    validations: [{refuse: isNew}]\n"), "needs a message"},
+		{"a rule that blames a field that is not there", object("      - {name: A, type: string}\n    validations: [{refuse: isNew, message: x, fields: [B]}]\n"), "no field B"},
+		{"a lock over new values", object("      - {name: A, type: string}\n    locked: new.A == null\n"), "locked"},
+		{"a duplicate rule without fields", object("      - {name: A, type: string}\n    duplicateRules: [{name: r}]\n"), "needs fields"},
+		{"a duplicate rule over a field that is not there", object("      - {name: A, type: string}\n    duplicateRules: [{name: r, match: [B]}]\n"), "no field B"},
+		{"a duplicate rule that does something else", object("      - {name: A, type: string}\n    duplicateRules: [{name: r, match: [A], action: warn}]\n"), "action"},
+		{"a trigger on nothing", object("      - {name: A, type: string}\n    triggers: [{name: T, refuse: isNew, error: x}]\n"), "on must name"},
+		{"a trigger on upsert", object("      - {name: A, type: string}\n    triggers: [{name: T, on: [upsert], refuse: isNew, error: x}]\n"), "upsert"},
+		{"a trigger without a rule", object("      - {name: A, type: string}\n    triggers: [{name: T, on: [insert], error: x}]\n"), "the rule is empty"},
+		{"a trigger without an error", object("      - {name: A, type: string}\n    triggers: [{name: T, on: [insert], refuse: isNew}]\n"), "needs an error"},
+		{"a trigger whose name is no name", object("      - {name: A, type: string}\n    triggers: [{name: 'T:x', on: [insert], refuse: isNew, error: x}]\n"), "name must be"},
 		{"a bad pattern", "objects: [{name: A, keyPrefix: \"a00\", fields: [{name: B, type: string}], validations: [{field: B, pattern: \"(\", message: x}]}]", "pattern"},
 	} {
 		t.Run(tc.does, func(t *testing.T) {

@@ -59,7 +59,7 @@ func (o *Object) Readable(name string) *Readable {
 			return &Readable{Name: f.name, Type: f.typ, sys: f.field}
 		}
 	}
-	if f := o.Field(name); f != nil {
+	if f := o.Field(name); f != nil && f.visible() {
 		return &Readable{Name: f.Name, Type: f.Type, Stored: f}
 	}
 	return nil
@@ -85,6 +85,12 @@ func (r Reader) Rows(o *Object) uint32 { return uint32(len(r.s.table(o).rows)) }
 func (r Reader) Live(o *Object, row uint32) bool {
 	t := r.s.table(o)
 	return int(row) < len(t.rows) && !t.rows[row].now.deleted
+}
+
+// Binned says whether a row was deleted and lies in the recycle bin, where queryAll still sees it.
+func (r Reader) Binned(o *Object, row uint32) bool {
+	t := r.s.table(o)
+	return int(row) < len(t.rows) && t.rows[row].now.deleted && !t.rows[row].now.purged
 }
 
 // ID is the 18-character id of a row.
@@ -141,10 +147,14 @@ func (r Reader) Value(o *Object, row uint32, f *Readable) string {
 	}
 }
 
-// user is who made a version: jobs run as the integration user, what was seeded is somebody else's work.
+// user is who made a version: the one it names, else the integration user for jobs and the administrator for what was
+// seeded.
 func (r Reader) user(v version) string {
 	who := r.s.user
-	if v.job == 0 {
+	switch {
+	case v.by != 0:
+		who = v.by - 1
+	case v.job == 0:
 		who = r.s.admin
 	}
 	return sfid.To18(r.s.id15(r.s.table(r.s.model.Object("User")), who))
@@ -169,7 +179,7 @@ func packedValue(data string, field int) string {
 // Version is one state that a row had, oldest first.
 type Version struct {
 	At      time.Time         `json:"at"`
-	Job     string            `json:"job"` // "" = seeded
+	Job     string            `json:"job"` // "" = seeded, or saved by a REST call
 	Row     uint32            `json:"row"` // data row in the job's upload, from 1
 	Deleted bool              `json:"deleted,omitempty"`
 	Fields  map[string]string `json:"fields"` // the fields that were set
@@ -248,7 +258,12 @@ func (o *Object) AllReadable() []*Readable {
 		out = append(out, o.Readable(f.name))
 	}
 	for _, f := range o.Fields {
-		out = append(out, o.Readable(f.Name))
+		if f.visible() {
+			out = append(out, o.Readable(f.Name))
+		}
 	}
 	return out
 }
+
+// Parents are the objects that a reference may point to; nil for other types.
+func (f *Field) Parents() []*Object { return f.parents }

@@ -1,16 +1,15 @@
 package org
 
 import (
-	"fmt"
-	"strings"
+	"time"
 
-	"bulkhead/services/orgsim/internal/sfid"
+	"bulkhead/services/orgsim/internal/switches"
 )
 
 // Row is one row of a transaction.
 type Row struct {
-	Number uint32   // data row in the upload, from 1
-	Cells  []string // as many as the plan has columns; empty = leave alone, Null = clear
+	Number uint32    // data row in the upload, from 1
+	Cells  []string  // as many as the plan has columns; empty = leave alone, Null = clear
 	Error  *RowError // not nil: the row fails with it and nothing else of it is looked at
 }
 
@@ -41,54 +40,92 @@ type saver struct {
 	p       *Plan
 	t       *table
 	job     uint32
+	by      uint32
 	at      int64
 	seeding bool
+	raced   bool   // upserts do not see what their own job has inserted
+	user    string // 18-character id of who saves, when the object has an owner
+
+	values, old []string // of the row in hand
+	facts       facts    // what rules are asked about
 }
 
-// Save runs one transaction: every row is saved or fails for itself. Two rows of an upsert with the same key both
-// fail. The outcomes are in the order of the rows.
+// Save runs one transaction: every row is saved or fails for itself. The outcomes are in the order of the rows.
 func (s *Store) Save(p *Plan, job string, rows []Row) []Outcome {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sv := saver{s: s, p: p, t: s.table(p.Object), job: s.jobNumber(job), at: s.now().UnixMilli()}
+	sv := s.saver(p, s.jobNumber(job), 0, false)
 	return sv.run(rows)
+}
+
+// saver begins a transaction; by is what version.by says. The caller holds mu.
+func (s *Store) saver(p *Plan, job, by uint32, seeding bool) *saver {
+	now := s.now()
+	sv := &saver{s: s, p: p, t: s.table(p.Object), at: now.UnixMilli(), job: job, by: by, seeding: seeding}
+	buffer := make([]string, 2*len(p.Object.Fields))
+	sv.values, sv.old = buffer[:len(p.Object.Fields)], buffer[len(p.Object.Fields):]
+	sv.facts.now = now.UTC().Truncate(time.Second)
+	sv.raced = p.key != nil && job != 0 && s.switches.Get(switches.ParallelKeys) == switches.Raced
+	if p.Object.owner != nil {
+		sv.user = Reader{s}.user(version{job: job, by: by})
+	}
+	return sv
 }
 
 func (sv *saver) run(rows []Row) []Outcome {
 	out := make([]Outcome, len(rows))
+	sv.facts.rows, sv.facts.round = len(rows), 1
+	sv.refuse(rows, out)
+	if !sv.seeding && sv.p.Object.triggered(sv.p.Operation) {
+		sv.rounds(rows, out)
+	}
+	deletes := sv.p.deletes()
+	for i := range rows {
+		switch {
+		case out[i].Result != Unprocessed:
+		case deletes:
+			out[i] = sv.delete(&rows[i])
+		default:
+			out[i] = sv.save(&rows[i])
+		}
+	}
+	return out
+}
+
+// refuse ends the rows that fail before anything of them is looked up: those that cannot be read, and those whose key
+// another row of the transaction has too.
+func (sv *saver) refuse(rows []Row, out []Outcome) {
 	twice := sv.repeatedKeys(rows)
-	values := make([]string, len(sv.p.Object.Fields))
-	old := make([]string, len(sv.p.Object.Fields))
+	allButFirst := twice != nil && sv.s.switches.Get(switches.SameKeyTwice) == switches.AllButFirst
 	for i := range rows {
 		r := &rows[i]
 		if r.Error != nil {
 			out[i] = Outcome{Result: Failed, Error: r.Error}
 			continue
 		}
-		if twice != nil {
-			if key := r.Cells[sv.p.Key]; twice[sv.p.foldKey(key)] {
-				out[i] = Outcome{Result: Failed, Error: rowError("DUPLICATE_VALUE",
-					"Duplicate external id specified: "+key, sv.p.Columns[sv.p.Key].Name)}
-				continue
-			}
+		if twice == nil {
+			continue
 		}
-		switch sv.p.Operation {
-		case Delete, HardDelete:
-			out[i] = sv.delete(r, old)
-		default:
-			out[i] = sv.save(r, values, old)
+		key := sv.p.foldKey(r.Cells[sv.p.Key])
+		first, repeated := twice[key]
+		if !repeated || (allButFirst && first == i) {
+			continue
 		}
+		out[i] = Outcome{Result: Failed, Error: rowError("DUPLICATE_VALUE",
+			"Duplicate external id specified: "+r.Cells[sv.p.Key], sv.p.Columns[sv.p.Key].Name)}
 	}
-	return out
 }
 
-// repeatedKeys finds the keys that more than one row of the transaction names; nil when there is none.
-func (sv *saver) repeatedKeys(rows []Row) map[string]bool {
+// repeatedKeys finds the keys that more than one row of the transaction names, with the first row of each; nil when
+// there is none.
+func (sv *saver) repeatedKeys(rows []Row) map[string]int {
 	if sv.p.Operation == Insert || sv.p.Key < 0 || len(rows) < 2 {
 		return nil
 	}
-	seen := make(map[string]struct{}, len(rows))
-	var twice map[string]bool
+	seen := make(map[string]int, len(rows))
+	var twice map[string]int
 	for i := range rows {
 		if rows[i].Error != nil {
 			continue
@@ -97,231 +134,76 @@ func (sv *saver) repeatedKeys(rows []Row) map[string]bool {
 		if key == "" {
 			continue
 		}
-		if _, again := seen[key]; again {
+		if first, again := seen[key]; again {
 			if twice == nil {
-				twice = map[string]bool{}
+				twice = map[string]int{}
 			}
-			twice[key] = true
+			twice[key] = first
+			continue
 		}
-		seen[key] = struct{}{}
+		seen[key] = i
 	}
 	return twice
 }
 
-// foldKey is the form in which two key cells are compared; ids are the same in their short and long form.
-func (p *Plan) foldKey(v string) string {
-	if v == Null {
-		return ""
-	}
-	if p.key != nil {
-		if stored, problem := p.key.parse(v, 0); v != "" && problem == nil {
-			v = stored // 1 and 1.0 are the same number
-		}
-		return p.key.Fold(v)
-	}
-	if id, ok := sfid.Parse(v); ok {
-		return id
-	}
-	return v
+// failure is the outcome of a row that is refused. A failed update or delete names its row, a deleted one too; a failed
+// insert or upsert names none.
+func (sv *saver) failure(row uint32, why *RowError) Outcome {
+	named := row != noRow && sv.p.Operation != Insert && sv.p.Operation != Upsert
+	return Outcome{Result: Failed, HasID: named, ID: row, Error: why}
 }
 
 // save inserts or updates one row.
-func (sv *saver) save(r *Row, values, old []string) Outcome {
-	row, exists, problem := sv.target(r)
-	fail := func(why *RowError) Outcome {
-		// A failed update names its row, a deleted one too; a failed insert or upsert names none.
-		return Outcome{Result: Failed, HasID: row != noRow && sv.p.Operation == Update, ID: row, Error: why}
+func (sv *saver) save(r *Row) Outcome {
+	row, exists, problem := sv.prepare(r)
+	if problem == nil {
+		problem = sv.check(row, exists)
 	}
 	if problem != nil {
-		return fail(problem)
+		return sv.failure(row, problem)
 	}
-	if exists {
-		unpack(sv.t.rows[row].now.data, old)
-		copy(values, old)
-	} else {
-		for i, f := range sv.p.Object.Fields {
-			values[i] = f.Default
-		}
-	}
-	if problem = sv.fill(r, values); problem == nil {
-		problem = sv.check(row, exists, values)
-	}
-	if problem != nil {
-		return fail(problem)
-	}
-	v := version{at: sv.at, job: sv.job, row: r.Number}
+	v := version{at: sv.at, job: sv.job, by: sv.by, row: r.Number}
 	if !exists {
-		row = sv.t.insert(values, v, sv.seeding)
-		sv.countChildren(sv.p.empty, values)
+		row = sv.t.insert(sv.values, v, sv.seeding)
+		sv.s.countChildren(sv.p.Object, sv.p.empty, sv.values)
 		return Outcome{Result: Created, HasID: true, ID: row}
 	}
-	sv.t.change(row, old, values, v)
-	sv.countChildren(old, values)
+	sv.t.change(row, sv.old, sv.values, v)
+	sv.s.countChildren(sv.p.Object, sv.old, sv.values)
 	return Outcome{Result: Updated, HasID: true, ID: row}
 }
 
-// noRow is the place of a row that is not there.
-const noRow = ^uint32(0)
-
-// target finds the row that is meant. exists is false when it has to be created, or when there is a problem; row is
-// noRow when there is none, deleted ones being rows too.
-func (sv *saver) target(r *Row) (row uint32, exists bool, problem *RowError) {
-	p := sv.p
-	if p.id >= 0 && p.id != p.Key && r.Cells[p.id] != "" {
-		return noRow, false, rowError("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an "+string(p.Operation)+" call", "Id")
-	}
-	switch {
-	case p.Operation == Insert:
-		return noRow, false, nil
-	case p.Operation == Upsert && p.key != nil:
-		return sv.byKey(r.Cells[p.Key])
-	case p.Key < 0 || r.Cells[p.Key] == "" || r.Cells[p.Key] == Null:
-		if p.Operation == Upsert {
-			return noRow, false, nil // Id as key and blank: an insert
-		}
-		return noRow, false, rowError("MISSING_ARGUMENT", "Id not specified in an "+string(p.Operation)+" call")
-	}
-	row, problem = sv.byID(r.Cells[p.Key])
-	return row, problem == nil, problem
-}
-
-func (sv *saver) byKey(text string) (row uint32, exists bool, problem *RowError) {
-	key := sv.p.key
-	if text == "" || text == Null {
-		return noRow, false, rowError("MISSING_ARGUMENT", key.Name+" not specified", key.Name)
-	}
-	v, problem := key.parse(text, sv.p.Key)
+// prepare finds the row that is meant and makes the values that it would have; those it has are in sv.old when it
+// exists.
+func (sv *saver) prepare(r *Row) (row uint32, exists bool, problem *RowError) {
+	row, exists, problem = sv.target(r)
 	if problem != nil {
-		return noRow, false, problem
+		return row, exists, problem
 	}
-	row, exists, many := sv.t.keys[key.index].first(key.Fold(v))
-	if many {
-		var ids []string
-		for _, r := range sv.t.keys[key.index].all(key.Fold(v)) {
-			ids = append(ids, sv.s.id15(sv.t, r))
+	if exists {
+		unpack(sv.t.rows[row].now.data, sv.old)
+		if problem = sv.locked(); problem != nil {
+			return row, exists, problem
 		}
-		return noRow, false, rowError("DUPLICATE_EXTERNAL_ID", fmt.Sprintf("%s: more than one record found for external id field: [%s]",
-			key.Label, strings.Join(ids, ", ")))
+		copy(sv.values, sv.old)
+	} else {
+		copy(sv.values, sv.p.Object.defaults)
+		if owner := sv.p.Object.owner; owner != nil {
+			sv.values[owner.index] = sv.user
+		}
 	}
-	if !exists {
-		return noRow, false, nil
-	}
-	return row, true, nil
+	return row, exists, sv.fill(r)
 }
 
-// byID finds a live row of the plan's object by its Id. With a problem the row is noRow unless it was deleted.
-func (sv *saver) byID(text string) (uint32, *RowError) {
-	id, ok := sfid.Parse(text)
-	if !ok {
-		return noRow, rowError("MALFORMED_ID", "bad id "+text, "Id")
+// locked refuses to touch the row in sv.old when a rule of its object says so.
+func (sv *saver) locked() *RowError {
+	rule := sv.p.Object.locked
+	if rule == nil {
+		return nil
 	}
-	if sfid.Prefix(id) != sv.p.Object.KeyPrefix {
-		return noRow, rowError("MALFORMED_ID", sv.p.Object.Label+" ID: id value of incorrect type: "+text, "Id")
-	}
-	row, ok := sv.s.find(sv.t, id)
-	if !ok {
-		return noRow, rowError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
-	}
-	if sv.t.rows[row].now.deleted {
-		return row, rowError("ENTITY_IS_DELETED", "entity is deleted")
-	}
-	return row, nil
-}
-
-// fill writes the row's cells over values and returns the first error. Bad values come before missing parents, as
-// Salesforce reads the whole row before it looks anything up.
-func (sv *saver) fill(r *Row, values []string) *RowError {
-	for i := range sv.p.Columns {
-		c := &sv.p.Columns[i]
-		text := r.Cells[i]
-		if c.kind != columnField || text == "" {
-			continue
-		}
-		if text == Null {
-			values[c.field.index] = ""
-			if c.field.Type == TypeBoolean {
-				values[c.field.index] = "false" // a checkbox has no null
-			}
-			continue
-		}
-		v, problem := c.field.parse(text, i)
-		if problem != nil {
-			return problem
-		}
-		if c.field.Type == TypeReference {
-			if v, problem = sv.parentByID(c.field, text); problem != nil {
-				return problem
-			}
-		}
-		values[c.field.index] = v
-	}
-	for _, i := range sv.p.refs {
-		c, text := &sv.p.Columns[i], r.Cells[i]
-		if text == "" {
-			continue
-		}
-		if both, ok := sv.p.Cell(r.Cells, c.field.Name); ok && both != "" {
-			return rowError("INVALID_FIELD", fmt.Sprintf("cannot specify both an external ID reference %s and a salesforce id, %s",
-				c.field.RelationshipName, c.field.Name), c.field.Name)
-		}
-		if text == Null {
-			values[c.field.index] = ""
-			continue
-		}
-		v, problem := sv.parentByKey(c, text, i)
-		if problem != nil {
-			return problem
-		}
-		values[c.field.index] = v
+	sv.facts.new, sv.facts.old, sv.facts.isNew = nil, sv.old, false
+	if is, err := rule.holds(&sv.facts); is || err != nil {
+		return rowError("ENTITY_IS_LOCKED", "entity is locked for editing") // when in doubt, it is
 	}
 	return nil
-}
-
-// check applies the rules that look at the whole row.
-func (sv *saver) check(row uint32, exists bool, values []string) *RowError {
-	var missing []string
-	for i, f := range sv.p.Object.Fields {
-		if f.Required && values[i] == "" {
-			missing = append(missing, f.Name)
-		}
-	}
-	if missing != nil {
-		return rowError("REQUIRED_FIELD_MISSING", "Required fields are missing: ["+strings.Join(missing, ", ")+"]", missing...)
-	}
-	for i := range sv.p.Object.Validations {
-		v := &sv.p.Object.Validations[i]
-		if text := values[v.field.index]; text != "" && !v.matcher.MatchString(text) {
-			return rowError("FIELD_CUSTOM_VALIDATION_EXCEPTION", v.Message, v.field.Name)
-		}
-	}
-	for i, f := range sv.p.Object.Fields {
-		if !f.Unique || values[i] == "" {
-			continue
-		}
-		other, taken, _ := sv.t.keys[i].first(f.Fold(values[i]))
-		if taken && (!exists || other != row) {
-			// Real orgs write the 15-character id here.
-			return rowError("DUPLICATE_VALUE", "duplicate value found: "+f.Name+" duplicates value on record with id: "+sv.s.id15(sv.t, other))
-		}
-	}
-	return nil
-}
-
-// delete removes one row, unless others refer to it.
-func (sv *saver) delete(r *Row, old []string) Outcome {
-	if sv.p.Key < 0 || r.Cells[sv.p.Key] == "" || r.Cells[sv.p.Key] == Null {
-		return Outcome{Result: Failed, Error: rowError("MISSING_ARGUMENT", "Id not specified in a delete call")}
-	}
-	row, problem := sv.byID(r.Cells[sv.p.Key])
-	if problem != nil {
-		return Outcome{Result: Failed, HasID: row != noRow, ID: row, Error: problem}
-	}
-	if n := sv.t.rows[row].children; n > 0 {
-		return Outcome{Result: Failed, HasID: true, ID: row, Error: rowError("DELETE_FAILED",
-			fmt.Sprintf("Your attempt to delete this record could not be completed because %d other records refer to it", n))}
-	}
-	unpack(sv.t.rows[row].now.data, old)
-	sv.t.remove(row, old, version{at: sv.at, job: sv.job, row: r.Number})
-	sv.countChildren(old, sv.p.empty)
-	return Outcome{Result: Deleted, HasID: true, ID: row}
 }

@@ -18,6 +18,8 @@ func (s *Store) Seed(objectName string, records []map[string]string) (created in
 	if object == nil || object.QueryOnly {
 		return 0, nil, fmt.Errorf("object %q cannot be seeded: the model has no such object, or it is read only", objectName)
 	}
+	s.gate.RLock()
+	defer s.gate.RUnlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, record := range records {
@@ -30,13 +32,12 @@ func (s *Store) Seed(objectName string, records []map[string]string) (created in
 		for j, name := range names {
 			cells[j] = record[name]
 		}
-		p, err := s.NewPlan(object, Insert, "", names)
+		p, err := s.plan(object, Insert, "", names, true)
 		if err != nil {
 			bad = append(bad, SeedError{Index: i, Error: err.Error()})
 			continue
 		}
-		sv := saver{s: s, p: p, t: s.table(object), at: s.now().UnixMilli(), seeding: true}
-		out := sv.run([]Row{{Cells: cells}})[0]
+		out := s.saver(p, 0, 0, true).run([]Row{{Cells: cells}})[0]
 		if out.Result == Failed {
 			bad = append(bad, SeedError{Index: i, Error: out.Error.Error()})
 			continue

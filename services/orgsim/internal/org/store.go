@@ -16,7 +16,9 @@ type version struct {
 	at      int64  // milliseconds since 1970, the org's clock
 	job     uint32 // index into Store.jobs; 0 = not by a job
 	row     uint32 // data row in the job's upload, from 1; 0 = not by a job
+	by      uint32 // place of the user who made it plus one; 0 = whoever makes such things, see Reader.user
 	deleted bool
+	purged  bool // deleted for good: it skipped the recycle bin
 	data    string
 }
 
@@ -34,8 +36,13 @@ type table struct {
 	base   uint64 // running number of the first row, so that ids do not begin at zero
 	rows   []record
 	keys   []*index // by field; nil where rows are not found by the field
-	live   int
-	seeded int
+	// matches leads from what a duplicate rule compares to the rows that have it, by blocking rule.
+	matches []*index
+	live    int
+	seeded  int
+	text    slab
+
+	journal *journal // what to undo, while a call may be taken back; nil otherwise
 }
 
 // Store is the rows of an org.
@@ -46,6 +53,10 @@ type Store struct {
 	now      func() time.Time
 	switches *switches.Store
 
+	// gate is held for reading by whoever saves, for writing by calls that nobody else may save between (see Together). It
+	// is taken before mu.
+	gate sync.RWMutex
+
 	mu     sync.RWMutex
 	tables []*table // in the order of the model's objects
 	jobs   []string
@@ -53,6 +64,8 @@ type Store struct {
 	org    uint32 // row of the only Organization
 	user   uint32 // row of the integration user
 	admin  uint32 // row of the user who made what was seeded
+
+	accounts []account // of the users, in the order of their rows
 }
 
 // Identity is who the org is and who the caller of its API is.
@@ -93,9 +106,16 @@ func (s *Store) clear() {
 	for i, o := range s.model.Objects {
 		t := &table{object: o, base: s64(s.seed, o.KeyPrefix) % (1 << 40), keys: make([]*index, len(o.Fields))}
 		for j, f := range o.Fields {
-			if f.keyed() {
-				t.keys[j] = &index{one: map[string]uint32{}}
+			if f.indexed() {
+				t.keys[j] = &index{text: func(row uint32) string { return f.Fold(packedValue(t.rows[row].now.data, f.index)) }}
 			}
+		}
+		for _, rule := range o.blocking {
+			t.matches = append(t.matches, &index{text: func(row uint32) string {
+				values := make([]string, len(o.Fields))
+				unpack(t.rows[row].now.data, values)
+				return rule.key(values)
+			}})
 		}
 		s.tables[i] = t
 	}
@@ -106,14 +126,9 @@ func (s *Store) addSystemRows(username string) {
 		"Name": "Bulkhead simulated org", "InstanceName": "SIM1", "IsSandbox": "false",
 		"OrganizationType": "Enterprise Edition", "LanguageLocaleKey": "en_US", "TimeZoneSidKey": "Etc/UTC",
 	})
-	s.user = s.addSystem("User", map[string]string{
-		"Username": username, "FirstName": "Integration", "LastName": "User", "Name": "Integration User",
-		"Email": username, "IsActive": "true",
-	})
-	s.admin = s.addSystem("User", map[string]string{
-		"Username": "admin@simulated.example", "FirstName": "Org", "LastName": "Admin", "Name": "Org Admin",
-		"Email": "admin@simulated.example", "IsActive": "true",
-	})
+	s.accounts = nil
+	s.user = s.addUser(username, "Integration", "User", false).row
+	s.admin = s.addUser(AdminUsername, "Org", "Admin", true).row
 }
 
 func (s *Store) addSystem(object string, fields map[string]string) uint32 {
@@ -128,6 +143,8 @@ func (s *Store) addSystem(object string, fields map[string]string) uint32 {
 // Reset forgets every row, version and job name; the org and its user stay as they were.
 func (s *Store) Reset() {
 	username := s.Identity().Username
+	s.gate.RLock()
+	defer s.gate.RUnlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clear()
@@ -191,26 +208,25 @@ func (s *Store) jobNumber(job string) uint32 {
 // insert adds a row and returns its place.
 func (t *table) insert(values []string, v version, seeded bool) uint32 {
 	row := uint32(len(t.rows))
-	v.data = pack(values)
+	v.data = t.text.pack(values, "")
 	t.rows = append(t.rows, record{now: v, seeded: seeded})
 	t.live++
 	if seeded {
 		t.seeded++
 	}
 	t.reindex(row, nil, values)
+	t.journal.note(t, row, inserted)
 	return row
 }
 
 // change gives a row its next version.
 func (t *table) change(row uint32, old, values []string, v version) {
 	r := &t.rows[row]
-	v.data = pack(values)
-	if v.data == r.now.data {
-		v.data = r.now.data // share the text of a save that changed nothing
-	}
+	v.data = t.text.pack(values, r.now.data) // a save that changed nothing shares the text
 	r.before = append(r.before, r.now)
 	r.now = v
 	t.reindex(row, old, values)
+	t.journal.note(t, row, changed)
 }
 
 // remove marks a row as deleted; its values stay visible in its history.
@@ -224,29 +240,50 @@ func (t *table) remove(row uint32, old []string, v version) {
 		t.seeded--
 	}
 	t.reindex(row, old, nil)
+	t.journal.note(t, row, removed)
 }
 
 // reindex moves a row from its old keys to its new ones; nil stands for no values at all.
 func (t *table) reindex(row uint32, old, values []string) {
-	for i, ix := range t.keys {
-		if ix == nil {
-			continue
-		}
+	for _, f := range t.object.indexed {
 		var was, is string
 		if old != nil {
-			was = t.object.Fields[i].Fold(old[i])
+			was = old[f.index]
 		}
 		if values != nil {
-			is = t.object.Fields[i].Fold(values[i])
+			is = values[f.index]
 		}
 		if was == is {
 			continue
 		}
+		was, is = f.Fold(was), f.Fold(is)
+		if was == is {
+			continue
+		}
+		ix := t.keys[f.index]
 		if was != "" {
 			ix.remove(was, row)
 		}
 		if is != "" {
 			ix.add(is, row)
+		}
+	}
+	for i, rule := range t.object.blocking {
+		var was, is string
+		if old != nil {
+			was = rule.key(old)
+		}
+		if values != nil {
+			is = rule.key(values)
+		}
+		if was == is {
+			continue
+		}
+		if was != "" {
+			t.matches[i].remove(was, row)
+		}
+		if is != "" {
+			t.matches[i].add(is, row)
 		}
 	}
 }

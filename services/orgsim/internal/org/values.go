@@ -2,7 +2,6 @@ package org
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -21,9 +20,6 @@ const Stamp = "2006-01-02T15:04:05.000-0700"
 
 // FormatStamp writes a date-time in the form Stamp.
 func FormatStamp(t time.Time) string { return t.UTC().Truncate(time.Second).Format(Stamp) }
-
-// email follows what Salesforce lets through: one @, and a domain with at least one dot.
-var email = regexp.MustCompile("^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*\\.[A-Za-z]{2,}$")
 
 // timeForms are the date-time texts that the CSV rules allow.
 var timeForms = []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05.999Z07:00", "2006-01-02T15:04:05-0700", "2006-01-02T15:04:05.999-0700"}
@@ -59,14 +55,11 @@ func (f *Field) parse(v string, col int) (string, *RowError) {
 		if err != nil {
 			return "", f.badType(v, col, "date")
 		}
-		if d.Year() < 1700 || d.Year() > 4000 { // Salesforce: the range of valid dates
-			return "", rowError("DATE_OUT_OF_RANGE", f.Label+": date out of range: "+v, f.Name)
-		}
-		return v, nil
+		return v, f.datable(d, v)
 	case TypeDateTime:
 		for _, form := range timeForms {
 			if t, err := time.Parse(form, v); err == nil {
-				return FormatStamp(t), nil
+				return FormatStamp(t), f.datable(t, v)
 			}
 		}
 		return "", f.badType(v, col, "dateTime")
@@ -78,13 +71,13 @@ func (f *Field) parse(v string, col int) (string, *RowError) {
 }
 
 func (f *Field) parseText(v string) (string, *RowError) {
-	if utf8.RuneCountInString(v) > f.Length {
+	if len(v) > f.Length && utf8.RuneCountInString(v) > f.Length {
 		return "", rowError("STRING_TOO_LONG",
 			fmt.Sprintf("%s: data value too large: %s (max length=%d)", f.Label, v, f.Length), f.Name)
 	}
 	switch f.Type {
 	case TypeEmail:
-		if !email.MatchString(v) {
+		if !validEmail(v) {
 			return "", rowError("INVALID_EMAIL_ADDRESS", f.Label+": invalid email address: "+v, f.Name)
 		}
 	case TypePicklist:
@@ -105,11 +98,50 @@ func (f *Field) allows(v string) bool {
 	return false
 }
 
-// number is the text of an xsd:double as the CSV rules allow it.
-var number = regexp.MustCompile(`^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?$`)
+// datable refuses days outside the range that Salesforce knows.
+func (f *Field) datable(t time.Time, v string) *RowError {
+	if t.UTC().Year() < 1700 || t.UTC().Year() > 4000 {
+		return rowError("DATE_OUT_OF_RANGE", f.Label+": date out of range: "+v, f.Name)
+	}
+	return nil
+}
+
+// validNumber says whether a text is an xsd:double as the CSV rules allow it: digits with an optional sign, point and
+// exponent, of at most three digits. Infinity and NaN are none.
+func validNumber(v string) bool {
+	sign := func() {
+		if v != "" && (v[0] == '+' || v[0] == '-') {
+			v = v[1:]
+		}
+	}
+	digits := func() (n int) {
+		for n < len(v) && v[n] >= '0' && v[n] <= '9' {
+			n++
+		}
+		v = v[n:]
+		return n
+	}
+	sign()
+	n := digits()
+	if v != "" && v[0] == '.' {
+		v = v[1:]
+		n += digits()
+	}
+	if n == 0 {
+		return false
+	}
+	if v != "" && v[0]|0x20 == 'e' {
+		v = v[1:]
+		sign()
+		if n = digits(); n < 1 || n > 3 {
+			return false
+		}
+	}
+	return v == ""
+}
 
 func (f *Field) parseNumber(v string, col int) (string, *RowError) {
-	if !number.MatchString(v) {
+	if !validNumber(v) {
 		return "", f.badType(v, col, "double")
 	}
 	n, err := strconv.ParseFloat(v, 64)

@@ -10,21 +10,18 @@ import (
 	"bulkhead/services/orgsim/internal/org"
 )
 
-// decode reads a JSON body; unknown members are ignored, as Salesforce does.
-func (ex *exchange) decode(v any) error {
-	if err := json.Unmarshal(ex.body, v); err != nil {
+// decodeJSON reads a JSON body; unknown members are ignored, as Salesforce does.
+func decodeJSON(body []byte, v any) error {
+	if err := json.Unmarshal(body, v); err != nil {
 		return &bulk.Error{Status: http.StatusBadRequest, Code: "JSON_PARSER_ERROR", Message: err.Error()}
 	}
 	return nil
 }
 
 func (ex *exchange) createJob() error {
-	kind, _, _ := mime.ParseMediaType(ex.r.Header.Get("Content-Type"))
-	if strings.HasPrefix(kind, "multipart/") {
-		return &bulk.Error{
-			Status: http.StatusUnsupportedMediaType, Code: "UNSUPPORTED_MEDIA_TYPE",
-			Message: "this org takes the data of a job by PUT; create the job with application/json",
-		}
+	parts, err := ex.jobParts()
+	if err != nil {
+		return err
 	}
 	var body struct {
 		Object              string `json:"object"`
@@ -35,14 +32,20 @@ func (ex *exchange) createJob() error {
 		LineEnding          string `json:"lineEnding"`
 		AssignmentRuleID    string `json:"assignmentRuleId"`
 	}
-	if err := ex.decode(&body); err != nil {
+	if err := decodeJSON(parts.job, &body); err != nil {
 		return err
 	}
-	info, err := ex.s.Jobs.Create(bulk.Spec{
+	spec := bulk.Spec{
 		Object: body.Object, Operation: org.Operation(body.Operation), ExternalIDFieldName: body.ExternalIDFieldName,
 		ContentType: body.ContentType, ColumnDelimiter: body.ColumnDelimiter, LineEnding: body.LineEnding,
-		AssignmentRuleID: body.AssignmentRuleID, Version: ex.route.version,
-	})
+		AssignmentRuleID: body.AssignmentRuleID, Version: ex.route.version, User: ex.user,
+	}
+	var info bulk.CreateInfo
+	if parts.data == nil {
+		info, err = ex.s.Jobs.Create(spec)
+	} else {
+		info, err = ex.s.Jobs.CreateWithData(spec, *parts.data)
+	}
 	if err != nil {
 		return err
 	}
@@ -50,7 +53,13 @@ func (ex *exchange) createJob() error {
 	return ex.json(http.StatusOK, info)
 }
 
+// permitted says whether the caller may work with the job of the request, and whether there is one.
+func (ex *exchange) permitted() error { return ex.s.Jobs.Permit(ex.route.job, ex.user) }
+
 func (ex *exchange) uploadJob() error {
+	if err := ex.permitted(); err != nil {
+		return err
+	}
 	kind, _, err := mime.ParseMediaType(ex.r.Header.Get("Content-Type"))
 	if err != nil || kind != "text/csv" {
 		return &bulk.Error{
@@ -68,7 +77,10 @@ func (ex *exchange) patchJob() error {
 	var body struct {
 		State string `json:"state"`
 	}
-	if err := ex.decode(&body); err != nil {
+	if err := ex.permitted(); err != nil {
+		return err
+	}
+	if err := decodeJSON(ex.body, &body); err != nil {
 		return err
 	}
 	var info bulk.ShortInfo
@@ -79,12 +91,7 @@ func (ex *exchange) patchJob() error {
 	case bulk.Aborted:
 		info, err = ex.s.Jobs.Abort(ex.route.job)
 	default:
-		if _, err = ex.s.Jobs.Info(ex.route.job, ex.route.version); err == nil {
-			err = &bulk.Error{
-				Status: http.StatusBadRequest, Code: "API_ERROR",
-				Message: "Invalid value: '" + body.State + "' supplied for property: 'state'",
-			}
-		}
+		err = ex.s.Jobs.OtherState(body.State)
 	}
 	if err != nil {
 		return err
@@ -93,6 +100,9 @@ func (ex *exchange) patchJob() error {
 }
 
 func (ex *exchange) jobInfo() error {
+	if err := ex.permitted(); err != nil {
+		return err
+	}
 	info, err := ex.s.Jobs.Info(ex.route.job, ex.route.version)
 	if err != nil {
 		return err
@@ -101,6 +111,9 @@ func (ex *exchange) jobInfo() error {
 }
 
 func (ex *exchange) deleteJob() error {
+	if err := ex.permitted(); err != nil {
+		return err
+	}
 	if err := ex.s.Jobs.Delete(ex.route.job); err != nil {
 		return err
 	}
@@ -136,6 +149,9 @@ func (ex *exchange) listJobs() error {
 // results answers with one of the three result files.
 func results(file bulk.File) func(*exchange) error {
 	return func(ex *exchange) error {
+		if err := ex.permitted(); err != nil {
+			return err
+		}
 		rows, err := ex.s.Jobs.Results(ex.route.job, file, ex.route.version)
 		if err != nil {
 			return err

@@ -199,7 +199,7 @@ func TestWrongUse(t *testing.T) {
 		{"upload after the close", func() answer { return c.upload(finished, "x") }, "INVALIDJOBSTATE"},
 		{"close twice", func() answer { return c.patch(finished, "UploadComplete") }, "INVALIDJOBSTATE"},
 		{"abort a finished job", func() answer { return c.patch(finished, "Aborted") }, `[{"errorCode":"INVALIDJOBSTATE","message":"Aborting already Completed Job not allowed"}]`},
-		{"patch to another state", func() answer { return c.patch(finished, "JobComplete") }, "Invalid value: 'JobComplete' supplied for property: 'state'"},
+		{"patch to another state", func() answer { return c.patch(finished, "JobComplete") }, "INVALIDJOBSTATE"},
 		{"delete an open job", func() answer { return c.send("DELETE", jobsPath+"/"+c.create(upsertContacts), "", nil) }, `[{"errorCode":"API_ERROR","message":"Error encountered when deleting the job because the job is not terminated"}]`},
 		{"read results of an open job", func() answer { return c.get(jobsPath + "/" + c.create(upsertContacts) + "/successfulResults") }, "INVALIDJOBSTATE"},
 	} {

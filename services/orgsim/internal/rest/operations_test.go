@@ -309,10 +309,8 @@ func TestFaultsStrikeEveryOperation(t *testing.T) {
 			t.Errorf("%d of 200 are left", n)
 		}
 	})
-	for kind, state := range map[simtest.Effect]string{
-		{Kind: simtest.JobAbort}: "Aborted", {Kind: simtest.JobFail}: "Failed", {Kind: simtest.JobVanish}: "",
-	} {
-		t.Run("a job of any operation ends by "+string(kind.Kind), func(t *testing.T) {
+	for effect, state := range map[simtest.Kind]string{simtest.JobAbort: "Aborted", simtest.JobFail: "Failed", simtest.JobVanish: ""} {
+		t.Run("a job of any operation ends by "+string(effect), func(t *testing.T) {
 			c, ids := start(t)
 			// In this order: what is deleted cannot be updated.
 			for _, job := range [][2]string{
@@ -321,9 +319,9 @@ func TestFaultsStrikeEveryOperation(t *testing.T) {
 				{"delete", "Id\n" + ids["a"] + "\n" + ids["b"] + "\n"},
 			} {
 				op, csv := job[0], job[1]
-				effect := kind
-				effect.Rows = simtest.AfterRows(1)
-				c.sim.AddFault(simtest.Fault{Match: simtest.Match{Operation: op}, Effect: effect})
+				c.sim.AddFault(simtest.Fault{
+					Match: simtest.Match{Operation: op}, Effect: simtest.Effect{Kind: effect, Rows: simtest.AfterRows(1)},
+				})
 				id := c.run(operation("Loose__c", op), csv)
 				if state == "" {
 					c.want(c.get(jobsPath+"/"+id), http.StatusNotFound)

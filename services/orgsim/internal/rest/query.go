@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,8 +21,9 @@ const (
 	queryPageMin = 200
 	// cursorLife is how long a query locator is good for (Salesforce: 2 days).
 	cursorLife = 48 * time.Hour
-	// cursorKeep bounds the memory that unfinished queries may take.
-	cursorKeep = 1000
+	// cursorRows bounds the rows that unfinished queries may hold, four bytes each; the oldest queries go first. Salesforce
+	// has no limit on their number.
+	cursorRows = 32_000_000
 )
 
 // cursor is a query of which pages are left.
@@ -38,6 +38,8 @@ type cursor struct {
 type cursors struct {
 	mu     sync.Mutex
 	list   []*cursor
+	byID   map[string]*cursor
+	rows   int // of all queries in list
 	number uint64
 }
 
@@ -46,19 +48,23 @@ func (c *cursors) add(store *org.Store, cur *cursor) {
 	defer c.mu.Unlock()
 	c.number++
 	cur.id = store.NewID("0r8", c.number)
-	if len(c.list) >= cursorKeep {
-		c.list = append([]*cursor(nil), c.list[1:]...)
+	if c.byID == nil {
+		c.byID = map[string]*cursor{}
 	}
-	c.list = append(c.list, cur)
+	c.list, c.byID[cur.id] = append(c.list, cur), cur
+	c.rows += len(cur.found.Rows)
+	for len(c.list) > 1 && (c.rows > cursorRows || cur.at.Sub(c.list[0].at) >= cursorLife) {
+		c.rows -= len(c.list[0].found.Rows)
+		delete(c.byID, c.list[0].id)
+		c.list[0], c.list = nil, c.list[1:]
+	}
 }
 
 func (c *cursors) find(id string, now time.Time) *cursor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, cur := range c.list {
-		if cur.id == id && now.Sub(cur.at) < cursorLife {
-			return cur
-		}
+	if cur := c.byID[id]; cur != nil && now.Sub(cur.at) < cursorLife {
+		return cur
 	}
 	return nil
 }
@@ -66,13 +72,13 @@ func (c *cursors) find(id string, now time.Time) *cursor {
 func (c *cursors) reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.list = nil
+	c.list, c.byID, c.rows = nil, nil, 0
 }
 
 // query answers a query, or a further page of one.
 func (ex *exchange) query() error {
-	if len(ex.route.rest) == 1 {
-		return ex.nextPage(ex.route.rest[0])
+	if len(ex.route.rest) == 2 {
+		return ex.nextPage(ex.route.rest[1])
 	}
 	text := ex.r.URL.Query().Get("q")
 	if text == "" {
@@ -82,9 +88,16 @@ func (ex *exchange) query() error {
 	if err != nil {
 		return err
 	}
-	found, err := q.Run(ex.s.Store, text)
+	run := q.Run
+	if ex.route.rest[0] == "queryAll" {
+		run = q.RunAll
+	}
+	found, err := run(ex.s.Store, text)
 	if err != nil {
 		return err
+	}
+	if strings.EqualFold(ex.r.URL.Query().Get("columns"), "true") {
+		return ex.json(http.StatusOK, columnReply(found))
 	}
 	cur := &cursor{at: ex.s.Clock.Now(), size: pageSize(ex.r.Header.Get("Sforce-Query-Options")), found: found}
 	return ex.page(cur, 0)
@@ -161,17 +174,16 @@ func (ex *exchange) appendRecord(b []byte, r org.Reader, o *org.Object, row uint
 		parents[c.Parent] = true
 		b = appendJSON(b, c.Parent.RelationshipName)
 		b = append(b, ':')
-		up, ok := c.ParentRow(r, o, row)
+		po, up, ok := c.ParentRow(r, o, row)
 		if !ok {
 			b = append(b, "null"...)
 			continue
 		}
-		po := c.Parent.Parent()
 		b = ex.appendAttributes(b, po, r.ID(po, up))
 		for _, same := range columns {
 			if same.Parent == c.Parent {
 				b = append(b, ',')
-				b = appendMember(b, same.Field, r.Value(po, up, same.Field))
+				b = appendMember(b, same.Field, same.In(r, po, up))
 			}
 		}
 		b = append(b, '}')
@@ -209,70 +221,4 @@ func appendJSON(b []byte, s string) []byte {
 		return append(b, `""`...) // cannot be: a string always has a JSON form
 	}
 	return append(b, bytes.TrimRight(text.Bytes(), "\n")...)
-}
-
-// record answers with one row, named by its id or by an external id field and its value.
-func (ex *exchange) record() error {
-	o := ex.s.Store.Model().Object(ex.route.rest[0])
-	if o == nil {
-		return bulk.ErrNotFound
-	}
-	columns, err := ex.wanted(o)
-	if err != nil {
-		return err
-	}
-	var one []byte
-	var urls []string
-	ex.s.Store.Read(func(r org.Reader) {
-		rows, known := ex.named(r, o)
-		if !known || len(rows) == 0 || !r.Live(o, rows[0]) {
-			return
-		}
-		one = ex.appendRecord(nil, r, o, rows[0], columns)
-		for _, row := range rows {
-			urls = append(urls, ex.base()+"/sobjects/"+o.Name+"/"+r.ID(o, row))
-		}
-	})
-	switch len(urls) {
-	case 0:
-		return bulk.ErrNotFound
-	case 1:
-		return ex.json(http.StatusOK, json.RawMessage(one))
-	default: // the answer names the candidates
-		return ex.json(http.StatusMultipleChoices, urls)
-	}
-}
-
-func (ex *exchange) named(r org.Reader, o *org.Object) ([]uint32, bool) {
-	if len(ex.route.rest) == 2 {
-		row, ok := r.ByID(o, ex.route.rest[1])
-		return []uint32{row}, ok
-	}
-	f := o.Field(ex.route.rest[1])
-	if f == nil || !f.ExternalID {
-		return nil, false
-	}
-	return r.ByKey(o, f, ex.route.rest[2])
-}
-
-// wanted is the fields that ?fields= names, else all of them.
-func (ex *exchange) wanted(o *org.Object) ([]soql.Column, error) {
-	names := ex.r.URL.Query()
-	var columns []soql.Column
-	if list := names.Get("fields"); list != "" {
-		for _, name := range strings.Split(list, ",") {
-			f := o.Readable(strings.TrimSpace(name))
-			if f == nil {
-				return nil, &bulk.Error{
-					Status: http.StatusBadRequest, Code: "INVALID_FIELD", Message: "No such column '" + url.PathEscape(name) + "' on sobject of type " + o.Name,
-				}
-			}
-			columns = append(columns, soql.Column{Field: f})
-		}
-		return columns, nil
-	}
-	for _, f := range o.AllReadable() {
-		columns = append(columns, soql.Column{Field: f})
-	}
-	return columns, nil
 }

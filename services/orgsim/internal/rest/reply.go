@@ -2,13 +2,14 @@ package rest
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
-	"strings"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
 
 	"bulkhead/services/orgsim/internal/bulk"
 	"bulkhead/services/orgsim/internal/fault"
@@ -19,9 +20,8 @@ const (
 	jsonType = "application/json;charset=UTF-8"
 	csvType  = "text/csv; charset=UTF-8"
 
-	sessionExpired = "Session expired or invalid"
-	limitExceeded  = "TotalRequests Limit exceeded."
-	notFoundText   = "The requested resource does not exist"
+	limitExceeded = "TotalRequests Limit exceeded."
+	notFoundText  = "The requested resource does not exist"
 )
 
 // reply is the writer that handlers answer through. It carries out the faults that concern the answer, on the bytes
@@ -41,6 +41,7 @@ type reply struct {
 	short  bool          // cut the connection when the room is used up (else end as if whole)
 	delay  time.Duration // before the first byte
 	rate   int           // bytes a second; 0 = no bound
+	spoilt spoilt        // what is done to the whole answer
 	ctx    context.Context
 	began  bool // the status line went out
 }
@@ -48,7 +49,7 @@ type reply struct {
 func newReply(w http.ResponseWriter, r *http.Request, compress bool) *reply {
 	return &reply{
 		to: w, header: http.Header{}, room: -1, ctx: r.Context(),
-		gzipOK: compress && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip"),
+		gzipOK: compress && acceptsGzip(r.Header),
 	}
 }
 
@@ -68,6 +69,8 @@ func (p *reply) apply(ctx context.Context, e fault.Effect) {
 		p.rate = e.BytesPerSecond
 	case fault.Latency:
 		p.delay = time.Duration(e.Duration)
+	default:
+		p.spoil(e)
 	}
 }
 
@@ -109,7 +112,9 @@ func (p *reply) WriteHeader(status int) {
 	for k, v := range p.header {
 		h[k] = v
 	}
-	if p.gzipOK && h.Get("Content-Type") == csvType {
+	if p.spoilt.kind != "" {
+		p.spoilHeader(h)
+	} else if p.gzipOK && h.Get("Content-Type") == csvType {
 		h.Set("Content-Encoding", "gzip")
 		p.zipped, _ = gzip.NewWriterLevel(p.to, gzip.BestSpeed)
 	}
@@ -182,6 +187,8 @@ func (p *reply) finish() {
 	case p.silent && !p.began:
 	case p.cut:
 		p.flush()
+	case p.spoilt.kind != "":
+		p.spoilEnd()
 	case p.zipped != nil:
 		_ = p.zipped.Close()
 	}
@@ -227,7 +234,13 @@ func (ex *exchange) fail(err error) {
 	var token *tokenError
 	var refusal *bulk.Error
 	var query *soql.Error
+	var envelope *soapError
 	switch {
+	case ex.failRecord(err):
+		return
+	case errors.As(err, &envelope):
+		ex.soapFault(http.StatusInternalServerError, envelope)
+		return
 	case errors.As(err, &token):
 		ex.w.Header().Set("Cache-Control", "no-store")
 		_ = ex.json(token.Status, token)
@@ -238,6 +251,16 @@ func (ex *exchange) fail(err error) {
 	default:
 		ex.s.Logger.Error("request failed", "path", ex.r.URL.Path, "error", err)
 		refusal = &bulk.Error{Status: http.StatusInternalServerError, Code: "UNKNOWN_EXCEPTION", Message: usualMessage(500)}
+	}
+	if refusal.HTML != "" {
+		ex.w.Header().Set("Content-Type", "text/html; charset=UTF-8")
+		ex.w.WriteHeader(refusal.Status)
+		_, _ = io.WriteString(ex.w, refusal.HTML)
+		return
+	}
+	if ex.route.soap {
+		ex.soapFault(refusal.Status, &soapError{refusal.Code, refusal.Message})
+		return
 	}
 	if ex.route.bulk {
 		_ = ex.json(refusal.Status, []bulkError{{ErrorCode: refusal.Code, Message: refusal.Message}})

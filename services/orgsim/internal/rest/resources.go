@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 
@@ -42,25 +43,37 @@ func (ex *exchange) base() string { return fmt.Sprintf("/services/data/v%.1f", e
 // resources lists what is below a version.
 func (ex *exchange) resources() error {
 	out := map[string]string{}
-	for _, name := range []string{"sobjects", "query", "limits", "jobs"} {
+	for _, name := range []string{"sobjects", "query", "queryAll", "composite", "limits", "jobs"} {
 		out[name] = ex.base() + "/" + name
 	}
+	out["identity"] = ex.identityURL(ex.user)
 	return ex.json(http.StatusOK, out)
 }
 
-// limitEntry is one limit.
+// limitEntry is one limit. Some hold entries by themselves: what single applications may use of it.
 type limitEntry struct {
-	Max       int `json:"Max"`
-	Remaining int `json:"Remaining"`
+	Max, Remaining int
+	apps           map[string]limitEntry
+}
+
+// MarshalJSON writes the entries of applications beside the members of the limit.
+func (l limitEntry) MarshalJSON() ([]byte, error) {
+	out := map[string]any{"Max": l.Max, "Remaining": l.Remaining}
+	for name, app := range l.apps {
+		out[name] = app
+	}
+	return json.Marshal(out)
 }
 
 // limits tells what is left of the org's limits. Those that the simulator does not count are always whole.
 func (ex *exchange) limits() error {
 	set := ex.s.Settings.Get()
-	whole := func(n int) limitEntry { return limitEntry{n, n} }
+	whole := func(n int) limitEntry { return limitEntry{Max: n, Remaining: n} }
+	// The application has no share of its own, which reads 0 of 0.
+	apps := map[string]limitEntry{"Bulkhead": {}}
 	return ex.json(http.StatusOK, map[string]limitEntry{
-		"DailyApiRequests":              {set.DailyAPILimit, max(set.DailyAPILimit-ex.s.APICalls(), 0)},
-		"DailyBulkApiBatches":           {set.DailyBatchLimit, max(set.DailyBatchLimit-ex.s.Jobs.BatchesToday(), 0)},
+		"DailyApiRequests":              {Max: set.DailyAPILimit, Remaining: max(set.DailyAPILimit-ex.s.APICalls(), 0), apps: apps},
+		"DailyBulkApiBatches":           {Max: set.DailyBatchLimit, Remaining: max(set.DailyBatchLimit-ex.s.Jobs.BatchesToday(), 0)},
 		"DailyBulkV2QueryJobs":          whole(10_000),
 		"DailyBulkV2QueryFileStorageMB": whole(976_562),
 		"DataStorageMB":                 whole(10_240),

@@ -29,6 +29,7 @@ type route struct {
 	err       error // answered instead of handle, once the caller is known
 	open      bool  // needs no session, is not counted
 	bulk      bool  // errors in the form of Bulk API 2.0
+	soap      bool  // errors are SOAP faults
 	version   float64
 	object    string
 	operation string
@@ -36,7 +37,12 @@ type route struct {
 	rest      []string // segments behind the resource
 }
 
-var versionForm = regexp.MustCompile(`^v([0-9]{1,3})\.0$`)
+var (
+	versionForm     = regexp.MustCompile(`^v([0-9]{1,3})\.0$`)
+	soapVersionForm = regexp.MustCompile(`^([0-9]{1,3})(?:\.0)?$`)
+)
+
+func versionText(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
 
 func missing(bulkForm bool) route {
 	return route{endpoint: fault.Other, bulk: bulkForm, err: bulk.ErrNotFound}
@@ -49,6 +55,11 @@ func (s *Server) findRoute(r *http.Request) route {
 			Status: http.StatusRequestURITooLong, Code: "URI_TOO_LONG", Message: "The length of the URI exceeds the 16,384-byte limit",
 		}}
 	}
+	if headerBytes(r) > maxHeader {
+		return route{endpoint: fault.Other, open: true, err: &bulk.Error{
+			Status: http.StatusRequestHeaderFieldsTooLarge, Code: "REQUEST_HEADER_FIELDS_TOO_LARGE", Message: "The length of the headers exceeds the 16,384-byte limit",
+		}}
+	}
 	path := "/" + strings.TrimLeft(r.URL.EscapedPath(), "/")
 	segments := strings.Split(strings.TrimSuffix(path[1:], "/"), "/")
 	for i, seg := range segments {
@@ -59,8 +70,14 @@ func (s *Server) findRoute(r *http.Request) route {
 		segments[i] = plain
 	}
 	switch {
+	case len(segments) == 3 && segments[0] == "id":
+		return route{endpoint: fault.Identity, methods: []string{"GET", "POST"}, handle: (*exchange).identity, rest: segments[1:]}
 	case len(segments) < 2 || segments[0] != "services":
 		return missing(false)
+	case segments[1] == "Soap":
+		return soapRoute(segments[2:])
+	case segments[1] == "async": // Bulk API 1.0, which has its own way to carry a session
+		return route{endpoint: fault.Other, open: true, err: bulk.ErrNotFound}
 	case segments[1] == "oauth2" && len(segments) == 3:
 		return oauthRoute(segments[2])
 	case segments[1] != "data":
@@ -91,12 +108,29 @@ func oauthRoute(name string) route {
 	case "token":
 		return route{endpoint: fault.Token, methods: []string{"POST"}, open: true, handle: (*exchange).token}
 	case "revoke":
-		return route{endpoint: fault.Token, methods: []string{"POST"}, open: true, handle: (*exchange).revoke}
+		return route{endpoint: fault.Token, methods: []string{"POST", "GET"}, open: true, handle: (*exchange).revoke}
 	case "userinfo":
 		return route{endpoint: fault.Identity, methods: []string{"GET", "POST"}, handle: (*exchange).userInfo}
 	default:
 		return missing(false)
 	}
+}
+
+// soapRoute finds the partner API of a version; a client that has signed in puts the id of the org behind it.
+func soapRoute(seg []string) route {
+	if len(seg) < 2 || len(seg) > 3 || seg[0] != "u" {
+		return missing(false)
+	}
+	m := soapVersionForm.FindStringSubmatch(seg[1])
+	if m == nil {
+		return missing(false)
+	}
+	rt := route{endpoint: fault.SOAP, methods: []string{"POST"}, open: true, soap: true, handle: (*exchange).soap}
+	rt.version, _ = strconv.ParseFloat(m[1], 64) // three digits at most
+	if rt.version < MinVersion || rt.version > MaxVersion {
+		rt.err = &soapError{"UNSUPPORTED_API_VERSION", "Invalid Api version specified on URL"}
+	}
+	return rt
 }
 
 // resourceRoute finds the resource below /services/data/vXX.0.
@@ -107,8 +141,12 @@ func resourceRoute(version float64, seg []string) route {
 		return route{endpoint: fault.Resources, methods: get, handle: (*exchange).resources}
 	case seg[0] == "limits" && len(seg) == 1:
 		return route{endpoint: fault.Limits, methods: get, handle: (*exchange).limits}
-	case seg[0] == "query" && len(seg) <= 2:
-		return route{endpoint: fault.Query, methods: get, handle: (*exchange).query, rest: seg[1:]}
+	case (seg[0] == "query" || seg[0] == "queryAll") && len(seg) <= 2:
+		return route{endpoint: fault.Query, methods: get, handle: (*exchange).query, rest: seg}
+	case seg[0] == "composite" && len(seg) == 1 && version >= compositeVersion:
+		return route{endpoint: fault.Composite, methods: []string{http.MethodPost}, handle: (*exchange).composite}
+	case seg[0] == "composite" && len(seg) >= 2 && seg[1] == "sobjects":
+		return collectionRoute(version, get, seg[2:])
 	case seg[0] == "sobjects":
 		return objectRoute(get, seg[1:])
 	case seg[0] == "jobs" && len(seg) >= 2 && seg[1] == "ingest" && version >= ingestVersion:
@@ -124,8 +162,8 @@ func objectRoute(get, seg []string) route {
 		return route{endpoint: fault.Describe, methods: get, handle: (*exchange).objects}
 	case len(seg) == 2 && seg[1] == "describe":
 		return route{endpoint: fault.Describe, object: seg[0], methods: get, handle: (*exchange).describe, rest: seg}
-	case len(seg) == 2 || len(seg) == 3:
-		return route{endpoint: fault.Records, object: seg[0], methods: get, handle: (*exchange).record, rest: seg}
+	case len(seg) <= 3:
+		return recordRoute(get, seg)
 	default:
 		return missing(false)
 	}
@@ -165,13 +203,19 @@ func jobRoute(seg []string) route {
 func (ex *exchange) refineRoute() {
 	rt := &ex.route
 	switch {
+	case rt.endpoint == fault.Records || rt.endpoint == fault.Collections:
+		rt.operation = recordOperation(rt, ex.r.Method)
+		if rt.object == "" {
+			rt.object = ex.firstObject()
+		}
 	case rt.endpoint == fault.List && ex.r.Method == http.MethodPost:
 		rt.endpoint, rt.handle = fault.Create, (*exchange).createJob
 		var body struct {
 			Object    string `json:"object"`
 			Operation string `json:"operation"`
 		}
-		_ = json.Unmarshal(ex.body, &body) // the handler says what is wrong with it
+		parts, _ := ex.jobParts()            // the handler says what is wrong with it
+		_ = json.Unmarshal(parts.job, &body) // the same
 		rt.object, rt.operation = body.Object, body.Operation
 	case rt.endpoint == fault.Info && ex.r.Method == http.MethodDelete:
 		rt.endpoint, rt.handle = fault.Remove, (*exchange).deleteJob

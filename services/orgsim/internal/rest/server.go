@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/rsa"
 	"errors"
 	"io"
 	"log/slog"
@@ -24,8 +25,10 @@ import (
 const (
 	// maxURI is the longest request target in bytes (Salesforce: 414 above it).
 	maxURI = 16_384
-	// maxBody bounds every request body but an upload, in bytes.
-	maxBody = 1 << 20
+	// maxHeader is the most that all header lines may take together, in bytes (Salesforce: 431 above it).
+	maxHeader = 16_384
+	// maxBody bounds every request body but an upload, in bytes; the largest are collections of 200 records.
+	maxBody = 16 << 20
 	// smallRead bounds how long a small body may take to arrive, callTime how long an upload may (Salesforce: calls time
 	// out after 10 minutes).
 	smallRead = 30 * time.Second
@@ -38,12 +41,15 @@ type Config struct {
 	Jobs         *bulk.Manager
 	Clock        *clock.Clock
 	Settings     *settings.Store
-	Switches *switches.Store
+	Switches     *switches.Store
 	Faults       *fault.Set
 	Calls        *calls.Log
 	Logger       *slog.Logger
 	ClientID     string
 	ClientSecret string
+	// Keys check the signatures of JWT assertions; Password opens the password flow and SOAP login for every user.
+	Keys     []*rsa.PublicKey
+	Password string
 	// PublicURL is the org's own base URL without a trailing slash; empty means whatever host the caller used.
 	PublicURL string
 }
@@ -65,9 +71,6 @@ func (s *Server) Reset() {
 	s.cursors.reset()
 }
 
-// ExpireTokens ends every session.
-func (s *Server) ExpireTokens() { s.tokens.clear() }
-
 // APICalls is the number of calls counted in the last 24 hours.
 func (s *Server) APICalls() int { return s.usage.used(s.Clock.Now()) }
 
@@ -81,14 +84,18 @@ type exchange struct {
 	user    string // who calls, 18 characters; set by admit
 	rows    int    // of an upload
 	applied bool
+	saver   org.Saver // of a request inside another one; nil = the store
 }
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
+	received := &countedBody{ReadCloser: r.Body}
+	r.Body = received
 	ex := &exchange{s: s, r: r, route: s.findRoute(r)}
 	early := ex.readBody(w)
 	ex.refineRoute()
-	sub := fault.Subject{Endpoint: ex.route.endpoint, Object: ex.route.object, Operation: ex.route.operation, Job: ex.route.job}
+	sub := fault.Subject{Endpoint: ex.route.endpoint, Method: r.Method, Object: ex.route.object, Operation: ex.route.operation, Job: ex.route.job}
 	if sub.Job != "" {
 		sub.Object, sub.Operation, sub.Job = s.Jobs.Describe(sub.Job)
 	}
@@ -102,6 +109,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	reply.finish()
 	s.Calls.End(n, func(c *calls.Call) {
 		c.Status, c.Applied, c.Rows, c.Sent = reply.visible(), ex.applied, ex.rows, reply.sent
+		c.User, c.Received, c.Took = ex.user, received.n, settings.Duration(time.Since(began))
 		if c.Job == "" {
 			c.Job = ex.route.job // a create knows its job only now
 		}
@@ -115,108 +123,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve answers under the faults that strike. early is an error from reading the request.
-func (ex *exchange) serve(reply *reply, hits []fault.Hit, early error) {
-	after := []fault.Effect{}
-	for _, h := range hits {
-		e := h.Effect
-		switch {
-		case e.Kind == fault.DropMid:
-			_, _ = io.CopyN(io.Discard, ex.r.Body, e.Bytes)
-			reply.drop()
-			return
-		case e.Kind == fault.DropBefore:
-			reply.drop()
-			return
-		case e.Kind == fault.Latency && e.When != "after":
-			if wait(ex.r.Context(), time.Duration(e.Duration)) != nil {
-				reply.drop()
-				return
-			}
-		case e.Kind == fault.Status && e.When != "after":
-			ex.faultStatus(e)
-			return
-		default:
-			after = append(after, e)
-			reply.apply(ex.r.Context(), e)
-		}
-	}
-	err := early
-	if err == nil {
-		err = ex.admit()
-	}
-	if err == nil {
-		err = ex.route.handle(ex)
-	}
-	if err != nil {
-		ex.fail(err)
-	}
-	ex.applied = reply.status < 400
-	for _, e := range after {
-		if e.Kind == fault.Status {
-			reply.replace()
-			ex.faultStatus(e)
-		}
-	}
-}
-
-// faultStatus answers as a fault wants.
-func (ex *exchange) faultStatus(e fault.Effect) {
-	if e.Body != "" {
-		contentType := e.ContentType
-		if contentType == "" {
-			contentType = "text/html; charset=UTF-8"
-		}
-		ex.w.Header().Set("Content-Type", contentType)
-		ex.w.WriteHeader(e.Status)
-		_, _ = io.WriteString(ex.w, e.Body)
-		return
-	}
-	code, message := e.Code, e.Message
-	if code == "" {
-		code = usualCode(e.Status)
-	}
-	if message == "" {
-		message = usualMessage(e.Status)
-	}
-	if ex.route.endpoint == fault.Token {
-		ex.fail(&tokenError{Status: e.Status, Code: code, Description: message})
-		return
-	}
-	ex.fail(&bulk.Error{Status: e.Status, Code: code, Message: message})
-}
-
-func usualCode(status int) string {
-	switch status {
-	case http.StatusUnauthorized:
-		return "INVALID_SESSION_ID"
-	case http.StatusForbidden:
-		return "REQUEST_LIMIT_EXCEEDED"
-	case http.StatusNotFound:
-		return "NOT_FOUND"
-	case http.StatusServiceUnavailable:
-		return "SERVER_UNAVAILABLE"
-	default:
-		if status >= 500 {
-			return "UNKNOWN_EXCEPTION"
-		}
-		return "API_ERROR"
-	}
-}
-
-func usualMessage(status int) string {
-	switch status {
-	case http.StatusUnauthorized:
-		return sessionExpired
-	case http.StatusForbidden:
-		return limitExceeded
-	case http.StatusNotFound:
-		return notFoundText
-	default:
-		return "An unexpected error occurred. Please include this ErrorId if you contact support: 1234567890-1234 (-1234567890)"
-	}
-}
-
 // admit checks method, session and daily limit, in this order of what a caller learns.
 func (ex *exchange) admit() error {
 	s, now := ex.s, ex.s.Clock.Now()
@@ -224,10 +130,14 @@ func (ex *exchange) admit() error {
 		return ex.route.err
 	}
 	if !ex.route.open {
-		if err := s.tokens.check(ex.r.Header.Get("Authorization"), now); err != nil {
+		// What a session gets to see is for nobody else to keep; and replies differ by Accept-Encoding.
+		ex.w.Header().Set("Cache-Control", "no-cache,must-revalidate,max-age=0,no-store,private")
+		ex.w.Header().Set("Vary", "Accept-Encoding")
+		user, err := ex.caller(now)
+		if err != nil {
 			return err
 		}
-		ex.user = s.Store.Identity().UserID
+		ex.user = user
 		limit := s.Settings.Get().DailyAPILimit
 		used, ok := s.usage.count(now, limit)
 		ex.w.Header().Set("Sforce-Limit-Info", limitInfo(used, limit))
@@ -244,7 +154,7 @@ func (ex *exchange) admit() error {
 			Message: "HTTP Method '" + ex.r.Method + "' not allowed. Allowed are " + strings.Join(ex.route.methods, ","),
 		}
 	}
-	return nil
+	return ex.checkMedia()
 }
 
 // readBody takes in the body of every request but an upload, unpacked if it is compressed.
@@ -255,7 +165,7 @@ func (ex *exchange) readBody(w http.ResponseWriter) error {
 	}
 	// Not every writer can (a test's recorder cannot); the deadline only guards against callers that stall.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(limit))
-	if strings.EqualFold(ex.r.Header.Get("Content-Encoding"), "gzip") {
+	if ex.unpacks() {
 		packed := ex.r.Body
 		ex.r.Body = struct {
 			io.Reader
@@ -275,6 +185,18 @@ func (ex *exchange) readBody(w http.ResponseWriter) error {
 	ex.body = body
 	ex.r.Body = io.NopCloser(bytes.NewReader(body))
 	return nil
+}
+
+// countedBody counts the bytes of a request's body as they arrive.
+type countedBody struct {
+	io.ReadCloser
+	n int64
+}
+
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.n += int64(n)
+	return n, err
 }
 
 // lazyGzip opens a compressed body when it is first read, so that a bad one fails there.

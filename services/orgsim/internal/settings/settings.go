@@ -51,6 +51,10 @@ type Settings struct {
 	DailyAPILimit int `json:"daily_api_limit"`
 	// DailyBatchLimit is the number of internal batches in any 24 hours.
 	DailyBatchLimit int `json:"daily_batch_limit"`
+	// DailyRowLimit is the number of rows that jobs may process in any 24 hours; a job that needs more fails.
+	DailyRowLimit int `json:"daily_row_limit"`
+	// BatchTime is how long one try of an internal batch may take, on the org's clock; then it is put back, up to 20 times.
+	BatchTime Duration `json:"batch_time"`
 	// MaxUploadBytes is the largest CSV of one job, counted after base64 (four thirds of the raw bytes).
 	MaxUploadBytes int64 `json:"max_upload_bytes"`
 	// TokenTTL is how long an access token is good for.
@@ -70,18 +74,20 @@ type Settings struct {
 // Default returns the settings a fresh org starts with.
 func Default() Settings {
 	return Settings{
-		QueueDelay:       Duration(50 * time.Millisecond), // a real queue takes seconds; tests have none to spare
-		RowsPerSecond:    20_000,                          // slow enough that InProgress can be seen
-		ParallelBatches:  5,                               // not published by Salesforce; a guess
-		BatchRows:        10_000,                          // Salesforce: one internal batch
-		TransactionRows:  200,                             // Salesforce: one transaction
-		DailyAPILimit:    100_000,                         // Salesforce: Enterprise Edition without licences
-		DailyBatchLimit:  15_000,                          // Salesforce: shared by Bulk 1.0 and 2.0
-		MaxUploadBytes:   150_000_000,                     // Salesforce: 150 MB after base64
-		TokenTTL:         Duration(2 * time.Hour),         // Salesforce: the usual session setting
-		ShuffleResults:   true,                            // order is not promised, so callers must not rely on it
-		ShuffleSeed:      1,
-		GzipReplies:      true,
+		QueueDelay:      Duration(50 * time.Millisecond), // a real queue takes seconds; tests have none to spare
+		RowsPerSecond:   20_000,                          // slow enough that InProgress can be seen
+		ParallelBatches: 5,                               // not published by Salesforce; a guess
+		BatchRows:       10_000,                          // Salesforce: one internal batch
+		TransactionRows: 200,                             // Salesforce: one transaction
+		DailyAPILimit:   100_000,                         // Salesforce: Enterprise Edition without licences
+		DailyBatchLimit: 15_000,                          // Salesforce: shared by Bulk 1.0 and 2.0
+		DailyRowLimit:   150_000_000,                     // Salesforce: ingest rows in 24 hours
+		BatchTime:       Duration(5 * time.Minute),       // Salesforce: the limit of one batch
+		MaxUploadBytes:  150_000_000,                     // Salesforce: 150 MB after base64
+		TokenTTL:        Duration(2 * time.Hour),         // Salesforce: the usual session setting
+		ShuffleResults:  true,                            // order is not promised, so callers must not rely on it
+		ShuffleSeed:     1,
+		GzipReplies:     true,
 	}
 }
 
@@ -102,6 +108,10 @@ func (s Settings) Check() error {
 		return errors.New("daily_api_limit is negative")
 	case s.DailyBatchLimit < 0:
 		return errors.New("daily_batch_limit is negative")
+	case s.DailyRowLimit < 0:
+		return errors.New("daily_row_limit is negative")
+	case s.BatchTime <= 0:
+		return errors.New("batch_time must be above 0s")
 	case s.MaxUploadBytes < 1:
 		return errors.New("max_upload_bytes is below 1")
 	case s.TokenTTL <= 0:

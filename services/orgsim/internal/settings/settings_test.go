@@ -21,7 +21,7 @@ func TestSettingsChangeWholeOrNotAtAll(t *testing.T) {
 	})
 	for _, bad := range []string{
 		`{"queue_delay":"-1s"}`, `{"rows_per_second":-1}`, `{"parallel_batches":0}`, `{"transaction_rows":0}`, `{"batch_rows":10001}`, `{"daily_api_limit":-1}`,
-		`{"daily_batch_limit":-1}`, `{"max_upload_bytes":0}`, `{"token_ttl":"0s"}`, `{"lock_wait":"-1s"}`, `{"nope":1}`, `nonsense`,
+		`{"daily_batch_limit":-1}`, `{"daily_row_limit":-1}`, `{"batch_time":"0s"}`, `{"max_upload_bytes":0}`, `{"token_ttl":"0s"}`, `{"lock_wait":"-1s"}`, `{"nope":1}`, `nonsense`,
 	} {
 		t.Run("refuses "+bad, func(t *testing.T) {
 			before := st.Get()
@@ -37,6 +37,30 @@ func TestSettingsChangeWholeOrNotAtAll(t *testing.T) {
 		st.Reset()
 		if st.Get() != settings.Default() {
 			t.Errorf("got %+v", st.Get())
+		}
+	})
+}
+
+func TestTheDefaultsAreThoseOfSalesforce(t *testing.T) {
+	d := settings.Default()
+	t.Run("an upload has 150 MB after base64", func(t *testing.T) {
+		if d.MaxUploadBytes != 150_000_000 {
+			t.Errorf("got %d", d.MaxUploadBytes)
+		}
+	})
+	t.Run("24 hours have 150,000,000 rows and 15,000 batches", func(t *testing.T) {
+		if d.DailyRowLimit != 150_000_000 || d.DailyBatchLimit != 15_000 {
+			t.Errorf("got %d rows, %d batches", d.DailyRowLimit, d.DailyBatchLimit)
+		}
+	})
+	t.Run("a batch has 10,000 rows, a transaction 200, and 5 minutes", func(t *testing.T) {
+		if d.BatchRows != 10_000 || d.TransactionRows != 200 || time.Duration(d.BatchTime) != 5*time.Minute {
+			t.Errorf("got %d rows, %d rows, %v", d.BatchRows, d.TransactionRows, time.Duration(d.BatchTime))
+		}
+	})
+	t.Run("hardDelete is off", func(t *testing.T) {
+		if d.HardDelete {
+			t.Error("it is on")
 		}
 	})
 }

@@ -23,7 +23,17 @@ const (
 // Make returns the 15-character id of running number n under a three-character key prefix and a two-character
 // instance. Numbers above 62^9 wrap around, which no simulated org reaches.
 func Make(prefix, instance string, n uint64) string {
-	var b [Len15]byte
+	id := make15(prefix, instance, n)
+	return string(id[:])
+}
+
+// Append appends the 18-character form of the id that Make returns.
+func Append(b []byte, prefix, instance string, n uint64) []byte {
+	id := make15(prefix, instance, n)
+	return append18(b, id[:])
+}
+
+func make15(prefix, instance string, n uint64) (b [Len15]byte) {
 	copy(b[0:3], prefix)
 	copy(b[3:5], instance)
 	b[5] = '0'
@@ -31,7 +41,7 @@ func Make(prefix, instance string, n uint64) string {
 		b[i] = alphabet[n%62]
 		n /= 62
 	}
-	return string(b[:])
+	return b
 }
 
 // To18 adds the check suffix to a 15-character id. Any other length is returned as it is.
@@ -39,7 +49,10 @@ func To18(id string) string {
 	if len(id) != Len15 {
 		return id
 	}
-	b := make([]byte, 0, Len18)
+	return string(append18(make([]byte, 0, Len18), id))
+}
+
+func append18[T string | []byte](b []byte, id T) []byte {
 	b = append(b, id...)
 	for chunk := range 3 {
 		bits := 0
@@ -50,7 +63,7 @@ func To18(id string) string {
 		}
 		b = append(b, checks[bits])
 	}
-	return string(b)
+	return b
 }
 
 // Parse returns the 15-character form of a 15- or 18-character id. It is false when the text is no id: wrong length,

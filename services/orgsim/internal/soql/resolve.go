@@ -32,11 +32,12 @@ func resolve(object *org.Object, name Name, text string) (Column, error) {
 			"Didn't understand relationship '%s' in field path. If you are attempting to use a custom relationship, be sure to append "+
 				"the '__r' after the custom relationship name. Please reference your WSDL or the describe call for the appropriate names.", relation)}
 	}
-	f := parent.Parent().Readable(field)
-	if f == nil {
-		return Column{}, noColumn(field, parent.Parent().Name)
+	for _, o := range parent.Parents() { // a field that only some of them have is null in the others
+		if f := o.Readable(field); f != nil {
+			return Column{Parent: parent, Field: f}, nil
+		}
 	}
-	return Column{Parent: parent, Field: f}, nil
+	return Column{}, noColumn(field, parent.Parent().Name)
 }
 
 func (c *Condition) resolve(object *org.Object, text string) (test, error) {

@@ -33,7 +33,14 @@ type test struct {
 }
 
 // Run finds the rows of a query. Errors are of type *Error.
-func (q *Query) Run(store *org.Store, text string) (*Result, error) {
+func (q *Query) Run(store *org.Store, text string) (*Result, error) { return q.run(store, text, false) }
+
+// RunAll is Run over the rows in the recycle bin too.
+func (q *Query) RunAll(store *org.Store, text string) (*Result, error) {
+	return q.run(store, text, true)
+}
+
+func (q *Query) run(store *org.Store, text string, deleted bool) (*Result, error) {
 	object := store.Model().Object(q.From.Path)
 	if object == nil {
 		return nil, &Error{"INVALID_TYPE", at(text, q.From.Pos) + fmt.Sprintf(
@@ -65,7 +72,7 @@ func (q *Query) Run(store *org.Store, text string) (*Result, error) {
 		by = &c
 	}
 	store.Read(func(r org.Reader) {
-		res.Rows = matching(r, object, tests)
+		res.Rows = matching(r, object, tests, deleted)
 		if by != nil {
 			q.sort(r, object, *by, res.Rows)
 		}
@@ -86,10 +93,10 @@ func cut(rows []uint32, offset, limit *int) []uint32 {
 }
 
 // matching finds the rows by the best index that a condition offers, else by looking through all of them.
-func matching(r org.Reader, o *org.Object, tests []test) []uint32 {
+func matching(r org.Reader, o *org.Object, tests []test, deleted bool) []uint32 {
 	var out []uint32
 	keep := func(row uint32) {
-		if !r.Live(o, row) {
+		if !r.Live(o, row) && (!deleted || !r.Binned(o, row)) {
 			return
 		}
 		for i := range tests {
@@ -100,6 +107,9 @@ func matching(r org.Reader, o *org.Object, tests []test) []uint32 {
 		out = append(out, row)
 	}
 	for i := range tests {
+		if deleted && !tests[i].column.Field.IsID() {
+			continue // the other indexes know live rows only
+		}
 		if rows, ok := tests[i].candidates(r, o); ok {
 			slices.Sort(rows)
 			for _, row := range slices.Compact(rows) {
@@ -144,20 +154,32 @@ func (c Column) Value(r org.Reader, o *org.Object, row uint32) string {
 	if c.Parent == nil {
 		return r.Value(o, row, c.Field)
 	}
-	up, ok := c.ParentRow(r, o, row)
+	parent, up, ok := c.ParentRow(r, o, row)
 	if !ok {
 		return ""
 	}
-	return r.Value(c.Parent.Parent(), up, c.Field)
+	return c.In(r, parent, up)
+}
+
+// In reads the column's field in a row of a parent; "" where the parent has no such field.
+func (c Column) In(r org.Reader, parent *org.Object, row uint32) string {
+	f := c.Field
+	if c.Parent != nil && len(c.Parent.Parents()) > 1 {
+		if f = parent.Readable(f.Name); f == nil {
+			return ""
+		}
+	}
+	return r.Value(parent, row, f)
 }
 
 // ParentRow finds the parent that a column leads to; it is false when the reference is empty.
-func (c Column) ParentRow(r org.Reader, o *org.Object, row uint32) (uint32, bool) {
+func (c Column) ParentRow(r org.Reader, o *org.Object, row uint32) (parent *org.Object, up uint32, ok bool) {
 	id := r.Value(o, row, o.Readable(c.Parent.Name))
-	if id == "" {
-		return 0, false
+	if parent = c.Parent.ParentOf(id); parent == nil {
+		return nil, 0, false
 	}
-	return r.ByID(c.Parent.Parent(), id)
+	up, ok = r.ByID(parent, id)
+	return parent, up, ok
 }
 
 func (t *test) holds(r org.Reader, o *org.Object, row uint32) bool {

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"bulkhead/services/orgsim/internal/org"
-	"bulkhead/services/orgsim/internal/switches"
 	"bulkhead/services/orgsim/internal/soql"
+	"bulkhead/services/orgsim/internal/switches"
 )
 
 const model = `
@@ -124,6 +124,69 @@ func TestQueriesFindTheRightRows(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestParentsOfSeveralTypes(t *testing.T) {
+	m, err := org.ReadModel([]byte(model + `
+  - name: Note
+    keyPrefix: "00N"
+    fields:
+      - {name: Title, type: string}
+      - {name: AboutId, type: reference, referenceTo: [Account, Contact], relationshipName: About}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := org.NewStore(org.Config{
+		Model: m, Seed: 1, Username: "integration@bulkhead.example", Now: func() time.Time { return time.Unix(1_800_000_000, 0) },
+		Switches: switches.NewStore(),
+	})
+	seed(t, s, "Account", map[string]string{"Name": "Alpha"})
+	seed(t, s, "Contact", map[string]string{"LastName": "One"})
+	seed(t, s, "Note",
+		map[string]string{"Title": "a", "AboutId": names(t, s, "SELECT Id FROM Account")[0]},
+		map[string]string{"Title": "c", "AboutId": names(t, s, "SELECT Id FROM Contact")[0]},
+		map[string]string{"Title": "n"})
+	for _, tc := range []struct{ does, query, want string }{
+		{"a field is null in the parents that lack it", "SELECT Title, About.Name, About.LastName FROM Note", "a|Alpha|,c||One,n||"},
+		{"a condition holds for the parents that have the field", "SELECT Title FROM Note WHERE About.LastName = 'One'", "c"},
+	} {
+		t.Run(tc.does, func(t *testing.T) {
+			if got := strings.Join(names(t, s, tc.query), ","); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestRunAllFindsDeletedRowsToo(t *testing.T) {
+	s := newStore(t)
+	account := s.Model().Object("Account")
+	p, err := s.NewPlan(account, org.Delete, "", []string{"Id"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Save(p, "750000000000001AAA", []org.Row{{Number: 1, Cells: []string{names(t, s, "SELECT Id FROM Account WHERE External_Id__c = 'A2'")[0]}}})
+	for _, tc := range []struct {
+		does, query string
+		live, all   int
+	}{
+		{"without a condition", "SELECT Id FROM Account", 2, 3},
+		{"by a key", "SELECT Id FROM Account WHERE External_Id__c = 'a2'", 0, 1},
+		{"by whether they are deleted", "SELECT Id FROM Account WHERE IsDeleted = true", 0, 1},
+	} {
+		t.Run(tc.does, func(t *testing.T) {
+			q, err := soql.Parse(tc.query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			live, errLive := q.Run(s, tc.query)
+			all, errAll := q.RunAll(s, tc.query)
+			if errLive != nil || errAll != nil || live.Count != tc.live || all.Count != tc.all {
+				t.Errorf("got %+v %v and %+v %v", live, errLive, all, errAll)
+			}
+		})
+	}
 }
 
 func TestBadQueriesAreRefusedWithTheirCode(t *testing.T) {

@@ -48,6 +48,9 @@ const (
 	// SOAPLogin.
 	RefusedFrom65 Position = "refused_from_65"
 	Allowed       Position = "allowed"
+	// ParallelKeys.
+	Seen  Position = "seen"
+	Raced Position = "raced"
 )
 
 // All is every switch, in the order of the questions that stand behind them.
@@ -130,5 +133,9 @@ var All = []Switch{
 	{SOAPLogin, "does SOAP login still work on versions from 65.0 on?", []Answer{
 		{RefusedFrom65, "no, only below"},
 		{Allowed, "yes"},
+	}},
+	{ParallelKeys, "does an upsert see what another batch of its job inserts at the same time?", []Answer{
+		{Seen, "yes: it updates that row"},
+		{Raced, "no: the row fails with DUPLICATE_VALUE where the key is unique, and is inserted a second time where it is not"},
 	}},
 }

@@ -42,6 +42,7 @@ const (
 	BlankID            Name = "blank_id"
 	BlankIDColumn      Name = "blank_id_column"
 	SOAPLogin          Name = "soap_login"
+	ParallelKeys       Name = "parallel_keys"
 )
 
 // Position is a place that a switch can have.

@@ -1,0 +1,160 @@
+package bulk
+
+import (
+	"fmt"
+	"time"
+
+	"bulkhead/services/orgsim/internal/org"
+)
+
+// stamp is a date-time as job replies write it.
+type stamp time.Time
+
+// MarshalJSON writes the form 2026-01-02T19:26:52.000+0000.
+func (t stamp) MarshalJSON() ([]byte, error) {
+	return []byte(`"` + org.FormatStamp(time.Time(t)) + `"`), nil
+}
+
+// version is an API version as job replies write it: the number 66.0.
+type version float64
+
+// MarshalJSON writes one digit after the point.
+func (v version) MarshalJSON() ([]byte, error) { return fmt.Appendf(nil, "%.1f", float64(v)), nil }
+
+// ShortInfo is the reply to a PATCH, and the beginning of all others. Members are in wire order.
+type ShortInfo struct {
+	ID                  string  `json:"id"`
+	Operation           string  `json:"operation"`
+	Object              string  `json:"object"`
+	CreatedByID         string  `json:"createdById"`
+	CreatedDate         stamp   `json:"createdDate"`
+	SystemModstamp      stamp   `json:"systemModstamp"`
+	State               State   `json:"state"`
+	ExternalIDFieldName string  `json:"externalIdFieldName,omitempty"`
+	ConcurrencyMode     string  `json:"concurrencyMode"`
+	ContentType         string  `json:"contentType"`
+	APIVersion          version `json:"apiVersion"`
+}
+
+// CreateInfo is the reply to a create.
+type CreateInfo struct {
+	ShortInfo
+	ContentURL       string `json:"contentUrl,omitempty"` // absent when the create brought the data with it
+	LineEnding       string `json:"lineEnding"`
+	ColumnDelimiter  string `json:"columnDelimiter"`
+	AssignmentRuleID string `json:"assignmentRuleId,omitempty"`
+}
+
+// ListInfo is one item of the list.
+type ListInfo struct {
+	ShortInfo
+	JobType         string `json:"jobType"`
+	ContentURL      string `json:"contentUrl,omitempty"`
+	LineEnding      string `json:"lineEnding"`
+	ColumnDelimiter string `json:"columnDelimiter"`
+}
+
+// Info is the reply to a GET.
+type Info struct {
+	ListInfo
+	NumberRecordsProcessed  *int64 `json:"numberRecordsProcessed,omitempty"`
+	NumberRecordsFailed     *int64 `json:"numberRecordsFailed,omitempty"`
+	Retries                 int    `json:"retries"`
+	TotalProcessingTime     int64  `json:"totalProcessingTime"`
+	APIActiveProcessingTime int64  `json:"apiActiveProcessingTime"`
+	ApexProcessingTime      int64  `json:"apexProcessingTime"`
+	ErrorMessage            string `json:"errorMessage,omitempty"`
+	IsPKChunkingSupported   *bool  `json:"isPkChunkingSupported,omitempty"`
+}
+
+// short, and all views below: the caller holds mu.
+func (j *Job) short() ShortInfo {
+	s := ShortInfo{
+		ID: j.ID, Operation: string(j.Spec.Operation), Object: j.object.Name, CreatedByID: j.Spec.User,
+		CreatedDate: stamp(j.created), SystemModstamp: stamp(j.modified), State: j.state,
+		ConcurrencyMode: "Parallel", ContentType: "CSV", APIVersion: version(j.Spec.Version),
+	}
+	if j.Spec.Operation == org.Upsert {
+		s.ExternalIDFieldName = j.Spec.ExternalIDFieldName
+	}
+	return s
+}
+
+func (j *Job) contentURL() string {
+	if j.state != Open {
+		return ""
+	}
+	return fmt.Sprintf("services/data/v%.1f/jobs/ingest/%s/batches", j.Spec.Version, j.ID)
+}
+
+func (j *Job) createInfo() CreateInfo {
+	i := CreateInfo{
+		ShortInfo: j.short(), ContentURL: j.contentURL(), LineEnding: j.Spec.LineEnding, ColumnDelimiter: j.Spec.ColumnDelimiter,
+	}
+	if j.Spec.assigned(j.object) {
+		i.AssignmentRuleID = j.Spec.AssignmentRuleID
+	}
+	return i
+}
+
+func (j *Job) listInfo() ListInfo {
+	return ListInfo{
+		ShortInfo: j.short(), JobType: "V2Ingest", ContentURL: j.contentURL(), LineEnding: j.Spec.LineEnding,
+		ColumnDelimiter: j.Spec.ColumnDelimiter,
+	}
+}
+
+// info is what a GET shows. counted says that rows which were never attempted count as processed once the job has ended
+// early.
+func (j *Job) info(asked float64, counted bool) Info {
+	i := Info{ListInfo: j.listInfo(), Retries: j.retries, APIActiveProcessingTime: j.active.Milliseconds()}
+	if j.state != Open {
+		processed, failed := j.processed, j.failed
+		if counted && (j.state == Failed || j.state == Aborted) {
+			processed = int64(len(j.rows)) // none when the file was refused as a whole
+		}
+		i.NumberRecordsProcessed, i.NumberRecordsFailed = &processed, &failed
+		if asked >= 61 { // the version from which the member was seen on ingest jobs
+			no := false
+			i.IsPKChunkingSupported = &no
+		}
+	}
+	if j.state.Terminal() {
+		i.TotalProcessingTime = j.total.Milliseconds()
+	}
+	if j.state == Failed {
+		i.ErrorMessage = j.message
+	}
+	return i
+}
+
+// lookBack makes a job go backwards for those who look, as a fault wants: the first look shows the truth, the next ones
+// the state before, and all others the truth again.
+type lookBack struct {
+	armed, looked bool
+	left          int
+}
+
+// apply changes what a look shows, and says whether it was the last look back; the caller holds the lock of the job.
+func (b *lookBack) apply(i *Info, step int) (over bool) {
+	switch {
+	case !b.armed || (i.State != InProgress && !i.State.Terminal()):
+		return false
+	case !b.looked:
+		b.looked = true
+		return false
+	}
+	processed, failed := int64(0), int64(0)
+	if i.State == InProgress {
+		i.State = UploadComplete
+	} else {
+		i.State = InProgress
+		processed = max(*i.NumberRecordsProcessed-1, 0) / int64(step) * int64(step)
+		failed = min(*i.NumberRecordsFailed, processed)
+	}
+	i.NumberRecordsProcessed, i.NumberRecordsFailed = &processed, &failed
+	i.TotalProcessingTime, i.ErrorMessage = 0, ""
+	b.left--
+	b.armed = b.left > 0
+	return !b.armed
+}
