@@ -4,8 +4,8 @@
 // A revision of a definition is immutable, as is what the org said of its key field when it was applied, so it is kept for ever; the current
 // ones are kept for a few seconds or until Invalidate (which services call when definition_changed wakes them); a client is made anew
 // when the org's document has changed. Where the document names no org id, the client takes the one that the ledger knows by the org's name
-// (submitter_pub.orgs): a process that starts while the login leads elsewhere must not believe what it sees first. Secrets are read from the
-// file or the environment variable that the org names, at each login, and are never kept.
+// (submitter_pub.orgs): a process that starts while the login leads elsewhere must not believe what it sees first. Secrets and keys are read from
+// the file or the environment variable that the org names, at each login, and are never kept; a key that others may read is refused.
 //
 // It is the only package in libs that knows these views; see docs/adr.
 package catalog
@@ -15,7 +15,6 @@ import (
 	_ "embed" // queries.sql
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -25,7 +24,6 @@ import (
 
 	"bulkhead/libs/pipeline"
 	"bulkhead/libs/salesforce"
-	"bulkhead/libs/service"
 )
 
 //go:embed queries.sql
@@ -44,9 +42,6 @@ func statements(file string) map[string]string {
 
 // freshFor is how long what was read counts as current when nobody says that it changed.
 const freshFor = 5 * time.Second
-
-// maxSecret bounds a secret's file; a private key has a few KiB.
-const maxSecret = 64 << 10
 
 // NotFoundError says that no such definition or org has been applied.
 type NotFoundError struct{ What, Name string }
@@ -221,6 +216,9 @@ func (c *Catalog) org(ctx context.Context, name string) (*org, error) {
 		return nil, fmt.Errorf("org %s: %w", name, err)
 	}
 	config := ConfigOf(doc)
+	if config.Classes, err = salesforce.NewClassTable(doc.Classes); err != nil {
+		return nil, fmt.Errorf("org %s: %w", name, err)
+	}
 	if config.PinnedOrgID == "" {
 		config.PinnedOrgID = known
 	}
@@ -231,51 +229,4 @@ func (c *Catalog) org(ctx context.Context, name string) (*org, error) {
 	made := &org{yaml: text, known: known, doc: doc, client: client, readAt: readAt}
 	c.orgs[name] = made
 	return made, nil
-}
-
-// ConfigOf turns an org's document into what the client wants.
-func ConfigOf(o *pipeline.Org) salesforce.Config {
-	return salesforce.Config{
-		LoginURL:              o.LoginURL,
-		APIVersion:            o.APIVersion,
-		ClientID:              o.ClientID,
-		ClientSecret:          secretOf(o),
-		PinnedOrgID:           o.OrgID,
-		AllowInsecureLoopback: o.AllowInsecureLoopback,
-		UserAgent:             "bulkhead/" + service.Version(),
-	}
-}
-
-// secretOf reads the secret anew each time, so that a rotated one is picked up; its text never stands in an error.
-func secretOf(o *pipeline.Org) func() (string, error) {
-	return func() (string, error) {
-		if o.Auth == pipeline.AuthJWT {
-			return "", fmt.Errorf("org %s: auth: jwt is not supported yet; use client_credentials", o.Name)
-		}
-		var secret string
-		switch {
-		case o.ClientSecretEnv != "":
-			secret = os.Getenv(o.ClientSecretEnv)
-			if secret == "" {
-				return "", fmt.Errorf("org %s: the environment variable %s, named as clientSecretEnv, is not set", o.Name, o.ClientSecretEnv)
-			}
-		case o.ClientSecretFile != "":
-			info, err := os.Stat(o.ClientSecretFile)
-			if err != nil {
-				return "", fmt.Errorf("org %s: clientSecretFile: %w", o.Name, err)
-			}
-			if info.Size() > maxSecret {
-				return "", fmt.Errorf("org %s: clientSecretFile %s is larger than %d bytes", o.Name, o.ClientSecretFile, maxSecret)
-			}
-			b, err := os.ReadFile(o.ClientSecretFile)
-			if err != nil {
-				return "", fmt.Errorf("org %s: clientSecretFile: %w", o.Name, err)
-			}
-			secret = strings.TrimSpace(string(b))
-		}
-		if secret == "" {
-			return "", fmt.Errorf("org %s names no client secret: set clientSecretFile or clientSecretEnv", o.Name)
-		}
-		return secret, nil
-	}
 }

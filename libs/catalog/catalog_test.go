@@ -313,7 +313,7 @@ func TestSecret(t *testing.T) {
 			"absent":      {Name: "main", Auth: pipeline.AuthClientCredentials, ClientSecretFile: filepath.Join(t.TempDir(), "none")},
 			"empty":       {Name: "main", Auth: pipeline.AuthClientCredentials, ClientSecretFile: file(t, "\n")},
 			"too large":   {Name: "main", Auth: pipeline.AuthClientCredentials, ClientSecretFile: file(t, strings.Repeat("s3cret", maxSecret))},
-			"jwt's":       {Name: "main", Auth: pipeline.AuthJWT, PrivateKeyFile: file(t, "s3cret")},
+			"a directory": {Name: "main", Auth: pipeline.AuthClientCredentials, ClientSecretFile: t.TempDir()},
 			"not told of": {Name: "main", Auth: pipeline.AuthClientCredentials},
 		} {
 			got, err := ConfigOf(org).ClientSecret()

@@ -30,7 +30,7 @@ type Org struct {
 	ClientID string
 	// ClientSecretFile and ClientSecretEnv say where the secret is; exactly one is set for client_credentials.
 	ClientSecretFile, ClientSecretEnv string
-	// PrivateKeyFile and Username are for jwt.
+	// PrivateKeyFile is the PEM of the key whose certificate the app has, Username the user to act as; both are for jwt.
 	PrivateKeyFile, Username string
 	// APIVersion is a version such as 66.0.
 	APIVersion string
@@ -38,6 +38,8 @@ type Org struct {
 	OrgID string
 	// Orphans is what to do with jobs that nothing is bound to.
 	Orphans string
+	// Classes are the org's own rules for the classes of refused rows, before those that come with the client.
+	Classes []record.ClassRule
 	// AllowInsecureLoopback allows http to this machine, for the simulator.
 	AllowInsecureLoopback bool
 }
@@ -71,13 +73,9 @@ func ParseOrg(yaml []byte) (*Org, error) {
 		}
 	}
 	if _, ok := f.nodes["auth"]; !ok {
-		r.fail(f.line, "auth is missing: %s", AuthClientCredentials)
+		r.fail(f.line, "auth is missing: %s or %s", AuthClientCredentials, AuthJWT)
 	}
-	authLine := f.lineOf("auth")
 	o.Auth = f.choice("auth", "", []string{AuthClientCredentials, AuthJWT})
-	if o.Auth == AuthJWT {
-		r.fail(authLine, "auth %s is not supported yet: use %s", AuthJWT, AuthClientCredentials)
-	}
 	o.ClientID = f.required("clientId", anyText, "the consumer key of the connected app")
 	o.readCredentials(f)
 	o.APIVersion = DefaultAPIVersion
@@ -95,6 +93,7 @@ func ParseOrg(yaml []byte) (*Org, error) {
 		o.OrgID = id
 	}
 	o.Orphans = f.choice("orphans", OrphansReport, []string{OrphansReport, OrphansAbort})
+	o.Classes = readClassRules(f)
 	f.end()
 	if err := r.err(); err != nil {
 		return nil, err

@@ -17,13 +17,6 @@ type Policy struct {
 // Policies is the policy of each class. A class without one is dead at once.
 type Policies map[Class]Policy
 
-// unknownExceptionTries is the bound for UNKNOWN_EXCEPTION, which is sent again like a transient fault but means a fault of the org or of the
-// record that nobody knows: after three tries it is dead as unclassified.
-const (
-	unknownException      = "UNKNOWN_EXCEPTION"
-	unknownExceptionTries = 3
-)
-
 // DefaultPolicies is the preset `default` of a definition.
 func DefaultPolicies() Policies {
 	return Policies{
@@ -78,16 +71,17 @@ type Decision struct {
 	Wait time.Duration
 	// Counts says whether the try that was decided on counts against the record.
 	Counts bool
-	// Class is the class to record: the one given, unless exhausting the tries says more (UNKNOWN_EXCEPTION ends as unclassified).
+	// Class is the class to record: the one given, unless exhausting the tries says more (what has a bound of its own ends as unclassified).
 	Class Class
 	// Reason says why, in words for a person.
 	Reason string
 }
 
-// Decide says what follows when a try failed with class and code. attempt is the number of counted tries of this generation so far, that one
-// included (a class that counts nothing leaves it as it was). rnd, in [0,1), draws the wait: full jitter, so that records that
-// failed together do not come back together.
-func (p Policies) Decide(class Class, code string, attempt int, rnd float64) Decision {
+// Decide says what follows when a try failed with class. attempt is the number of counted tries of this generation so far, that one
+// included (a class that counts nothing leaves it as it was). bound is that of the error's own rule ([ClassRule.Tries]), 0 = it has none: such an
+// error is sent again like its class, but no oftener than that, and is dead as unclassified, since nobody knows what it means. rnd, in
+// [0,1), draws the wait: full jitter, so that records that failed together do not come back together.
+func (p Policies) Decide(class Class, attempt, bound int, rnd float64) Decision {
 	policy := p[class]
 	if class == ClassQuota || class == ClassAuth {
 		// The whole wait and no jitter: nothing is sent until a person or the next window lifts the pause.
@@ -97,8 +91,8 @@ func (p Policies) Decide(class Class, code string, attempt int, rnd float64) Dec
 		}
 	}
 	tries, deadAs := policy.Attempts, class
-	if code == unknownException && class == ClassTransient {
-		tries, deadAs = min(tries, unknownExceptionTries), ClassUnclassified
+	if bound > 0 && class.Retried() {
+		tries, deadAs = min(tries, bound), ClassUnclassified
 	}
 	switch {
 	case tries <= 1:

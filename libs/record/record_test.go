@@ -233,35 +233,37 @@ func TestDecide(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		class   record.Class
-		code    string
+		bound   int
 		attempt int
 		verdict record.Verdict
 		longest time.Duration
 		as      record.Class
 	}{
-		{"a transient fault waits up to a second at first", record.ClassTransient, "X", 1, record.VerdictRetry, time.Second, record.ClassTransient},
-		{"and twice as long each time", record.ClassTransient, "X", 4, record.VerdictRetry, 8 * time.Second, record.ClassTransient},
-		{"the seventh try is followed by the eighth", record.ClassTransient, "X", 7, record.VerdictRetry, 64 * time.Second, record.ClassTransient},
-		{"the eighth by none", record.ClassTransient, "X", 8, record.VerdictDead, 0, record.ClassTransient},
-		{"contention begins at two seconds", record.ClassContention, "UNABLE_TO_LOCK_ROW", 1, record.VerdictRetry, 2 * time.Second, record.ClassContention},
-		{"contention ends after eight", record.ClassContention, "UNABLE_TO_LOCK_ROW", 8, record.VerdictDead, 0, record.ClassContention},
-		{"a missing parent has three tries", record.ClassReference, "X", 2, record.VerdictRetry, time.Minute, record.ClassReference},
-		{"and no fourth", record.ClassReference, "X", 3, record.VerdictDead, 0, record.ClassReference},
-		{"an unknown code has two", record.ClassUnclassified, "X", 1, record.VerdictRetry, 30 * time.Second, record.ClassUnclassified},
-		{"and no third", record.ClassUnclassified, "X", 2, record.VerdictDead, 0, record.ClassUnclassified},
-		{"UNKNOWN_EXCEPTION is tried again", record.ClassTransient, "UNKNOWN_EXCEPTION", 2, record.VerdictRetry, 2 * time.Second, record.ClassTransient},
-		{"and dead as unclassified after three", record.ClassTransient, "UNKNOWN_EXCEPTION", 3, record.VerdictDead, 0, record.ClassUnclassified},
-		{"data is dead at once", record.ClassData, "X", 1, record.VerdictDead, 0, record.ClassData},
-		{"a duplicate is dead at once", record.ClassDuplicate, "X", 1, record.VerdictDead, 0, record.ClassDuplicate},
-		{"a permission is dead at once", record.ClassPermission, "X", 1, record.VerdictDead, 0, record.ClassPermission},
-		{"code is dead at once", record.ClassCode, "X", 1, record.VerdictDead, 0, record.ClassCode},
-		{"quota pauses", record.ClassQuota, "X", 99, record.VerdictPause, 5 * time.Minute, record.ClassQuota},
-		{"auth pauses", record.ClassAuth, "X", 0, record.VerdictPause, 5 * time.Minute, record.ClassAuth},
-		{"a word that is no class is dead", record.Class("odd"), "X", 1, record.VerdictDead, 0, record.Class("odd")},
-		{"more tries than counted are no overflow", record.ClassTransient, "X", math.MaxInt, record.VerdictDead, 0, record.ClassTransient},
+		{"a transient fault waits up to a second at first", record.ClassTransient, 0, 1, record.VerdictRetry, time.Second, record.ClassTransient},
+		{"and twice as long each time", record.ClassTransient, 0, 4, record.VerdictRetry, 8 * time.Second, record.ClassTransient},
+		{"the seventh try is followed by the eighth", record.ClassTransient, 0, 7, record.VerdictRetry, 64 * time.Second, record.ClassTransient},
+		{"the eighth by none", record.ClassTransient, 0, 8, record.VerdictDead, 0, record.ClassTransient},
+		{"contention begins at two seconds", record.ClassContention, 0, 1, record.VerdictRetry, 2 * time.Second, record.ClassContention},
+		{"contention ends after eight", record.ClassContention, 0, 8, record.VerdictDead, 0, record.ClassContention},
+		{"a missing parent has three tries", record.ClassReference, 0, 2, record.VerdictRetry, time.Minute, record.ClassReference},
+		{"and no fourth", record.ClassReference, 0, 3, record.VerdictDead, 0, record.ClassReference},
+		{"an unknown code has two", record.ClassUnclassified, 0, 1, record.VerdictRetry, 30 * time.Second, record.ClassUnclassified},
+		{"and no third", record.ClassUnclassified, 0, 2, record.VerdictDead, 0, record.ClassUnclassified},
+		{"an error with a bound of its own is tried again", record.ClassTransient, 3, 2, record.VerdictRetry, 2 * time.Second, record.ClassTransient},
+		{"and dead as unclassified when that is used up", record.ClassTransient, 3, 3, record.VerdictDead, 0, record.ClassUnclassified},
+		{"a bound above that of its class allows no more tries", record.ClassReference, 9, 3, record.VerdictDead, 0, record.ClassUnclassified},
+		{"a bound says nothing for a class that is dead at once", record.ClassData, 3, 1, record.VerdictDead, 0, record.ClassData},
+		{"data is dead at once", record.ClassData, 0, 1, record.VerdictDead, 0, record.ClassData},
+		{"a duplicate is dead at once", record.ClassDuplicate, 0, 1, record.VerdictDead, 0, record.ClassDuplicate},
+		{"a permission is dead at once", record.ClassPermission, 0, 1, record.VerdictDead, 0, record.ClassPermission},
+		{"code is dead at once", record.ClassCode, 0, 1, record.VerdictDead, 0, record.ClassCode},
+		{"quota pauses", record.ClassQuota, 0, 99, record.VerdictPause, 5 * time.Minute, record.ClassQuota},
+		{"auth pauses", record.ClassAuth, 0, 0, record.VerdictPause, 5 * time.Minute, record.ClassAuth},
+		{"a word that is no class is dead", record.Class("odd"), 0, 1, record.VerdictDead, 0, record.Class("odd")},
+		{"more tries than counted are no overflow", record.ClassTransient, 0, math.MaxInt, record.VerdictDead, 0, record.ClassTransient},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d := policies.Decide(c.class, c.code, c.attempt, 0.999999999)
+			d := policies.Decide(c.class, c.attempt, c.bound, 0.999999999)
 			if d.Verdict != c.verdict || d.Class != c.as || d.Reason == "" || d.Counts == (d.Verdict == record.VerdictPause) {
 				t.Errorf("%+v", d)
 			}
@@ -279,7 +281,7 @@ func TestDecide(t *testing.T) {
 		class := rapid.SampledFrom(record.Classes()).Draw(t, "class")
 		rnd := rapid.Float64().Draw(t, "rnd")
 		for _, d := range []record.Decision{
-			p.Decide(class, "X", rapid.IntRange(0, 1<<40).Draw(t, "attempt"), rnd),
+			p.Decide(class, rapid.IntRange(0, 1<<40).Draw(t, "attempt"), rapid.IntRange(0, 30).Draw(t, "bound"), rnd),
 			p.DecideUnprocessed(rapid.IntRange(-1, 1<<40).Draw(t, "times"), rnd),
 		} {
 			if d.Wait < 0 || d.Wait > longest {

@@ -2,8 +2,11 @@ package salesforce
 
 import (
 	"encoding/json"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -29,6 +32,43 @@ func FuzzErrorBody(f *testing.F) {
 			t.Fatalf("%d %q has no class", status, code)
 		}
 		_ = looksLikeHTML(body)
+	})
+}
+
+// FuzzRefusal: whatever status, headers and body come, the error is one line of bounded length with a class, and its wait is within bounds.
+func FuzzRefusal(f *testing.F) {
+	c, err := New(Config{LoginURL: "https://acme.my.salesforce.com", ClientID: "id", ClientSecret: func() (string, error) { return "s", nil }})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(401, []byte(`[{"errorCode":"INVALID_SESSION_ID","message":"Session expired or invalid"}]`), "application/json", "5", "api-usage=1/2", "Fri, 02 Jan 2026 03:05:05 GMT")
+	f.Add(503, []byte("<html>\x00"), "text/html", "Fri, 02 Jan 2099 03:05:05 GMT", "api-usage=99999999999999999999/-1;api-usage=3/4", "yesterday")
+	f.Add(420, []byte(`[{"error":"INVALID_SESSION_ID"}]`), "", "0", "0", "0")
+	f.Add(302, []byte{0x1f, 0x8b}, "", "-1e99", "api-bursts=1/750", "")
+	f.Fuzz(func(t *testing.T, status int, body []byte, media, retryAfter, usage, date string) {
+		header := http.Header{"Content-Type": {media}, "Retry-After": {retryAfter}, "Sforce-Limit-Info": {usage}, "Date": {date}}
+		c.noteUsage(header)
+		c.noteDate(header)
+		if used, allowed, ok := c.Usage(); ok && (used < 0 || allowed <= 0) {
+			t.Fatalf("usage %d of %d", used, allowed)
+		}
+		e := c.errorFromBody("GET jobs/ingest", status, header, body)
+		text := e.Error()
+		if utf8.RuneCountInString(text) > 3*maxMessageRunes || !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return r != ' ' && !unicode.IsPrint(r) }) {
+			t.Fatalf("%q", text)
+		}
+		if e.Class == "" || ClassOf(e) != e.Class {
+			t.Fatalf("%s has class %q", text, e.Class)
+		}
+		if wait, ok := RetryAfterHint(e); ok && (wait < minRetryAfter || wait > maxRetryAfter) {
+			t.Fatalf("wait %s", wait)
+		}
+		if Definite(e) && (e.Status < 400 || e.Status > 499 || e.Code == "" || e.HTML) {
+			t.Fatalf("definite: %+v", e)
+		}
+		if IsUnreachable(e) && IsAuth(e) {
+			t.Fatalf("unreachable and refused at once: %+v", e)
+		}
 	})
 }
 

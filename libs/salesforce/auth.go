@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
-	"golang.org/x/oauth2/clientcredentials"
 
 	"bulkhead/libs/record"
 )
@@ -22,11 +21,12 @@ const (
 	tokenPath    = "/services/oauth2/token"
 	tokenRoute   = "oauth2/token"
 
+	// retryYourRequest is the token endpoint's own failure, with that text; it comes with 400 all the same.
+	retryYourRequest = "unknown_error"
+
 	// maxUploadSessionAge is the age from which a session is renewed before an upload, which a 401 in its middle would waste. A
 	// reply to the client credentials flow names no lifetime; the shortest session setting of an org is 15 minutes.
 	maxUploadSessionAge = 10 * time.Minute
-	// maxSecretBytes is far above any consumer secret; more is a wrong file.
-	maxSecretBytes = 4096
 )
 
 // session is one login: where to call, with which token, and who we are there.
@@ -86,9 +86,14 @@ func (c *Client) uploadSession(ctx context.Context) (*session, error) {
 	return c.renew(ctx, s)
 }
 
+// refusal is a login that failed, for the callers that were waiting for it.
+type refusal struct{ err error }
+
 // renew replaces the session old (nil: none yet) by a new login. Of callers that come with the same old session one logs in, the
-// others wait and take its result; when its login fails, the next one tries, with its own context.
+// others wait and take its result, its failure too: a wrong secret must not be sent once for each of them. Only when the login ended
+// with its caller's own context does the next one try.
 func (c *Client) renew(ctx context.Context, old *session) (*session, error) {
+	before := c.refused.Load()
 	select {
 	case <-c.loginTurn:
 		defer func() { c.loginTurn <- struct{}{} }()
@@ -98,6 +103,18 @@ func (c *Client) renew(ctx context.Context, old *session) (*session, error) {
 	if s := c.current.Load(); s != nil && s != old {
 		return s, nil
 	}
+	if r := c.refused.Load(); r != before {
+		return nil, r.err
+	}
+	s, err := c.replaceSession(ctx)
+	if err != nil && ctx.Err() == nil {
+		c.refused.Store(&refusal{err: err})
+	}
+	return s, err
+}
+
+// replaceSession logs in and keeps the session, if it is of the right org; the caller has the turn.
+func (c *Client) replaceSession(ctx context.Context) (*session, error) {
 	s, err := c.logIn(ctx)
 	if err != nil {
 		return nil, err
@@ -130,17 +147,12 @@ func (c *Client) logIn(ctx context.Context) (*session, error) {
 }
 
 func (c *Client) tryLogin(ctx context.Context) (*session, error) {
-	clientSecret, err := c.clientSecret()
+	flow, err := c.grant()
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.Timeouts.Login, errCallTimeout)
 	defer cancel()
-	flow := clientcredentials.Config{
-		ClientID: c.cfg.ClientID, ClientSecret: clientSecret.value(),
-		TokenURL:  c.login.String() + tokenPath,
-		AuthStyle: oauth2.AuthStyleInParams, // in the body: Salesforce takes both, and probing would double each failure
-	}
 	seen := &observedTransport{client: c}
 	hc := *c.http
 	seen.next, hc.Transport = c.http.Transport, seen
@@ -155,26 +167,16 @@ func (c *Client) tryLogin(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// clientSecret asks for the secret. Secrets from files often end in a line break, which is never part of one.
-func (c *Client) clientSecret() (secret, error) {
-	text, err := c.cfg.ClientSecret()
-	if err != nil {
-		return secret{}, &Error{Endpoint: "POST " + tokenRoute, Class: record.ClassAuth, Code: "NO_SECRET", Message: "client secret: " + clip(err.Error(), maxMessageRunes)}
-	}
-	text = strings.TrimRight(text, "\r\n")
-	if text == "" || len(text) > maxSecretBytes {
-		return secret{}, &Error{Endpoint: "POST " + tokenRoute, Class: record.ClassAuth, Code: "NO_SECRET", Message: "client secret is empty or too long: check its file or variable"}
-	}
-	return newSecret(text), nil
-}
-
 // loginError turns the library's errors into this package's. They may hold the reply's body, which is not passed on.
 func (c *Client) loginError(ctx context.Context, err error, seen *observedTransport) error {
 	const endpoint = "POST " + tokenRoute
 	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
 		e := c.errorFromBody(endpoint, refused.Response.StatusCode, refused.Response.Header, refused.Body)
-		if e.Status < 500 && e.Code != "" && e.Class == record.ClassUnclassified {
-			e.Class = record.ClassAuth // whatever the token endpoint refuses concerns the credentials
+		switch {
+		case e.Code == retryYourRequest:
+			e.Class = record.ClassTransient
+		case e.Status < 500 && e.Code != "" && e.Class == record.ClassUnclassified:
+			e.Class = record.ClassAuth // whatever else the token endpoint refuses concerns the credentials
 		}
 		return e
 	}

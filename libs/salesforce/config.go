@@ -50,7 +50,8 @@ type Timeouts struct {
 
 // Retry bounds the repetition of reading calls and logins. Zero fields mean the default.
 type Retry struct {
-	// Tries is how often a call is sent at most. Default 4.
+	// Tries is how often a call is sent at most. Default 4. A GET on a connection that the server ends without a word may be sent once more by
+	// net/http itself, as connections that were used before end so when their time is over.
 	Tries int
 	// Base is the longest first wait; it doubles with each try up to Max, and the real wait is drawn evenly between a tenth of it and all
 	// of it. Defaults 500 ms and 8 s. A reply that asks for more than Max (Retry-After) ends the tries at once.
@@ -74,8 +75,12 @@ type Config struct {
 	APIVersion string
 	// ClientID is the consumer key of the connected app.
 	ClientID string
-	// ClientSecret gives the consumer secret; it is asked at each login, so that a rotated file is picked up.
+	// ClientSecret gives the consumer secret, for the client credentials flow; it is asked at each login, so that a rotated file is picked up.
 	ClientSecret func() (string, error)
+	// PrivateKey gives the PEM of an RSA key, PKCS #1 or #8 without a passphrase, for the JWT bearer flow; ClientSecret is nil then. It is asked
+	// at each login. Username is the user to act as.
+	PrivateKey func() ([]byte, error)
+	Username   string
 	// PinnedOrgID is the org that this must be, 15 or 18 characters; empty means that the first org seen is the pin.
 	PinnedOrgID string
 	// AllowInsecureLoopback lets LoginURL be a loopback host, with http and any port: for the simulator.
@@ -91,6 +96,8 @@ type Config struct {
 	Retry    Retry
 	// MaxResultBytes bounds one result file after decompression. Default [MaxResultBytes].
 	MaxResultBytes int64
+	// Classes says what refused rows need. Default [BuiltInClasses].
+	Classes *ClassTable
 	// Observe, if set, is called after each request; it must be quick and safe for concurrent use.
 	Observe func(Call)
 }
@@ -103,6 +110,7 @@ type Client struct {
 
 	loginTurn chan struct{}           // holds one token: who has it may log in
 	current   atomic.Pointer[session] // the session to use, nil before the first login
+	refused   atomic.Pointer[refusal] // the last login that failed, not with its caller's context
 	org       string                  // 18 characters, "" until known; guarded by loginTurn
 
 	usage     atomic.Pointer[usage]
@@ -132,9 +140,7 @@ func New(cfg Config) (*Client, error) {
 	if strings.TrimSpace(cfg.ClientID) == "" {
 		problem("client id is empty: give the consumer key of the connected app")
 	}
-	if cfg.ClientSecret == nil {
-		problem("client secret is missing: give the file or the environment variable that holds it")
-	}
+	problems = append(problems, cfg.credentialProblems()...)
 	if cfg.PinnedOrgID != "" {
 		full, err := ID18(cfg.PinnedOrgID)
 		if err != nil || !strings.HasPrefix(full, orgIDPrefix) {
@@ -175,6 +181,9 @@ func fillDefaults(cfg *Config) {
 	orDefault(&cfg.UserAgent, "bulkhead")
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Classes == nil {
+		cfg.Classes = BuiltInClasses()
 	}
 	if cfg.Observe == nil {
 		cfg.Observe = func(Call) {}

@@ -66,7 +66,8 @@ func (d Describe) Field(name string) (DescribeField, bool) {
 	return DescribeField{}, false
 }
 
-// Describe asks what an object is like. [IsNotFound] says that there is no such object, or that the user may not see it.
+// Describe asks what an object is like. [IsNotFound] says that there is no such object, or that the user may not see it. It may be
+// sent again.
 func (c *Client) Describe(ctx context.Context, object string) (Describe, error) {
 	r := request{method: http.MethodGet, path: "sobjects/" + object + "/describe", route: "sobjects/{object}/describe", repeat: true}
 	if !apiName.MatchString(object) {

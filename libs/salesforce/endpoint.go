@@ -125,6 +125,8 @@ func newTransport(login *url.URL) *http.Transport {
 		TLSHandshakeTimeout:    10 * time.Second,
 		ExpectContinueTimeout:  2 * time.Second, // an edge that ignores Expect costs this once per upload
 		MaxResponseHeaderBytes: maxHeaderBytes,
+		// A connection that something on the way has dropped in silence is noticed, instead of swallowing call after call until it times out.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
 	}
 }
 

@@ -32,7 +32,7 @@ var ErrTooLarge = errors.New("larger than its bound")
 // Error is an answer that is not the success asked for. Without a parsed Salesforce error (an HTML page of the edge, a reply that is
 // no JSON) Code is empty.
 type Error struct {
-	// Status is the HTTP status; it can be 200 when the body was an error or unreadable, and 0 when a login had no secret to send.
+	// Status is the HTTP status; it can be 200 when the body was an error or unreadable, and 0 when a login had no secret or key to send.
 	Status int
 	// Code is Salesforce's errorCode, or OAuth's error for a login. Message is its text, made safe for one line and cut.
 	Code, Message string
@@ -160,14 +160,14 @@ func IsUnreachable(err error) bool {
 		return true
 	}
 	e, ok := errors.AsType[*Error](err)
-	if !ok {
-		return false
+	if !ok || e.Class == record.ClassAuth {
+		return false // who refuses a session is there
 	}
 	switch e.Status {
 	case statusEdgeNoRoute, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
 	}
-	return e.HTML && e.Class != record.ClassAuth
+	return e.HTML
 }
 
 // ClassOf is the class of a failed call: that of the [*Error] in err, auth for another org, transient for everything that got no answer,

@@ -57,7 +57,8 @@ func (s JobSpec) problem() string {
 	return ""
 }
 
-// CreateJob creates an Open job. When the reply is lost, a job may exist that nobody knows: it has no effect on the org's data.
+// CreateJob creates an Open job. It is sent once. When the reply is lost ([Definite] says no), a job may exist that nobody knows: it has no effect
+// on the org's data, and stands in the list of [Client.Jobs].
 func (c *Client) CreateJob(ctx context.Context, spec JobSpec) (JobInfo, error) {
 	r := request{method: http.MethodPost, path: jobsPath, route: jobsRoute}
 	if problem := spec.problem(); problem != "" {
@@ -85,12 +86,13 @@ func (c *Client) CreateJob(ctx context.Context, spec JobSpec) (JobInfo, error) {
 	return info, nil
 }
 
-// CloseJob says that the upload is complete: the step that lets the org's data change. A lost reply leaves open whether it did; look with [Client.Job].
+// CloseJob says that the upload is complete: the step that lets the org's data change. It is sent once. A lost reply leaves open whether it did;
+// look with [Client.Job].
 func (c *Client) CloseJob(ctx context.Context, jobID string) (JobInfo, error) {
 	return c.setState(ctx, jobID, StateUploadComplete)
 }
 
-// AbortJob stops a job. Rows that are already saved stay saved.
+// AbortJob stops a job. Rows that are already saved stay saved. It is sent once; after a lost reply look with [Client.Job].
 func (c *Client) AbortJob(ctx context.Context, jobID string) (JobInfo, error) {
 	return c.setState(ctx, jobID, StateAborted)
 }
@@ -103,7 +105,17 @@ func (c *Client) setState(ctx context.Context, jobID, state string) (JobInfo, er
 	return c.jobCall(ctx, r, jobID)
 }
 
-// Job is what Salesforce says of a job now.
+// DeleteJob removes a job that has ended, and its result files with it; rows that landed stay. A job that has not ended is refused. It is sent
+// once: after a lost reply look with [Client.Job], which says [IsNotFound] if it went.
+func (c *Client) DeleteJob(ctx context.Context, jobID string) error {
+	r := request{method: http.MethodDelete, path: jobsPath + "/" + jobID, route: jobRoute}
+	if problem := jobIDProblem(jobID); problem != "" {
+		return &RequestError{Endpoint: r.method + " " + r.route, Problem: problem}
+	}
+	return c.call(ctx, r, nil)
+}
+
+// Job is what Salesforce says of a job now. It may be sent again.
 func (c *Client) Job(ctx context.Context, jobID string) (JobInfo, error) {
 	return c.jobCall(ctx, request{method: http.MethodGet, path: jobsPath + "/" + jobID, route: jobRoute, repeat: true}, jobID)
 }
@@ -148,7 +160,8 @@ type JobPage struct {
 // queryLocator is what locators of lists and queries look like; they go into URLs.
 var queryLocator = regexp.MustCompile(`^[A-Za-z0-9_-]{1,200}$`)
 
-// Jobs is a page of the org's Bulk API 2.0 ingest jobs: the first for an empty locator, else the one that [JobPage.Next] named.
+// Jobs is a page of the org's Bulk API 2.0 ingest jobs: the first for an empty locator, else the one that [JobPage.Next] named. It may be sent
+// again.
 func (c *Client) Jobs(ctx context.Context, locator string) (JobPage, error) {
 	r := request{method: http.MethodGet, path: jobsPath, route: jobsRoute, repeat: true, query: url.Values{}}
 	switch {

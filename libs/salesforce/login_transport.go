@@ -25,6 +25,8 @@ func (t *observedTransport) RoundTrip(hr *http.Request) (*http.Response, error) 
 	seen := Call{Method: hr.Method, Route: tokenRoute, Took: time.Since(start)}
 	if err == nil {
 		t.status, seen.Status = resp.StatusCode, resp.StatusCode
+		t.client.noteUsage(resp.Header)
+		t.client.noteDate(resp.Header)
 		resp.Body = &watchedBody{ReadCloser: resp.Body, broke: &t.broke}
 	}
 	t.client.cfg.Observe(seen)

@@ -43,7 +43,7 @@ type Found struct {
 //
 // Values are literals of the field's type as describe tells it; a value that a field of that type cannot hold (no number, no date, no id)
 // matches nothing and is not sent. Blank values are refused, since no row is meant by them, and more than [MaxLookupValues] too. The values are
-// spread over as few queries as fit [MaxURIBytes], each of them bounded in time as any call; an error gives no rows at all.
+// spread over as few queries as fit [MaxURIBytes], each of them bounded in time and sent again as any reading call; an error gives no rows at all.
 func (c *Client) Lookup(ctx context.Context, object, field string, values []string, more ...string) ([]Found, error) {
 	if err := checkLookup(object, field, values, more); err != nil {
 		return nil, err
@@ -206,7 +206,7 @@ func batches(literals []string, room int) func(yield func([]string) bool) {
 func encodedLen(text string) int { return len(url.QueryEscape(text)) }
 
 // Record reads fields of one row by its id; id has 15 or 18 characters. The result has an entry for each field, "" for null. [IsNotFound] says
-// that there is no such row, that it is deleted, or that the user may not see it.
+// that there is no such row, that it is deleted, or that the user may not see it. It may be sent again.
 func (c *Client) Record(ctx context.Context, object, id string, fields ...string) (map[string]string, error) {
 	r := request{method: http.MethodGet, path: "sobjects/" + object + "/" + id, route: "sobjects/{object}/{id}", repeat: true}
 	problem := ""

@@ -5,7 +5,8 @@ import (
 	"net/http"
 )
 
-// Objects are the API names of all objects that the user may see, in the org's own spelling (REST API: Describe Global).
+// Objects are the API names of all objects that the user may see, in the org's own spelling (REST API: Describe Global). It may be sent
+// again.
 func (c *Client) Objects(ctx context.Context) ([]string, error) {
 	var reply struct {
 		Objects []struct {

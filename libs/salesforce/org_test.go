@@ -26,7 +26,7 @@ type seen struct {
 
 // scriptedOrg is an HTTP server that answers logins itself and everything else by a script.
 type scriptedOrg struct {
-	t      *testing.T
+	t      testing.TB
 	server *httptest.Server
 
 	mu       sync.Mutex
@@ -38,7 +38,7 @@ type scriptedOrg struct {
 	answer func(n int, w http.ResponseWriter, r *http.Request)
 }
 
-func newScriptedOrg(t *testing.T, answer func(n int, w http.ResponseWriter, r *http.Request)) *scriptedOrg {
+func newScriptedOrg(t testing.TB, answer func(n int, w http.ResponseWriter, r *http.Request)) *scriptedOrg {
 	t.Helper()
 	o := &scriptedOrg{t: t, answer: answer}
 	o.server = httptest.NewServer(o)

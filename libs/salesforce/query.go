@@ -64,7 +64,7 @@ type QueryPage struct {
 	Next string
 }
 
-// QueryFirst runs a query and returns the first page of its result.
+// QueryFirst runs a query and returns the first page of its result. It may be sent again.
 func (c *Client) QueryFirst(ctx context.Context, soql string) (QueryPage, error) {
 	r := request{method: http.MethodGet, path: "query", route: "query", repeat: true, query: url.Values{"q": {soql}}}
 	if strings.TrimSpace(soql) == "" || len([]rune(soql)) > MaxSOQLRunes {
@@ -73,7 +73,7 @@ func (c *Client) QueryFirst(ctx context.Context, soql string) (QueryPage, error)
 	return c.queryPage(ctx, r)
 }
 
-// QueryNext returns the page that [QueryPage.Next] named.
+// QueryNext returns the page that [QueryPage.Next] named. It may be sent again.
 func (c *Client) QueryNext(ctx context.Context, locator string) (QueryPage, error) {
 	if !queryLocator.MatchString(locator) {
 		return QueryPage{}, &RequestError{Endpoint: "GET query/{locator}", Problem: fmt.Sprintf("%q is no locator", clip(locator, maxNameRunes))}
@@ -137,7 +137,7 @@ func (c *Client) Query(ctx context.Context, soql string) iter.Seq2[QueryRecord, 
 	}
 }
 
-// Count runs a SELECT COUNT() query and returns the count.
+// Count runs a SELECT COUNT() query and returns the count. It may be sent again.
 func (c *Client) Count(ctx context.Context, soql string) (int, error) {
 	page, err := c.QueryFirst(ctx, soql)
 	return page.TotalSize, err

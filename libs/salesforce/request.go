@@ -30,7 +30,7 @@ type request struct {
 
 func (r request) endpoint() string { return r.method + " " + r.path }
 
-// call sends r, after a login if there is no session, and decodes the reply into out.
+// call sends r, after a login if there is no session, and decodes the reply into out; nil for a reply that has no content.
 func (c *Client) call(ctx context.Context, r request, out any) error {
 	return c.withSession(ctx, r, func(ctx context.Context, s *session) error {
 		ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.Timeouts.Call, errCallTimeout)
@@ -48,6 +48,9 @@ func (c *Client) call(ctx context.Context, r request, out any) error {
 			return err
 		}
 		defer drainAndClose(resp.Body)
+		if out == nil {
+			return c.refusePage(r, resp)
+		}
 		return c.decode(ctx, r, resp, out)
 	})
 }
@@ -134,6 +137,14 @@ func (c *Client) send(hr *http.Request, r request) (*http.Response, error) {
 	c.noteUsage(resp.Header)
 	c.noteDate(resp.Header)
 	if resp.StatusCode >= 200 && resp.StatusCode <= 299 {
+		if packed := resp.Header.Get("Content-Encoding"); packed != "" && !strings.EqualFold(packed, "identity") {
+			// The transport asks for gzip and takes it off. Anything else was never asked for.
+			drainAndClose(resp.Body)
+			return nil, &Error{
+				Status: resp.StatusCode, Endpoint: r.endpoint(), Class: record.ClassTransient,
+				Message: fmt.Sprintf("the reply is packed as %q, which was not asked for", clip(packed, maxNameRunes)),
+			}
+		}
 		return resp, nil
 	}
 	defer drainAndClose(resp.Body)
@@ -175,6 +186,16 @@ func (c *Client) decode(ctx context.Context, r request, resp *http.Response, out
 		return failed
 	}
 	return nil
+}
+
+// refusePage turns a 2xx reply that should have no content into an error when a page stands in it: something on the way answered instead of
+// Salesforce, with an unknown effect. Other content is left alone.
+func (c *Client) refusePage(r request, resp *http.Response) error {
+	start, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBytes))
+	if !looksLikeHTML(start) {
+		return nil
+	}
+	return c.errorFromBody(r.endpoint(), resp.StatusCode, resp.Header, start)
 }
 
 // drainAndClose reads a little of what is left, so that the connection can be used again.

@@ -31,28 +31,62 @@ var unsureCodes = map[string]bool{
 	"SERVER_UNAVAILABLE": true, "SERVICE_UNAVAILABLE": true, "BAD_GATEWAY": true,
 }
 
-// requestClasses says what a failed call means, by error code. Bulk 2.0 writes its codes without separators.
+// requestClasses says what a failed call means, by error code. Bulk 2.0 writes its codes in capitals without separators. Codes that are not
+// here are decided by the status in classifyRequest; those that mean a fault of our own request stay unclassified.
 var requestClasses = map[string]record.Class{
-	"INVALID_SESSION_ID": record.ClassAuth, "SESSION_EXPIRED": record.ClassAuth, "INVALID_AUTH_HEADER": record.ClassAuth,
-	"INVALIDSESSIONID": record.ClassAuth, "INVALID_LOGIN": record.ClassAuth,
+	// Log in once more and repeat the call; the pipeline pauses if that does not help.
+	"INVALID_SESSION_ID":  record.ClassAuth,
+	"INVALIDSESSIONID":    record.ClassAuth,
+	"SESSION_EXPIRED":     record.ClassAuth,
+	"INVALID_AUTH_HEADER": record.ClassAuth,
+	"INVALID_LOGIN":       record.ClassAuth,
 
-	"EXCEEDEDQUOTA": record.ClassQuota, "API_TASK_LIMIT_REACHED": record.ClassQuota, "TOO_MANY_JOBS": record.ClassQuota,
-	"LIMIT_EXCEEDED": record.ClassQuota, "MAX_LIMIT_EXCEEDED": record.ClassQuota, "STORAGE_LIMIT_EXCEEDED": record.ClassQuota,
+	// Pause until usage falls. REQUEST_LIMIT_EXCEEDED is told apart by its text, see requestLimitClass.
+	"EXCEEDEDQUOTA":          record.ClassQuota,
+	"API_TASK_LIMIT_REACHED": record.ClassQuota,
+	"TOO_MANY_JOBS":          record.ClassQuota,
+	"LIMIT_EXCEEDED":         record.ClassQuota,
+	"MAX_LIMIT_EXCEEDED":     record.ClassQuota,
+	"STORAGE_LIMIT_EXCEEDED": record.ClassQuota,
 
-	"API_DISABLED_FOR_ORG": record.ClassPermission, "API_CURRENTLY_DISABLED": record.ClassPermission,
-	"API_NOT_ENABLED": record.ClassPermission, "FUNCTIONALITY_NOT_ENABLED": record.ClassPermission,
-	"FEATURENOTENABLED": record.ClassPermission, "INSUFFICIENT_ACCESS": record.ClassPermission,
-	"INSUFFICIENT_ACCESS_OR_READONLY": record.ClassPermission, "CLIENT_NOT_ACCESSIBLE_FOR_USER": record.ClassPermission,
-	"ORG_LOCKED": record.ClassPermission, "INVALIDUSER": record.ClassPermission,
-	// The job's definition does not fit the org: object, external id field or column not there or not visible.
-	"INVALIDJOB": record.ClassPermission, "INVALIDBATCH": record.ClassPermission, "CLIENTINPUTERROR": record.ClassPermission,
-	"INVALID_FIELD": record.ClassPermission, "INVALID_TYPE": record.ClassPermission,
-	"UNSUPPORTED_API_VERSION": record.ClassPermission, "GONE": record.ClassPermission,
+	// The org or its edition does not let the integration user in, or not do this: an operator's matter. LOGIN_… is auth, see classifyRequest.
+	"API_DISABLED_FOR_ORG":            record.ClassPermission,
+	"API_CURRENTLY_DISABLED":          record.ClassPermission,
+	"API_NOT_ENABLED":                 record.ClassPermission,
+	"FUNCTIONALITY_NOT_ENABLED":       record.ClassPermission,
+	"FEATURENOTENABLED":               record.ClassPermission, // Bulk API switched off, or hardDelete without its permission
+	"INSUFFICIENT_ACCESS":             record.ClassPermission,
+	"INSUFFICIENT_ACCESS_OR_READONLY": record.ClassPermission,
+	"CLIENT_NOT_ACCESSIBLE_FOR_USER":  record.ClassPermission,
+	"ORG_LOCKED":                      record.ClassPermission,
+	"INVALIDUSER":                     record.ClassPermission, // another user's job
+	// The job's definition does not fit the org: object, external id field, operation or column not there or not visible.
+	"INVALIDJOB":       record.ClassPermission,
+	"INVALIDOPERATION": record.ClassPermission,
+	"INVALIDBATCH":     record.ClassPermission,
+	"CLIENTINPUTERROR": record.ClassPermission,
+	"INVALID_FIELD":    record.ClassPermission,
+	"INVALID_TYPE":     record.ClassPermission,
+	// The API version is retired.
+	"UNSUPPORTED_API_VERSION": record.ClassPermission,
+	"GONE":                    record.ClassPermission,
 
-	"TIMEOUT": record.ClassTransient, "UNKNOWN": record.ClassTransient, "UNKNOWN_EXCEPTION": record.ClassTransient,
-	"INTERNALSERVERERROR": record.ClassTransient, "INTERNAL_SERVER_ERROR": record.ClassTransient,
-	"SERVER_UNAVAILABLE": record.ClassTransient, "SERVICE_UNAVAILABLE": record.ClassTransient, "BAD_GATEWAY": record.ClassTransient,
-	"QUERY_TIMEOUT": record.ClassTransient, "REQUEST_RUNNING_TOO_LONG": record.ClassTransient, "INVALID_QUERY_LOCATOR": record.ClassTransient,
+	// One external id, several records: a person must merge them.
+	"MULTIPLE_CHOICES": record.ClassDuplicate,
+
+	// Repeat what is safe to repeat; for the rest the effect is unknown, see unsureCodes.
+	"TIMEOUT":                  record.ClassTransient,
+	"UNKNOWN":                  record.ClassTransient,
+	"UNKNOWN_EXCEPTION":        record.ClassTransient,
+	"INTERNALSERVERERROR":      record.ClassTransient,
+	"INTERNAL_SERVER_ERROR":    record.ClassTransient,
+	"SERVER_UNAVAILABLE":       record.ClassTransient,
+	"SERVICE_UNAVAILABLE":      record.ClassTransient,
+	"BAD_GATEWAY":              record.ClassTransient,
+	"QUERY_TIMEOUT":            record.ClassTransient,
+	"REQUEST_RUNNING_TOO_LONG": record.ClassTransient,
+	"INVALID_QUERY_LOCATOR":    record.ClassTransient, // begin the query anew
+	// Another writer holds too much: later, with less at once.
 	"TOOMANYLOCKFAILURE": record.ClassContention,
 }
 
@@ -67,6 +101,8 @@ func classifyRequest(status int, code, message string) record.Class {
 	switch {
 	case strings.HasPrefix(code, "LOGIN_"):
 		return record.ClassAuth
+	case status == http.StatusMultipleChoices:
+		return record.ClassDuplicate // a list of the records that share an external id, no redirect
 	case status == http.StatusUnauthorized || status >= 300 && status < 400:
 		// A redirect is the edge sending a browser to the login page: the session is not known there.
 		return record.ClassAuth
@@ -91,24 +127,16 @@ func requestLimitClass(message string) record.Class {
 
 // remedy is what a person can do, for the errors where that is known.
 func remedy(e *Error) string {
+	if text := loginRemedy(e.Code, e.Message); text != "" {
+		return text
+	}
 	switch e.Code {
-	case "invalid_client", "invalid_client_id":
-		return "check the client id, and the file or variable of the client secret"
-	case "app_not_found":
-		return "install the external client app in this org"
-	case "unsupported_grant_type":
-		return "allow the client credentials flow in the connected app"
-	case "invalid_grant":
-		switch {
-		case strings.Contains(e.Message, "no client credentials user"):
-			return "set a run-as user in the connected app's client credentials flow"
-		case strings.Contains(e.Message, "not supported on this domain"):
-			return "use the org's own domain as login url"
-		}
-		return "check the connected app's policies and its run-as user"
 	case "API_DISABLED_FOR_ORG", "API_CURRENTLY_DISABLED", "API_NOT_ENABLED":
 		return "enable the API for the org's edition and the integration user"
 	case "INVALID_SESSION_ID":
+		if strings.HasPrefix(e.Endpoint, http.MethodPut) {
+			return "uploads are not repeated; the next job is sent with a new session"
+		}
 		return "a new login did not help: check the integration user's profile, login IP ranges and API access control"
 	case "EXCEEDEDQUOTA", "REQUEST_LIMIT_EXCEEDED":
 		return "wait until usage falls, limits count a rolling 24 hours"

@@ -79,8 +79,8 @@ type ResultReader struct {
 
 // Results starts reading one of a job's result files. Close it. A reply without content has no header and no rows.
 //
-// Only the start is tried again on errors. A file that breaks off is reported by [ResultReader.Next], and is to be read from its start again:
-// there is no way to go on in the middle.
+// The request is sent again until a file begins; what follows the reply's header is not asked for again. A file that breaks off, in its first line or
+// later, is [ErrTruncated] here or from [ResultReader.Next], and is to be read from its start: there is no way to go on in the middle.
 func (c *Client) Results(ctx context.Context, jobID string, kind ResultKind) (*ResultReader, error) {
 	r := request{
 		method: http.MethodGet, path: jobsPath + "/" + jobID + "/" + kind.resource(),

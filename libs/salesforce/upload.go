@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -20,10 +18,11 @@ const (
 )
 
 // Upload sends a job's one and only content: one PUT, never repeated here. size is the content's length in bytes, -1 if
-// unknown; body opens it. Any error means: leave this job and create a new one. Errors after the request began wrap
+// unknown; body opens it, from its start each time: a transport that has to send anew, as HTTP/2 has when the server did not look at the request, gets
+// the whole content again and never what the first attempt left of it. Any error means: leave this job and create a new one. Errors after the request began wrap
 // [ErrUploadUnsure], also a 401, for which a new login was made so that the next job finds a good session.
 //
-// The content counts as uploaded only when the reply is 2xx and all of it had been read. body's reader is closed in any case;
+// The content counts as uploaded only when the reply is 2xx, is no page of the edge, and all of it had been read. body's reader is closed in any case;
 // after an error it may be read for up to five seconds more while the connection is torn down, not longer unless its Read blocks.
 func (c *Client) Upload(ctx context.Context, jobID string, size int64, body func() (io.ReadCloser, error)) error {
 	r := request{method: http.MethodPut, path: jobsPath + "/" + jobID + "/batches", route: jobRoute + "/batches"}
@@ -37,16 +36,15 @@ func (c *Client) Upload(ctx context.Context, jobID string, size int64, body func
 	if err != nil {
 		return err
 	}
-	content, err := body()
-	if err != nil {
+	content := &uploadContent{open: body}
+	if _, err := content.next(); err != nil {
 		return fmt.Errorf("salesforce %s: content cannot be opened: %w", r.endpoint(), err)
 	}
-	metered := newMeteredBody(content)
 
 	putCtx, cancel := context.WithTimeoutCause(ctx, c.cfg.Timeouts.Upload, errCallTimeout)
-	err = c.put(putCtx, s, r, size, metered)
+	err = c.put(putCtx, s, r, size, content)
 	cancel()
-	metered.awaitClosed(bodyCloseWait)
+	content.awaitClosed(bodyCloseWait)
 	if err == nil {
 		return nil
 	}
@@ -58,17 +56,17 @@ func (c *Client) Upload(ctx context.Context, jobID string, size int64, body func
 	return fmt.Errorf("%w: %w", ErrUploadUnsure, err)
 }
 
-func (c *Client) put(ctx context.Context, s *session, r request, size int64, content *meteredBody) error {
+func (c *Client) put(ctx context.Context, s *session, r request, size int64, content *uploadContent) error {
 	hr, err := c.newRequest(ctx, s, r, nil)
 	if err != nil {
-		_ = content.Close()
+		content.close()
 		return err
 	}
 	if size == 0 {
-		_ = content.Close()
+		content.close()
 		hr.Body = http.NoBody // a zero ContentLength beside a body would mean "unknown"
 	} else {
-		hr.Body, hr.ContentLength = content, size
+		hr.Body, hr.ContentLength, hr.GetBody = content.last(), size, content.next
 	}
 	hr.Header.Set("Content-Type", "text/csv; charset=UTF-8")
 	if size < 0 || size >= expectContinueFrom {
@@ -76,77 +74,18 @@ func (c *Client) put(ctx context.Context, s *session, r request, size int64, con
 	}
 	resp, err := c.send(hr, r)
 	if err != nil {
-		if contentErr := content.failure(); contentErr != nil {
+		if contentErr := content.last().failure(); contentErr != nil {
 			return fmt.Errorf("salesforce %s: content: %w", r.endpoint(), contentErr)
 		}
 		return err
 	}
-	drainAndClose(resp.Body)
+	defer drainAndClose(resp.Body)
+	if err := c.refusePage(r, resp); err != nil {
+		return err
+	}
 	// A server can answer before it has read everything. Such a 201 says nothing of the rest.
-	if size != 0 && !content.complete(size) {
-		return fmt.Errorf("salesforce %s: answered %d after %d bytes, before the content was sent", r.endpoint(), resp.StatusCode, content.read.Load())
+	if sent := content.last(); size != 0 && !sent.complete(size) {
+		return fmt.Errorf("salesforce %s: answered %d after %d bytes, before the content was sent", r.endpoint(), resp.StatusCode, sent.read.Load())
 	}
 	return nil
-}
-
-// meteredBody counts what the transport reads, refuses more than an upload may hold, and says when the transport has let go of it.
-type meteredBody struct {
-	content io.ReadCloser
-	read    atomic.Int64
-	ended   atomic.Bool
-	failed  atomic.Pointer[error]
-	closed  chan struct{}
-	close   func() error
-}
-
-func newMeteredBody(content io.ReadCloser) *meteredBody {
-	b := &meteredBody{content: content, closed: make(chan struct{})}
-	b.close = sync.OnceValue(func() error {
-		defer close(b.closed)
-		return content.Close()
-	})
-	return b
-}
-
-// Read reads on.
-func (b *meteredBody) Read(p []byte) (int, error) {
-	n, err := b.content.Read(p)
-	if b.read.Add(int64(n)) > MaxUploadBytes {
-		err = fmt.Errorf("content above %d bytes: %w", MaxUploadBytes, ErrTooLarge)
-	}
-	switch {
-	case err == nil:
-	case errors.Is(err, io.EOF):
-		b.ended.Store(true)
-	default:
-		b.failed.Store(&err)
-	}
-	return n, err
-}
-
-// Close closes the content once.
-func (b *meteredBody) Close() error { return b.close() }
-
-// complete says whether all of the content was read. With a known size the bytes decide: the transport may stop before it sees the end.
-func (b *meteredBody) complete(size int64) bool {
-	if size > 0 {
-		return b.read.Load() == size
-	}
-	return b.ended.Load()
-}
-
-func (b *meteredBody) failure() error {
-	if p := b.failed.Load(); p != nil {
-		return *p
-	}
-	return nil
-}
-
-func (b *meteredBody) awaitClosed(limit time.Duration) {
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	select {
-	case <-b.closed:
-	case <-timer.C:
-	}
 }

@@ -183,3 +183,74 @@ func (zeros) Read(p []byte) (int, error) {
 	copy(p, bytes.Repeat([]byte{'0'}, len(p)))
 	return len(p), nil
 }
+
+// resending is a transport that sends a request again after a 503, as some do.
+type resending struct {
+	http.RoundTripper
+	rebuild bool // with a new body, if the request offers one
+}
+
+func (r resending) RoundTrip(hr *http.Request) (*http.Response, error) {
+	resp, err := r.RoundTripper.RoundTrip(hr)
+	if err != nil || resp.StatusCode != http.StatusServiceUnavailable {
+		return resp, err
+	}
+	_ = resp.Body.Close()
+	again := hr.Clone(hr.Context())
+	if r.rebuild {
+		if again.Body, err = hr.GetBody(); err != nil {
+			return nil, err
+		}
+	}
+	return r.RoundTripper.RoundTrip(again)
+}
+
+func TestASpentUploadIsNeverSentAsAnEmptyFile(t *testing.T) {
+	const csv = "Name\na\n"
+	for _, test := range []struct {
+		name    string
+		size    int64
+		rebuild bool
+		good    bool
+	}{
+		{"a transport that builds the body anew sends all of it", int64(len(csv)), true, true},
+		{"a transport that builds a body of unknown length anew sends all of it", -1, true, true},
+		{"a transport that sends the same body again fails", int64(len(csv)), false, false},
+		{"a transport that sends the same body of unknown length again fails", -1, false, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var got string
+			o := newScriptedOrg(t, func(n int, w http.ResponseWriter, r *http.Request) {
+				b, err := io.ReadAll(r.Body)
+				if n == 1 {
+					writePage(w, http.StatusServiceUnavailable)
+					return
+				}
+				if err == nil {
+					got = string(b)
+					w.WriteHeader(http.StatusCreated)
+				}
+			})
+			transport := &http.Transport{}
+			t.Cleanup(transport.CloseIdleConnections)
+			c := o.client(func(cfg *Config) { cfg.HTTP = &http.Client{Transport: resending{transport, test.rebuild}} })
+			var opened []*content
+			err := c.Upload(t.Context(), testJob, test.size, func() (io.ReadCloser, error) {
+				b := &content{Reader: strings.NewReader(csv)}
+				opened = append(opened, b)
+				return b, nil
+			})
+			if test.good && (err != nil || got != csv) {
+				t.Errorf("%q came, %v", got, err)
+			}
+			if !test.good && !errors.Is(err, ErrUploadUnsure) {
+				t.Errorf("%q came, %v", got, err)
+			}
+			for i, b := range opened {
+				if !b.closed.Load() {
+					t.Errorf("body %d is left open", i)
+				}
+			}
+		})
+	}
+}

@@ -53,7 +53,7 @@ type Limit struct {
 }
 
 // Limits are the org's limits by name, such as DailyApiRequests and DailyBulkApiBatches. The full list needs the permission "View
-// Setup and Configuration"; entries of another shape are left out.
+// Setup and Configuration"; entries of another shape are left out. It may be sent again.
 func (c *Client) Limits(ctx context.Context) (map[string]Limit, error) {
 	var raw map[string]json.RawMessage
 	if err := c.call(ctx, request{method: http.MethodGet, path: "limits", route: "limits", repeat: true}, &raw); err != nil {

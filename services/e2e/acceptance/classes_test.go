@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+
+	"bulkhead/services/e2e/inprocess"
 )
 
 // TestFailuresOfEachKind: what Salesforce says of a row decides how often it is sent again and where its letter stands, also when nobody has heard of it.
@@ -71,4 +73,56 @@ func TestFailuresOfEachKind(t *testing.T) {
 			t.Errorf("%q", codes)
 		}
 	})
+}
+
+// TestAnOrgsOwnClasses: what an org says of its own errors counts before what everybody knows of them.
+func TestAnOrgsOwnClasses(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, func(o *inprocess.Options) {
+		o.Classes = []string{
+			"{code: FIELD_CUSTOM_VALIDATION_EXCEPTION, contains: being recalculated, class: transient}",
+			"{code: HOUSE_IS_FULL, class: transient, tries: 2}",
+			"{code: UNKNOWN_EXCEPTION, class: data}",
+		}
+	})
+	s.failing("FIELD_CUSTOM_VALIDATION_EXCEPTION:Prices are being recalculated:LastName --", 1, "once")
+	s.failing("FIELD_CUSTOM_VALIDATION_EXCEPTION:no sales on a Sunday:LastName --", 0, "rule")
+	s.failing("HOUSE_IS_FULL:come again:--", 0, "full")
+	s.failing("UNKNOWN_EXCEPTION:the one that a bad row gives:--", 0, "bad")
+	for _, key := range []string{"once", "rule", "full", "bad"} {
+		s.publish("contacts", "evt-"+key, contact(key), false)
+	}
+	if b := s.settle("contacts", 4); b.Landed != 1 || b.Dead != 3 {
+		t.Errorf("%+v", b)
+	}
+	tried := map[string]int{}
+	for _, j := range s.closed() {
+		_, rows := s.uploaded(j.ID)
+		for k := range rows {
+			tried[k]++
+		}
+	}
+	letters := map[string]letter{}
+	for _, l := range s.awaitLetters("contacts", 3) {
+		letters[l.Key] = l
+	}
+	t.Run("a row that its rule calls transient is sent again and lands", func(t *testing.T) {
+		if _, dead := letters["evt-once"]; dead || tried["once"] != 2 {
+			t.Errorf("sent %d times, %+v", tried["once"], letters["evt-once"])
+		}
+	})
+	for _, c := range []struct {
+		name, key, class string
+		tries            int
+	}{
+		{"another text of the same code is bad data, as ever", "rule", "data", 1},
+		{"a rule's own number of tries counts, and what used them up is unclassified", "full", "unclassified", 2},
+		{"a class that is dead at once takes the tries of the rule that it replaces away", "bad", "data", 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if l := letters["evt-"+c.key]; l.Class != c.class || tried[c.key] != c.tries {
+				t.Errorf("sent %d times, %+v", tried[c.key], l)
+			}
+		})
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +25,10 @@ type Options struct {
 	HardDelete bool
 	// Orphans says what becomes of jobs that belong to no submission, as in the org's document; default "report".
 	Orphans string
+	// Classes are the org's own rules for refused rows, each a YAML mapping on one line.
+	Classes []string
+	// ByKey makes the org's document one that logs in by key (auth: jwt), which then stands in [Stack.KeyFile].
+	ByKey bool
 	// Sweep is how often every service looks without being told of anything; default 500 ms.
 	Sweep time.Duration
 	// Horizon is how long records that are decided stay in their streams; 0 = they go at once.
@@ -66,6 +71,8 @@ type Stack struct {
 	Conn *bus.Conn
 	// Log is what the services log.
 	Log *Log
+	// KeyFile is where the private key is, for a stack that logs in by key.
+	KeyFile string
 
 	options Options
 	nats    string            // the broker's address
@@ -86,10 +93,12 @@ func Start(t *testing.T, o Options) *Stack {
 	s.Sim = simtest.Start(t, sim...)
 	s.nats = testkit.NATS(t).URL()
 	s.Log = newLog(t)
-	secret := filepath.Join(t.TempDir(), "secret")
-	s.Must(os.WriteFile(secret, []byte(s.Sim.Secret), 0o600))
-	s.org = fmt.Appendf(nil, "kind: Org\nname: main\nloginUrl: %s\nauth: client_credentials\nclientId: %s\nclientSecretFile: %s\napiVersion: \"66.0\"\n"+
-		"orphans: %s\nallowInsecureLoopback: true\n", s.Sim.URL, s.Sim.ClientID, secret, s.options.Orphans)
+	credentials := s.writeCredentials(t.TempDir())
+	s.org = fmt.Appendf(nil, "kind: Org\nname: main\nloginUrl: %s\nclientId: %s\n%sapiVersion: \"66.0\"\n"+
+		"orphans: %s\nallowInsecureLoopback: true\n", s.Sim.URL, s.Sim.ClientID, credentials, s.options.Orphans)
+	if len(s.options.Classes) > 0 {
+		s.org = append(s.org, "classes:\n  - "+strings.Join(s.options.Classes, "\n  - ")+"\n"...)
+	}
 	for _, name := range Services() {
 		s.Start(name)
 	}
@@ -98,6 +107,19 @@ func Start(t *testing.T, o Options) *Stack {
 	t.Cleanup(conn.Close)
 	s.Conn = conn
 	return s
+}
+
+// writeCredentials writes what a login takes into a file and returns the lines of the org's document that name it.
+func (s *Stack) writeCredentials(dir string) string {
+	s.T.Helper()
+	if s.options.ByKey {
+		s.KeyFile = filepath.Join(dir, "key.pem")
+		s.Must(os.WriteFile(s.KeyFile, s.Sim.PrivateKey(), 0o600))
+		return fmt.Sprintf("auth: jwt\nprivateKeyFile: %s\nusername: %s\n", s.KeyFile, s.Sim.Username)
+	}
+	secret := filepath.Join(dir, "secret")
+	s.Must(os.WriteFile(secret, []byte(s.Sim.Secret), 0o600))
+	return fmt.Sprintf("auth: client_credentials\nclientSecretFile: %s\n", secret)
 }
 
 // Must ends the test where there is an error.

@@ -64,6 +64,7 @@ Operate:     bulkhead status                   (does the balance add up? what ne
              bulkhead replay --since 24h …     (read a part of a stream again)
 Define:      bulkhead mapping test DEF FILE    (what a definition makes of records)
              bulkhead pipelines apply FILE     (and revisions, diff, rollback)
+             bulkhead classes [CODE | TEXT]    (what an error of a row means, and what to do)
 
 Exit codes:  0 done, nothing needs a person     1 failed, or a balance that does not add up
              2 usage or configuration           3 done in part: something is dead, unresolved or still open
@@ -89,7 +90,7 @@ Exit codes:  0 done, nothing needs a person     1 failed, or a balance that does
 	root.PersistentFlags().Lookup("ops").DefValue = defaultOps
 	root.PersistentFlags().Lookup("token-file").DefValue = ""
 	root.PersistentFlags().BoolVar(&g.json, "json", false, "print one JSON object instead of text")
-	root.AddCommand(newStatus(g), newDLQ(g), newRecord(g), newExport(g), newReplay(g), newPipelines(g), newMapping(g), newLoad(g), newDev(g), newDemo(g), newSim(g))
+	root.AddCommand(newStatus(g), newDLQ(g), newRecord(g), newExport(g), newReplay(g), newPipelines(g), newMapping(g), newClasses(g), newLoad(g), newDev(g), newDemo(g), newSim(g))
 	wrapArgs(root)
 	return root
 }

@@ -45,7 +45,7 @@ func invoke(t *testing.T, stdin string, args ...string) (code int, out, errOut s
 var commands = []string{
 	"", "dev", "demo", "sim", "status", "dlq", "dlq ls", "dlq show", "dlq replay", "dlq discard",
 	"record", "export", "export landed", "export failed", "pipelines", "pipelines ls", "pipelines show", "pipelines apply", "pipelines resume",
-	"pipelines revisions", "pipelines diff", "pipelines rollback", "dlq resolve", "replay", "mapping", "mapping test",
+	"pipelines revisions", "pipelines diff", "pipelines rollback", "dlq resolve", "replay", "mapping", "mapping test", "classes",
 }
 
 func TestHelp(t *testing.T) {

@@ -128,7 +128,7 @@ func checkDev(o *allinone.Options, secretFile string) error {
 		return errors.New("--sim-client-id and --sim-client-secret-file belong together")
 	}
 	if secretFile != "" {
-		secret, err := readSecret(secretFile)
+		secret, err := readSecret("--sim-client-secret-file", secretFile)
 		if err != nil {
 			return err
 		}
@@ -137,15 +137,16 @@ func checkDev(o *allinone.Options, secretFile string) error {
 	return nil
 }
 
-func readSecret(file string) (string, error) {
+// readSecret reads the file that a flag names.
+func readSecret(flag, file string) (string, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
-		return "", fmt.Errorf("client secret: %w", err)
+		return "", fmt.Errorf("%s: %w", flag, err)
 	}
 	if s := strings.TrimSpace(string(b)); s != "" {
 		return s, nil
 	}
-	return "", fmt.Errorf("client secret: %s is empty", file)
+	return "", fmt.Errorf("%s: %s is empty", flag, file)
 }
 
 // startError says what kind of trouble kept the stack from starting.

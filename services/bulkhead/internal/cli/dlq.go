@@ -231,6 +231,9 @@ func printLetter(g *globals, l *opsv1.DeadLetter) {
 		fmt.Fprintf(w, " · fields %s", printable(strings.Join(l.GetFields(), ", ")))
 	}
 	fmt.Fprintf(w, "\n            %s\n", printable(l.GetMessage()))
+	if text := remedyOf(l); text != "" {
+		fmt.Fprintf(w, "what to do  %s\n", text)
+	}
 	fmt.Fprintf(w, "dead since  %s, decided at stage %s\n", stamp(l.GetDeadAt()), l.GetStage())
 	if o := l.GetOrigin(); o != nil {
 		fmt.Fprintf(w, "origin      %s sequence %d index %d, accepted %s\n", o.GetStream(), o.GetSequence(), o.GetIndex(), stamp(l.GetAcceptedAt()))

@@ -152,8 +152,9 @@ func (m *Manager) carry(ctx context.Context, j *Job, b *batch) error {
 		j.mu.Lock()
 		j.retries++
 		j.mu.Unlock()
-		if pause(ctx, time.Duration(m.Settings.Get().QueueDelay)) != nil || m.enter(ctx) != nil {
-			return nil // the job has ended
+		ended := pause(ctx, time.Duration(m.Settings.Get().QueueDelay)) != nil || m.enter(ctx) != nil
+		if ended { // the job: nothing failed
+			return nil
 		}
 	}
 }

@@ -83,9 +83,10 @@ func TestEveryRowHasOneOutcome(t *testing.T) {
 				rt.Fatal(err)
 			}
 		}
-		v, _ := m.Await(ctx, info.ID, func(v View) bool { return v.State.Terminal() })
+		_, _ = m.Await(ctx, info.ID, func(v View) bool { return v.State.Terminal() })
 		m.running.Wait() // an abort lets transactions that are under way finish
-		if v, _ = m.View(info.ID); !v.State.Terminal() || v.Processed > int64(rows) || (v.State == JobComplete && v.Processed != int64(rows)) {
+		v, _ := m.View(info.ID)
+		if !v.State.Terminal() || v.Processed > int64(rows) || (v.State == JobComplete && v.Processed != int64(rows)) {
 			rt.Fatalf("got %+v", v)
 		}
 		seen := map[string]int{}

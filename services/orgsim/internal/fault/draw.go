@@ -73,8 +73,8 @@ func (d *draw) between(low, high int) int { return low + int(d.below(uint64(high
 
 // span draws a duration in whole milliseconds.
 func (d *draw) span(low, high time.Duration) settings.Duration {
-	ms := time.Duration(d.between(int(low.Milliseconds()), int(high.Milliseconds())))
-	return settings.Duration(ms * time.Millisecond)
+	ms := d.between(int(low.Milliseconds()), int(high.Milliseconds()))
+	return settings.Duration(time.Duration(ms) * time.Millisecond)
 }
 
 func (d *draw) add(r Rule) { d.rules = append(d.rules, r) }

@@ -147,11 +147,11 @@ func (f *Field) check() error {
 		f.Default = "false" // a checkbox has no null
 	}
 	if f.Default != "" {
-		if v, problem := f.parse(f.Default, 0); problem != nil {
-			return fmt.Errorf("default: %s", problem)
-		} else {
-			f.Default = v
+		v, problem := f.parse(f.Default, 0)
+		if problem != nil {
+			return fmt.Errorf("default: %w", problem)
 		}
+		f.Default = v
 	}
 	return nil
 }

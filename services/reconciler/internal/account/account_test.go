@@ -123,7 +123,7 @@ func TestIndex(t *testing.T) {
 
 func TestReading(t *testing.T) {
 	t.Run("rows come back altered in case and blanks and are still matched", func(t *testing.T) {
-		r := NewReading(index(t, nil, "Key-1 ", "key-2"))
+		r := NewReading(index(t, nil, "Key-1 ", "key-2"), nil)
 		r.Landed("KEY-1", goodID, true)
 		r.Failed(" key-2", "", "UNABLE_TO_LOCK_ROW:locked:--")
 		o := r.Finish(Job{State: salesforce.StateJobComplete})
@@ -131,8 +131,28 @@ func TestReading(t *testing.T) {
 			t.Fatalf("%+v", o)
 		}
 	})
+	t.Run("a refused row has the class and the tries of its org's table", func(t *testing.T) {
+		table, err := salesforce.NewClassTable([]record.ClassRule{{Code: "HOUSE_IS_FULL", Class: record.ClassTransient, Tries: 4}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := NewReading(index(t, nil, "a", "b", "c"), table)
+		r.Failed("a", "", "HOUSE_IS_FULL:come again:--")
+		r.Failed("b", "", "STRING_TOO_LONG:x:--")
+		r.Failed("c", "", "UNKNOWN_EXCEPTION:x:--")
+		o := r.Finish(Job{State: salesforce.StateJobComplete})
+		for row, want := range []Fate{
+			{Disposition: DispositionRetry, Class: record.ClassTransient, Tries: 4},
+			{Disposition: DispositionDead, Class: record.ClassData},
+			{Disposition: DispositionRetry, Class: record.ClassTransient, Tries: 3},
+		} {
+			if got := Dispose(o, row, Job{}); got.Disposition != want.Disposition || got.Class != want.Class || got.Tries != want.Tries {
+				t.Errorf("row %d: %+v", row, got)
+			}
+		}
+	})
 	t.Run("a short id is stored in its long form", func(t *testing.T) {
-		r := NewReading(index(t, nil, "a"))
+		r := NewReading(index(t, nil, "a"), nil)
 		r.Landed("a", goodID[:15], false)
 		if o := r.Finish(Job{}); string(o.IDs) != goodID {
 			t.Fatalf("%q", o.IDs)
@@ -140,7 +160,7 @@ func TestReading(t *testing.T) {
 	})
 	for _, id := range []string{"", "0015g", "0015g00000AbCdEAAA", "not an id at all!!"} {
 		t.Run("a landed row with the id "+id+" has not landed", func(t *testing.T) {
-			r := NewReading(index(t, nil, "a"))
+			r := NewReading(index(t, nil, "a"), nil)
 			r.Landed("a", id, true)
 			if landed := r.Summary().Landed; landed != 0 || r.BadIDs() != 1 {
 				t.Fatalf("%d landed", landed)
@@ -160,7 +180,7 @@ func TestReading(t *testing.T) {
 		"more leftovers than were sent": func(r *Reading) { r.Unprocessed("a"); r.Unprocessed("a") },
 	} {
 		t.Run(name+" cannot be", func(t *testing.T) {
-			r := NewReading(index(t, []int{1}, "a", "b"))
+			r := NewReading(index(t, []int{1}, "a", "b"), nil)
 			fill(r)
 			if r.Summary().Contradiction == "" {
 				t.Fatalf("%+v", r.Summary())
@@ -175,7 +195,7 @@ func TestReading(t *testing.T) {
 		"landed and then unlabeled": func(r *Reading) { r.Unprocessed("a"); r.Landed("a", "", true) },
 	} {
 		t.Run("a row that is told of "+name+" has no outcome in the files", func(t *testing.T) {
-			r := NewReading(index(t, nil, "a", "b"))
+			r := NewReading(index(t, nil, "a", "b"), nil)
 			fill(r)
 			s := r.Summary()
 			if s.Contradiction != "" || s.Unclear != 1 || s.Landed+s.Failed+s.Unprocessed != 0 {
@@ -187,7 +207,7 @@ func TestReading(t *testing.T) {
 		})
 	}
 	t.Run("an error of a megabyte is kept short with its length and hash", func(t *testing.T) {
-		r := NewReading(index(t, nil, "a"))
+		r := NewReading(index(t, nil, "a"), nil)
 		r.Failed("a", "", "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY:"+strings.Repeat("ä", 500_000)+":--")
 		m := r.Finish(Job{}).Failures[0].Message
 		if len(m) > maxMessage+200 || !strings.Contains(m, "sha256") || !strings.Contains(m, "1000000 bytes") {
@@ -195,7 +215,7 @@ func TestReading(t *testing.T) {
 		}
 	})
 	t.Run("a failure without a word still says what it is", func(t *testing.T) {
-		r := NewReading(index(t, nil, "a"))
+		r := NewReading(index(t, nil, "a"), nil)
 		r.Failed("a", "", "")
 		f := r.Finish(Job{}).Failures[0]
 		if f.Code == "" || f.Message == "" || f.Class != record.ClassUnclassified {
@@ -203,7 +223,7 @@ func TestReading(t *testing.T) {
 		}
 	})
 	t.Run("zero bytes and broken text in an error can be stored", func(t *testing.T) {
-		r := NewReading(index(t, nil, "a"))
+		r := NewReading(index(t, nil, "a"), nil)
 		r.Failed("a", "", "STRING_TOO_LONG:a\x00b\xff:Name --")
 		f := r.Finish(Job{}).Failures[0]
 		if strings.ContainsRune(f.Message, 0) || strings.ToValidUTF8(f.Message, "") != f.Message || f.Class != record.ClassData || len(f.Fields) != 1 {
@@ -223,7 +243,7 @@ func TestReading(t *testing.T) {
 			{Job{State: salesforce.StateAborted, CloseRefused: true}, record.OutcomeUnprocessed},
 			{Job{State: JobNothingSent}, record.OutcomeUnprocessed},
 		} {
-			if o := NewReading(index(t, nil, "a")).Finish(c.job); o.Of(0) != c.want {
+			if o := NewReading(index(t, nil, "a"), nil).Finish(c.job); o.Of(0) != c.want {
 				t.Errorf("%+v: %s, want %s", c.job, o.Of(0), c.want)
 			}
 		}
@@ -245,7 +265,7 @@ func TestReadingProperties(t *testing.T) {
 			}
 			x := index(t, superseded, keys...)
 			read := func(order []int) *Reading {
-				r := NewReading(x)
+				r := NewReading(x, nil)
 				for _, i := range order {
 					switch fates[i] {
 					case 0:

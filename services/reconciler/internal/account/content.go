@@ -105,7 +105,7 @@ func (c *content) take(f *File, row salesforce.Row) {
 		s.id = id
 	case salesforce.Failed:
 		s.failure = int32(len(c.kept))
-		c.kept = append(c.kept, parseFailure(row.ID, row.Error))
+		c.kept = append(c.kept, parseFailure(f.r.classes, row.ID, row.Error))
 	case salesforce.Unprocessed:
 	}
 	c.said = append(c.said, s)

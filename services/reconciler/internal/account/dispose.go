@@ -34,6 +34,8 @@ type Fate struct {
 	ID            string
 	// Counts: this was a try of the record. A fault of the org's quota or of our login is none, and neither is a row never looked at.
 	Counts bool
+	// Tries bounds the tries where the error's own rule says less than its class; 0 = as its class says.
+	Tries int
 	// Tried: Salesforce looked at the row, or may have; the try stands in the record's history.
 	Tried bool
 }
@@ -46,7 +48,7 @@ func Dispose(o *Outcome, row int, job Job) Fate {
 		f := o.Failures[row]
 		fate := Fate{
 			Outcome: outcome, Disposition: DispositionRetry, Class: f.Class, Code: f.Code, Message: f.Message, Fields: f.Fields, ID: f.ID,
-			Counts: true, Tried: true,
+			Tries: f.Tries, Counts: true, Tried: true,
 		}
 		switch f.Class {
 		case record.ClassData, record.ClassDuplicate, record.ClassPermission, record.ClassCode:

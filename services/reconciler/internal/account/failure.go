@@ -23,15 +23,19 @@ type Failure struct {
 	Code    string
 	Message string
 	Fields  []string
+	// Tries bounds the tries where the error's own rule says less than its class; 0 = as its class says.
+	Tries int
 	// ID is the record's id, if Salesforce names one.
 	ID string
 	// Unsent: the row was left out of the upload, since the org was asked for its row first. It says nothing of what the org takes.
 	Unsent bool
 }
 
-func parseFailure(id, text string) Failure {
+// parseFailure reads what Salesforce says of a refused row; the table says what that means.
+func parseFailure(classes *salesforce.ClassTable, id, text string) Failure {
 	e := salesforce.ParseRowError(text)
-	f := Failure{Class: salesforce.Classify(e), Code: record.Storable(e.Code, maxFieldName), Message: clipMessage(e.Message)}
+	rule := classes.Lookup(e)
+	f := Failure{Class: rule.Class, Tries: rule.Tries, Code: record.Storable(e.Code, maxFieldName), Message: clipMessage(e.Message)}
 	if f.Code == "" && f.Message == "" {
 		// Refused without a word: nothing says what to do, so it is tried again a bounded number of times.
 		f.Code, f.Message = "UNKNOWN_ERROR", "Salesforce gave no reason"

@@ -33,9 +33,9 @@ func FuzzReading(f *testing.F) {
 	f.Add("sf__Id,sf__Created,Id,Name\n001000000000001AAA,true,001000000000001AAA,a\n", "sf__Id,sf__Error,Id,Name\n,X:y:--,b,b\n", "Id,Name\n,c\n", byte(0))
 	f.Add("Name,sf__Id,sf__Created\na,0015g00000AbCdEAAV,1\na,0015g00000AbCdFAAV,TRUE\n", "", "Name\n", byte(7))
 	f.Fuzz(func(t *testing.T, successful, failed, unprocessed string, form byte) {
-		operation := pipeline.Operations()[form%4]
+		operation := pipeline.Operations()[form%5]
 		c := Chunk{Rows: 4, Operation: operation, Object: "Account", Header: []string{"Id", "Name"}, KeyField: "Name", Space: "main/Account/Name", Superseded: []int{3}}
-		if form/4%2 == 1 && operation == pipeline.OperationInsert {
+		if form/5%2 == 1 && operation == pipeline.OperationInsert {
 			c.KeyField = ""
 		}
 		rows := [][]string{{"001000000000001AAA", "a"}, {"001000000000002AAA", "b"}, {"001000000000003AAA", "c"}, {"001000000000004AAA", "d"}}
@@ -57,7 +57,7 @@ func FuzzReading(f *testing.F) {
 		}
 		now := held{"successfulResults": successful, "failedResults": failed, "unprocessedrecords": unprocessed}
 		org := client(t, &now)
-		r := NewReading(x)
+		r := NewReading(x, nil)
 		for _, kind := range []salesforce.ResultKind{salesforce.Successful, salesforce.Failed, salesforce.Unprocessed} {
 			results, err := org.Results(t.Context(), "750000000000001AAA", kind)
 			if err != nil {

@@ -47,6 +47,7 @@ func TestAsk(t *testing.T) {
 		{pipeline.OperationInsert, "", "[]"},
 		{pipeline.OperationUpsert, "Ext__c", "[]"},
 		{pipeline.OperationDelete, "Id", "[]"},
+		{pipeline.OperationHardDelete, "Id", "[]"},
 	} {
 		t.Run(fmt.Sprintf("of %s by %q are looked up: %s", test.operation, test.key, test.want), func(t *testing.T) {
 			c, m := chunkOf(test.operation, test.key, "-a-a")
@@ -168,19 +169,19 @@ func TestFilesAreReadForTheColumnThatCounts(t *testing.T) {
 		}
 	}
 	t.Run("an updated row without an Id column is known by sf__Id", func(t *testing.T) {
-		r := NewReading(x)
+		r := NewReading(x, nil)
 		if err := r.Open(salesforce.Successful, []string{"Name"}).Take(salesforce.Row{ID: goodID[:15], Cells: []string{"x"}}); err != nil || r.Summary().Landed != 1 {
 			t.Fatalf("%v, %+v", err, r.Summary())
 		}
 	})
 	t.Run("a row whose two ids differ has not landed", func(t *testing.T) {
-		r := NewReading(x)
+		r := NewReading(x, nil)
 		if err := r.Open(salesforce.Successful, []string{"Id"}).Take(salesforce.Row{ID: id18(1), Cells: []string{goodID}}); err != nil || r.Summary().Landed != 0 || r.BadIDs() != 1 {
 			t.Fatalf("%v, %+v", err, r.Summary())
 		}
 	})
 	t.Run("an unprocessed row has nothing but its Id column", func(t *testing.T) {
-		err := NewReading(x).Open(salesforce.Unprocessed, []string{"Name"}).Take(salesforce.Row{Cells: []string{"x"}})
+		err := NewReading(x, nil).Open(salesforce.Unprocessed, []string{"Name"}).Take(salesforce.Row{Cells: []string{"x"}})
 		if err == nil || !strings.Contains(err.Error(), "column Id") {
 			t.Fatal(err)
 		}
@@ -233,7 +234,7 @@ func contentOf(t *testing.T, rows []string, say func(landed, failed func(value, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := NewReading(x)
+	r := NewReading(x, nil)
 	take := func(kind salesforce.ResultKind, row salesforce.Row) {
 		if err := r.Open(kind, []string{"Name"}).Take(row); err != nil {
 			t.Fatal(err)

@@ -51,7 +51,7 @@ func (h held) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // read reads the files with the product's own client into a reading of the chunk.
 func (h held) read(t *rapid.T, c *salesforce.Client, x *Index, rows [][]string) *Reading {
-	r := NewReading(x)
+	r := NewReading(x, nil)
 	for _, kind := range []salesforce.ResultKind{salesforce.Successful, salesforce.Failed, salesforce.Unprocessed} {
 		results, err := c.Results(t.Context(), "750000000000001AAA", kind)
 		if err != nil {
@@ -193,7 +193,7 @@ func (a *altered) files(header []string, rows [][]string, fates []byte, operatio
 	byFate := map[byte][][]string{}
 	for i, cells := range rows {
 		own := map[byte][]string{'l': {id18(i), "true"}, 'f': {"", "UNABLE_TO_LOCK_ROW:x:--"}}[fates[i]]
-		if operation == pipeline.OperationUpdate || operation == pipeline.OperationDelete {
+		if operation == pipeline.OperationUpdate || pipeline.Deletes(operation) {
 			own = map[byte][]string{'l': {cells[0], "false"}, 'f': {cells[0], "UNABLE_TO_LOCK_ROW:x:--"}}[fates[i]]
 		}
 		byFate[fates[i]] = append(byFate[fates[i]], append(slices.Clone(own), cells...))
@@ -228,7 +228,7 @@ func TestMatchingByKeySurvivesWhatSalesforceDoes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a := draw(t)
 		operation := rapid.SampledFrom(pipeline.Operations()).Draw(t, "operation")
-		byID := operation == pipeline.OperationUpdate || operation == pipeline.OperationDelete
+		byID := operation == pipeline.OperationUpdate || pipeline.Deletes(operation)
 		header, chunk := []string{"Ext__c", "Name", "Note"}, Chunk{Operation: operation, Object: "Account", Space: "main/Account/Ext__c", KeyField: "Ext__c"}
 		if byID {
 			header[0], chunk.Space, chunk.KeyField = "Id", "main/Account/Id:exact", "Id"

@@ -21,6 +21,7 @@ const doubled = 'd'
 // content some hundred bytes per row.
 type Reading struct {
 	index    *Index
+	classes  *salesforce.ClassTable
 	states   []byte // an outcome's byte per row; 0 = in no file so far
 	ids      []byte // IDSize bytes per row
 	failures map[int]Failure
@@ -35,11 +36,11 @@ type Reading struct {
 	content  *content // nil where a field tells rows apart
 }
 
-// NewReading returns an empty reading of the chunk.
-func NewReading(x *Index) *Reading {
+// NewReading returns an empty reading of the chunk, in which refused rows have the classes of the org's table; nil = the one that comes with the client.
+func NewReading(x *Index, classes *salesforce.ClassTable) *Reading {
 	rows := x.chunk.Rows
 	r := &Reading{
-		index: x, states: make([]byte, rows), ids: make([]byte, rows*IDSize), failures: map[int]Failure{}, created: make([]bool, rows),
+		index: x, classes: classes, states: make([]byte, rows), ids: make([]byte, rows*IDSize), failures: map[int]Failure{}, created: make([]bool, rows),
 		told: map[salesforce.ResultKind]int{},
 	}
 	if x.chunk.ByContent() {
@@ -126,7 +127,7 @@ func (r *Reading) failed(key, id, errorText string) {
 		return
 	}
 	r.mark(row, record.OutcomeFailed)
-	r.failures[row] = parseFailure(id, errorText)
+	r.failures[row] = parseFailure(r.classes, id, errorText)
 }
 
 // unprocessed takes in a row of the file of rows that were never tried.

@@ -66,7 +66,7 @@ func contentCases() map[int]badCase {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := account.NewReading(x)
+			r := account.NewReading(x, nil)
 			if err := r.Open(salesforce.Successful, head).Take(salesforce.Row{ID: "0015g00000AbCdEAAV", Cells: []string{"One", "a\nb"}}); err != nil {
 				t.Fatal(err)
 			}

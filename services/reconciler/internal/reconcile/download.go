@@ -20,7 +20,7 @@ const (
 
 // download reads the result files that apply, once and whole. Whatever it returns an error for leaves nothing behind.
 func (r *Reconciler) download(ctx context.Context, org Org, log *slog.Logger, jobID string, job account.Job, c *chunk, x *account.Index) (*account.Reading, error) {
-	reading := account.NewReading(x)
+	reading := account.NewReading(x, org.Classes())
 	for _, kind := range []salesforce.ResultKind{salesforce.Successful, salesforce.Failed} {
 		if err := r.file(ctx, org, log, jobID, kind, c, reading); err != nil {
 			return nil, err

@@ -220,7 +220,7 @@ func (f *failures) failure(b failed, o original) (db.InsertFailuresParams, error
 		Seq: int64(entry.GetSeq()), Idx: int32(entry.GetIdx()), Columns: nonNil(entry.GetColumns()),
 		AcceptedAt: time.UnixMicro(entry.GetAcceptedAt()).UTC(), Attempt: int16(min(counted, 1<<15-1)),
 		Outcome: string(fate.Outcome), Class: string(fate.Class), Code: fate.Code, Message: fate.Message, Fields: nonNil(fate.Fields), SfID: id,
-		Disposition: string(fate.Disposition), Header: c.Header, Cells: b.cells, Payload: nonNil(o.payload), Attempts: history, DecidedAt: f.decided,
+		Disposition: string(fate.Disposition), Tries: int16(fate.Tries), Header: c.Header, Cells: b.cells, Payload: nonNil(o.payload), Attempts: history, DecidedAt: f.decided,
 		Ambiguous: entry.GetAmbiguous() || fate.Outcome == record.OutcomeMissing,
 	}
 	if v := entry.GetVersion(); len(v) > 0 {

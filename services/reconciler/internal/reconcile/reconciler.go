@@ -25,6 +25,8 @@ import (
 type Org interface {
 	// Results starts reading one result file of a job.
 	Results(ctx context.Context, jobID string, kind salesforce.ResultKind) (*salesforce.ResultReader, error)
+	// Classes says what a refused row needs: the table of this org.
+	Classes() *salesforce.ClassTable
 	// Skew is how far the org's clock is ahead of ours, as far as it told.
 	Skew() (skew time.Duration, ok bool)
 	// Identity proves that the credentials lead to the right org, and says who we are there.
@@ -200,11 +202,14 @@ func (r *Reconciler) settleOrWait(ctx context.Context, t *task) error {
 		return err
 	}
 	if !t.job.HasFiles() {
-		return r.conclude(ctx, t, c, account.NewReading(x), "there are no files: "+t.job.State)
+		return r.conclude(ctx, t, c, account.NewReading(x, nil), "there are no files: "+t.job.State)
 	}
 	org, err := r.cfg.Org(ctx, t.work.Org)
 	if err != nil {
 		return fmt.Errorf("org %s: %w", t.work.Org, err)
+	}
+	if org.Classes().Own() > 0 {
+		t.log = t.log.With("classes", org.Classes().Version()) // by whose rules the refused rows were classed
 	}
 	reading, err := r.download(ctx, org, t.log, t.work.JobID, t.job, c, x)
 	if err != nil {
@@ -217,7 +222,7 @@ func (r *Reconciler) settleOrWait(ctx context.Context, t *task) error {
 		if givenUp(t, err) {
 			t.log.ErrorContext(ctx, "the result files stayed unreadable: they tell of no row", "error", err, "reads", t.work.Malformed+1)
 			t.job.Unreadable = true
-			return r.conclude(ctx, t, c, account.NewReading(x), "the result files stayed unreadable")
+			return r.conclude(ctx, t, c, account.NewReading(x, nil), "the result files stayed unreadable")
 		}
 		return err
 	}

@@ -61,9 +61,9 @@ func decideOne(policies record.Policies, f store.Failure, rnd float64) (record.D
 		if code == "" {
 			code = codeMissing
 		}
-		return policies.Decide(record.ClassTransient, code, f.Attempt, rnd), code
+		return policies.Decide(record.ClassTransient, f.Attempt, 0, rnd), code
 	default:
-		return policies.Decide(record.Class(f.Class), f.Code, f.Attempt, rnd), f.Code
+		return policies.Decide(record.Class(f.Class), f.Attempt, f.Tries, rnd), f.Code
 	}
 }
 

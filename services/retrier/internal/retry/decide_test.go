@@ -18,6 +18,12 @@ func failed(class record.Class, code string, attempt int) store.Failure {
 	return store.Failure{Outcome: record.OutcomeFailed, Class: string(class), Code: code, Attempt: attempt, Attempts: []byte(`[]`)}
 }
 
+// bounded is a failure whose error has a bound of its own.
+func bounded(f store.Failure, tries int) store.Failure {
+	f.Tries = tries
+	return f
+}
+
 func TestDecide(t *testing.T) {
 	policies := record.DefaultPolicies()
 	t.Run("waits grow with each try up to the bound, and the draw of the jitter scales them", func(t *testing.T) {
@@ -41,26 +47,27 @@ func TestDecide(t *testing.T) {
 	for _, c := range []struct {
 		class record.Class
 		code  string
+		bound int // of the error itself; 0 = none
 		tries int
 	}{
-		{record.ClassTransient, "SERVER_UNAVAILABLE", 8},
-		{record.ClassContention, "UNABLE_TO_LOCK_ROW", 8},
-		{record.ClassReference, "INVALID_CROSS_REFERENCE_KEY", 3},
-		{record.ClassUnclassified, "SOMETHING_NEW", 2},
-		{record.ClassTransient, "UNKNOWN_EXCEPTION", 3},
-		{record.ClassData, "INVALID_EMAIL_ADDRESS", 1},
+		{record.ClassTransient, "SERVER_UNAVAILABLE", 0, 8},
+		{record.ClassContention, "UNABLE_TO_LOCK_ROW", 0, 8},
+		{record.ClassReference, "INVALID_CROSS_REFERENCE_KEY", 0, 3},
+		{record.ClassUnclassified, "SOMETHING_NEW", 0, 2},
+		{record.ClassTransient, "UNKNOWN_EXCEPTION", 3, 3},
+		{record.ClassData, "INVALID_EMAIL_ADDRESS", 0, 1},
 	} {
 		t.Run("after the last try of "+string(c.class)+" "+c.code+" the record is dead, never a try later", func(t *testing.T) {
 			for attempt := 1; attempt <= c.tries+2; attempt++ {
-				v := Decide(policies, []store.Failure{failed(c.class, c.code, attempt)}, noon, 0.9)[0]
+				v := Decide(policies, []store.Failure{bounded(failed(c.class, c.code, attempt), c.bound)}, noon, 0.9)[0]
 				if v.Dead != (attempt >= c.tries) {
 					t.Errorf("after %d of %d tries: dead %t", attempt, c.tries, v.Dead)
 				}
 			}
 		})
 	}
-	t.Run("an UNKNOWN_EXCEPTION dies as unclassified", func(t *testing.T) {
-		if v := Decide(policies, []store.Failure{failed(record.ClassTransient, "UNKNOWN_EXCEPTION", 3)}, noon, 0)[0]; v.Class != string(record.ClassUnclassified) {
+	t.Run("an error with a bound of its own dies as unclassified", func(t *testing.T) {
+		if v := Decide(policies, []store.Failure{bounded(failed(record.ClassTransient, "UNKNOWN_EXCEPTION", 3), 3)}, noon, 0)[0]; v.Class != string(record.ClassUnclassified) {
 			t.Errorf("class %s", v.Class)
 		}
 	})

@@ -26,6 +26,8 @@ type Failure struct {
 	Attempt     int
 	Outcome     record.Outcome
 	Class, Code string
+	// Tries bounds the tries where the error's own rule says less than its class; 0 = as its class says.
+	Tries int
 	// Attempts is the list of every try so far, as JSON.
 	Attempts []byte
 	// Version is what the record's own version says; nil where its definition names none.
@@ -84,7 +86,7 @@ func (s *Store) Failures(ctx context.Context, chunk uuid.UUID) ([]Failure, error
 			ID: r.ID, Row: int(r.Row), Record: int(r.Record), Pipeline: r.Pipeline, Revision: int(r.Revision), Lane: int(r.Lane), Run: r.Run,
 			KeyHash: r.KeyHash, EntityHash: r.EntityHash, Generation: int(r.Generation),
 			Place:   record.Place{Seq: uint64(r.Seq), Idx: uint32(r.Idx)},
-			Attempt: int(r.Attempt), Outcome: record.Outcome(r.Outcome), Class: r.Class, Code: r.Code, Attempts: r.Attempts,
+			Attempt: int(r.Attempt), Outcome: record.Outcome(r.Outcome), Class: r.Class, Code: r.Code, Tries: int(r.Tries), Attempts: r.Attempts,
 			Version: r.Version,
 		}
 	}

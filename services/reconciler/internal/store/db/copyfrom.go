@@ -61,6 +61,7 @@ func (r iteratorForInsertFailures) Values() ([]interface{}, error) {
 		r.rows[0].DecidedAt,
 		r.rows[0].Ambiguous,
 		r.rows[0].Version,
+		r.rows[0].Tries,
 	}, nil
 }
 
@@ -69,7 +70,7 @@ func (r iteratorForInsertFailures) Err() error {
 }
 
 func (q *Queries) InsertFailures(ctx context.Context, arg []InsertFailuresParams) (int64, error) {
-	return q.db.CopyFrom(ctx, []string{"reconciler", "failures"}, []string{"chunk", "row", "record", "pipeline", "revision", "lane", "run", "key", "key_hash", "generation", "entity", "entity_hash", "seq", "idx", "columns", "accepted_at", "attempt", "outcome", "class", "code", "message", "fields", "sf_id", "disposition", "letter_id", "header", "cells", "payload", "attempts", "decided_at", "ambiguous", "version"}, &iteratorForInsertFailures{rows: arg})
+	return q.db.CopyFrom(ctx, []string{"reconciler", "failures"}, []string{"chunk", "row", "record", "pipeline", "revision", "lane", "run", "key", "key_hash", "generation", "entity", "entity_hash", "seq", "idx", "columns", "accepted_at", "attempt", "outcome", "class", "code", "message", "fields", "sf_id", "disposition", "letter_id", "header", "cells", "payload", "attempts", "decided_at", "ambiguous", "version", "tries"}, &iteratorForInsertFailures{rows: arg})
 }
 
 // iteratorForInsertOutcomeRuns implements pgx.CopyFromSource.

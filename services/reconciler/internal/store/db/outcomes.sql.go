@@ -93,6 +93,7 @@ type InsertFailuresParams struct {
 	DecidedAt   time.Time
 	Ambiguous   bool
 	Version     []byte
+	Tries       int16
 }
 
 const insertOutcome = `-- name: InsertOutcome :exec
@@ -212,9 +213,9 @@ SELECT f.id, f.chunk, f.row, f.pipeline, f.revision, f.run, f.key, f.generation,
        f.message, f.fields, f.letter_id, f.header, f.cells, f.payload, f.attempts, f.decided_at,
        (coalesce(l.state, 'open') IN ('open', 'replaying'))::boolean AS open
 FROM (
-    (SELECT id, chunk, row, record, pipeline, revision, lane, run, key, key_hash, generation, entity, entity_hash, seq, idx, columns, accepted_at, attempt, outcome, class, code, message, fields, sf_id, disposition, letter_id, header, cells, payload, attempts, decided_at, ambiguous, version FROM reconciler.failures d WHERE d.disposition = 'dead' AND d.id > $1 AND d.id <= $2 ORDER BY d.id LIMIT $3)
+    (SELECT id, chunk, row, record, pipeline, revision, lane, run, key, key_hash, generation, entity, entity_hash, seq, idx, columns, accepted_at, attempt, outcome, class, code, message, fields, sf_id, disposition, letter_id, header, cells, payload, attempts, decided_at, ambiguous, version, tries FROM reconciler.failures d WHERE d.disposition = 'dead' AND d.id > $1 AND d.id <= $2 ORDER BY d.id LIMIT $3)
     UNION ALL
-    (SELECT id, chunk, row, record, pipeline, revision, lane, run, key, key_hash, generation, entity, entity_hash, seq, idx, columns, accepted_at, attempt, outcome, class, code, message, fields, sf_id, disposition, letter_id, header, cells, payload, attempts, decided_at, ambiguous, version FROM reconciler.failures u WHERE u.disposition = 'unresolved' AND u.id > $1 AND u.id <= $2 ORDER BY u.id LIMIT $3)
+    (SELECT id, chunk, row, record, pipeline, revision, lane, run, key, key_hash, generation, entity, entity_hash, seq, idx, columns, accepted_at, attempt, outcome, class, code, message, fields, sf_id, disposition, letter_id, header, cells, payload, attempts, decided_at, ambiguous, version, tries FROM reconciler.failures u WHERE u.disposition = 'unresolved' AND u.id > $1 AND u.id <= $2 ORDER BY u.id LIMIT $3)
 ) f
 LEFT JOIN ops_pub.letters l ON l.letter_id = f.letter_id
 ORDER BY f.id LIMIT $3

@@ -11,10 +11,10 @@ VALUES (@chunk, @pipeline, @run, @landed, @dead, @retrying, @waiting_for_parent,
 -- name: InsertFailures :copyfrom
 INSERT INTO reconciler.failures (chunk, row, record, pipeline, revision, lane, run, key, key_hash, generation, entity, entity_hash, seq, idx,
                                  columns, accepted_at, attempt, outcome, class, code, message, fields, sf_id, disposition, letter_id, header,
-                                 cells, payload, attempts, decided_at, ambiguous, version)
+                                 cells, payload, attempts, decided_at, ambiguous, version, tries)
 VALUES (@chunk, @row, @record, @pipeline, @revision, @lane, @run, @key, @key_hash, @generation, @entity, @entity_hash, @seq, @idx,
         @columns, @accepted_at, @attempt, @outcome, @class, @code, @message, @fields, @sf_id, @disposition, @letter_id, @header,
-        @cells, @payload, @attempts, @decided_at, @ambiguous, @version);
+        @cells, @payload, @attempts, @decided_at, @ambiguous, @version, @tries);
 
 -- name: PastFailures :many
 SELECT id, payload, attempts, sf_id FROM reconciler.failures WHERE id = ANY(@ids::bigint[]);

@@ -121,7 +121,7 @@ func (q *Queries) FailureBodies(ctx context.Context, ids []int64) ([]FailureBodi
 }
 
 const failuresToRetry = `-- name: FailuresToRetry :many
-SELECT id, row, record, pipeline, revision, lane, run, key_hash, generation, entity_hash, seq, idx, attempt, outcome, class, code, attempts, version
+SELECT id, row, record, pipeline, revision, lane, run, key_hash, generation, entity_hash, seq, idx, attempt, outcome, class, code, attempts, version, tries
 FROM reconciler_pub.failures
 WHERE chunk = $1 AND disposition = 'retry'
 ORDER BY row, record
@@ -146,6 +146,7 @@ type FailuresToRetryRow struct {
 	Code       string
 	Attempts   []byte
 	Version    []byte
+	Tries      int16
 }
 
 func (q *Queries) FailuresToRetry(ctx context.Context, chunk uuid.UUID) ([]FailuresToRetryRow, error) {
@@ -176,6 +177,7 @@ func (q *Queries) FailuresToRetry(ctx context.Context, chunk uuid.UUID) ([]Failu
 			&i.Code,
 			&i.Attempts,
 			&i.Version,
+			&i.Tries,
 		); err != nil {
 			return nil, err
 		}

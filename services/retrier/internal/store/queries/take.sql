@@ -13,7 +13,7 @@ WHERE o.retrying + o.waiting_for_parent > 0
 LIMIT @max_chunks;
 
 -- name: FailuresToRetry :many
-SELECT id, row, record, pipeline, revision, lane, run, key_hash, generation, entity_hash, seq, idx, attempt, outcome, class, code, attempts, version
+SELECT id, row, record, pipeline, revision, lane, run, key_hash, generation, entity_hash, seq, idx, attempt, outcome, class, code, attempts, version, tries
 FROM reconciler_pub.failures
 WHERE chunk = @chunk AND disposition = 'retry'
 ORDER BY row, record;
