@@ -136,9 +136,6 @@ func (n *NATS) waitReady(ctx context.Context, o NATSOptions, fatal <-chan string
 // URL is where clients connect.
 func (n *NATS) URL() string { return n.server.ClientURL() }
 
-// Server is the server itself, for clients of the same process (nats.InProcessServer).
-func (n *NATS) Server() *server.Server { return n.server }
-
 // Stop ends the server; everything acknowledged is on disk. It may be called more than once.
 func (n *NATS) Stop(ctx context.Context) error {
 	n.stopOnce.Do(func() { n.stopErr = n.stopNow(ctx) })

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// LockText is what Salesforce writes when a row was locked by another writer. Wherever a message holds it, the row was held up by a lock, under
-// whatever code it arrives: no [ClassRule] comes before that.
+// LockText is what Salesforce writes when a row was locked by another writer. Where it is the code, or a message holds it under whatever code, the row
+// was held up by a lock: no [ClassRule] comes before that.
 const LockText = "UNABLE_TO_LOCK_ROW"
 
 // NoCode is the [ClassRule.Code] of a rule for messages that begin with no code at all.
@@ -59,6 +59,8 @@ func (r ClassRule) Problem() string {
 		return "it names neither code nor text, and would be about every row"
 	case r.Code != "" && r.Code != NoCode && r.Code != tooManyLocks && !ruleCode.MatchString(r.Code):
 		return fmt.Sprintf("code %q is no status code such as FIELD_CUSTOM_VALIDATION_EXCEPTION, so it never matches", shortText(r.Code))
+	case r.Code == LockText:
+		return fmt.Sprintf("it never counts: %s is always %s", LockText, ClassContention)
 	case r.Contains != "" && r.Prefix != "":
 		return "it names contains and prefix: one of them"
 	case !r.Class.Known():
@@ -119,7 +121,7 @@ func classWords() string {
 	return strings.Join(words, ", ")
 }
 
-// cutText is a text from outside, short enough for a sentence.
+// shortText is a text from outside, short enough for a sentence.
 func shortText(s string) string {
 	const most = 80
 	if r := []rune(s); len(r) > most {

@@ -35,6 +35,7 @@ func TestClassRule(t *testing.T) {
 		{"a text of a novel", record.ClassRule{Contains: strings.Repeat("x", 301), Class: record.ClassData}, "301 bytes"},
 		{"bytes that are no text", record.ClassRule{Contains: "\xff", Class: record.ClassData}, "UTF-8"},
 		{"a lock", record.ClassRule{Contains: "error: UNABLE_TO_LOCK_ROW", Class: record.ClassData}, "always contention"},
+		{"the code of a lock", record.ClassRule{Code: "UNABLE_TO_LOCK_ROW", Class: record.ClassData}, "always contention"},
 		{"a beginning that no message has", record.ClassRule{Prefix: " x", Class: record.ClassData}, "without blanks"},
 	} {
 		t.Run(c.name+map[bool]string{true: " is a rule", false: " is none"}[c.problem == ""], func(t *testing.T) {

@@ -52,7 +52,7 @@ func FuzzRefusal(f *testing.F) {
 		if used, allowed, ok := c.Usage(); ok && (used < 0 || allowed <= 0) {
 			t.Fatalf("usage %d of %d", used, allowed)
 		}
-		e := c.errorFromBody("GET jobs/ingest", status, header, body)
+		e := c.errorFromBody("GET jobs/ingest", &http.Response{StatusCode: status, Header: header}, body)
 		text := e.Error()
 		if utf8.RuneCountInString(text) > 3*maxMessageRunes || !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return r != ' ' && !unicode.IsPrint(r) }) {
 			t.Fatalf("%q", text)

@@ -46,7 +46,7 @@ type Identity struct {
 	InstanceURL string
 }
 
-// Identity logs in if there is no session yet, and says who we are.
+// Identity logs in if there is no session yet, and says who we are. A login may be sent again.
 func (c *Client) Identity(ctx context.Context) (Identity, error) {
 	s, err := c.session(ctx)
 	if err != nil {
@@ -61,7 +61,7 @@ func (c *Client) OrgID(ctx context.Context) (string, error) {
 	return id.OrgID, err
 }
 
-// CheckOrg logs in anew, so that credentials which meanwhile lead elsewhere are noticed, and returns the org's id.
+// CheckOrg logs in anew, so that credentials which meanwhile lead elsewhere are noticed, and returns the org's id. A login may be sent again.
 func (c *Client) CheckOrg(ctx context.Context) (string, error) {
 	s, err := c.renew(ctx, c.current.Load())
 	if err != nil {
@@ -131,10 +131,17 @@ func (c *Client) replaceSession(ctx context.Context) (*session, error) {
 }
 
 func (c *Client) logIn(ctx context.Context) (*session, error) {
+	corrected := false
 	for attempt := 1; ; attempt++ {
+		reckoned, _ := c.Skew()
 		s, failed := c.tryLogin(ctx)
 		if failed == nil {
 			return s, nil
+		}
+		if told, _ := c.Skew(); !corrected && c.outlived(failed, told-reckoned) {
+			corrected = true
+			attempt--
+			continue // with what the refusal told of the time
 		}
 		wait, again := retryWait(c.cfg.Retry, attempt, failed, rand.Float64())
 		if !again {
@@ -144,6 +151,13 @@ func (c *Client) logIn(ctx context.Context) (*session, error) {
 			return nil, err
 		}
 	}
+}
+
+// outlived says whether an assertion was refused that had ended already, or ended too far ahead, by the org's clock, which differs by so much from
+// what it was made with.
+func (c *Client) outlived(err error, by time.Duration) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && c.cfg.byKey() && e.Code == "invalid_grant" && by.Abs() > assertionAge/2
 }
 
 func (c *Client) tryLogin(ctx context.Context) (*session, error) {
@@ -157,21 +171,26 @@ func (c *Client) tryLogin(ctx context.Context) (*session, error) {
 	hc := *c.http
 	seen.next, hc.Transport = c.http.Transport, seen
 	token, err := flow.Token(context.WithValue(ctx, oauth2.HTTPClient, &hc))
+	sent := []string{flow.ClientSecret, flow.EndpointParams.Get("assertion")}
 	if err != nil {
-		return nil, c.loginError(ctx, err, seen)
+		return nil, c.loginError(ctx, err, seen, sent)
 	}
 	s, err := newSession(token, c.login, c.cfg.Now())
 	if err != nil {
-		return nil, &Error{Status: http.StatusOK, Endpoint: "POST " + tokenRoute, Class: record.ClassAuth, Code: "UNUSABLE_LOGIN", Message: err.Error()}
+		return nil, &Error{
+			Status: http.StatusOK, Endpoint: "POST " + tokenRoute, Class: record.ClassAuth, Code: "UNUSABLE_LOGIN",
+			Message: withoutSecrets(err.Error(), append(sent, token.AccessToken)),
+		}
 	}
 	return s, nil
 }
 
-// loginError turns the library's errors into this package's. They may hold the reply's body, which is not passed on.
-func (c *Client) loginError(ctx context.Context, err error, seen *observedTransport) error {
+// loginError turns the library's errors into this package's. They may hold the reply's body, which is not passed on; what is read from it
+// repeats nothing of what was sent.
+func (c *Client) loginError(ctx context.Context, err error, seen *observedTransport, sent []string) error {
 	const endpoint = "POST " + tokenRoute
 	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
-		e := c.errorFromBody(endpoint, refused.Response.StatusCode, refused.Response.Header, refused.Body)
+		e := c.errorFromBody(endpoint, refused.Response, refused.Body, sent...)
 		switch {
 		case e.Code == retryYourRequest:
 			e.Class = record.ClassTransient
@@ -184,7 +203,7 @@ func (c *Client) loginError(ctx context.Context, err error, seen *observedTransp
 		// It answered 2xx, and the library could not read a token from it: a page of the edge, most likely.
 		return &Error{Status: seen.status, Endpoint: endpoint, Class: record.ClassTransient, Message: "the login reply holds no token"}
 	}
-	return transportError(ctx, endpoint, err)
+	return transportError(ctx, endpoint, err, sent...)
 }
 
 // newSession reads a token reply: where calls go, and from the id URL {login}/id/{org}/{user} who we are.

@@ -42,7 +42,7 @@ func (r Rule) About() string {
 // the file classes.yaml; an org's own stand before them. A table never changes, and a nil one is that of [BuiltInClasses].
 type ClassTable struct {
 	version string
-	lock    Rule // before all others, see record.LockText
+	locks   [2]Rule // before all others, see record.LockText: one about messages, one about the code
 	own     []Rule
 	builtIn []Rule
 	unknown Rule // what no rule is about
@@ -89,7 +89,8 @@ func (f classFile) table(own []record.ClassRule) *ClassTable {
 		}
 		return Rule{ClassRule: r, Own: isOwn}
 	}
-	t.lock = ruled(record.ClassRule{Contains: record.LockText, Class: record.ClassContention}, false)
+	t.locks[0] = ruled(record.ClassRule{Contains: record.LockText, Class: record.ClassContention}, false)
+	t.locks[1] = ruled(record.ClassRule{Code: record.LockText, Class: record.ClassContention}, false)
 	t.unknown = ruled(record.ClassRule{Class: record.ClassUnclassified}, false)
 	for _, r := range own {
 		t.own = append(t.own, ruled(r, true))
@@ -133,8 +134,11 @@ func (t *ClassTable) Lookup(e RowError) Rule {
 	if t == nil {
 		t = BuiltInClasses()
 	}
-	if strings.Contains(e.Message, record.LockText) {
-		return t.lock
+	switch {
+	case strings.Contains(e.Message, record.LockText):
+		return t.locks[0]
+	case e.Code == record.LockText:
+		return t.locks[1]
 	}
 	code := e.Code
 	if code == "" {
@@ -161,12 +165,12 @@ func (t *ClassTable) Version() string {
 	return t.version
 }
 
-// Rules are all rules in the order in which they count: the one for locks, the org's own, those that come with the client.
+// Rules are all rules in the order in which they count: those for locks, the org's own, those that come with the client.
 func (t *ClassTable) Rules() []Rule {
 	if t == nil {
 		t = BuiltInClasses()
 	}
-	return slices.Concat([]Rule{t.lock}, t.own, t.builtIn)
+	return slices.Concat(t.locks[:], t.own, t.builtIn)
 }
 
 // Own is how many rules of the table are the org's own.

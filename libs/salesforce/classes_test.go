@@ -230,6 +230,7 @@ func TestOwnClasses(t *testing.T) {
 		{Prefix: "Blocked by the firewall", Class: record.ClassQuota},
 		{Code: record.NoCode, Class: record.ClassCode},
 		{Code: "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", Class: record.ClassData},
+		{Contains: "exclusive access", Class: record.ClassData},
 	}
 	table, err := NewClassTable(own)
 	if err != nil {
@@ -251,6 +252,7 @@ func TestOwnClasses(t *testing.T) {
 		{"a rule about texts without a code decides them", "went wrong", record.ClassCode, 0, true},
 		{"a rule about a code decides all its texts", "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY:Too many retries of batch save:--", record.ClassData, 0, true},
 		{"but a lock stays contention", "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY:T: UNABLE_TO_LOCK_ROW:--", record.ClassContention, 0, false},
+		{"so it does under its own code, whatever a rule says of its text", "UNABLE_TO_LOCK_ROW:unable to obtain exclusive access to this record:--", record.ClassContention, 0, false},
 		{"what no rule is about stays what it was", "STRING_TOO_LONG:x:--", record.ClassData, 0, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -268,7 +270,7 @@ func TestOwnClasses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if plain.Version() != "1" || plain.Own() != 0 || table.Own() != 5 || !strings.HasPrefix(table.Version(), "1+") || table.Version() == other.Version() {
+		if plain.Version() != "1" || plain.Own() != 0 || table.Own() != 6 || !strings.HasPrefix(table.Version(), "1+") || table.Version() == other.Version() {
 			t.Errorf("%s, %s, %s", plain.Version(), table.Version(), other.Version())
 		}
 	})

@@ -111,6 +111,23 @@ func TestTheInstanceURLMustBeOfSalesforce(t *testing.T) {
 		{"a query is bad", login, "https://acme.salesforce.com?x=1", ""},
 		{"another scheme is bad", login, "ftp://acme.salesforce.com", ""},
 		{"a public host is bad for a loopback login over http", loop, "http://evil.example", ""},
+		{"a host of Salesforce is bad for a loopback login: a simulator knows none", loop, "https://acme.my.salesforce.com", ""},
+		{"capitals are as good as small letters", login, "https://ACME.My.Salesforce.COM", "https://ACME.My.Salesforce.COM"},
+		{"the port of https is good", login, "https://na139.salesforce.com:443", "https://na139.salesforce.com:443"},
+		{"a sandbox is good", login, "https://acme--dev.sandbox.my.salesforce.com", "https://acme--dev.sandbox.my.salesforce.com"},
+		{"a dot at the end is bad", login, "https://acme.my.salesforce.com.", ""},
+		{"a letter that becomes an i in small letters is bad", login, "https://acme.salesforce.m\u0130l", ""},
+		{"a letter that is an s when case is ignored is bad", login, "https://acme.my.\u017falesforce.com", ""},
+		{"such a letter in the login host's own name is bad", login, "https://acme.my.sale\u017fforce.com", ""},
+		{"such a letter written in percents is bad", login, "https://acme.my.%C5%BFalesforce.com", ""},
+		{"a name in another alphabet is bad", login, "https://\u0430cme.salesforce.com", ""},
+		{"an empty label is bad", login, "https://acme..salesforce.com", ""},
+		{"a label that begins with a dash is bad", login, "https://-.salesforce.com", ""},
+		{"characters that no name has are bad", login, "https://a,b.salesforce.com", ""},
+		{"an address in brackets is bad", login, "https://[fe80::1]", ""},
+		{"a number for an address is bad", login, "https://2130706433", ""},
+		{"a host behind a backslash is bad", login, "https://evil.example\\.salesforce.com", ""},
+		{"a space is bad", login, "https://acme.salesforce.com .evil.example", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := parseInstanceURL(test.raw, test.login)

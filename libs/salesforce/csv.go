@@ -27,6 +27,7 @@ type csvReader struct {
 	cellEnds  []int
 	cells     []string
 	bareEnd   bool // the last record was ended by the end of the stream instead of a line end
+	looseAt   int  // the cell in which bytes may stand that are no text, -1 = none
 }
 
 const (
@@ -35,7 +36,7 @@ const (
 )
 
 func newCSVReader(src io.Reader, maxRecord int) *csvReader {
-	return &csvReader{src: src, buf: make([]byte, csvBufferBytes), maxRecord: maxRecord, nextLine: 1}
+	return &csvReader{src: src, buf: make([]byte, csvBufferBytes), maxRecord: maxRecord, nextLine: 1, looseAt: -1}
 }
 
 // next reads one record. The slice is used again by the following call, the strings are not. Errors: io.EOF at a record's end; ErrTruncated
@@ -84,11 +85,11 @@ func (r *csvReader) cell() (last bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	cell := r.text[start:]
-	if bytes.IndexByte(cell, 0) >= 0 {
+	cell, loose := r.text[start:], len(r.cellEnds) == r.looseAt
+	if !loose && bytes.IndexByte(cell, 0) >= 0 {
 		return false, r.malformed("holds a NUL")
 	}
-	if !utf8.Valid(cell) {
+	if (!loose || r.bareEnd) && !utf8.Valid(cell) {
 		if r.bareEnd {
 			return false, r.truncated("inside a character")
 		}

@@ -8,7 +8,8 @@
 //   - An org is one org: its 18-character id is read at each login and compared with the pin, or else with the first one seen.
 //     Another id is an [*OrgMismatchError], and no call is made with that session.
 //   - Reading calls (job info, job list, start of a result file, query, look-up, record, describe, objects, limits) and logins are tried again a
-//     bounded number of times on 420, 429, 500, 502, 503, 504, unreadable replies and transport errors, with jittered backoff. Calls that change
+//     bounded number of times on 420, 429, 500, 502, 503, 504, unreadable replies and transport errors, with jittered backoff, and on no refusal. A login by key that is
+//     refused after the org told a very different time is made once more by that time. Calls that change
 //     something (create, upload, close, abort, delete) are sent once: whether and how to go on is the submission protocol's decision. The one
 //     exception is a reply 401 INVALID_SESSION_ID, which is given before the request is looked at: after one new login
 //     create, close, abort and delete are repeated, the upload is not (its body may have been half sent).
@@ -16,12 +17,14 @@
 //     the session is not valid for the REST API leads to no login.
 //   - [Definite] tells a refusal from an unknown effect. The predicates ([IsNotFound], [IsAuth], [IsQuota], [IsUnreachable]) work on
 //     any error that wraps one of this package.
+//   - A reply is what it holds and not what its Content-Type says, but a result file must be called text/csv. A reply 206 is none: a part that ends
+//     where a row ends would pass for the whole.
 //   - A result file counts only when it ends where a record ends: [ResultReader.Next] says io.EOF only then, and [ErrTruncated]
 //     or [ErrMalformed] otherwise. Both mean: forget what was read and read the file again from its start.
 //   - Replies are asked for as gzip and bounded in size as unpacked; one that does not unpack, or comes in another packing, is an answer that
 //     cannot be read.
 //   - Access token, client secret, private key and assertion appear in no error, log line or formatted value; neither does SOQL text, which holds keys of
-//     records. Texts from Salesforce appear with control characters escaped and cut to a length.
+//     records; also when a reply repeats them. Texts from Salesforce appear with control characters escaped and cut to a length.
 //
 // What it leaves to others: when to call, how often to look, budgets and circuits ([Client.Usage] says what the last reply told),
 // matching rows, retrying records.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -15,6 +16,10 @@ import (
 // salesforceDomains are the domains under which Salesforce serves orgs; an instance URL elsewhere is refused unless it is the
 // configured login host itself.
 var salesforceDomains = []string{".salesforce.com", ".salesforce.mil", ".force.com"}
+
+// hostName is a name of at least two labels in the letters that DNS has. Names in other alphabets are refused before anything is compared: several of
+// their letters become ASCII ones when case is ignored.
+var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$`)
 
 // parseLoginURL checks the configured login URL and returns it as scheme and host only.
 func parseLoginURL(raw string, allowLoopback bool) (*url.URL, error) {
@@ -28,7 +33,7 @@ func parseLoginURL(raw string, allowLoopback bool) (*url.URL, error) {
 	switch {
 	case u.User != nil:
 		return nil, fmt.Errorf("login url must not hold a user or password: use the client id and secret")
-	case u.Host == "" || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
+	case u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
 		return nil, fmt.Errorf("login url %q: give scheme and host only, such as https://acme.my.salesforce.com", clip(raw, maxNameRunes))
 	case isLoopback(u.Hostname()) && (u.Scheme == "http" || u.Scheme == "https"):
 		if !allowLoopback {
@@ -39,11 +44,16 @@ func parseLoginURL(raw string, allowLoopback bool) (*url.URL, error) {
 	case !ofSalesforce(u.Hostname()):
 		return nil, fmt.Errorf("login url %q is on no host of Salesforce: give the org's own domain, such as https://acme.my.salesforce.com", clip(raw, maxNameRunes))
 	}
-	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
+	// In one spelling: an assertion names it as its audience, which the org compares as text.
+	host := strings.ToLower(u.Host)
+	if u.Scheme == "https" {
+		host = strings.TrimSuffix(host, ":443")
+	}
+	return &url.URL{Scheme: u.Scheme, Host: host}, nil
 }
 
 // parseInstanceURL checks the instance URL of a token reply, to which the access token will be sent: https, a host of
-// Salesforce or the login host, no address, port, user or path. A loopback instance is good only for a loopback login.
+// Salesforce or the login host, no address, port, user or path. A loopback instance is good only for a loopback login, and that has no other.
 func parseInstanceURL(raw string, login *url.URL) (string, error) {
 	u, err := url.Parse(raw)
 	if err != nil || raw == "" || u.Host == "" {
@@ -52,15 +62,17 @@ func parseInstanceURL(raw string, login *url.URL) (string, error) {
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
 		return "", fmt.Errorf("the instance url of the login reply holds more than scheme and host")
 	}
-	base := u.Scheme + "://" + u.Host
-	if isLoopback(login.Hostname()) && isLoopback(u.Hostname()) && (u.Scheme == "http" || u.Scheme == "https") {
-		return base, nil
+	base, host := u.Scheme+"://"+u.Host, u.Hostname()
+	if isLoopback(login.Hostname()) {
+		if isLoopback(host) && (u.Scheme == "http" || u.Scheme == "https") {
+			return base, nil
+		}
+		return "", fmt.Errorf("the instance url of the login reply leads from this machine to host %q", clip(host, maxNameRunes))
 	}
-	host := strings.ToLower(u.Hostname())
 	if u.Scheme != "https" {
 		return "", fmt.Errorf("the instance url of the login reply is not https (host %q)", clip(host, maxNameRunes))
 	}
-	if strings.EqualFold(u.Host, login.Host) {
+	if hostName.MatchString(host) && strings.EqualFold(u.Host, login.Host) {
 		return base, nil
 	}
 	if u.Port() != "" && u.Port() != "443" {
@@ -72,12 +84,14 @@ func parseInstanceURL(raw string, login *url.URL) (string, error) {
 	return "", fmt.Errorf("the instance url of the login reply is on host %q, which is neither the login host nor one of Salesforce", clip(host, maxNameRunes))
 }
 
-// ofSalesforce says whether a host is below one of Salesforce's domains. Look-alikes in other alphabets are not: such a domain is a
-// sequence of ASCII letters, and is compared as it is.
+// ofSalesforce says whether a host is below one of Salesforce's domains. Look-alikes in other alphabets are not.
 func ofSalesforce(host string) bool {
+	if !hostName.MatchString(host) {
+		return false
+	}
 	host = strings.ToLower(host)
 	for _, domain := range salesforceDomains {
-		if strings.HasSuffix(host, domain) && len(host) > len(domain) {
+		if strings.HasSuffix(host, domain) {
 			return true
 		}
 	}
@@ -85,7 +99,7 @@ func ofSalesforce(host string) bool {
 }
 
 func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
+	if strings.ToLower(host) == "localhost" { // EqualFold takes letters of other alphabets for these
 		return true
 	}
 	ip, err := netip.ParseAddr(host)

@@ -77,7 +77,8 @@ type TransportError struct {
 
 // Error says where and why.
 func (e *TransportError) Error() string {
-	return fmt.Sprintf("salesforce %s: no answer: %v", e.Endpoint, e.Err)
+	// net/http repeats what it cannot read, which may be as long as a header may be.
+	return fmt.Sprintf("salesforce %s: no answer: %s", e.Endpoint, clip(e.Err.Error(), maxMessageRunes))
 }
 
 // Unwrap gives the cause.

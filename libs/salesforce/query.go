@@ -111,7 +111,7 @@ func (c *Client) queryPage(ctx context.Context, r request) (QueryPage, error) {
 }
 
 // Query walks over all rows of a query, page by page as they are asked for, at most [MaxQueryPages]. An error ends the walk; rows
-// before it were good.
+// before it were good. Each page may be asked for again.
 func (c *Client) Query(ctx context.Context, soql string) iter.Seq2[QueryRecord, error] {
 	return func(yield func(QueryRecord, error) bool) {
 		page, err := c.QueryFirst(ctx, soql)

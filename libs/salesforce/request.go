@@ -16,6 +16,9 @@ import (
 	"bulkhead/libs/record"
 )
 
+// bearer stands before the access token in its header.
+const bearer = "Bearer "
+
 var errCallTimeout = errors.New("no reply within the call's timeout")
 
 // request is one call below /services/data/vXX.0/.
@@ -114,7 +117,7 @@ func (c *Client) newRequest(ctx context.Context, s *session, r request, body io.
 	if err != nil {
 		return nil, &RequestError{Endpoint: r.endpoint(), Problem: "not a valid URL"}
 	}
-	hr.Header.Set("Authorization", "Bearer "+s.token.value())
+	hr.Header.Set("Authorization", bearer+s.token.value())
 	hr.Header.Set("Accept", "application/json")
 	hr.Header.Set("User-Agent", c.cfg.UserAgent)
 	if r.body != nil {
@@ -126,17 +129,23 @@ func (c *Client) newRequest(ctx context.Context, s *session, r request, body io.
 // send does one exchange and returns a reply of 2xx, or the error that it was. It notes the usage that the reply tells.
 func (c *Client) send(hr *http.Request, r request) (*http.Response, error) {
 	start := time.Now() // a duration for metrics; the injected clock is for moments that decide something
-	resp, err := c.http.Do(hr)
+	// Not the client's Do: even where it follows no redirect, it opens an upload's content anew for one, and never closes it.
+	resp, err := c.http.Transport.RoundTrip(hr)
 	seen := Call{Method: r.method, Route: r.route, Took: time.Since(start)}
 	if err != nil {
 		c.cfg.Observe(seen)
-		return nil, transportError(hr.Context(), r.endpoint(), err)
+		return nil, transportError(hr.Context(), r.endpoint(), err, bearerOf(hr))
 	}
 	seen.Status = resp.StatusCode
 	c.cfg.Observe(seen)
 	c.noteUsage(resp.Header)
 	c.noteDate(resp.Header)
 	if resp.StatusCode >= 200 && resp.StatusCode <= 299 {
+		if resp.StatusCode == http.StatusPartialContent {
+			// A part that ends where a record ends would pass for the whole.
+			drainAndClose(resp.Body)
+			return nil, &Error{Status: resp.StatusCode, Endpoint: r.endpoint(), Class: record.ClassTransient, Message: "a part of the reply came, which was not asked for"}
+		}
 		if packed := resp.Header.Get("Content-Encoding"); packed != "" && !strings.EqualFold(packed, "identity") {
 			// The transport asks for gzip and takes it off. Anything else was never asked for.
 			drainAndClose(resp.Body)
@@ -155,13 +164,17 @@ func (c *Client) send(hr *http.Request, r request) (*http.Response, error) {
 	return nil, failed
 }
 
-// transportError keeps the cause and drops the URL that net/http puts around it: a query's URL holds keys of records.
-func transportError(ctx context.Context, endpoint string, err error) error {
+// transportError keeps the cause and drops the URL that net/http puts around it: a query's URL holds keys of records. Where the cause repeats a reply
+// that repeats one of the secrets, its text alone is kept, without them.
+func transportError(ctx context.Context, endpoint string, err error, secrets ...string) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
 	if cause := context.Cause(ctx); cause != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		err = cause // our own timeouts must not look like the caller's cancellation
+	}
+	if text := err.Error(); withoutSecrets(text, secrets) != text {
+		err = errors.New(withoutSecrets(text, secrets))
 	}
 	return &TransportError{Endpoint: endpoint, Err: err}
 }
@@ -177,11 +190,11 @@ func (c *Client) decode(ctx context.Context, r request, resp *http.Response, out
 	}
 	if first := bytes.TrimSpace(body); len(first) > 0 && first[0] == '[' {
 		// Every success asked for here is an object; an array is how Salesforce writes errors.
-		return c.errorFromBody(r.endpoint(), resp.StatusCode, resp.Header, body)
+		return c.errorFromBody(r.endpoint(), resp, body)
 	}
 	if json.Unmarshal(body, out) != nil {
 		// The decoder's own text may repeat what the reply holds.
-		failed := c.errorFromBody(r.endpoint(), resp.StatusCode, resp.Header, body)
+		failed := c.errorFromBody(r.endpoint(), resp, body)
 		failed.Code, failed.Class = "", record.ClassTransient
 		return failed
 	}
@@ -195,7 +208,7 @@ func (c *Client) refusePage(r request, resp *http.Response) error {
 	if !looksLikeHTML(start) {
 		return nil
 	}
-	return c.errorFromBody(r.endpoint(), resp.StatusCode, resp.Header, start)
+	return c.errorFromBody(r.endpoint(), resp, start)
 }
 
 // drainAndClose reads a little of what is left, so that the connection can be used again.

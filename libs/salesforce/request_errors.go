@@ -161,8 +161,8 @@ type salesforceError struct {
 }
 
 // parseErrorBody reads the body of an error: Salesforce's array, a lone object of the same shape, or OAuth's object. ok is false
-// when it is none of these.
-func parseErrorBody(body []byte) (code, message string, fields []string, ok bool) {
+// when it is none of these. What it returns holds none of the secrets, though the body may repeat what was sent.
+func parseErrorBody(body []byte, secrets ...string) (code, message string, fields []string, ok bool) {
 	body = bytes.TrimSpace(body)
 	var list []salesforceError
 	if len(body) > 0 && body[0] == '{' {
@@ -189,12 +189,12 @@ func parseErrorBody(body []byte) (code, message string, fields []string, ok bool
 		fields = nil // some replies hold null or a text; the message repeats the names
 	}
 	for i, f := range fields {
-		fields[i] = clip(f, maxNameRunes)
+		fields[i] = clip(withoutSecrets(f, secrets), maxNameRunes)
 	}
 	if len(list) > 1 {
 		message += " (and " + strconv.Itoa(len(list)-1) + " more errors)"
 	}
-	return clip(code, maxNameRunes), clip(message, maxMessageRunes), fields, true
+	return clip(withoutSecrets(code, secrets), maxNameRunes), clip(withoutSecrets(message, secrets), maxMessageRunes), fields, true
 }
 
 // looksLikeHTML says whether a body is a page. Declared types are not to be trusted at the edge, so the first character decides.
@@ -207,13 +207,15 @@ func looksLikeHTML(body []byte) bool {
 func (c *Client) newError(endpoint string, resp *http.Response) *Error {
 	// A body that breaks off still says something; what cannot be parsed is reported as such below.
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBytes))
-	return c.errorFromBody(endpoint, resp.StatusCode, resp.Header, body)
+	return c.errorFromBody(endpoint, resp, body)
 }
 
-func (c *Client) errorFromBody(endpoint string, status int, header http.Header, body []byte) *Error {
+// errorFromBody reads an answer that is not the success asked for. The token that was sent, and further secrets, do not get into the error.
+func (c *Client) errorFromBody(endpoint string, resp *http.Response, body []byte, secrets ...string) *Error {
+	status := resp.StatusCode
 	e := &Error{Status: status, Endpoint: endpoint}
 	var ok bool
-	if e.Code, e.Message, e.Fields, ok = parseErrorBody(body); !ok {
+	if e.Code, e.Message, e.Fields, ok = parseErrorBody(body, append(secrets, bearerOf(resp.Request))...); !ok {
 		e.HTML = looksLikeHTML(body)
 		switch {
 		case e.HTML:
@@ -227,8 +229,17 @@ func (c *Client) errorFromBody(endpoint string, status int, header http.Header, 
 		}
 	}
 	e.Class = classifyRequest(status, e.Code, e.Message)
-	e.retryAfter = parseRetryAfter(header.Get("Retry-After"), c.cfg.Now())
+	e.retryAfter = parseRetryAfter(resp.Header.Get("Retry-After"), c.cfg.Now())
 	return e
+}
+
+// bearerOf is the access token that a request carried, "" without one.
+func bearerOf(hr *http.Request) string {
+	if hr == nil {
+		return ""
+	}
+	token, _ := strings.CutPrefix(hr.Header.Get("Authorization"), bearer)
+	return token
 }
 
 // parseRetryAfter reads seconds or an HTTP date; 0 when there is none or it makes no sense.

@@ -56,7 +56,8 @@ type Row struct {
 	ID string
 	// Created is sf__Created of a landed row: the row was inserted, not updated.
 	Created bool
-	// Error is sf__Error of a failed row; see [ParseRowError].
+	// Error is sf__Error of a failed row; see [ParseRowError]. It is made by the org, whose code may put anything into it: a NUL and bytes that are no
+	// UTF-8 come as U+FFFD, and do not cost the file. In other cells, which are what was sent, they make it [ErrMalformed].
 	Error string
 	// Cells are the uploaded columns in the order of [ResultReader.Header], values as Salesforce gives them back. The slice is
 	// valid until the next call of Next, its strings for ever.
@@ -147,7 +148,7 @@ func (c *Client) refuseOtherType(r request, resp *http.Response, body io.Reader)
 		return nil
 	}
 	start, _ := io.ReadAll(io.LimitReader(body, maxErrorBytes))
-	e := c.errorFromBody(r.endpoint(), resp.StatusCode, resp.Header, start)
+	e := c.errorFromBody(r.endpoint(), resp, start)
 	if e.Code == "" && !e.HTML {
 		e.Message = fmt.Sprintf("the reply is %q, not CSV", clip(declared, maxNameRunes))
 	}
@@ -174,6 +175,7 @@ func (r *ResultReader) readHeader() error {
 		return r.fail(err)
 	}
 	r.header = r.columns.split(names, nil)
+	r.csv.looseAt = r.columns.err
 	return nil
 }
 
@@ -213,7 +215,7 @@ func (r *ResultReader) row(cells []string) (Row, error) {
 	if len(cells) != r.columns.total {
 		return Row{}, r.fail(r.csv.malformed(fmt.Sprintf("has %d cells, the header %d", len(cells), r.columns.total)))
 	}
-	row := Row{ID: r.columns.text(cells, r.columns.id), Error: r.columns.text(cells, r.columns.err)}
+	row := Row{ID: r.columns.text(cells, r.columns.id), Error: readable(r.columns.text(cells, r.columns.err))}
 	if created := r.columns.text(cells, r.columns.created); created != "" {
 		// "true" as documented; some answers have been seen as TRUE or 1.
 		row.Created, _ = strconv.ParseBool(strings.ToLower(created))

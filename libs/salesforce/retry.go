@@ -49,7 +49,7 @@ func worthRepeating(err error) bool {
 	case statusEdgeNoRoute, http.StatusTooManyRequests, http.StatusInternalServerError,
 		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
-	case http.StatusOK:
+	case http.StatusOK, http.StatusPartialContent:
 		return e.Code == "" // a page or half a reply instead of the answer
 	}
 	return false

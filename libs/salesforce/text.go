@@ -1,6 +1,7 @@
 package salesforce
 
 import (
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -31,6 +32,27 @@ func clip(s string, limit int) string {
 		b.WriteString(quoted[1 : len(quoted)-1])
 	}
 	return b.String()
+}
+
+// readable puts U+FFFD in the place of a NUL and of bytes that are no UTF-8.
+func readable(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+// minSecretBytes is the length from which a text is taken for a secret: shorter ones stand in any sentence by accident.
+const minSecretBytes = 8
+
+// withoutSecrets removes secrets that a reply repeats, as they are and as URLs and forms write them.
+func withoutSecrets(text string, secrets []string) string {
+	for _, s := range secrets {
+		if len(s) < minSecretBytes {
+			continue
+		}
+		for _, written := range []string{s, url.QueryEscape(s), url.PathEscape(s)} {
+			text = strings.ReplaceAll(text, written, redacted)
+		}
+	}
+	return text
 }
 
 // soqlLiteral matches a quoted literal of a query, also one that the message cuts off. A literal is data of somebody's record.

@@ -76,10 +76,13 @@ func TestUpload(t *testing.T) {
 	} {
 		t.Run("after "+name+" nothing is sent again and the job is to be left", func(t *testing.T) {
 			o := newScriptedOrg(t, func(_ int, w http.ResponseWriter, r *http.Request) { answer(w, r) })
-			body, open := bodyOf(big)
-			err := o.client().Upload(t.Context(), testJob, int64(len(big)), open)
-			if !errors.Is(err, ErrUploadUnsure) || len(o.calls()) != 1 || !body.closed.Load() {
-				t.Errorf("got %v after %d calls, closed %v", err, len(o.calls()), body.closed.Load())
+			var opened []*content
+			err := o.client().Upload(t.Context(), testJob, int64(len(big)), func() (io.ReadCloser, error) {
+				opened = append(opened, &content{Reader: strings.NewReader(big)})
+				return opened[len(opened)-1], nil
+			})
+			if !errors.Is(err, ErrUploadUnsure) || len(o.calls()) != 1 || len(opened) != 1 || !opened[0].closed.Load() {
+				t.Errorf("got %v after %d calls, opened %d times", err, len(o.calls()), len(opened))
 			}
 		})
 	}

@@ -38,10 +38,10 @@ var wireFaults = []wireFault{
 	gzipGarbage, otherPacking,
 }
 
-// How long a client waits for a silent org: for one that stays so, and for one that answers the next time, also on a machine with much to do.
+// How long a client waits for an org that stays silent, and for one that answers, also on a machine with much to do.
 const (
 	shortPatience = 60 * time.Millisecond
-	longPatience  = 400 * time.Millisecond
+	longPatience  = 20 * time.Second
 )
 
 // strike answers a request wrongly. good is the right answer, body what was read of the request's.

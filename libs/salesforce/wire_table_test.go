@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"bulkhead/libs/record"
 )
@@ -91,32 +92,41 @@ func newFaultyOrg(t *testing.T, call wireCall, fault wireFault, times int64) (*f
 	if call.manner == logsIn {
 		o.call.good = func(w http.ResponseWriter) { o.grantAt(w, 1, "") }
 	}
-	c := o.client(func(cfg *Config) {
+	var c *Client
+	c = o.client(func(cfg *Config) {
 		cfg.Retry.Tries = wireTries
 		cfg.Observe = func(seen Call) {
 			if seen.Method == call.method && seen.Route == call.route() {
-				o.sent.Add(1)
+				if o.sent.Add(1) == times {
+					o.patience(&c.cfg.Timeouts, longPatience) // in the goroutine that calls; the try under way has its bounds already
+				}
 			}
 		}
 		if call.setup != nil {
 			call.setup(cfg)
 		}
 		if fault == silence || fault == halfSilence {
-			patience := shortPatience
-			if times > 0 {
-				patience = longPatience
-			}
-			if call.manner == logsIn {
-				cfg.Timeouts.Login = patience
-			} else {
-				cfg.Timeouts.Call, cfg.Timeouts.Upload, cfg.Timeouts.Idle = patience, patience, patience
-			}
+			o.patience(&cfg.Timeouts, shortPatience)
 		}
 		if call.manner == logsIn && nobody != "" {
 			cfg.LoginURL = nobody
 		}
 	})
 	return o, c
+}
+
+// patience sets how long the call waits for what the fault withholds, and no other bound.
+func (o *faultyOrg) patience(t *Timeouts, d time.Duration) {
+	switch {
+	case o.call.manner == logsIn:
+		t.Login = d
+	case o.fault == halfSilence && o.call.manner == streams:
+		t.Idle = d
+	case o.fault == halfSilence && (o.call.manner == uploads || o.call.manner == removes):
+		t.Call, t.Upload = 20*d, 20*d // what counts has come with the header, for which there must be time
+	default:
+		t.Call, t.Upload, t.Idle = d, d, d
+	}
 }
 
 // grantAt answers a login with a session, for an instance elsewhere if one is given.

@@ -1,5 +1,5 @@
 // Package testkit gives tests the real parts: a PostgreSQL with every service's schema, a NATS server, and a logger that
-// writes into the test's own output. It is imported by tests only.
+// writes into the test's own output. It also finds tests by their names. It is imported by tests only.
 //
 // What always holds:
 //

@@ -14,19 +14,10 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
-	"time"
 
 	"bulkhead/services/orgsim/app"
-)
-
-const (
-	// stopTime is how long requests under way may take when the command is told to end.
-	stopTime = 5 * time.Second
-	// gcPercent keeps the heap within half of what the org holds.
-	gcPercent = 50
 )
 
 func main() {
@@ -46,8 +37,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		_, _ = fmt.Fprintln(stderr, "orgsim:", err)
 		return 2
 	}
-	// Rows live as long as the process: a collector that waits for the heap to double would double them too.
-	debug.SetGCPercent(gcPercent)
 	sim, err := app.New(opts)
 	if err == nil {
 		err = sim.Start(ctx)
@@ -59,15 +48,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	_ = json.NewEncoder(stdout).Encode(map[string]string{
 		"endpoint": "simulator", "url": sim.URL(), "client_id": opts.ClientID, "control_url": sim.URL() + "/sim",
 	})
-	broken := make(chan error, 1)
-	go func() { broken <- sim.Wait() }()
-	select {
-	case <-ctx.Done():
-	case err = <-broken:
-	}
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
-	defer cancel()
-	if err = errors.Join(err, sim.Stop(bounded)); err != nil {
+	if err := sim.Serve(ctx); err != nil {
 		_, _ = fmt.Fprintln(stderr, "orgsim:", err)
 		return 1
 	}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -77,5 +78,35 @@ func TestWrongUseIsExitCode2(t *testing.T) {
 				t.Errorf("exit code %d: %s", got, stderr.String())
 			}
 		})
+	}
+}
+
+// The guide knows the flags of both commands that start an org, and no others.
+func TestTheGuideHasEveryFlag(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/guides/simulator.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var help bytes.Buffer
+	run(t.Context(), []string{"--help"}, io.Discard, &help)
+	sim, err := os.ReadFile("../bulkhead/internal/cli/testdata/help/bulkhead-sim.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, _, _ := strings.Cut(string(sim), "Global Flags")
+	flags := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^ +(?:-h, )?--?([a-z][a-z-]+)\b`).FindAllStringSubmatch(help.String()+all, -1) {
+		flags[m[1]] = true
+	}
+	delete(flags, "help")
+	rows := regexp.MustCompile("(?m)^\\| `--([a-z-]+)` \\|").FindAllStringSubmatch(string(guide), -1)
+	for _, m := range rows {
+		if !flags[m[1]] {
+			t.Errorf("the guide has --%s, which is no flag", m[1])
+		}
+		delete(flags, m[1])
+	}
+	if len(rows) < 8 || len(flags) != 0 {
+		t.Errorf("the guide has %d flags, and lacks %v", len(rows), flags)
 	}
 }

@@ -32,17 +32,7 @@ func TestFailuresOfEachKind(t *testing.T) {
 	if b := s.settle("contacts", total); b.Landed != 1 || b.Dead != total-1 {
 		t.Errorf("%+v", b)
 	}
-	tried := map[string]int{}
-	for _, j := range s.closed() {
-		_, rows := s.uploaded(j.ID)
-		for k := range rows {
-			tried[k]++
-		}
-	}
-	letters := map[string]letter{}
-	for _, l := range s.awaitLetters("contacts", len(kinds)) {
-		letters[l.Key] = l
-	}
+	tried, letters := s.ended(len(kinds))
 	for _, k := range kinds {
 		t.Run(k.key+" ends as "+k.class, func(t *testing.T) {
 			l := letters["evt-"+k.key]
@@ -95,17 +85,7 @@ func TestAnOrgsOwnClasses(t *testing.T) {
 	if b := s.settle("contacts", 4); b.Landed != 1 || b.Dead != 3 {
 		t.Errorf("%+v", b)
 	}
-	tried := map[string]int{}
-	for _, j := range s.closed() {
-		_, rows := s.uploaded(j.ID)
-		for k := range rows {
-			tried[k]++
-		}
-	}
-	letters := map[string]letter{}
-	for _, l := range s.awaitLetters("contacts", 3) {
-		letters[l.Key] = l
-	}
+	tried, letters := s.ended(3)
 	t.Run("a row that its rule calls transient is sent again and lands", func(t *testing.T) {
 		if _, dead := letters["evt-once"]; dead || tried["once"] != 2 {
 			t.Errorf("sent %d times, %+v", tried["once"], letters["evt-once"])
@@ -125,4 +105,20 @@ func TestAnOrgsOwnClasses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// ended awaits n letters of contacts, and returns them by the key of their record, and how often each row was sent.
+func (s *stack) ended(n int) (tried map[string]int, letters map[string]letter) {
+	s.T.Helper()
+	tried, letters = map[string]int{}, map[string]letter{}
+	for _, j := range s.closed() {
+		_, rows := s.uploaded(j.ID)
+		for k := range rows {
+			tried[k]++
+		}
+	}
+	for _, l := range s.awaitLetters("contacts", n) {
+		letters[l.Key] = l
+	}
+	return tried, letters
 }

@@ -2,12 +2,12 @@ package acceptance
 
 import (
 	_ "embed"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"bulkhead/libs/testkit"
 )
 
 // rows.txt says which tests show what was promised: a line for each promise with its number, then a line for each test with its package, its name and, behind
@@ -24,7 +24,7 @@ var testLine = regexp.MustCompile(`^  (\S+) ((?:Test|Fuzz)\w+)(?:: (.+))?$`)
 func TestEveryPromiseHasATestThatIsThere(t *testing.T) {
 	var numbers []string
 	tests := map[string]int{} // by number
-	sources := map[string]string{}
+	sources := &testkit.Named{Root: "../../.."}
 	for line := range strings.Lines(rowsFile) {
 		line = strings.TrimRight(line, "\n")
 		if !strings.HasPrefix(line, " ") {
@@ -41,14 +41,8 @@ func TestEveryPromiseHasATestThatIsThere(t *testing.T) {
 		}
 		number, dir, name, words := numbers[len(numbers)-1], m[1], m[2], m[3]
 		tests[number]++
-		if _, ok := sources[dir]; !ok {
-			sources[dir] = testsIn(t, dir)
-		}
-		if !strings.Contains(sources[dir], "\nfunc "+name+"(") {
-			t.Errorf("%s: %s has no %s", number, dir, name)
-		}
-		if words != "" && !strings.Contains(sources[dir], words) {
-			t.Errorf("%s: no part of %s in %s is called %q", number, name, dir, words)
+		if err := sources.Find(dir, name, words); err != nil {
+			t.Errorf("%s: %v", number, err)
 		}
 	}
 	if want := strings.Fields(promised); !slices.Equal(numbers, want) {
@@ -59,22 +53,4 @@ func TestEveryPromiseHasATestThatIsThere(t *testing.T) {
 			t.Errorf("nothing shows %s", n)
 		}
 	}
-}
-
-// testsIn is the text of all tests of a package.
-func testsIn(t *testing.T, dir string) string {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join("../../..", filepath.FromSlash(dir), "*_test.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b strings.Builder
-	for _, f := range files {
-		text, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.Write(text)
-	}
-	return b.String()
 }

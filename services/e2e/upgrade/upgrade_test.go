@@ -57,7 +57,7 @@ INSERT INTO retrier.waiting (failure_id, unit_chunk, unit_row, pipeline, revisio
     VALUES (1, '00000000-0000-0000-0000-000000000001', 1, 'contacts', 1, 0, 'r', '00000000-0000-0000-0000-00000000000b', gen_random_uuid(), 0, 1, 1, 'transient', 'MISSING', 1, '', now());
 ` + sealing
 
-// sealing is what a program of the release before writes while it seals, submits and refuses: before the upgrade, and during it.
+// sealing is what a program of the release before writes while it seals, submits, refuses and accounts: before the upgrade, and during it.
 const sealing = `
 INSERT INTO extractor.chunks (chunk, pipeline, revision, kind, org, object, operation, external_id_field, space, lane, header, rows, records, bytes, manifest, first_seq)
     SELECT c::uuid, 'contacts', 1, k, 'main', 'Contact', 'upsert', 'Ext__c', 'main/Contact/Ext__c', 0, '{Ext__c}', 2, 2, 10, '', 1
@@ -70,11 +70,15 @@ INSERT INTO extractor.dead (letter_id, pipeline, revision, run, key, key_hash, g
     SELECT gen_random_uuid(), 'contacts', 1, 'r', 'k', gen_random_uuid(), g, '', 'data', 'X', '', '{}', '', 1, 0, now(), now() FROM generate_series(0, 1) g;
 INSERT INTO submitter.submissions (chunk, pipeline, revision, kind, org, space, lane, seal_no, state)
     VALUES (gen_random_uuid(), 'contacts', 1, 'fresh', 'main', 'main/Contact/Ext__c', 0, 1, 'claimed');
+INSERT INTO reconciler.failures (chunk, row, record, pipeline, revision, lane, run, key, key_hash, generation, entity, entity_hash, seq, idx, columns, accepted_at,
+    attempt, outcome, class, code, message, fields, sf_id, disposition, header, cells, payload, attempts)
+    VALUES (gen_random_uuid(), 0, 0, 'contacts', 1, 0, 'r', 'c', gen_random_uuid(), 0, 'c', gen_random_uuid(), 1, 2, '\x01', now(),
+    2, 'failed', 'transient', 'UNKNOWN_EXCEPTION', '', '{}', '', 'retry', '{Ext__c}', '{c}', '{}', '[]');
 `
 
 type said struct {
-	Accepted, Refused, Versioned, Resolves, Waiting, Ambiguous, Unresolved int
-	CaseSensitive                                                          bool
+	Accepted, Refused, Versioned, Resolves, Waiting, Failures, Bounded, Ambiguous, Unresolved int
+	CaseSensitive                                                                             bool
 }
 
 func read(t *testing.T, admin *pgxpool.Pool) said {
@@ -85,6 +89,8 @@ func read(t *testing.T, admin *pgxpool.Pool) said {
 		(SELECT count(*)::int FROM extractor_pub.records WHERE version IS NOT NULL) + (SELECT count(*)::int FROM extractor_pub.chunks WHERE versioned) AS versioned,
 		(SELECT count(*)::int FROM submitter.submissions WHERE resolves OR versioned) AS resolves,
 		(SELECT count(*)::int FROM retrier_pub.waiting) AS waiting,
+		(SELECT count(*)::int FROM reconciler_pub.failures WHERE disposition = 'retry') AS failures,
+		(SELECT count(*)::int FROM reconciler_pub.failures WHERE tries <> 0) AS bounded,
 		(SELECT count(*)::int FROM reconciler_pub.failures WHERE ambiguous OR version IS NOT NULL) AS ambiguous,
 		(SELECT count(*)::int FROM reconciler_pub.resolutions) AS unresolved,
 		(SELECT bool_or(case_sensitive) FROM ops_pub.definitions) AS case_sensitive`)
@@ -110,7 +116,7 @@ func TestALedgerOfTheReleaseBeforeIsUpgraded(t *testing.T) {
 		}
 	}
 	t.Run("what was counted counts as it did", func(t *testing.T) {
-		if diff := cmp.Diff(said{Accepted: 2, Refused: 1, Waiting: 1}, read(t, admin)); diff != "" {
+		if diff := cmp.Diff(said{Accepted: 2, Refused: 1, Waiting: 1, Failures: 2, Bounded: 1}, read(t, admin)); diff != "" {
 			t.Error(diff)
 		}
 	})
@@ -118,7 +124,7 @@ func TestALedgerOfTheReleaseBeforeIsUpgraded(t *testing.T) {
 		if _, err := admin.Exec(t.Context(), sealing); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(said{Accepted: 4, Refused: 2, Waiting: 1}, read(t, admin)); diff != "" {
+		if diff := cmp.Diff(said{Accepted: 4, Refused: 2, Waiting: 1, Failures: 3, Bounded: 1}, read(t, admin)); diff != "" {
 			t.Error(diff)
 		}
 	})

@@ -1,4 +1,4 @@
-// Package app puts the simulated org together and runs it: New, Start, Stop. It is what the orgsim binary, the
+// Package app puts the simulated org together and runs it: New, Start, Serve, Stop. It is what the orgsim binary, the
 // all-in-one mode and tests (package simtest) have in common.
 //
 // The org lives in memory only: stopping the app forgets it. The API of the org is served under /services, the control
@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -44,6 +45,10 @@ const (
 	// headerTime bounds how long a caller may take over its request header, idleTime how long a connection may rest.
 	headerTime = 10 * time.Second
 	idleTime   = 2 * time.Minute
+	// stopTime is how long requests under way may take once Serve is told to end.
+	stopTime = 5 * time.Second
+	// gcPercent keeps the heap within half of what the org holds.
+	gcPercent = 50
 )
 
 //go:embed model.yaml
@@ -237,6 +242,23 @@ func (a *App) URL() string {
 		return ""
 	}
 	return "http://" + a.listener.Addr().String()
+}
+
+// Serve serves what Start began until ctx ends, and stops within stopTime. The error says why serving broke off, or what
+// could not be stopped. It is for a process that is nothing but an org, whose garbage collector it sets.
+func (a *App) Serve(ctx context.Context) error {
+	// Rows live as long as the process: a collector that waits for the heap to double would double them too.
+	debug.SetGCPercent(gcPercent)
+	broken := make(chan error, 1)
+	go func() { broken <- a.Wait() }()
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-broken:
+	}
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+	defer cancel()
+	return errors.Join(err, a.Stop(bounded))
 }
 
 // Wait returns when serving has ended: nil after Stop, else why it broke off.

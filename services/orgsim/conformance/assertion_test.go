@@ -153,8 +153,14 @@ func TestJWTBearerOfUsers(t *testing.T) {
 			o.tokenRefused(ask(user), "invalid_grant", tc.words)
 		})
 	}
-	t.Run("an end follows the org's clock", func(t *testing.T) {
-		o.sim.Advance(2 * time.Minute)
-		o.tokenRefused(ask(o.sim.Username), "invalid_grant", "invalid assertion")
+	t.Run("an end is a time of the caller's, wherever the org's clock stands", func(t *testing.T) {
+		past := jwt.MapClaims{"iss": o.clientID, "sub": o.sim.Username, "aud": o.login, "exp": time.Now().Add(-10 * time.Minute).Unix()}
+		for _, moved := range []time.Duration{25 * time.Hour, -50 * time.Hour} {
+			o.sim.Advance(moved)
+			if !o.as(o.tokens(ask(o.sim.Username))).alive() {
+				t.Error("the session opens nothing")
+			}
+			o.tokenRefused(o.assert(jwt.SigningMethodRS256, key, past), "invalid_grant", "invalid assertion")
+		}
 	})
 }

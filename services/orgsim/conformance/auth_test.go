@@ -71,7 +71,11 @@ func TestClientCredentials(t *testing.T) {
 		t.Skip("left out: " + envSecretFile + " names no secret for client credentials")
 	}
 	t.Run("a success has the members of the flow, the time in milliseconds as text, and nothing on its expiry", func(t *testing.T) {
-		reply := o.tokens(o.tokenRequest(o.clientForm("client_credentials")))
+		a := o.tokenRequest(o.clientForm("client_credentials"))
+		reply := o.tokens(a)
+		if got := a.header.Get("Cache-Control"); !strings.Contains(got, "no-store") {
+			t.Errorf("a token may be stored: %q", got)
+		}
 		for _, name := range []string{"access_token", "signature", "scope", "instance_url", "id", "token_type", "issued_at", "api_instance_url"} {
 			if s, _ := reply[name].(string); s == "" {
 				t.Errorf("%s: %v", name, reply[name])

@@ -76,6 +76,9 @@ func TestVersions(t *testing.T) {
 				t.Errorf("%s is at %q", name, got[name])
 			}
 		}
+		if old := decode[map[string]string](t, o.want(o.call("GET", path("40.0", ""), ""), http.StatusOK)); old["jobs"] != "" || old["sobjects"] == "" {
+			t.Errorf("before there were jobs it has %v", old)
+		}
 	})
 }
 
@@ -85,6 +88,10 @@ func TestErrors(t *testing.T) {
 		a := o.want(o.call("GET", data+"/nothing", ""), http.StatusNotFound)
 		list := decode[[]map[string]any](t, a)
 		if _, fields := list[0]["fields"]; len(list) != 1 || fields || list[0]["message"] == "" || list[0]["errorCode"] != "NOT_FOUND" {
+			t.Errorf("got %s", a.body)
+		}
+		a = o.want(o.call("POST", data+"/sobjects/Contact", `{"FirstName":"x"}`), http.StatusBadRequest)
+		if fields := decode[[]refusal](t, a)[0].Fields; len(fields) != 1 || fields[0] != "LastName" {
 			t.Errorf("got %s", a.body)
 		}
 	})
@@ -166,6 +173,34 @@ func TestFirstCallsOfACommandLine(t *testing.T) {
 		for _, p := range []string{data, data + "/sobjects/Account/describe", data + "/limits"} {
 			o.want(o.call("GET", p, ""), http.StatusOK)
 		}
+	})
+}
+
+// TestBulkCallsOfACommandLine makes the calls of a bulk import as a command line tool makes them: jobs under one slash, all
+// else under two, the upload in chunks.
+func TestBulkCallsOfACommandLine(t *testing.T) {
+	o := theOrg(t)
+	id := o.create(spec{"object": "Account", "operation": "upsert", "lineEnding": "CRLF", "columnDelimiter": "COMMA", "externalIdFieldName": "Conf_Key__c"})
+	t.Run("an import, its looks and its results are answered in their order", func(t *testing.T) {
+		o.want(o.call("PUT", ingest+"/"+id+"/batches", "Conf_Key__c,Name\r\n"+o.key("tool")+",T\r\n"+o.key("nameless")+",\r\n", csvBody, func(r *http.Request) {
+			r.ContentLength = -1
+		}), http.StatusCreated)
+		o.want(o.patch(id, "UploadComplete"), http.StatusOK)
+		o.want(o.call("GET", "/"+data, ""), http.StatusOK)
+		if job := o.ended(id); job["state"] != "JobComplete" || job["numberRecordsProcessed"] != 2.0 || job["numberRecordsFailed"] != 1.0 {
+			t.Errorf("got %v", job)
+		}
+		if got := len(o.rows(id, successful)) - len(o.rows(id, failed)) + len(o.rows(id, unprocessed)); got != 0 {
+			t.Errorf("the files differ by %d rows", got)
+		}
+	})
+	t.Run("a record is created, read, updated and deleted", func(t *testing.T) {
+		record := o.put("Account", spec{"Name": "By hand"})
+		o.none(o.call("PATCH", "/"+objects+"Account/"+record, text(spec{"Name": "Again"})), http.StatusNoContent)
+		if got := o.fields("Account", record, "Name")["Name"]; got != "Again" {
+			t.Errorf("got %v", got)
+		}
+		o.none(o.call("DELETE", "/"+objects+"Account/"+record, ""), http.StatusNoContent)
 	})
 }
 

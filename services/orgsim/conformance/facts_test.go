@@ -15,6 +15,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"bulkhead/libs/testkit"
 	"bulkhead/services/orgsim/internal/switches"
 )
 
@@ -74,7 +75,7 @@ func TestFacts(t *testing.T) {
 		}
 	})
 	t.Run("every fact has a test that is there, or the reason why none can show it", func(t *testing.T) {
-		sources := map[string]string{}
+		sources := &testkit.Named{Root: root}
 		for _, f := range facts(t) {
 			if (f.Test == "") == (f.NotSimulated == "") {
 				t.Errorf("%s: it needs a test or not_simulated, not both", f.ID)
@@ -86,17 +87,17 @@ func TestFacts(t *testing.T) {
 			if f.Package != "" {
 				dir = f.Package
 			}
-			if _, ok := sources[dir]; !ok {
-				sources[dir] = testsIn(t, dir)
-			}
 			m := testForm.FindStringSubmatch(f.Test)
-			switch {
-			case m == nil:
+			if m == nil {
 				t.Errorf("%s: %q names no test", f.ID, f.Test)
-			case !strings.Contains(sources[dir], "\nfunc "+m[1]+"("):
-				t.Errorf("%s: %s has no %s", f.ID, dir, m[1])
-			case m[2] != "" && !strings.Contains(sources[dir], `"`+m[2]):
-				t.Errorf("%s: no part of %s in %s is called %q", f.ID, m[1], dir, m[2])
+				continue
+			}
+			part := ""
+			if m[2] != "" {
+				part = `"` + m[2]
+			}
+			if err := sources.Find(dir, m[1], part); err != nil {
+				t.Errorf("%s: %v", f.ID, err)
 			}
 		}
 	})
@@ -184,22 +185,4 @@ func sheet(t *testing.T) map[string]line {
 		lines[fingerprint(text)] = line{number, section, strings.TrimSpace(text), tagForm.MatchString(text)}
 	}
 	return lines
-}
-
-// testsIn is the text of all tests of a package.
-func testsIn(t *testing.T, dir string) string {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(dir), "*_test.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b strings.Builder
-	for _, f := range files {
-		content, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.Write(content)
-	}
-	return b.String()
 }

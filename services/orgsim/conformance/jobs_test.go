@@ -197,6 +197,10 @@ func TestJobCreate(t *testing.T) {
 		if got := members(t, a.body); strings.Contains(got, "assignmentRuleId") {
 			t.Errorf("got %s", got)
 		}
+		a = o.want(o.call("POST", path("48.0", "/jobs/ingest"), text(spec{"object": "Lead", "operation": "insert", "assignmentRuleId": rule})), http.StatusOK)
+		if got := members(t, a.body); strings.Contains(got, "assignmentRuleId") {
+			t.Errorf("before 49.0 got %s", got)
+		}
 	})
 }
 

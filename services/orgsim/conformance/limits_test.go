@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +89,17 @@ func TestCallsOfAJob(t *testing.T) {
 	if got := o.sim.APICalls() - before; got != 7 {
 		t.Errorf("create, upload, close, one look and three files took %d calls", got)
 	}
+}
+
+func TestQueryText(t *testing.T) {
+	o := theOrg(t)
+	ask := func(length int) answer {
+		return o.call("GET", data+"/query?q="+url.QueryEscape("SELECT Id FROM Account WHERE Name = '"+strings.Repeat("x", length)+"'"), "")
+	}
+	t.Run("a text in a condition has 4,000 characters at most", func(t *testing.T) {
+		o.want(ask(4_000), http.StatusOK)
+		o.want(ask(4_001), http.StatusBadRequest)
+	})
 }
 
 func TestDailyCalls(t *testing.T) {

@@ -247,17 +247,15 @@ func (o *org) ended(id string) map[string]any {
 		o.sim.AwaitJob(id, "finished")
 		return o.info(id)
 	}
-	look := time.NewTicker(3 * time.Second)
-	defer look.Stop()
 	late := time.After(patience)
-	for {
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		m := o.info(id)
 		switch m["state"] {
 		case "JobComplete", "Failed", "Aborted":
 			return m
 		}
 		select {
-		case <-look.C:
+		case <-time.After(pause):
 		case <-late:
 			o.t.Fatalf("job %s has not ended: %v", id, m)
 		}

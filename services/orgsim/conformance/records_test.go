@@ -68,6 +68,7 @@ func TestRecordCreate(t *testing.T) {
 		if first.ID == "" || first.ID == second.ID {
 			t.Errorf("got %+v and %+v", first, second)
 		}
+		o.refused(o.call("POST", path("36.0", "/sobjects/Account/Id"), text(spec{"Name": "Too early"})), http.StatusNotFound, "NOT_FOUND")
 	})
 	t.Run("an Id is refused", func(t *testing.T) {
 		o.refused(o.call("POST", objects+"Account", text(spec{"Name": "x", "Id": o.put("Account", spec{"Name": "y"})})), http.StatusBadRequest, "INVALID_FIELD_FOR_INSERT_UPDATE")

@@ -3,6 +3,8 @@ package conformance
 import (
 	"strings"
 	"testing"
+
+	"bulkhead/services/orgsim/simtest"
 )
 
 // failsWhole runs a job that must fail as a whole and returns its errorMessage.
@@ -103,6 +105,23 @@ func TestRelationshipColumns(t *testing.T) {
 	}
 }
 
+// labelled is a model in which a reference may point to two objects, one with a label that is not its name.
+const labelled = `
+objects:
+  - name: Place__c
+    label: Venue
+    keyPrefix: "a01"
+    fields: [{name: Key__c, type: string, length: 20, externalId: true, unique: true}]
+  - name: Person__c
+    keyPrefix: "a02"
+    fields: [{name: Key__c, type: string, length: 20, externalId: true, unique: true}]
+  - name: Visit__c
+    keyPrefix: "a03"
+    fields:
+      - {name: Name, type: string, length: 80}
+      - {name: At__c, type: reference, referenceTo: [Place__c, Person__c], relationshipName: At__r}
+`
+
 // References that may point to several objects.
 func TestPolymorphicReferences(t *testing.T) {
 	o := theOrg(t)
@@ -129,6 +148,16 @@ func TestPolymorphicReferences(t *testing.T) {
 		account := o.one(insert("Account"), "Name", "A").id
 		got := o.load(insert("Task"), "Conf_Key__c", "Conf_Key__c,WhoId\n"+o.key("t4")+","+contact+"\n"+o.key("t5")+","+account+"\n")
 		if got[o.key("t4")].problem != "" || got[o.key("t5")].problem != "MALFORMED_ID:Name ID: id value of incorrect type: "+account+":WhoId --" {
+			t.Errorf("got %v", got)
+		}
+	})
+	t.Run("name the object by its API name, not by its label", func(t *testing.T) {
+		o := aSim(t, simtest.Model(labelled))
+		place := o.one(insert("Place__c"), "Key__c", "p").id
+		if e := o.one(insert("Visit__c"), "Name,Place__c:At__r.Key__c", "V,p"); e.problem != "" || o.select1("SELECT At__c FROM Visit__c")["At__c"] != place {
+			t.Errorf("got %+v", e)
+		}
+		if got := o.failsWhole(insert("Visit__c"), "Name,Venue:At__r.Key__c\nV,p\n"); got != "InvalidBatch : Field name not found : Venue:At__r.Key__c" {
 			t.Errorf("got %v", got)
 		}
 	})

@@ -50,7 +50,14 @@ func TestRouting(t *testing.T) {
 		o.want(o.call("PUT", ingest+"/"+job+"/batches", "Name\n"+o.key("chunked")+"\n", csvBody, func(r *http.Request) { r.ContentLength = -1 }), http.StatusCreated)
 	})
 	t.Run("headers of clients change nothing", func(t *testing.T) {
-		o.want(o.call("GET", ingest+"/"+id, "", func(r *http.Request) { r.Header.Set("Sforce-Call-Options", "client=sfdx toolbelt:") }), http.StatusOK)
+		for name, value := range map[string]string{"Sforce-Call-Options": "client=sfdx toolbelt:", "Sforce-Disable-Batch-Retry": "TRUE"} {
+			change := func(r *http.Request) { r.Header.Set(name, value) }
+			o.want(o.call("GET", ingest+"/"+id, "", change), http.StatusOK)
+			a := o.want(o.call("POST", ingest, text(spec{"object": "Account", "operation": "insert"}), change), http.StatusOK)
+			if got := members(t, a.body); got != "id operation object createdById createdDate systemModstamp state concurrencyMode contentType apiVersion contentUrl lineEnding columnDelimiter" {
+				t.Errorf("%s: got %s", name, got)
+			}
+		}
 	})
 	t.Run("Bulk API 1.0 is not found", func(t *testing.T) {
 		a := o.call("GET", "/services/async/66.0/job/"+id, "", func(r *http.Request) {

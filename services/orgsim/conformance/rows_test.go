@@ -320,9 +320,10 @@ func TestParallelKeys(t *testing.T) {
 		}
 		return b + "same,Second\n"
 	}
-	run := func(t *testing.T, key string, to switches.Position) (o *org, problems []string) {
+	run := func(t *testing.T, key string, to switches.Position, batch int) (o *org, problems []string) {
 		o = aSim(t)
 		o.sim.Move(switches.ParallelKeys, to)
+		o.sim.Set(map[string]any{"batch_rows": batch, "parallel_batches": 1})
 		id, _ := o.process(upsert("Account", key), content(key))
 		for _, r := range o.rows(id, failed) {
 			problems = append(problems, r["sf__Error"])
@@ -330,21 +331,27 @@ func TestParallelKeys(t *testing.T) {
 		return o, problems
 	}
 	t.Run("the second updates what the first inserted", func(t *testing.T) {
-		o, problems := run(t, "Conf_Key__c", switches.Seen)
+		o, problems := run(t, "Conf_Key__c", switches.Seen, 200)
 		if r := o.select1("SELECT Name FROM Account WHERE Conf_Key__c = 'same'"); problems != nil || r["Name"] != "Second" {
 			t.Errorf("got %v, %v", r, problems)
 		}
 	})
 	t.Run("that do not see each other, the second fails where the field is unique", func(t *testing.T) {
-		_, problems := run(t, "Conf_Key__c", switches.Raced)
+		_, problems := run(t, "Conf_Key__c", switches.Raced, 200)
 		if len(problems) != 1 || !strings.HasPrefix(problems[0], "DUPLICATE_VALUE:duplicate value found: Conf_Key__c duplicates value on record with id: 001") {
 			t.Errorf("got %q", problems)
 		}
 	})
 	t.Run("that do not see each other, there are two records where it is not", func(t *testing.T) {
-		o, problems := run(t, "Conf_Group__c", switches.Raced)
+		o, problems := run(t, "Conf_Group__c", switches.Raced, 200)
 		if two := o.selectAll("query", "SELECT Id FROM Account WHERE Conf_Group__c = 'same'"); problems != nil || len(two) != 2 {
 			t.Errorf("got %v, %v", two, problems)
+		}
+	})
+	t.Run("that do not see each other are two batches, not two transactions of one", func(t *testing.T) {
+		o, problems := run(t, "Conf_Key__c", switches.Raced, 400)
+		if r := o.select1("SELECT Name FROM Account WHERE Conf_Key__c = 'same'"); problems != nil || r["Name"] != "Second" {
+			t.Errorf("got %v, %v", r, problems)
 		}
 	})
 }

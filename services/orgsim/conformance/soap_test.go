@@ -86,7 +86,7 @@ func TestSOAPLogin(t *testing.T) {
 			if !own.alive() || member(a, "organizationId") != o.sim.OrgID() || !strings.HasPrefix(member(a, "userId"), "005") {
 				t.Errorf("got %s", a.body)
 			}
-			if member(a, "passwordExpired") != "false" || !strings.HasPrefix(member(a, "serverUrl"), o.base+"/services/Soap/u/50.0/00D") {
+			if member(a, "passwordExpired") != "false" || !strings.Contains(a.body, ` xmlns="urn:partner.soap.sforce.com"`) || !strings.HasPrefix(member(a, "serverUrl"), o.base+"/services/Soap/u/50.0/00D") {
 				t.Errorf("got %s", a.body)
 			}
 		})

@@ -29,6 +29,9 @@ func TestWrongCreate(t *testing.T) {
 		{"a delimiter that is none is an invalid value", `{"object":"Account","operation":"insert","columnDelimiter":"SPACE"}`, "API_ERROR", "Invalid value: 'SPACE' supplied for property: 'columnDelimiter'"},
 		{"a body that is no JSON is a parser error", `{"object":`, "JSON_PARSER_ERROR", ""},
 		{"a body with a list where an object belongs is a parser error", `[]`, "JSON_PARSER_ERROR", ""},
+		{"a body that is null is a parser error", `null`, "JSON_PARSER_ERROR", ""},
+		{"an empty body is a parser error", ``, "JSON_PARSER_ERROR", ""},
+		{"a member of another type is a parser error", `{"object":5,"operation":"insert"}`, "JSON_PARSER_ERROR", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			a := o.call("POST", ingest, tc.body)

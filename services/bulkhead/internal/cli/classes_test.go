@@ -35,7 +35,7 @@ func TestClasses(t *testing.T) {
 			t.Fatalf("exit %d, %s", code, errOut)
 		}
 		lines := strings.Split(out, "\n")
-		for i, want := range []string{"CODE ", "any ", "FIELD_CUSTOM_VALIDATION_EXCEPTION ", "HOUSE_IS_FULL ", "UNABLE_TO_LOCK_ROW "} {
+		for i, want := range []string{"CODE ", "any ", "UNABLE_TO_LOCK_ROW ", "FIELD_CUSTOM_VALIDATION_EXCEPTION ", "HOUSE_IS_FULL ", "UNABLE_TO_LOCK_RECORD "} {
 			if !strings.HasPrefix(lines[i], want) {
 				t.Errorf("line %d is %q, want %q…", i+1, lines[i], want)
 			}
@@ -64,6 +64,7 @@ func TestClasses(t *testing.T) {
 			"tried up to 4 times", "what to do  wait for the night", "(the org)", "version     1+",
 		}},
 		{"a code shows every rule about it", []string{"INVALID_FIELD"}, ExitDone, []string{"begins with Foreign key external ID", "contains No such column", "5 rules"}},
+		{"the code of a lock shows what stands before all rules", []string{"UNABLE_TO_LOCK_ROW"}, ExitDone, []string{"contention", "2 rules"}},
 		{"a code that nobody knows is unclassified", []string{"HOUSE_IS_FULL"}, ExitNothing, nil},
 		{"a text that nobody knows is unclassified", []string{"something went wrong"}, ExitNothing, []string{"class       unclassified", "none is about it"}},
 		{"a text cannot move the cursor", []string{"STRING_TOO_LONG:\x1b[31mred:--"}, ExitDone, []string{`\x1b[31mred`}},
@@ -119,7 +120,7 @@ func TestClasses(t *testing.T) {
 				Own                 bool
 			}
 		}
-		if err := json.Unmarshal([]byte(out), &got); err != nil || code != ExitDone || len(got.Rules) < 100 || !got.Rules[1].Own || got.Rules[3].Own {
+		if err := json.Unmarshal([]byte(out), &got); err != nil || code != ExitDone || len(got.Rules) < 100 || got.Rules[1].Own || !got.Rules[2].Own || got.Rules[4].Own {
 			t.Fatalf("exit %d, %v, %.300s", code, err, out)
 		}
 	})

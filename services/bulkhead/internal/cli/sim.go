@@ -1,21 +1,16 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"bulkhead/libs/service"
 	orgsim "bulkhead/services/orgsim/app"
 )
-
-// simStop bounds the end of the simulator: jobs in process are dropped, they live in memory only.
-const simStop = 10 * time.Second
 
 func newSim(g *globals) *cobra.Command {
 	var (
@@ -75,10 +70,7 @@ stdout: one JSON object with the addresses when it serves.`,
 				return usage(err)
 			}
 			fmt.Fprintf(g.out, "{\"endpoint\":\"simulator\",\"url\":%q,\"client_id\":%q,\"control_url\":%q}\n", sim.URL(), o.ClientID, sim.URL()+"/sim")
-			<-cmd.Context().Done()
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(cmd.Context()), simStop)
-			defer cancel()
-			return sim.Stop(ctx)
+			return sim.Serve(cmd.Context())
 		},
 	}
 	f := cmd.Flags()

@@ -27,7 +27,8 @@ type span struct{ start, end int }
 // batch is an internal batch on its way. Rows that were attempted keep their outcome, so a batch which is put back goes
 // on where it stood, and nothing is saved twice.
 type batch struct {
-	span     // what is still to be attempted
+	span         // what is still to be attempted
+	first    int // the row with which it begins
 	timeouts int
 	lockings int
 	locked   int // rows that met locks in the present try
@@ -93,7 +94,7 @@ func (m *Manager) saveRows(ctx context.Context, j *Job, all span, lateRow, lateT
 	defer fail(nil)
 	var batches sync.WaitGroup
 	for start := all.start; start < all.end; start += size {
-		b := &batch{span: span{start, min(start+size, all.end)}}
+		b := &batch{span: span{start, min(start+size, all.end)}, first: start}
 		if b.start <= lateRow && lateRow < b.end {
 			b.late = lateTimes
 		}
@@ -122,9 +123,7 @@ func (m *Manager) saveRows(ctx context.Context, j *Job, all span, lateRow, lateT
 }
 
 // enter waits for a place among the batches that are saved at the same time.
-func (m *Manager) enter(ctx context.Context) error {
-	return m.gate.enter(ctx, func() int { return m.Settings.Get().ParallelBatches })
-}
+func (m *Manager) enter(ctx context.Context) error { return m.gate.enter(ctx, m.Settings) }
 
 // spend takes a batch into account. The error is the message of a job that fails by it.
 func (m *Manager) spend(rows int) error {

@@ -2,10 +2,8 @@ package bulk
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"runtime"
 	"strings"
 	"testing"
@@ -13,56 +11,15 @@ import (
 	"bulkhead/services/orgsim/internal/clock"
 	"bulkhead/services/orgsim/internal/fault"
 	"bulkhead/services/orgsim/internal/org"
+	"bulkhead/services/orgsim/internal/sample"
 	"bulkhead/services/orgsim/internal/settings"
 	"bulkhead/services/orgsim/internal/switches"
 )
 
-// The benchmarks work on rows of ten columns and 250 bytes, without any rule but that the key is unique:
+// The benchmarks work on rows of package sample:
 //
 //	go test ./orgsim/internal/bulk -run '^$' -bench . -count 3
 const benchRows = 100_000
-
-// benchModel is the object of the benchmarks.
-const benchModel = `
-objects:
-  - name: Contact
-    keyPrefix: "003"
-    fields:
-      - {name: Key__c, type: string, length: 60, externalId: true, unique: true}
-      - {name: FirstName, type: string, length: 40}
-      - {name: LastName, type: string, length: 80}
-      - {name: Email, type: email, length: 80}
-      - {name: Phone, type: phone, length: 40}
-      - {name: Street, type: string, length: 255}
-      - {name: City, type: string, length: 80}
-      - {name: Country, type: string, length: 80}
-      - {name: Title, type: string, length: 80}
-      - {name: Notes__c, type: string, length: 255}
-`
-
-const benchHeader = "Key__c,FirstName,LastName,Email,Phone,Street,City,Country,Title,Notes__c\n"
-
-var words = strings.Fields("account agreed annual asked before budget called closing contract customer decision delivery demo details " +
-	"discount evaluation follow forecast interested invoice later manager meeting monday new offer open order partner pending price " +
-	"project proposal quarter quote renewal request review sales sent sign soon spring support team terms trial until upgrade wants week")
-
-// benchCSV is a header and rows of 250 bytes whose keys begin at first. They say something else each, as real ones do.
-func benchCSV(first, rows int) []byte {
-	b := make([]byte, 0, len(benchHeader)+rows*250)
-	b = append(b, benchHeader...)
-	for i := first; i < first+rows; i++ {
-		random := rand.New(rand.NewPCG(1, uint64(i)))
-		word := func() string { return words[random.IntN(len(words))] }
-		from := len(b)
-		b = fmt.Appendf(b, "key-%09d,%s,%s,%s.%d@mail.example,+49 30 %07d,%d %s Street,%s,Germany,%s,",
-			i, word(), word(), word(), random.IntN(1e6), random.IntN(1e7), random.IntN(300), word(), word(), word())
-		for len(b)-from < 249 {
-			b = append(append(b, word()...), ' ')
-		}
-		b = append(b[:from+249], '\n')
-	}
-	return b
-}
 
 // newManager is an org without any wait.
 func newManager(t testing.TB, model string, change ...func(*settings.Settings)) *Manager {
@@ -119,12 +76,12 @@ func perRow(b *testing.B, rows int) {
 }
 
 var (
-	benchUpsert = Spec{Object: "Contact", Operation: org.Upsert, ExternalIDFieldName: "Key__c", Version: 66}
-	benchInsert = Spec{Object: "Contact", Operation: org.Insert, Version: 66}
+	benchUpsert = Spec{Object: sample.Object, Operation: org.Upsert, ExternalIDFieldName: "Key__c", Version: 66}
+	benchInsert = Spec{Object: sample.Object, Operation: org.Insert, Version: 66}
 )
 
 func BenchmarkUploadParsing(b *testing.B) {
-	content := benchCSV(0, benchRows)
+	content := sample.CSV(0, benchRows)
 	b.SetBytes(int64(len(content)))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -145,13 +102,13 @@ func BenchmarkProcessing(b *testing.B) {
 		{"upsert, half of the rows exist", benchUpsert, benchRows / 2},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
-			content := benchCSV(0, benchRows)
+			content := sample.CSV(0, benchRows)
 			b.ReportAllocs()
 			for b.Loop() {
 				b.StopTimer()
-				m := newManager(b, benchModel)
+				m := newManager(b, sample.Model)
 				if bench.before > 0 {
-					finish(b, m, uploaded(b, m, benchInsert, benchCSV(0, bench.before)))
+					finish(b, m, uploaded(b, m, benchInsert, sample.CSV(0, bench.before)))
 				}
 				id := uploaded(b, m, bench.spec, content)
 				runtime.GC()
@@ -164,8 +121,8 @@ func BenchmarkProcessing(b *testing.B) {
 }
 
 func BenchmarkResults(b *testing.B) {
-	m := newManager(b, benchModel)
-	id := uploaded(b, m, benchInsert, benchCSV(0, benchRows))
+	m := newManager(b, sample.Model)
+	id := uploaded(b, m, benchInsert, sample.CSV(0, benchRows))
 	finish(b, m, id)
 	b.ReportAllocs()
 	var size int64
@@ -191,9 +148,9 @@ func BenchmarkMemory(b *testing.B) {
 		runtime.ReadMemStats(&s)
 		return float64(s.HeapAlloc)
 	}
-	content := benchCSV(0, benchRows)
+	content := sample.CSV(0, benchRows)
 	for b.Loop() {
-		m := newManager(b, benchModel)
+		m := newManager(b, sample.Model)
 		empty := heap()
 		id := uploaded(b, m, benchInsert, content)
 		kept := heap()
@@ -207,8 +164,8 @@ func BenchmarkMemory(b *testing.B) {
 }
 
 func TestTheBenchmarksUseRowsOfTheSizeTheyName(t *testing.T) {
-	content := string(benchCSV(7, 1000))
-	lines := strings.SplitAfter(strings.TrimPrefix(content, benchHeader), "\n")
+	content := string(sample.CSV(7, 1000))
+	lines := strings.SplitAfter(strings.TrimPrefix(content, sample.Header), "\n")
 	if len(lines) != 1001 {
 		t.Fatalf("%d lines", len(lines))
 	}

@@ -12,7 +12,7 @@
 //     they agree with the counters unless a fault says otherwise;
 //   - nothing is undone: rows saved before an abort or a failure stay saved;
 //   - a job that was deleted, has vanished or is too old answers as if it had never been, but stays visible to the
-//     control API with its upload and outcomes.
+//     control API; its upload and outcomes do too, until those of newer ones need the room (setting gone_job_bytes).
 //
 // What is wrong with a file as a whole is found only after the close, and shows as state Failed with errorMessage. Ages
 // and limits go by the org's clock, and a job grows old when it is looked at.

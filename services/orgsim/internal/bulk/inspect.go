@@ -17,7 +17,8 @@ type View struct {
 	Operation           string    `json:"operation"`
 	ExternalIDFieldName string    `json:"external_id_field_name,omitempty"`
 	State               State     `json:"state"`
-	Gone                string    `json:"gone,omitempty"` // deleted, expired or vanished
+	Gone                string    `json:"gone,omitempty"`    // deleted, expired or vanished
+	Dropped             bool      `json:"dropped,omitempty"` // it is gone, and its upload and outcomes are not kept any more
 	CreatedAt           time.Time `json:"created_at"`
 	CreatedBy           string    `json:"created_by"` // id of the user
 	History             []Change  `json:"history"`
@@ -35,7 +36,7 @@ func (j *Job) view() View {
 	v := View{
 		ID: j.ID, Object: j.object.Name, Operation: string(j.Spec.Operation), ExternalIDFieldName: j.Spec.ExternalIDFieldName,
 		State: j.state, Gone: j.gone, CreatedAt: j.created, History: append([]Change(nil), j.history...),
-		Closed: j.closes > 0, Processed: j.processed, Failed: j.failed, Retries: j.retries, CreatedBy: j.Spec.User, ErrorMessage: j.message,
+		Dropped: j.dropped, Closed: j.closes > 0, Processed: j.processed, Failed: j.failed, Retries: j.retries, CreatedBy: j.Spec.User, ErrorMessage: j.message,
 	}
 	if j.upload != nil {
 		v.Uploaded, v.UploadBytes, v.UploadRows = true, j.upload.Bytes, j.upload.Rows
@@ -87,15 +88,18 @@ func (m *Manager) Await(ctx context.Context, id string, done func(View) bool) (V
 	}
 }
 
-// UploadOf returns the CSV that a job was sent; nil when there is none.
-func (m *Manager) UploadOf(id string) *Upload {
+// UploadOf returns the CSV that a job was sent; nil when there is none. The error is ErrDropped.
+func (m *Manager) UploadOf(id string) (*Upload, error) {
 	j := m.any(id)
 	if j == nil {
-		return nil
+		return nil, nil
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.upload
+	if j.dropped {
+		return nil, ErrDropped
+	}
+	return j.upload, nil
 }
 
 // RowView is the truth about one uploaded row, whatever the result files say.
@@ -113,24 +117,25 @@ var outcomeNames = map[org.Result]string{
 	org.Unprocessed: "unprocessed", org.Created: "created", org.Updated: "updated", org.Deleted: "deleted", org.Failed: "failed",
 }
 
-// WriteRows writes a RowView for every uploaded row of a job as newline-delimited JSON, in upload order.
+// WriteRows writes a RowView for every uploaded row of a job as newline-delimited JSON, in upload order. The error is
+// ErrDropped before anything is written.
 func (m *Manager) WriteRows(w io.Writer, id string) error {
 	j := m.any(id)
 	if j == nil {
 		return ErrNotFound
 	}
-	j.mu.Lock()
-	u, plan := j.upload, j.plan
-	j.mu.Unlock()
-	if u == nil {
+	t := j.truth()
+	switch {
+	case t.dropped:
+		return ErrDropped
+	case t.u == nil:
 		return nil
 	}
-	header, _ := parseHeader(u.header, u.delimiter)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	var failed error
-	err := u.rows(0, u.Rows, func(n int, line string) bool {
-		failed = enc.Encode(m.rowView(j, plan, header, n, line))
+	err := t.u.rows(0, t.u.Rows, func(n int, line string) bool {
+		failed = enc.Encode(m.rowView(j, &t, n, line))
 		return failed == nil
 	})
 	if failed != nil {
@@ -142,25 +147,44 @@ func (m *Manager) WriteRows(w io.Writer, id string) error {
 	return nil
 }
 
-func (m *Manager) rowView(j *Job, plan *org.Plan, header []string, n int, line string) RowView {
+// truth is what there is to know about the rows of a job. It holds what the job may let go of meanwhile.
+type truth struct {
+	u       *Upload // nil when there is none
+	plan    *org.Plan
+	header  []string
+	known   *outcomes // nil when no row was looked at
+	dropped bool
+}
+
+func (j *Job) truth() truth {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	t := truth{u: j.upload, plan: j.plan, known: j.out, dropped: j.dropped}
+	if t.u != nil {
+		t.header, _ = parseHeader(t.u.header, t.u.delimiter)
+	}
+	return t
+}
+
+func (m *Manager) rowView(j *Job, t *truth, n int, line string) RowView {
 	v := RowView{Row: n + 1, Outcome: outcomeNames[org.Unprocessed]}
-	cells := newRowReader(j.upload.delimiter, len(header), 1).read(line).Cells
-	if plan != nil {
-		v.Key = plan.KeyOf(cells)
+	cells := newRowReader(t.u.delimiter, len(t.header), 1).read(line).Cells
+	if t.plan != nil {
+		v.Key = t.plan.KeyOf(cells)
 	} else { // the job has not begun, or its header was refused
-		for i, name := range header {
+		for i, name := range t.header {
 			if name == j.Spec.ExternalIDFieldName || (j.Spec.ExternalIDFieldName == "" && name == "Id") {
 				v.Key = cells[i]
 			}
 		}
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.rows == nil {
+	if t.known == nil {
 		return v
 	}
-	s := j.rows[n]
-	v.Outcome, v.Error = outcomeNames[s.result], j.errors[n]
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	s := t.known.rows[n]
+	v.Outcome, v.Error = outcomeNames[s.result], t.known.errors[n]
 	v.Lost, v.Doubled = s.flags&lost != 0, s.flags&doubled != 0
 	if s.flags&hasID != 0 {
 		v.ID = m.Store.ID(j.object, s.id)

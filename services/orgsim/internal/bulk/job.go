@@ -64,20 +64,30 @@ type Job struct {
 	closes    int
 	history   []Change
 
-	rows   []rowState
-	errors map[int]string
-	// foreign are rows for the success file that nobody uploaded, rewrites texts that stand in a result file instead of
-	// the true ones, by row and column; both are made by faults.
-	foreign   []map[string]string
-	rewrites  map[int]map[string]string
+	out       *outcomes           // nil until rows are saved
+	foreign   []map[string]string // rows for the success file that nobody uploaded, made by a fault
 	back      lookBack
-	retries   int // how often a batch was put back into the queue
+	working   bool // its processing has not come to its end yet
+	dropped   bool // it is gone for so long that its upload and its outcomes are not kept any more
+	retries   int  // how often a batch was put back into the queue
 	processed int64
 	failed    int64
 	message   string
 	started   time.Time // real time, for durations
 	active    time.Duration
 	total     time.Duration
+}
+
+// outcomes are what became of a job's rows; the lock of the job guards them.
+type outcomes struct {
+	rows   []rowState
+	errors map[int]string
+	// rewrites are texts that stand in a result file instead of the true ones, by row and column; a fault makes them.
+	rewrites map[int]map[string]string
+}
+
+func newOutcomes(rows int) *outcomes {
+	return &outcomes{rows: make([]rowState, rows), errors: map[int]string{}, rewrites: map[int]map[string]string{}}
 }
 
 // Change is one step in a job's life.

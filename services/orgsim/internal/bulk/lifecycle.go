@@ -135,8 +135,16 @@ func (m *Manager) queue(j *Job) {
 	j.closes++
 	m.mu.Lock()
 	ctx, cancel := context.WithCancel(m.ctx)
-	if m.ctx.Err() == nil {
-		m.running.Go(func() { m.run(ctx, j) })
+	if m.ctx.Err() == nil && m.jobs[j.ID[:sfid.Len15]] == j { // else the org was stopped or emptied at this moment
+		j.working = true
+		m.running.Go(func() {
+			m.run(ctx, j)
+			cancel()
+			j.mu.Lock()
+			j.working = false
+			j.mu.Unlock()
+			m.tidy()
+		})
 	}
 	m.mu.Unlock()
 	j.cancel = cancel
@@ -180,19 +188,29 @@ func (m *Manager) end(j *Job, state State, message string) {
 	m.changed.Broadcast()
 }
 
+func (m *Manager) delete(j *Job) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.gone != "" {
+		return ErrNotFound // somebody else was faster
+	}
+	if j.state == Open || j.state == InProgress {
+		return refuse(400, "API_ERROR", "Error encountered when deleting the job because the job is not terminated")
+	}
+	m.remove(j, GoneDeleted)
+	return nil
+}
+
 // Delete removes a job that is queued or has ended.
 func (m *Manager) Delete(id string) error {
 	j, err := m.find(id)
 	if err != nil {
 		return err
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.state == Open || j.state == InProgress {
-		return refuse(400, "API_ERROR", "Error encountered when deleting the job because the job is not terminated")
+	if err := m.delete(j); err != nil {
+		return err
 	}
-	j.gone = GoneDeleted
-	j.stopWork()
+	m.tidy()
 	m.changed.Broadcast()
 	return nil
 }

@@ -40,6 +40,8 @@ type Manager struct {
 	gate    gate
 	locks   locks
 	changed wake.Signal // a job changed its state or was made
+	attic   attic
+	ending  sync.Mutex // held by whoever ends all processing
 
 	mu      sync.Mutex
 	jobs    map[string]*Job // by 15-character id
@@ -48,30 +50,51 @@ type Manager struct {
 	usage   usage
 	ctx     context.Context
 	stop    context.CancelFunc
+	stopped bool // for good
+	swept   time.Time
 	running sync.WaitGroup
 }
 
 // NewManager returns an org without jobs.
 func NewManager(c Config) *Manager {
-	m := &Manager{Config: c, jobs: map[string]*Job{}}
+	m := &Manager{Config: c, jobs: map[string]*Job{}, pacer: newPacer()}
 	m.ctx, m.stop = context.WithCancel(context.Background())
 	return m
 }
 
-// Stop ends all processing where it stands and waits until it has ended.
+// Stop ends all processing for good, where it stands, and waits until it has ended.
 func (m *Manager) Stop() {
+	m.ending.Lock()
+	defer m.ending.Unlock()
+	m.mu.Lock()
+	m.stopped = true
+	m.mu.Unlock()
+	m.halt()
+}
+
+// halt ends all processing and waits until it has ended; the caller holds ending, so nothing begins again meanwhile.
+func (m *Manager) halt() {
 	m.mu.Lock()
 	m.stop()
 	m.mu.Unlock()
 	m.running.Wait()
 }
 
-// Reset stops all processing and forgets every job. Ids are not given out again.
-func (m *Manager) Reset() {
-	m.Stop()
+// Reset stops all processing and forgets every job; emptied, if there is one, is called before a new job can be
+// processed. Ids are not given out again.
+func (m *Manager) Reset(emptied func()) {
+	m.ending.Lock()
+	defer m.ending.Unlock()
+	m.halt()
+	if emptied != nil {
+		emptied()
+	}
 	m.mu.Lock()
-	m.jobs, m.order, m.usage = map[string]*Job{}, nil, usage{}
-	m.ctx, m.stop = context.WithCancel(context.Background())
+	m.jobs, m.order, m.usage, m.swept = map[string]*Job{}, nil, usage{}, time.Time{}
+	m.attic.empty()
+	if !m.stopped {
+		m.ctx, m.stop = context.WithCancel(context.Background())
+	}
 	m.mu.Unlock()
 	m.changed.Broadcast()
 }
@@ -96,6 +119,7 @@ func (m *Manager) create(spec Spec) (*Job, error) {
 	if spec.User == "" {
 		spec.User = m.Store.Identity().UserID
 	}
+	m.sweep()
 	now := m.Clock.Now()
 	j := &Job{Spec: spec, object: object, created: now}
 	j.set(Open, now)
@@ -175,8 +199,7 @@ func (m *Manager) age(j *Job) {
 		j.set(Aborted, j.created.Add(openFor))
 	}
 	if (j.state.Terminal() && now.Sub(j.finished) > keptFor) || (!j.state.Terminal() && now.Sub(j.created) > keptFor) {
-		j.gone = GoneExpired
-		j.stopWork()
+		m.remove(j, GoneExpired)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"bulkhead/services/orgsim/internal/org"
+	"bulkhead/services/orgsim/internal/sample"
 )
 
 // contentMaker makes a CSV of a size while it is read: rows of a thousand bytes.
@@ -29,7 +30,7 @@ func (c *contentMaker) Read(p []byte) (int, error) {
 		default:
 			c.text = append(strconv.AppendInt(append(c.text[:0], "key-"...), int64(c.row), 10), ',')
 			for len(c.text) < 990 {
-				c.text = append(append(c.text, words[c.random.IntN(len(words))]...), ' ')
+				c.text = append(append(c.text, sample.Word(c.random)...), ' ')
 			}
 			c.rest = append(c.text, '\n')
 		}
@@ -83,7 +84,11 @@ func TestMemoryOfAHundredMegabytes(t *testing.T) {
 		t.Fatal(rows, err)
 	}
 	packed := uint64(0)
-	for _, b := range m.UploadOf(info.ID).blocks {
+	kept, err := m.UploadOf(info.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range kept.blocks {
 		packed += uint64(cap(b.packed))
 	}
 	grown := most - before

@@ -5,29 +5,57 @@ import (
 	"sync"
 	"time"
 
+	"bulkhead/services/orgsim/internal/settings"
 	"bulkhead/services/orgsim/internal/wake"
 )
 
-// pacer keeps the org at its speed: callers take turns on one line of time.
+// pacer keeps the org at its speed: callers take turns. Who gives up leaves its time to the others.
 type pacer struct {
-	mu   sync.Mutex
-	next time.Time
+	turn chan struct{} // holds something while it is somebody's turn
+	last time.Time     // when the last turn was over; for whoever has the turn
 }
 
-// wait returns when n more units may be done at perSecond, 0 = at once.
-func (p *pacer) wait(ctx context.Context, n, perSecond int) error {
+func newPacer() pacer { return pacer{turn: make(chan struct{}, 1)} }
+
+// wait returns when n more units may be done at the speed of the settings, which may change while it waits.
+func (p *pacer) wait(ctx context.Context, n int, set *settings.Store) error {
+	perSecond := set.Get().RowsPerSecond
 	if perSecond <= 0 {
 		return ctx.Err()
 	}
-	p.mu.Lock()
-	now := time.Now()
-	if p.next.Before(now) {
-		p.next = now
+	from := time.Now()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case p.turn <- struct{}{}:
 	}
-	p.next = p.next.Add(time.Duration(n) * time.Second / time.Duration(perSecond))
-	due := p.next.Sub(now)
-	p.mu.Unlock()
-	return pause(ctx, due)
+	defer func() { <-p.turn }()
+	if from.Before(p.last) { // it is the next in a line, so it begins where the one before it ended
+		from = p.last
+	}
+	for left := float64(n); ; {
+		changed := set.Changed()
+		if perSecond = set.Get().RowsPerSecond; perSecond <= 0 {
+			p.last = time.Now()
+			return ctx.Err()
+		}
+		due := from.Add(time.Duration(left / float64(perSecond) * float64(time.Second)))
+		late := time.NewTimer(time.Until(due))
+		select {
+		case <-late.C:
+			p.last = due
+			return ctx.Err()
+		case <-changed:
+			late.Stop()
+			now := time.Now()
+			left -= max(now.Sub(from).Seconds(), 0) * float64(perSecond)
+			from = now
+		case <-ctx.Done():
+			late.Stop()
+			p.last = time.Now()
+			return ctx.Err()
+		}
+	}
 }
 
 // pause waits for d or until ctx ends.
@@ -45,18 +73,18 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// gate lets a number of batches through at a time; the number may change while it is in use.
+// gate lets as many batches through at a time as the settings say.
 type gate struct {
 	mu      sync.Mutex
 	in      int
 	changed wake.Signal
 }
 
-func (g *gate) enter(ctx context.Context, width func() int) error {
+func (g *gate) enter(ctx context.Context, set *settings.Store) error {
 	for {
-		changed := g.changed.Chan()
+		changed, widened := g.changed.Chan(), set.Changed()
 		g.mu.Lock()
-		free := g.in < width()
+		free := g.in < set.Get().ParallelBatches
 		if free {
 			g.in++
 		}
@@ -68,6 +96,7 @@ func (g *gate) enter(ctx context.Context, width func() int) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-changed:
+		case <-widened:
 		}
 	}
 }

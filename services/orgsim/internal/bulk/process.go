@@ -29,7 +29,7 @@ func (m *Manager) run(ctx context.Context, j *Job) {
 	j.mu.Lock()
 	j.plan = plan
 	rows := j.upload.Rows
-	j.rows, j.errors = make([]rowState, rows), map[int]string{}
+	j.out = newOutcomes(rows)
 	j.mu.Unlock()
 
 	hit, faulty := m.Faults.Job(j.subject())
@@ -79,8 +79,9 @@ func (m *Manager) misbehave(ctx context.Context, j *Job, e fault.Effect, saveRes
 	case fault.JobVanish:
 		m.conclude(j, JobComplete, "")
 		j.mu.Lock()
-		j.gone = GoneVanished
+		m.remove(j, GoneVanished)
 		j.mu.Unlock()
+		m.tidy()
 		m.changed.Broadcast()
 		return false
 	default: // a stall

@@ -29,6 +29,7 @@ type Results struct {
 	headerOnly bool
 
 	upload  *Upload   // nil when there is none
+	known   *outcomes // nil when no row was looked at: every row is unprocessed
 	plan    *org.Plan // nil when the header was refused, or not looked at yet
 	foreign []map[string]string
 	form    form
@@ -65,7 +66,8 @@ func (m *Manager) Results(id string, file File, asked float64) (*Results, error)
 			return nil, refuse(400, "INVALIDJOBSTATE", "InvalidJobState : Results are available only when the job has ended; it is in state %s", j.state)
 		}
 	}
-	r.upload, r.plan = j.upload, j.plan
+	// The file is written from what the job has now, so that it is whole though the job may go while it is read.
+	r.upload, r.plan, r.known = j.upload, j.plan, j.out
 	if file == SuccessfulFile {
 		r.foreign = j.foreign
 	}
@@ -177,8 +179,8 @@ func (r *Results) look(b *block) (wanted int) {
 	r.errors, r.rewrites = map[int]string{}, map[int]map[string]string{}
 	r.j.mu.Lock()
 	defer r.j.mu.Unlock()
-	if r.j.rows != nil { // else the file failed as a whole: every row is unprocessed
-		copy(r.states, r.j.rows[b.first:b.first+b.rows])
+	if r.known != nil {
+		copy(r.states, r.known.rows[b.first:b.first+b.rows])
 	}
 	for i, s := range r.states {
 		if !r.belongs(s) {
@@ -186,12 +188,12 @@ func (r *Results) look(b *block) (wanted int) {
 		}
 		wanted++
 		if row := b.first + i; r.file == FailedFile {
-			r.errors[row] = r.j.errors[row]
+			r.errors[row] = r.known.errors[row]
 		}
 	}
-	if len(r.j.rewrites) > 0 {
+	if r.known != nil && len(r.known.rewrites) > 0 {
 		for row := b.first; row < b.first+b.rows; row++ {
-			if texts, ok := r.j.rewrites[row]; ok {
+			if texts, ok := r.known.rewrites[row]; ok {
 				r.rewrites[row] = texts
 			}
 		}

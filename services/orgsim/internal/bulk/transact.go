@@ -22,7 +22,7 @@ func (m *Manager) transact(ctx context.Context, j *Job, b *batch, rows []org.Row
 		defer m.locks.release(transaction)
 		m.lockParents(ctx, j, rows, transaction, time.Duration(set.LockWait))
 	}
-	if m.pacer.wait(ctx, len(rows), set.RowsPerSecond) != nil {
+	if m.pacer.wait(ctx, len(rows), m.Settings) != nil {
 		return false
 	}
 	// From here on nothing stops the transaction, so a fault strikes no row that is not attempted.
@@ -35,7 +35,7 @@ func (m *Manager) transact(ctx context.Context, j *Job, b *batch, rows []org.Row
 			rows[i].Error = org.ParseRowError(text)
 		}
 	}
-	out := m.Store.Save(j.plan, j.ID, rows)
+	out := m.Store.SaveBatch(j.plan, j.ID, uint32(b.first+1), rows)
 	var seen []fault.Distortion // nil when every row stands in its file as it is
 	if faults.HasResults() {
 		seen = make([]fault.Distortion, len(rows))
@@ -47,15 +47,15 @@ func (m *Manager) transact(ctx context.Context, j *Job, b *batch, rows []org.Row
 	defer j.mu.Unlock()
 	for i, o := range out {
 		row := b.start + i
-		j.rows[row] = rowState{id: o.ID, result: o.Result}
+		j.out.rows[row] = rowState{id: o.ID, result: o.Result}
 		if o.HasID {
-			j.rows[row].flags |= hasID
+			j.out.rows[row].flags |= hasID
 		}
 		if seen != nil {
-			j.distort(row, seen[i])
+			j.out.distort(row, seen[i])
 		}
 		if o.Result == org.Failed {
-			j.errors[row] = o.Error.Error()
+			j.out.errors[row] = o.Error.Error()
 			j.failed++
 			if o.Error.Code == lockCode {
 				b.locked++
@@ -68,19 +68,16 @@ func (m *Manager) transact(ctx context.Context, j *Job, b *batch, rows []org.Row
 	return ctx.Err() == nil
 }
 
-// distort notes what a fault makes of a row in the result files; the caller holds mu.
-func (j *Job) distort(row int, d fault.Distortion) {
+// distort notes what a fault makes of a row in the result files.
+func (o *outcomes) distort(row int, d fault.Distortion) {
 	if d.Lost {
-		j.rows[row].flags |= lost
+		o.rows[row].flags |= lost
 	}
 	if d.Doubled {
-		j.rows[row].flags |= doubled
+		o.rows[row].flags |= doubled
 	}
 	if d.Rewrite != nil {
-		if j.rewrites == nil {
-			j.rewrites = map[int]map[string]string{}
-		}
-		j.rewrites[row] = d.Rewrite
+		o.rewrites[row] = d.Rewrite
 	}
 }
 

@@ -111,7 +111,10 @@ func (j *Job) info(asked float64, counted bool) Info {
 	if j.state != Open {
 		processed, failed := j.processed, j.failed
 		if counted && (j.state == Failed || j.state == Aborted) {
-			processed = int64(len(j.rows)) // none when the file was refused as a whole
+			processed = 0 // when the file was refused as a whole
+			if j.out != nil {
+				processed = int64(len(j.out.rows))
+			}
 		}
 		i.NumberRecordsProcessed, i.NumberRecordsFailed = &processed, &failed
 		if asked >= 61 { // the version from which the member was seen on ingest jobs

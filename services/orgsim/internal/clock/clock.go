@@ -1,6 +1,7 @@
 // Package clock is the org's own time: the time of the process plus an offset that a test moves forward.
 //
-// Everything the org dates or lets expire (jobs, tokens, rolling limits, cursors) asks this clock. How long work takes
+// Everything the org dates or lets expire (jobs, tokens, rolling limits, cursors) asks this clock. What a caller dates, as the end of an assertion, is
+// judged by the time of the process instead: the caller's clock was not moved with it. How long work takes
 // is measured in real time instead, so that a moved clock makes no job jump; the time limit of a batch alone is the org's.
 package clock
 
@@ -24,11 +25,15 @@ func New(base func() time.Time) *Clock { return &Clock{base: base} }
 
 // Now is the org's present time in UTC.
 func (c *Clock) Now() time.Time {
-	now := time.Now
+	return c.Unmoved().Add(time.Duration(c.offset.Load())).UTC()
+}
+
+// Unmoved is the time without the offset, by which those who call the org live: a test moves the org's clock and not theirs.
+func (c *Clock) Unmoved() time.Time {
 	if c.base != nil {
-		now = c.base
+		return c.base()
 	}
-	return now().Add(time.Duration(c.offset.Load())).UTC()
+	return time.Now()
 }
 
 // firstYear and lastYear bound the times that an org may have: what it writes must have four digits, and the way there
@@ -51,11 +56,7 @@ func (c *Clock) Advance(d time.Duration) {
 
 // Set makes the present time t; it goes on from there.
 func (c *Clock) Set(t time.Time) {
-	now := time.Now
-	if c.base != nil {
-		now = c.base
-	}
-	c.offset.Store(int64(t.Sub(now())))
+	c.offset.Store(int64(t.Sub(c.Unmoved())))
 	c.moved.Broadcast()
 }
 

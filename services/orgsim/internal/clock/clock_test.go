@@ -29,6 +29,9 @@ func TestTheClockMovesAndComesBack(t *testing.T) {
 	default:
 		t.Error("who waits was not told")
 	}
+	if got := c.Unmoved(); !got.Equal(at) {
+		t.Errorf("callers have %s", got)
+	}
 	c.Reset()
 	if got := c.Now(); !got.Equal(at) {
 		t.Errorf("got %s", got)

@@ -95,6 +95,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, refuse(http.StatusForbidden, "the request comes from a page of another site: %v", err))
 		return
 	}
+	if !ours(r.Host, a.Rest.PublicURL) {
+		a.fail(w, r, refuse(http.StatusForbidden, "%q may be the name of another site: use the address, or start the simulator with the URL by which you reach it (--public-url)", r.Host))
+		return
+	}
 	a.mux.ServeHTTP(w, r)
 }
 

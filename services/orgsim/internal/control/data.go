@@ -221,18 +221,24 @@ func reached(want string) (func(bulk.View) bool, error) {
 }
 
 func (a *API) upload(r *http.Request, w http.ResponseWriter) error {
-	u := a.Jobs.UploadOf(r.PathValue("id"))
+	u, err := a.Jobs.UploadOf(r.PathValue("id"))
+	if err != nil {
+		return refuse(http.StatusGone, "%v", err)
+	}
 	if u == nil {
 		return refuse(http.StatusNotFound, "job %q was sent no data, or never was", r.PathValue("id"))
 	}
 	w.Header().Set("Content-Type", "text/csv; charset=UTF-8")
-	_, err := u.WriteTo(w)
+	_, err = u.WriteTo(w)
 	return err
 }
 
 func (a *API) rows(r *http.Request, w http.ResponseWriter) error {
-	if _, ok := a.Jobs.View(r.PathValue("id")); !ok {
+	switch v, ok := a.Jobs.View(r.PathValue("id")); {
+	case !ok:
 		return refuse(http.StatusNotFound, "there never was a job %q", r.PathValue("id"))
+	case v.Dropped:
+		return refuse(http.StatusGone, "%v", bulk.ErrDropped)
 	}
 	w.Header().Set("Content-Type", ndjson)
 	return a.Jobs.WriteRows(w, r.PathValue("id"))

@@ -5,7 +5,8 @@
 // Start with routes, the list of everything it can be asked, which GET /sim/ shows too; docs/guides/simulator.md
 // explains it to those who test with the simulator.
 //
-// Refusals are {"error":"…"} with 400, 403, 404, 409 or 422. What always holds: reading changes nothing; a wait ends at
+// Refusals are {"error":"…"} with 400, 403, 404, 409, 410 or 422. What always holds: reading changes nothing; a wait ends at
 // its timeout (at most two minutes) with what is known then; a browser cannot be made to send anything by a page of
-// another site; no token is ever shown, but the refresh tokens that were asked for here.
+// another site, nor to read anything by a name of that site which leads here; no token is ever shown, but the refresh
+// tokens that were asked for here.
 package control

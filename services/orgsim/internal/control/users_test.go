@@ -1,7 +1,6 @@
 package control_test
 
 import (
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,27 +10,9 @@ import (
 
 func TestUsers(t *testing.T) {
 	sim := simtest.Start(t)
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	ask := func(method, path, body string) (int, string) {
-		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), method, sim.ControlURL()+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		res, err := client.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = res.Body.Close() }()
-		text, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return res.StatusCode, string(text)
-	}
 	t.Run("the users are listed with what they may do", func(t *testing.T) {
 		id := sim.PutUser("clerk@here.example", map[string]any{"manage_data_integrations": true})
-		status, body := ask("GET", "users", "")
+		status, body := ask(t, sim, "GET", "users", "")
 		want := `{"id":"` + id + `","username":"clerk@here.example","name":"clerk User","active":true,"approval":"approved","manage_data_integrations":true,"password_expired":false}`
 		if status != http.StatusOK || !strings.Contains(body, want) {
 			t.Errorf("got %d %s", status, body)
@@ -48,7 +29,7 @@ func TestUsers(t *testing.T) {
 		{"a refresh token is for a user who is there", "tokens/refresh", `{"username":"nobody@here.example"}`, 404, "GET /sim/users"},
 	} {
 		t.Run(tc.does, func(t *testing.T) {
-			if status, body := ask("POST", tc.path, tc.body); status != tc.status || !strings.Contains(body, tc.part) {
+			if status, body := ask(t, sim, "POST", tc.path, tc.body); status != tc.status || !strings.Contains(body, tc.part) {
 				t.Errorf("got %d %s", status, body)
 			}
 		})

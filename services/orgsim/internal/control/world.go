@@ -202,8 +202,7 @@ func (a *API) reset(_ *http.Request, w http.ResponseWriter) error {
 // empty stops what runs before it empties what that writes to.
 func (a *API) empty() {
 	a.Faults.Clear()
-	a.Jobs.Reset()
-	a.Store.Reset()
+	a.Jobs.Reset(a.Store.Reset)
 	a.Rest.Reset()
 	a.Settings.Reset()
 	a.Switches.Reset()

@@ -165,7 +165,7 @@ func (d *draw) awful() {
 		{Kind: RewriteRows, Columns: map[string]string{"sf__Id": ""}},
 		{Kind: RewriteRows, Columns: map[string]string{"sf__Error": "UNKNOWN_EXCEPTION:An unexpected error occurred:--", "sf__Created": "true"}},
 	} {
-		d.add(Rule{Match: Match{After: d.between(0, 1_000)}, Times: new(d.between(1, 10)), Effect: e})
+		d.add(Rule{Match: Match{After: d.between(0, int(min(1_000, d.calls)))}, Times: new(d.between(1, 10)), Effect: e})
 	}
 	d.strike(Create, Effect{Kind: Quota, Quota: QuotaJobs})
 	for _, at := range []Endpoint{Successful, FailedRows} {

@@ -23,5 +23,6 @@
 // Error texts follow what real orgs were seen to answer; where nothing is recorded the code is fixed and the text is
 // a guess. Left to others: jobs, files and queues (package bulk), the wire (package rest).
 //
-// A Store is safe for concurrent use. Rows are kept packed, some 150 bytes each, so that millions fit in memory.
+// A Store is safe for concurrent use. Rows are kept packed, so that millions fit in memory: a row with its
+// index entries takes some 120 bytes more than its values.
 package org

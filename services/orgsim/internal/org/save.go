@@ -43,7 +43,8 @@ type saver struct {
 	by      uint32
 	at      int64
 	seeding bool
-	raced   bool   // upserts do not see what their own job has inserted
+	raced   bool   // upserts do not see what other batches of their job have inserted
+	batch   uint32 // the row in the upload with which the batch begins, when raced
 	user    string // 18-character id of who saves, when the object has an owner
 
 	values, old []string // of the row in hand
@@ -51,12 +52,17 @@ type saver struct {
 }
 
 // Save runs one transaction: every row is saved or fails for itself. The outcomes are in the order of the rows.
-func (s *Store) Save(p *Plan, job string, rows []Row) []Outcome {
+func (s *Store) Save(p *Plan, job string, rows []Row) []Outcome { return s.SaveBatch(p, job, 1, rows) }
+
+// SaveBatch is Save for a transaction of the internal batch that begins with row first of the job's upload. The rows of a
+// batch are saved in their order.
+func (s *Store) SaveBatch(p *Plan, job string, first uint32, rows []Row) []Outcome {
 	s.gate.RLock()
 	defer s.gate.RUnlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sv := s.saver(p, s.jobNumber(job), 0, false)
+	sv.batch = first
 	return sv.run(rows)
 }
 
@@ -102,7 +108,7 @@ func (sv *saver) refuse(rows []Row, out []Outcome) {
 	for i := range rows {
 		r := &rows[i]
 		if r.Error != nil {
-			out[i] = Outcome{Result: Failed, Error: r.Error}
+			out[i] = sv.failure(sv.named(r), r.Error)
 			continue
 		}
 		if twice == nil {
@@ -113,8 +119,8 @@ func (sv *saver) refuse(rows []Row, out []Outcome) {
 		if !repeated || (allButFirst && first == i) {
 			continue
 		}
-		out[i] = Outcome{Result: Failed, Error: rowError("DUPLICATE_VALUE",
-			"Duplicate external id specified: "+r.Cells[sv.p.Key], sv.p.Columns[sv.p.Key].Name)}
+		out[i] = sv.failure(sv.named(r), rowError("DUPLICATE_VALUE",
+			"Duplicate external id specified: "+r.Cells[sv.p.Key], sv.p.Columns[sv.p.Key].Name))
 	}
 }
 
@@ -151,6 +157,15 @@ func (sv *saver) repeatedKeys(rows []Row) map[string]int {
 func (sv *saver) failure(row uint32, why *RowError) Outcome {
 	named := row != noRow && sv.p.Operation != Insert && sv.p.Operation != Upsert
 	return Outcome{Result: Failed, HasID: named, ID: row, Error: why}
+}
+
+// named is the row whose Id a row of an update or delete has, noRow without.
+func (sv *saver) named(r *Row) uint32 {
+	if sv.p.Operation == Insert || sv.p.Operation == Upsert || sv.p.Key < 0 || r.Cells[sv.p.Key] == "" {
+		return noRow
+	}
+	row, _ := sv.byID(r.Cells[sv.p.Key])
+	return row
 }
 
 // save inserts or updates one row.

@@ -39,7 +39,7 @@ func (sv *saver) target(r *Row) (row uint32, exists bool, problem *RowError) {
 	case p.Operation == Insert:
 		return noRow, false, nil
 	case p.Operation == Upsert && p.key != nil:
-		return sv.byKey(r.Cells[p.Key])
+		return sv.byKey(r.Cells[p.Key], r.Number)
 	case p.Key < 0 || r.Cells[p.Key] == "" || r.Cells[p.Key] == p.null:
 		if p.Operation == Upsert && sv.s.switches.Get(switches.BlankID) == switches.Inserted {
 			return noRow, false, nil
@@ -50,8 +50,8 @@ func (sv *saver) target(r *Row) (row uint32, exists bool, problem *RowError) {
 	return row, problem == nil, problem
 }
 
-// byKey finds the row of an upsert by its external id: none, one, or too many.
-func (sv *saver) byKey(text string) (row uint32, exists bool, problem *RowError) {
+// byKey finds the row of an upsert by its external id: none, one, or too many. number is its place in the upload.
+func (sv *saver) byKey(text string, number uint32) (row uint32, exists bool, problem *RowError) {
 	key := sv.p.key
 	if text == "" || text == sv.p.null {
 		return noRow, false, rowError("MISSING_ARGUMENT", key.Name+" not specified", key.Name)
@@ -63,7 +63,7 @@ func (sv *saver) byKey(text string) (row uint32, exists bool, problem *RowError)
 	ix, folded := sv.t.keys[key.index], key.Fold(v)
 	row, exists, many := ix.first(folded)
 	if many || (exists && sv.raced) {
-		rows := sv.seen(ix.all(folded))
+		rows := sv.seen(ix.all(folded), number)
 		if len(rows) > 1 {
 			return noRow, false, rowError("DUPLICATE_EXTERNAL_ID", fmt.Sprintf("%s: more than one record found for external id field: [%s]",
 				key.Label, strings.Join(sv.ids(rows), ", ")))
@@ -78,8 +78,9 @@ func (sv *saver) byKey(text string) (row uint32, exists bool, problem *RowError)
 	return row, true, nil
 }
 
-// seen leaves out the rows that an upsert overlooks because another batch of its job makes them at the same time.
-func (sv *saver) seen(rows []uint32) []uint32 {
+// seen leaves out the rows that an upsert overlooks because another batch of its job makes them at the same time. Those
+// of its own batch were made before it.
+func (sv *saver) seen(rows []uint32, number uint32) []uint32 {
 	if !sv.raced {
 		return rows
 	}
@@ -90,7 +91,7 @@ func (sv *saver) seen(rows []uint32) []uint32 {
 		if len(r.before) > 0 {
 			first = r.before[0]
 		}
-		if first.job != sv.job {
+		if first.job != sv.job || (sv.batch <= first.row && first.row <= number) {
 			out = append(out, row)
 		}
 	}

@@ -88,10 +88,17 @@ func (h *Handler) moveClock(r *http.Request) error {
 	return nil
 }
 
+// changed is the member of a form that somebody changed: it comes with the text that the page showed, so that a page from
+// yesterday puts nothing back that a test has moved since.
+func changed(r *http.Request, name string) (string, bool) {
+	text, was := r.PostForm.Get(name), r.PostForm["was."+name]
+	return text, r.PostForm.Has(name) && (len(was) == 0 || was[0] != text)
+}
+
 func (h *Handler) moveSwitches(r *http.Request) error {
 	wanted := map[string]string{}
 	for _, s := range switches.All {
-		if to := r.PostForm.Get(string(s.Name)); to != "" {
+		if to, ok := changed(r, string(s.Name)); ok {
 			wanted[string(s.Name)] = to
 		}
 	}
@@ -105,7 +112,7 @@ func (h *Handler) moveSwitches(r *http.Request) error {
 	return nil
 }
 
-// changeSettings takes the texts that differ from what is in force; what has the form of a number, true or false is one.
+// changeSettings takes the texts that were changed; what has the form of a number, true or false is one.
 func (h *Handler) changeSettings(r *http.Request) error {
 	now, err := h.settingList()
 	if err != nil {
@@ -113,8 +120,8 @@ func (h *Handler) changeSettings(r *http.Request) error {
 	}
 	wanted := map[string]json.RawMessage{}
 	for _, s := range now {
-		text := r.PostForm.Get(s.Name)
-		if !r.PostForm.Has(s.Name) || text == s.Value {
+		text, ok := changed(r, s.Name)
+		if !ok {
 			continue
 		}
 		value := json.RawMessage(text)

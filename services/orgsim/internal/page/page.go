@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"bulkhead/services/orgsim/internal/bulk"
@@ -190,27 +189,6 @@ func (h *Handler) render(w http.ResponseWriter, r *http.Request, status int, v v
 		"'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	w.WriteHeader(status)
 	_, _ = w.Write(out.Bytes()) // a reader that went away needs no page
-}
-
-// functions are what templates can call.
-var functions = template.FuncMap{
-	"time": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000") },
-	"number": func(n any) string {
-		text := fmt.Sprint(n)
-		for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
-			text = text[:i] + "," + text[i:]
-		}
-		return text
-	},
-	"took": func(d settings.Duration) string { return time.Duration(d).Round(10 * time.Microsecond).String() },
-	"short": func(s string) string {
-		const most = 80
-		if r := []rune(s); len(r) > most {
-			return string(r[:most]) + "…"
-		}
-		return s
-	},
-	"join": strings.Join,
 }
 
 // place reads a whole number of 0 or more from the query; absent is 0.

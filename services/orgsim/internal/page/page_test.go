@@ -142,8 +142,8 @@ func TestPagesShowTheOrg(t *testing.T) {
 		contains(t, body, "upsert of Contact by External_Id__c", "UploadComplete", "2 processed, 1 failed", rec.ID, "A_CODE:&lt;b&gt;no&lt;/b&gt;:--",
 			`href="/sim/jobs/`+id+`/upload"`, "<td>upload</td>")
 		only := b.page("/sim/page/jobs/" + id + "?outcome=failed")
-		contains(t, only, `<td class="id">bad</td>`)
-		if strings.Contains(only, `<td class="id">good</td>`) {
+		contains(t, only, `<span class="id">bad</span></td>`)
+		if strings.Contains(only, `<span class="id">good</span></td>`) {
 			t.Error("the filter lets other rows through")
 		}
 	})
@@ -248,7 +248,7 @@ func TestLongListsComeInPages(t *testing.T) {
 			t.Fatal(res.Status)
 		}
 	}
-	if pages, seen := walk("/sim/page/calls", "Older", `<td class="n">\d+</td><td>2`); pages != 2 || len(seen) != len(b.sim.Calls(0, "")) {
+	if pages, seen := walk("/sim/page/calls", "Older", `<td class="n">\d+</td><td class="at">2`); pages != 2 || len(seen) != len(b.sim.Calls(0, "")) {
 		t.Errorf("calls: %d on %d pages", len(seen), pages)
 	}
 }
@@ -257,7 +257,7 @@ func TestFormsAct(t *testing.T) {
 	b := open(t)
 	t.Run("faults are added, shown with their hits, and removed", func(t *testing.T) {
 		body := b.post("faults/add", url.Values{"rules": {`[{"id":"mine","match":{"endpoint":"versions"},"effect":{"kind":"status","status":503,"body":"<i>"}},{"effect":{"kind":"drop_after"}}]`}})
-		contains(t, body, `<td class="id">mine</td>`, "&lt;i&gt;", "Faults (2)")
+		contains(t, body, `<span class="id">mine</span></td>`, "&lt;i&gt;", "Faults (2)")
 		if res, _ := b.send("GET", "/services/data", nil, nil); res.StatusCode != 503 {
 			t.Errorf("the fault does not act: %s", res.Status)
 		}
@@ -311,6 +311,23 @@ func TestFormsAct(t *testing.T) {
 		b.post("settings", form)
 		if s := b.sim.Settings(); s["queue_delay"] != "1m30s" || s["shuffle_results"] != false || s["rows_per_second"] != 500.0 {
 			t.Errorf("got %v", s)
+		}
+	})
+	t.Run("an old page puts nothing back that was moved since", func(t *testing.T) {
+		form := url.Values{}
+		for _, m := range regexp.MustCompile(`<input type="hidden" name="(was\.([a-z_0-9]+))" value="([^"]*)"`).FindAllStringSubmatch(b.page("/sim/page/behaviour"), -1) {
+			form.Set(m[1], m[3])
+			form.Set(m[2], m[3])
+		}
+		b.sim.Set(map[string]any{"parallel_batches": 7})
+		b.sim.Move("header_only", "failed")
+		form.Set("batch_time", "7m")
+		form.Set("blank_id", "refused")
+		b.post("settings", form)
+		b.post("switches", form)
+		set, at := b.sim.Settings(), b.sim.Positions()
+		if set["parallel_batches"] != 7.0 || set["batch_time"] != "7m0s" || at["header_only"] != "failed" || at["blank_id"] != "refused" {
+			t.Errorf("%v, %v", set, at)
 		}
 	})
 	t.Run("a reset empties the org when the box was ticked", func(t *testing.T) {

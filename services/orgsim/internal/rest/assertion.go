@@ -66,11 +66,11 @@ func (c *claims) GetAudience() (jwt.ClaimStrings, error) { return c.Audience, ni
 var errUnknownClient = errors.New("the issuer is no client of this org")
 
 // assertion lets in the user whom a signed assertion names. It is looked at in the order of what the asker may learn:
-// the client, the signature, then the rest.
+// the client, the signature, then the rest. Its end is a time of the asker's, whose clock does not move with the org's.
 func (ex *exchange) assertion(text string) (tokenReply, error) {
 	var c claims
 	parser := jwt.NewParser(
-		jwt.WithValidMethods([]string{"RS256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(ex.s.Clock.Now))
+		jwt.WithValidMethods([]string{"RS256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(ex.s.Clock.Unmoved))
 	_, err := parser.ParseWithClaims(text, &c, func(*jwt.Token) (any, error) {
 		if c.Issuer != ex.s.ClientID {
 			return nil, errUnknownClient

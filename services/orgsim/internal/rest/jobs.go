@@ -1,7 +1,9 @@
 package rest
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"mime"
 	"net/http"
 	"strings"
@@ -10,10 +12,22 @@ import (
 	"bulkhead/services/orgsim/internal/org"
 )
 
-// decodeJSON reads a JSON body; unknown members are ignored, as Salesforce does.
+// ruleVersion is the first API version whose jobs take an assignment rule.
+const ruleVersion = 49
+
+// decodeJSON reads a JSON body, which must be an object; unknown members are ignored, as Salesforce does.
 func decodeJSON(body []byte, v any) error {
-	if err := json.Unmarshal(body, v); err != nil {
-		return &bulk.Error{Status: http.StatusBadRequest, Code: "JSON_PARSER_ERROR", Message: err.Error()}
+	var other *json.UnmarshalTypeError
+	err := json.Unmarshal(body, v)
+	switch {
+	case len(bytes.TrimSpace(body)) == 0:
+		return notJSON("The HTTP entity body is required, but this request has no entity body.")
+	case errors.As(err, &other) && other.Field != "":
+		return notJSON("Cannot deserialize the value of '" + other.Field + "' from a " + other.Value)
+	case errors.As(err, &other), err == nil && bytes.TrimSpace(body)[0] != '{':
+		return notJSON("Unexpected start of the document: an object has to come first")
+	case err != nil:
+		return notJSON(err.Error())
 	}
 	return nil
 }
@@ -38,7 +52,10 @@ func (ex *exchange) createJob() error {
 	spec := bulk.Spec{
 		Object: body.Object, Operation: org.Operation(body.Operation), ExternalIDFieldName: body.ExternalIDFieldName,
 		ContentType: body.ContentType, ColumnDelimiter: body.ColumnDelimiter, LineEnding: body.LineEnding,
-		AssignmentRuleID: body.AssignmentRuleID, Version: ex.route.version, User: ex.user,
+		Version: ex.route.version, User: ex.user,
+	}
+	if spec.Version >= ruleVersion {
+		spec.AssignmentRuleID = body.AssignmentRuleID
 	}
 	var info bulk.CreateInfo
 	if parts.data == nil {

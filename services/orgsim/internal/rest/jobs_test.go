@@ -159,6 +159,10 @@ func TestWrongUse(t *testing.T) {
 		{"another delimiter", `{"object":"Account","operation":"insert","columnDelimiter":"SPACE"}`, `[{"errorCode":"API_ERROR","message":"Invalid value: 'SPACE' supplied for property: 'columnDelimiter'"}]`},
 		{"hardDelete without permission", `{"object":"Account","operation":"hardDelete"}`, `[{"errorCode":"FEATURENOTENABLED","message":"FeatureNotEnabled : hardDelete operation requires special user profile permission, please contact your system administrator"}]`},
 		{"no JSON", `{`, `[{"errorCode":"JSON_PARSER_ERROR","message":"unexpected end of JSON input"}]`},
+		{"nothing", ` `, `[{"errorCode":"JSON_PARSER_ERROR","message":"The HTTP entity body is required, but this request has no entity body."}]`},
+		{"a list", `[]`, `[{"errorCode":"JSON_PARSER_ERROR","message":"Unexpected start of the document: an object has to come first"}]`},
+		{"null", `null`, `[{"errorCode":"JSON_PARSER_ERROR","message":"Unexpected start of the document: an object has to come first"}]`},
+		{"a number for a name", `{"object":5}`, `[{"errorCode":"JSON_PARSER_ERROR","message":"Cannot deserialize the value of 'object' from a number"}]`},
 	} {
 		t.Run("create with "+tc.does, func(t *testing.T) {
 			if got := c.want(c.send("POST", jobsPath, tc.body, nil), 400); got != tc.want {

@@ -146,10 +146,15 @@ func (ex *exchange) page(cur *cursor, start int) error {
 	}
 	b = append(b, `,"records":[`...)
 	ex.s.Store.Read(func(r org.Reader) {
-		for i, row := range f.Rows[start:end] {
-			if i > 0 {
+		first := true
+		for _, row := range f.Rows[start:end] {
+			if row >= r.Rows(f.Object) {
+				break // the org was emptied after the rows were found
+			}
+			if !first {
 				b = append(b, ',')
 			}
+			first = false
 			b = ex.appendRecord(b, r, f.Object, row, f.Columns)
 		}
 	})

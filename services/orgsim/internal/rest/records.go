@@ -10,16 +10,23 @@ import (
 	"bulkhead/services/orgsim/internal/org"
 )
 
-// createdVersion is the first API version whose upsert says whether it created the record.
-const createdVersion = 46
+const (
+	// createdVersion is the first API version whose upsert says whether it created the record.
+	createdVersion = 46
+	// upsertIDVersion is the first that takes an upsert by Id without an Id.
+	upsertIDVersion = 37
+)
 
 // recordRoute is where a path below /sobjects/X leads: a record by its Id, or by an external id field and its value.
-func recordRoute(get, seg []string) route {
+func recordRoute(version float64, get, seg []string) route {
 	methods := append(append([]string{}, get...), http.MethodPatch, http.MethodDelete)
 	switch {
 	case len(seg) == 1:
 		methods = append(append([]string{}, get...), http.MethodPost)
 	case len(seg) == 2 && strings.EqualFold(seg[1], "Id"): // an upsert by Id without an Id
+		if version < upsertIDVersion {
+			return missing(false)
+		}
 		methods = []string{http.MethodPost}
 	}
 	return route{endpoint: fault.Records, object: seg[0], methods: methods, handle: (*exchange).record, rest: seg}
@@ -274,45 +281,6 @@ func (ex *exchange) deleteRecord(o *org.Object) error {
 		return &recordError{http.StatusBadRequest, out.Error}
 	default:
 		return ex.noContent(http.StatusNoContent)
-	}
-}
-
-// save saves one record in the name of the caller.
-func (ex *exchange) save(o *org.Object, operation org.Operation, keyField string, record org.Member) (org.Outcome, error) {
-	plan, rows, problem := ex.s.Store.NewRecordPlan(o, operation, keyField, []org.Member{record})
-	if problem != nil {
-		return org.Outcome{}, badRequest(problem)
-	}
-	ex.strike(plan, rows)
-	return ex.saveCall([]org.Batch{{Plan: plan, Rows: rows}}, false)[0], nil
-}
-
-// saveCall saves in the name of the caller.
-func (ex *exchange) saveCall(batches []org.Batch, allOrNone bool) []org.Outcome {
-	if ex.saver != nil {
-		return ex.saver(ex.user, batches, allOrNone)
-	}
-	return ex.s.Store.SaveCall(ex.user, batches, allOrNone)
-}
-
-// strike lets the faults of rows strike the records of a request.
-func (ex *exchange) strike(p *org.Plan, rows []org.Row) {
-	faults := ex.s.Faults.Rows(fault.Subject{Object: p.Object.Name, Operation: string(p.Operation)})
-	for i := range rows {
-		if faults == nil {
-			return
-		}
-		cells := rows[i].Cells
-		line := fault.Line{
-			Key: p.KeyOf(cells), Names: func() []string { return ex.s.Store.Names(p, cells) },
-			Cell: func(name string) (string, bool) { return ex.s.Store.Cell(p, cells, name) },
-		}
-		if line.Key == "" {
-			line.Key = strings.Join(cells, "\x1f")
-		}
-		if text := faults.Error(line); text != "" {
-			rows[i].Error = org.ParseRowError(text)
-		}
 	}
 }
 

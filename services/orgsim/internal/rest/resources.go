@@ -43,8 +43,12 @@ func (ex *exchange) base() string { return fmt.Sprintf("/services/data/v%.1f", e
 // resources lists what is below a version.
 func (ex *exchange) resources() error {
 	out := map[string]string{}
-	for _, name := range []string{"sobjects", "query", "queryAll", "composite", "limits", "jobs"} {
-		out[name] = ex.base() + "/" + name
+	for name, since := range map[string]float64{
+		"sobjects": MinVersion, "query": MinVersion, "queryAll": MinVersion, "limits": MinVersion, "composite": compositeVersion, "jobs": ingestVersion,
+	} {
+		if ex.route.version >= since {
+			out[name] = ex.base() + "/" + name
+		}
 	}
 	out["identity"] = ex.identityURL(ex.user)
 	return ex.json(http.StatusOK, out)

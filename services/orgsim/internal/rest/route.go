@@ -148,7 +148,7 @@ func resourceRoute(version float64, seg []string) route {
 	case seg[0] == "composite" && len(seg) >= 2 && seg[1] == "sobjects":
 		return collectionRoute(version, get, seg[2:])
 	case seg[0] == "sobjects":
-		return objectRoute(get, seg[1:])
+		return objectRoute(version, get, seg[1:])
 	case seg[0] == "jobs" && len(seg) >= 2 && seg[1] == "ingest" && version >= ingestVersion:
 		return jobRoute(seg[2:])
 	default:
@@ -156,14 +156,14 @@ func resourceRoute(version float64, seg []string) route {
 	}
 }
 
-func objectRoute(get, seg []string) route {
+func objectRoute(version float64, get, seg []string) route {
 	switch {
 	case len(seg) == 0:
 		return route{endpoint: fault.Describe, methods: get, handle: (*exchange).objects}
 	case len(seg) == 2 && seg[1] == "describe":
 		return route{endpoint: fault.Describe, object: seg[0], methods: get, handle: (*exchange).describe, rest: seg}
 	case len(seg) <= 3:
-		return recordRoute(get, seg)
+		return recordRoute(version, get, seg)
 	default:
 		return missing(false)
 	}

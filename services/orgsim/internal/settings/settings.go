@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"bulkhead/services/orgsim/internal/wake"
 )
 
 // Duration is a time.Duration that reads and writes JSON as a Go duration text.
@@ -69,6 +71,9 @@ type Settings struct {
 	// LockWait switches lock contention on when above zero: a transaction holds the parents of its rows for as long as
 	// it takes; another batch that needs one of them waits this long, then its row fails with UNABLE_TO_LOCK_ROW.
 	LockWait Duration `json:"lock_wait"`
+	// GoneJobBytes is how much memory the uploads and outcomes of jobs that were deleted, expired or vanished may take: the
+	// control API shows them until newer ones need the room.
+	GoneJobBytes int64 `json:"gone_job_bytes"`
 }
 
 // Default returns the settings a fresh org starts with.
@@ -88,6 +93,7 @@ func Default() Settings {
 		ShuffleResults:  true,                            // order is not promised, so callers must not rely on it
 		ShuffleSeed:     1,
 		GzipReplies:     true,
+		GoneJobBytes:    256_000_000, // some two and a half million rows of 250 bytes
 	}
 }
 
@@ -118,6 +124,8 @@ func (s Settings) Check() error {
 		return errors.New("token_ttl must be above 0s")
 	case s.LockWait < 0:
 		return errors.New("lock_wait is negative: give 0s for no contention")
+	case s.GoneJobBytes < 0:
+		return errors.New("gone_job_bytes is negative: give 0 to keep nothing of jobs that are gone")
 	}
 	return nil
 }
@@ -126,6 +134,7 @@ func (s Settings) Check() error {
 type Store struct {
 	initial Settings
 	now     atomic.Pointer[Settings]
+	changed wake.Signal
 }
 
 // NewStore checks initial and makes it the settings in force.
@@ -152,12 +161,19 @@ func (st *Store) Merge(body []byte) (Settings, error) {
 	if err := next.Check(); err != nil {
 		return Settings{}, fmt.Errorf("settings: %w", err)
 	}
-	st.now.Store(&next)
+	st.set(next)
 	return next, nil
 }
 
 // Reset returns to the initial settings.
 func (st *Store) Reset() {
-	initial := st.initial
-	st.now.Store(&initial)
+	st.set(st.initial)
 }
+
+func (st *Store) set(s Settings) {
+	st.now.Store(&s)
+	st.changed.Broadcast()
+}
+
+// Changed is closed when the settings change next, so that who waits by them can look again.
+func (st *Store) Changed() <-chan struct{} { return st.changed.Chan() }

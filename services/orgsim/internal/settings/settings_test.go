@@ -21,7 +21,7 @@ func TestSettingsChangeWholeOrNotAtAll(t *testing.T) {
 	})
 	for _, bad := range []string{
 		`{"queue_delay":"-1s"}`, `{"rows_per_second":-1}`, `{"parallel_batches":0}`, `{"transaction_rows":0}`, `{"batch_rows":10001}`, `{"daily_api_limit":-1}`,
-		`{"daily_batch_limit":-1}`, `{"daily_row_limit":-1}`, `{"batch_time":"0s"}`, `{"max_upload_bytes":0}`, `{"token_ttl":"0s"}`, `{"lock_wait":"-1s"}`, `{"nope":1}`, `nonsense`,
+		`{"daily_batch_limit":-1}`, `{"daily_row_limit":-1}`, `{"batch_time":"0s"}`, `{"max_upload_bytes":0}`, `{"token_ttl":"0s"}`, `{"lock_wait":"-1s"}`, `{"gone_job_bytes":-1}`, `{"nope":1}`, `nonsense`,
 	} {
 		t.Run("refuses "+bad, func(t *testing.T) {
 			before := st.Get()

@@ -17,13 +17,18 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
 )
 
-// MaxLength is the largest number of characters in a query (Salesforce: SOQL limits).
-const MaxLength = 100_000
+const (
+	// MaxLength is the largest number of characters in a query (Salesforce: SOQL limits).
+	MaxLength = 100_000
+	// MaxText is the largest number of characters in a text that a condition compares with (Salesforce: SOQL limits).
+	MaxText = 4_000
+)
 
 // Query is a parsed query.
 type Query struct {
@@ -102,7 +107,7 @@ func Parse(text string) (*Query, error) {
 	}
 	q, err := grammar.ParseString("", text)
 	if err == nil {
-		return q, nil
+		return q, q.checkTexts(text)
 	}
 	message := err.Error()
 	pos := lexer.Position{Line: 1, Column: 1}
@@ -118,6 +123,22 @@ func Parse(text string) (*Query, error) {
 		}
 	}
 	return nil, &Error{"MALFORMED_QUERY", at(text, pos) + message}
+}
+
+// checkTexts refuses conditions with a text that is too long; the real words are not recorded.
+func (q *Query) checkTexts(text string) error {
+	for _, c := range q.Conditions {
+		values := c.List
+		if c.Value != nil {
+			values = append(values, c.Value)
+		}
+		for _, v := range values {
+			if v.Text != nil && utf8.RuneCountInString(unquote(*v.Text)) > MaxText {
+				return &Error{"MALFORMED_QUERY", at(text, v.Pos) + fmt.Sprintf("a text in a WHERE clause cannot be longer than %d characters", MaxText)}
+			}
+		}
+	}
+	return nil
 }
 
 // at shows the place of an error as Salesforce does: the line, a caret under it, row and column.

@@ -201,6 +201,7 @@ func TestBadQueriesAreRefusedWithTheirCode(t *testing.T) {
 		{"rubbish behind the end", "SELECT Id FROM Account HAVING x", "MALFORMED_QUERY", "unexpected token: 'HAVING'"},
 		{"an empty text", "", "MALFORMED_QUERY", ""},
 		{"a quote that does not end", "SELECT Id FROM Account WHERE Name = 'x", "MALFORMED_QUERY", ""},
+		{"a text of a condition that is too long", "SELECT Id FROM Account WHERE Name IN ('x', '" + strings.Repeat("é", soql.MaxText+1) + "')", "MALFORMED_QUERY", "4000 characters"},
 		{"a query that is too long", "SELECT Id FROM Account WHERE Name = '" + strings.Repeat("x", soql.MaxLength) + "'", "MALFORMED_QUERY", "longer"},
 	} {
 		t.Run(tc.does, func(t *testing.T) {

@@ -87,7 +87,7 @@ func (r *Reconciler) quarantine(ctx context.Context, t *task, code, reason strin
 	pause := store.Pause{
 		ID: uuid.New(), Pipeline: t.work.Pipeline, Class: string(record.ClassUnclassified), Code: code,
 		Message: record.Storable("chunk "+t.work.Chunk.String()+", job "+t.work.JobID+": "+reason+". Nothing of the chunk is decided; when the cause is gone, "+
-			"resume the pipeline and the files are read again.", maxErrorText),
+			"resume the pipeline and the files are read again."+wayOut(code), maxErrorText),
 	}
 	if err := r.cfg.Store.Quarantine(ctx, t.claim, record.Storable(reason, maxErrorText), pause); err != nil {
 		return err
@@ -95,6 +95,15 @@ func (r *Reconciler) quarantine(ctx context.Context, t *task, code, reason strin
 	r.metrics.quarantines.Inc()
 	t.log.ErrorContext(ctx, "chunk quarantined, pipeline paused", "code", code, "reason", reason, "pause_id", pause.ID)
 	return nil
+}
+
+// wayOut says what a person can do where the cause does not go: as long as Salesforce has the job, its files say the same at each read. Without it they
+// tell of no row, and what became of the rows is found out as after every job that is gone.
+func wayOut(code string) string {
+	if code == "CHUNK_UNMATCHABLE" {
+		return "" // it is the ledger's own rows that cannot be told apart, whatever the files say
+	}
+	return " If they stay as they are, delete the job in Salesforce and resume: its rows then count as missing, and are sent again, looked up or unresolved."
 }
 
 // backoff is how long to wait after so many errors in a row, from half to all of the doubled base.

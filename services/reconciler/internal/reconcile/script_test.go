@@ -355,6 +355,30 @@ func TestQuarantine(t *testing.T) {
 			}
 		})
 	}
+	t.Run("the pause names the job, and without the job its rows are missing and sent again", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		s := b.script()
+		s.set(success, text(landed("a-0", "a-1", "a-2", "stranger")))
+		c := b.scripted(3, "JobComplete", 3, 0)
+		r := b.reconciler()
+		b.run(r, 24*time.Hour)
+		message, job := one[string](b, `SELECT message FROM reconciler.pauses`), fmt.Sprint(c.work()["job_id"])
+		if !strings.Contains(message, "job "+job+":") || !strings.Contains(message, "delete the job in Salesforce") {
+			t.Errorf("%q of job %s", message, job)
+		}
+		b.lift()
+		for _, file := range []string{success, failedFile, unprocessed} {
+			s.set(file, status(404, "application/json", `[{"errorCode":"NOT_FOUND","message":"The requested resource does not exist"}]`))
+		}
+		if n, err := r.Lifted(t.Context()); n != 1 || err != nil {
+			t.Fatalf("%d taken up, %v", n, err)
+		}
+		b.run(r, 24*time.Hour)
+		if o := c.outcome(); o.Missing != 3 || o.Landed != 0 {
+			t.Fatalf("%+v", o)
+		}
+	})
 	for name, spoil := range map[string]func(*sealed){
 		"whose pieces lack rows":               func(c *sealed) { c.b.exec(`DELETE FROM extractor.pieces`) },
 		"whose pieces are damaged":             func(c *sealed) { c.b.exec(`UPDATE extractor.pieces SET data = '\x00010203'`) },
