@@ -149,6 +149,17 @@ func TestJobAges(t *testing.T) {
 			}
 		}
 	})
+	t.Run("an Open job that was Aborted for its age is gone 7 days after that, whenever somebody looks", func(t *testing.T) {
+		o := aSim(t, still)
+		id := o.create(insertAccount)
+		o.later(8 * 24 * time.Hour)
+		if got := o.info(id)["state"]; got != "Aborted" {
+			t.Errorf("it is %v", got)
+		}
+		other := o.create(insertAccount)
+		o.later(8*24*time.Hour + time.Second)
+		o.refused(o.call("GET", ingest+"/"+other, ""), 404, "NOT_FOUND")
+	})
 	t.Run("a finished job and its results are gone 7 days after its end", func(t *testing.T) {
 		o := aSim(t, still)
 		id, _ := o.process(insertAccount, "Name\nN\n")

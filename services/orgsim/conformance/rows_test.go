@@ -194,6 +194,13 @@ func TestValues(t *testing.T) {
 		if want := "DUPLICATE_VALUE:duplicate value found: Conf_Code__c duplicates value on record with id: " + first.id[:15] + ":--"; second.problem != want {
 			t.Errorf("got  %s\nwant %s", second.problem, want)
 		}
+		other := o.one(insert("Contact"), "Conf_Key__c,LastName", o.key("u3")+",C")
+		if e := o.one(update("Contact"), "Id,Conf_Code__c", other.id+","+o.key("code")); !strings.HasPrefix(e.problem, "DUPLICATE_VALUE:") || e.id != other.id {
+			t.Errorf("an update takes the value of another record: %+v", e)
+		}
+		if e := o.one(update("Contact"), "Id,Conf_Code__c", first.id+","+strings.ToUpper(o.key("code"))); e.problem != "" {
+			t.Errorf("a record cannot write its own value in another case: %s", e.problem)
+		}
 	})
 	t.Run("a row that fails does not disturb the others of its transaction", func(t *testing.T) {
 		got := o.load(insert("Contact"), "Conf_Key__c", "Conf_Key__c,LastName\n"+o.key("p1")+",A\n"+o.key("p2")+",\n"+o.key("p3")+",C\n")
@@ -253,6 +260,11 @@ func TestUpsert(t *testing.T) {
 		const form = "DUPLICATE_EXTERNAL_ID:Conf Group: more than one record found for external id field: [%s, %s]:--"
 		if e.problem != fmt.Sprintf(form, one, two) && e.problem != fmt.Sprintf(form, two, one) {
 			t.Errorf("got %s, want one of %s and %s", e.problem, one, two)
+		}
+	})
+	t.Run("a row that fails names no record, even where there is one", func(t *testing.T) {
+		if e := o.one(s, "Conf_Key__c,LastName", o.key("up")+",#N/A"); e.problem == "" || e.id != "" {
+			t.Errorf("got %+v", e)
 		}
 	})
 	t.Run("a blank key fails", func(t *testing.T) {

@@ -45,7 +45,7 @@ objects:
       - {name: Quantity__c, type: int}
     triggers:
       - {name: Veto, on: [insert, update], refuse: 'new.Mode__c == "veto"', error: "System.DmlException: no"}
-      - {name: Late, on: [insert], refuse: "new.Round__c != null && double(round) == new.Round__c", error: "System.NullPointerException: in this run"}
+      - {name: Late, on: [insert, update], refuse: "new.Round__c != null && double(round) == new.Round__c", error: "System.NullPointerException: in this run"}
       - {name: Large, on: [insert], refuse: 'rows > 3 && new.Mode__c == "many"', error: "System.LimitException: Too many SOQL queries: 101"}
       - {name: Keep, on: [delete], refuse: 'old.Mode__c == "keep"', error: "System.FinalException: it stays"}
       - name: Traced
@@ -182,6 +182,19 @@ func TestTriggers(t *testing.T) {
 		for key, want := range map[string]string{"a": late, "b": late, "c": late, "d": collateral, "e": collateral} {
 			if got[key].problem != want {
 				t.Errorf("%s: got %s", key, got[key].problem)
+			}
+		}
+	})
+	t.Run("name the records of an update that they take with them", func(t *testing.T) {
+		o := ruledOrg(t)
+		made := o.load(insert("Order__c"), "Key__c", "Key__c\na\nb\nc\nd\n")
+		content := "Id,Key__c,Round__c\n"
+		for i, key := range []string{"a", "b", "c", "d"} {
+			content += fmt.Sprintf("%s,%s,%s\n", made[key].id, key, []string{"1", "2", "3", ""}[i])
+		}
+		for key, e := range o.load(update("Order__c"), "Key__c", content) {
+			if e.problem == "" || e.id != made[key].id {
+				t.Errorf("%s: got %+v, want the Id %s", key, e, made[key].id)
 			}
 		}
 	})

@@ -412,3 +412,61 @@ func TestTheDigestIsOfTheContentOnly(t *testing.T) {
 		t.Error("the content does not count")
 	}
 }
+
+func TestKeysThatMeanTheSameNumberAreOneKey(t *testing.T) {
+	s := storeOf(t, `
+objects:
+  - name: Thing__c
+    keyPrefix: "a00"
+    fields:
+      - {name: Number__c, type: double, precision: 10, scale: 2, externalId: true, unique: true}
+`)
+	out := save(t, s, "Thing__c", org.Upsert, "Number__c", "Number__c", "1", "1.0", "2")
+	if got := show(out); got != "failed failed created" || out[1].Error.Error() != "DUPLICATE_VALUE:Duplicate external id specified: 1.0:Number__c --" {
+		t.Errorf("%s, %v", got, out[1].Error)
+	}
+	if got := show(save(t, s, "Thing__c", org.Upsert, "Number__c", "Number__c", "2.00")); got != "updated" {
+		t.Error(got)
+	}
+}
+
+func TestAClearedKeyIsNone(t *testing.T) {
+	s := storeOf(t, family)
+	for i, o := range save(t, s, "Top__c", org.Upsert, "Key__c", "Key__c", "#N/A", "#N/A") {
+		if o.Error.Error() != "MISSING_ARGUMENT:Key__c not specified:Key__c --" {
+			t.Errorf("row %d: %v", i, o.Error)
+		}
+	}
+}
+
+func TestTheEndsOfRanges(t *testing.T) {
+	s := storeOf(t, `
+objects:
+  - name: Thing__c
+    keyPrefix: "a00"
+    fields:
+      - {name: Key__c, type: string, externalId: true, unique: true}
+      - {name: Whole__c, type: int}
+      - {name: Day__c, type: date}
+`)
+	for _, c := range []struct{ cells, code string }{
+		{"2147483647,", ""},
+		{"2147483648,", "NUMBER_OUTSIDE_VALID_RANGE"},
+		{"-2147483648,", ""},
+		{"-2147483649,", "NUMBER_OUTSIDE_VALID_RANGE"},
+		{",1700-01-01", ""},
+		{",1699-12-31", "DATE_OUT_OF_RANGE"},
+		{",4000-12-31", ""},
+		{",4001-01-01", "DATE_OUT_OF_RANGE"},
+	} {
+		t.Run(c.cells, func(t *testing.T) {
+			got := ""
+			if out := save(t, s, "Thing__c", org.Insert, "", "Whole__c,Day__c", c.cells); out[0].Error != nil {
+				got = out[0].Error.Code
+			}
+			if got != c.code {
+				t.Errorf("got %q, want %q", got, c.code)
+			}
+		})
+	}
+}
