@@ -38,9 +38,11 @@ func TestAJobThatIsCompleteAndLandsNothing(t *testing.T) {
 			}
 		}
 	})
-	t.Run("one letter for each, and none is closed by itself", func(t *testing.T) {
-		if got := len(s.letters("contacts")); got == 0 {
-			t.Error("there is no letter")
+	t.Run("there is one letter for each, and the outcome keeps that a complete job landed nothing", func(t *testing.T) {
+		for _, l := range s.awaitLetters("contacts", n) {
+			if l.Class != "data" || l.Code != "REQUIRED_FIELD_MISSING" {
+				t.Errorf("%+v", l)
+			}
 		}
 		if got := s.number(`SELECT count(*) FROM reconciler.outcomes WHERE job_state = 'JobComplete' AND landed = 0 AND failed = rows`); got == 0 {
 			t.Error("no outcome keeps that a complete job landed nothing")
