@@ -92,6 +92,24 @@ type letter struct {
 	Message string `json:"message"`
 }
 
+// letterCount is how many open letters of a pipeline ops knows.
+func (s stack) letterCount(t *testing.T, pipeline string) int {
+	t.Helper()
+	var reply struct {
+		Groups []struct{ Count json.Number }
+	}
+	get(t, s.ops+"/v1/dead-letter-groups?"+url.Values{"pipeline": {pipeline}}.Encode(), func(r io.Reader) error { return json.NewDecoder(r).Decode(&reply) })
+	count := 0
+	for _, g := range reply.Groups {
+		n, err := g.Count.Int64()
+		if err != nil {
+			t.Fatalf("a group of %s counts %q", pipeline, g.Count)
+		}
+		count += int(n)
+	}
+	return count
+}
+
 // letters hands every open letter of a pipeline over.
 func (s stack) letters(t *testing.T, pipeline string, each func(letter)) {
 	t.Helper()

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"bulkhead/services/e2e/inprocess"
 )
 
 // exitPart is the exit code of a command that ended with something dead.
@@ -188,6 +190,11 @@ func (s stack) checkLetters(t *testing.T, l load, lost map[int]string) {
 		if wrong++; wrong <= 10 {
 			t.Errorf(format, args...)
 		}
+	}
+	// Ops hears of letters by the stream, after the balance knows of them: pages would pass by those that come in between.
+	var known int
+	if !inprocess.Within(patience, func() bool { known = s.letterCount(t, l.pipeline); return known == len(lost) }) {
+		t.Errorf("ops knows %d letters, want %d", known, len(lost))
 	}
 	s.letters(t, l.pipeline, func(d letter) {
 		_, place, _ := strings.Cut(d.Key, ":")
