@@ -9,6 +9,7 @@ import (
 	"bulkhead/services/orgsim/internal/fault"
 	"bulkhead/services/orgsim/internal/org"
 	"bulkhead/services/orgsim/internal/switches"
+	"bulkhead/services/orgsim/internal/wake"
 )
 
 const (
@@ -151,7 +152,7 @@ func (m *Manager) carry(ctx context.Context, j *Job, b *batch) error {
 		j.mu.Lock()
 		j.retries++
 		j.mu.Unlock()
-		ended := pause(ctx, time.Duration(m.Settings.Get().QueueDelay)) != nil || m.enter(ctx) != nil
+		ended := wake.Pause(ctx, time.Duration(m.Settings.Get().QueueDelay)) != nil || m.enter(ctx) != nil
 		if ended { // the job: nothing failed
 			return nil
 		}

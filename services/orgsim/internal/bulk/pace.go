@@ -58,21 +58,6 @@ func (p *pacer) wait(ctx context.Context, n int, set *settings.Store) error {
 	}
 }
 
-// pause waits for d or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
-}
-
 // gate lets as many batches through at a time as the settings say.
 type gate struct {
 	mu      sync.Mutex

@@ -9,12 +9,13 @@ import (
 	"bulkhead/services/orgsim/internal/fault"
 	"bulkhead/services/orgsim/internal/org"
 	"bulkhead/services/orgsim/internal/switches"
+	"bulkhead/services/orgsim/internal/wake"
 )
 
 // run carries a closed job to its end: queue, examination of the file, batches. It ends early when the job is aborted
 // or deleted, or the org stops.
 func (m *Manager) run(ctx context.Context, j *Job) {
-	if pause(ctx, time.Duration(m.Settings.Get().QueueDelay)) != nil || !m.begin(j) {
+	if wake.Pause(ctx, time.Duration(m.Settings.Get().QueueDelay)) != nil || !m.begin(j) {
 		return
 	}
 	plan, err := m.examine(j)
@@ -89,7 +90,7 @@ func (m *Manager) misbehave(ctx context.Context, j *Job, e fault.Effect, saveRes
 			<-ctx.Done()
 			return false
 		}
-		return pause(ctx, time.Duration(e.Duration)) == nil && saveRest() == nil
+		return wake.Pause(ctx, time.Duration(e.Duration)) == nil && saveRest() == nil
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"bulkhead/services/orgsim/internal/bulk"
 	"bulkhead/services/orgsim/internal/fault"
+	"bulkhead/services/orgsim/internal/wake"
 )
 
 // serve answers under the faults that strike. early is an error from reading the request.
@@ -35,7 +36,7 @@ func (ex *exchange) serve(reply *reply, hits []fault.Hit, early error) {
 		case e.Kind == fault.ExpireToken:
 			ex.endSession()
 		case e.Kind == fault.Latency:
-			if wait(ex.r.Context(), time.Duration(e.Duration)) != nil {
+			if wake.Pause(ex.r.Context(), time.Duration(e.Duration)) != nil {
 				reply.drop()
 				return
 			}

@@ -14,6 +14,7 @@ import (
 	"bulkhead/services/orgsim/internal/bulk"
 	"bulkhead/services/orgsim/internal/fault"
 	"bulkhead/services/orgsim/internal/soql"
+	"bulkhead/services/orgsim/internal/wake"
 )
 
 const (
@@ -104,7 +105,7 @@ func (p *reply) WriteHeader(status int) {
 	if p.silent {
 		return
 	}
-	if p.delay > 0 && wait(p.ctx, p.delay) != nil {
+	if p.delay > 0 && wake.Pause(p.ctx, p.delay) != nil {
 		p.drop()
 		return
 	}
@@ -161,7 +162,7 @@ func (p *reply) pass(b []byte) error {
 		b = b[len(piece):]
 		if err == nil && p.rate > 0 {
 			p.flush()
-			err = wait(p.ctx, time.Duration(len(piece))*time.Second/time.Duration(p.rate))
+			err = wake.Pause(p.ctx, time.Duration(len(piece))*time.Second/time.Duration(p.rate))
 		}
 		if err != nil {
 			return err

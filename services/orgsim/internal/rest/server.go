@@ -3,7 +3,6 @@ package rest
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"crypto/rsa"
 	"errors"
 	"io"
@@ -217,16 +216,4 @@ func (l *lazyGzip) Read(p []byte) (int, error) {
 		l.to = z
 	}
 	return l.to.Read(p)
-}
-
-// wait waits for d or until ctx ends.
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
