@@ -20,8 +20,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
+	"bulkhead/libs/pg"
 	"bulkhead/libs/pipeline"
 	"bulkhead/libs/salesforce"
 )
@@ -52,7 +52,7 @@ func (e *NotFoundError) Error() string {
 
 // Catalog reads definitions and makes clients. It is safe for concurrent use.
 type Catalog struct {
-	pool *pgxpool.Pool
+	pool pg.DB
 	now  func() time.Time
 
 	mu        sync.Mutex
@@ -76,7 +76,7 @@ type org struct {
 }
 
 // New makes a catalog over a pool whose role may read ops' views.
-func New(pool *pgxpool.Pool) *Catalog {
+func New(pool pg.DB) *Catalog {
 	return &Catalog{pool: pool, now: time.Now, revisions: map[revision]*pipeline.Definition{}, orgs: map[string]*org{}}
 }
 

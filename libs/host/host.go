@@ -15,8 +15,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"bulkhead/libs/bus"
 	"bulkhead/libs/pg"
 	"bulkhead/libs/record"
@@ -48,7 +46,7 @@ type Config struct {
 
 // Host is one service's footing. Make it with Open; end it with Run or Close.
 type Host struct {
-	DB  *pgxpool.Pool
+	DB  pg.DB
 	Bus *bus.Conn
 	Env service.Env
 

@@ -12,7 +12,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 )
@@ -109,7 +108,7 @@ func up(ctx context.Context, config *pgx.ConnConfig, service string, files fs.FS
 
 // CheckSchema says whether the database fits this binary: nil, ErrSchemaOlder (which `<service> migrate` cures), or
 // ErrSchemaNewer. One migration ahead is accepted: code runs before and after its neighbour's migration.
-func CheckSchema(ctx context.Context, pool *pgxpool.Pool, m Migrations) error {
+func CheckSchema(ctx context.Context, pool DB, m Migrations) error {
 	newest, err := m.newest()
 	if err != nil {
 		return err

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"bulkhead/libs/fault"
 	"bulkhead/libs/record"
@@ -62,7 +61,7 @@ func (o RelayOptions) withDefaults() RelayOptions {
 // out of order, so whatever is visible is taken, oldest first. Any number may run at once; rows that another one holds
 // are skipped. A crash between publish and delete publishes again: consumers bear repeats.
 type Relay struct {
-	pool    *pgxpool.Pool
+	pool    DB
 	schema  string
 	publish PublishFunc
 	o       RelayOptions
@@ -77,7 +76,7 @@ type failing struct {
 }
 
 // NewRelay makes a relay for the outbox of schema. Pass and Run of one Relay are not for several goroutines at once.
-func NewRelay(pool *pgxpool.Pool, schema string, publish PublishFunc, o RelayOptions) *Relay {
+func NewRelay(pool DB, schema string, publish PublishFunc, o RelayOptions) *Relay {
 	return &Relay{pool: pool, schema: schema, publish: publish, o: o.withDefaults(), fails: map[string]*failing{}}
 }
 

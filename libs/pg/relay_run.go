@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Run publishes until ctx is done: woken by each Enqueue's notification and by the sweep. It never gives up; a database
@@ -65,7 +66,25 @@ func (r *Relay) listen(ctx context.Context, wake chan<- struct{}) {
 }
 
 func (r *Relay) listenOnce(ctx context.Context, wake chan<- struct{}, connected func()) error {
-	conn, err := pgx.ConnectConfig(ctx, r.pool.Config().ConnConfig)
+	heard := func() {
+		connected()
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	}
+	switch db := r.pool.(type) {
+	case listener:
+		return db.Listen(ctx, outboxChannel(r.schema), heard)
+	case *pgxpool.Pool:
+		return listen(ctx, db.Config().ConnConfig, outboxChannel(r.schema), heard)
+	}
+	return fmt.Errorf("listen: a ledger of type %T cannot", r.pool)
+}
+
+// listen keeps a connection of its own, and calls heard once after LISTEN too: what was committed just before it told nobody.
+func listen(ctx context.Context, config *pgx.ConnConfig, channel string, heard func()) error {
+	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
@@ -74,15 +93,11 @@ func (r *Relay) listenOnce(ctx context.Context, wake chan<- struct{}, connected 
 		defer cancel()
 		_ = conn.Close(closing)
 	}()
-	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{outboxChannel(r.schema)}.Sanitize()); err != nil {
+	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	connected()
 	for {
-		select { // once after LISTEN too: what was committed just before it told nobody
-		case wake <- struct{}{}:
-		default:
-		}
+		heard()
 		if _, err := conn.WaitForNotification(ctx); err != nil {
 			return fmt.Errorf("wait for a notification: %w", err)
 		}

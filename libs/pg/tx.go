@@ -9,7 +9,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"bulkhead/libs/fault"
 )
@@ -25,7 +24,7 @@ const endTimeout = 15 * time.Second
 // sake of another one (serialization failure, deadlock) it is run again, up to five times: fn must not keep what it did
 // in an earlier try. label names it, as "<service>.<step>", in errors and in the fault points label.before_commit and
 // label.after_commit. An error that wraps ErrCommitUnknown means that the transaction may have happened.
-func InTx(ctx context.Context, pool *pgxpool.Pool, label string, fn func(context.Context, pgx.Tx) error) error {
+func InTx(ctx context.Context, pool DB, label string, fn func(context.Context, pgx.Tx) error) error {
 	for try := 1; ; try++ {
 		err := tryTx(ctx, pool, label, fn)
 		if err == nil || try == txTries || !isContended(err) || ctx.Err() != nil {
@@ -42,7 +41,7 @@ func InTx(ctx context.Context, pool *pgxpool.Pool, label string, fn func(context
 	}
 }
 
-func tryTx(ctx context.Context, pool *pgxpool.Pool, label string, fn func(context.Context, pgx.Tx) error) error {
+func tryTx(ctx context.Context, pool DB, label string, fn func(context.Context, pgx.Tx) error) error {
 	tx, err := pool.BeginTx(ctx, pgx.TxOptions{})
 	if err != nil {
 		return fmt.Errorf("%s: begin: %w", label, err)

@@ -24,7 +24,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"bulkhead/libs/pg"
 	"bulkhead/services/extractor/internal/store/db"
@@ -41,12 +40,12 @@ func Migrations() pg.Migrations { return pg.Migrations{Service: Schema, FS: migr
 
 // Store runs the moves on one pool.
 type Store struct {
-	pool *pgxpool.Pool
+	pool pg.DB
 	q    *db.Queries
 }
 
 // New uses a pool that is connected as the extractor's role.
-func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool, q: db.New(pool)} }
+func New(pool pg.DB) *Store { return &Store{pool: pool, q: db.New(pool)} }
 
 // Target is what a chunk is made for: the part of a definition that stands in the chunk's row.
 type Target struct {

@@ -15,7 +15,6 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"bulkhead/libs/pg"
 	"bulkhead/services/ops/internal/store/db"
@@ -33,11 +32,11 @@ const (
 
 // Store gives ops' reads and moves. It is safe for concurrent use.
 type Store struct {
-	pool *pgxpool.Pool
+	pool pg.DB
 }
 
 // New makes a store over a pool whose role is that of ops.
-func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool} }
+func New(pool pg.DB) *Store { return &Store{pool: pool} }
 
 // Read gives the queries outside any transaction. Only reads belong there.
 func (s *Store) Read() *db.Queries { return db.New(s.pool) }

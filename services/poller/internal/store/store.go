@@ -21,7 +21,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"bulkhead/libs/pg"
 	"bulkhead/libs/record"
@@ -51,11 +50,11 @@ const (
 
 // Store reads and writes the watches. It is safe for concurrent use.
 type Store struct {
-	pool *pgxpool.Pool
+	pool pg.DB
 }
 
 // New returns a store on a pool of the service's role.
-func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool} }
+func New(pool pg.DB) *Store { return &Store{pool: pool} }
 
 // Claim is the right to move one watch, until its lease ends or somebody else takes it.
 type Claim struct {

@@ -23,7 +23,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"bulkhead/libs/pg"
 	"bulkhead/services/reconciler/internal/store/db"
@@ -57,11 +56,11 @@ const (
 
 // Store reads and writes the reconciler's tables. It is safe for concurrent use.
 type Store struct {
-	pool *pgxpool.Pool
+	pool pg.DB
 }
 
 // New returns a store on a pool of the service's role.
-func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool} }
+func New(pool pg.DB) *Store { return &Store{pool: pool} }
 
 // Claim is the right to move one work, until its lease ends or somebody else takes it.
 type Claim struct {

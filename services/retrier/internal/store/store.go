@@ -18,7 +18,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"bulkhead/libs/pg"
 	"bulkhead/libs/record"
@@ -30,11 +29,11 @@ const uniqueViolation = "23505"
 
 // Store gives the retrier's reads and moves. It is safe for concurrent use.
 type Store struct {
-	pool *pgxpool.Pool
+	pool pg.DB
 }
 
 // New makes a store over a pool whose role is the retrier's.
-func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool} }
+func New(pool pg.DB) *Store { return &Store{pool: pool} }
 
 func (s *Store) read() *db.Queries { return db.New(s.pool) }
 

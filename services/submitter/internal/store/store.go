@@ -28,7 +28,6 @@ import (
 	"bulkhead/services/submitter/internal/store/db"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 //go:embed migrations/*.sql
@@ -42,12 +41,12 @@ func Migrations() pg.Migrations { return pg.Migrations{Service: Schema, FS: file
 
 // Store reads and moves submissions.
 type Store struct {
-	pool *pgxpool.Pool
+	pool pg.DB
 	q    *db.Queries
 }
 
 // New makes a store on a pool of the submitter's role.
-func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool, q: db.New(pool)} }
+func New(pool pg.DB) *Store { return &Store{pool: pool, q: db.New(pool)} }
 
 // Upload is what was, or will be, really uploaded for a submission.
 type Upload struct {
