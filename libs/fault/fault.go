@@ -11,14 +11,24 @@
 //	name=crash@2          only the second time that the place is reached; without @ every time
 //	a=error@1;b=crash     several rules, parted by semicolons
 //
-// Names read "<service>.<step>.<before|after>_<what>", for example "submitter.close.before_call", and are constants
+// Names read "<service>.<step>.<before|after|at>_<what>", for example "submitter.close.before_call", and are constants
 // beside the code that they stand in. Hits counts how often each place was reached, so that a test can first learn all
 // places of a run and then crash at each of them.
+//
+// A process tells whoever outlives it: with BULKHEAD_FAULT_LOG=FILE it appends a line to FILE, in one write each,
+//
+//	reached <name>   when a place is reached for the first time in this process
+//	killed <name>    right before a rule of kind crash kills it
+//	held <name>      right before a rule of kind delay waits
+//
+// With puts a Handler into a context: every place that is passed under it asks the handler first. So many simulated
+// processes in one real one can each have their own faults, while rules and hits are the whole process's.
 //
 // What is left to others: deciding which places exist, and what must hold after a fault.
 package fault
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -29,6 +39,10 @@ import (
 
 // ErrInjected is wrapped by every error that a rule of kind "error" makes Point return.
 var ErrInjected = errors.New("injected fault")
+
+// Handler is asked at each place that is passed under its context, before any rule. An error is what [Point] returns; nil lets
+// the rules speak. It is called by whatever goroutine passes the place, by several at once.
+type Handler func(ctx context.Context, name string) error
 
 // kind is what a rule does.
 type kind string

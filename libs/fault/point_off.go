@@ -13,6 +13,9 @@ const Enabled = false
 // Point does nothing: this binary was built without the tag `fault`.
 func Point(context.Context, string) error { return nil }
 
+// With changes nothing: this binary was built without the tag `fault`. Who depends on its handler looks at [Enabled] first.
+func With(ctx context.Context, _ Handler) context.Context { return ctx }
+
 // Set checks the rules and, when there are any, refuses them: this binary was built without the tag `fault`.
 func Set(rules string) error {
 	parsed, err := parse(rules)

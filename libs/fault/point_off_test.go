@@ -3,6 +3,8 @@
 package fault
 
 import (
+	"context"
+	"errors"
 	"testing"
 )
 
@@ -14,6 +16,12 @@ func TestPointWithoutTheTag(t *testing.T) {
 	})
 	t.Run("accepts the absence of rules", func(t *testing.T) {
 		if err := Set(""); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Run("asks no handler", func(t *testing.T) {
+		ctx := With(t.Context(), func(context.Context, string) error { return errors.New("asked") })
+		if err := Point(ctx, "a.b"); err != nil {
 			t.Fatal(err)
 		}
 	})
