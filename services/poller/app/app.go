@@ -52,7 +52,7 @@ func New(ctx context.Context, c Config, env service.Env) (*App, error) {
 	}
 	a := &App{config: c, due: service.NewBell()}
 	a.host, err = host.Open(ctx, host.Config{
-		Name: name, DSN: c.DSN, NATSURL: c.NATSURL, Listen: c.Listen, MaxConns: maxConns, Migrations: Migrations(),
+		Name: name, DSN: c.DSN, NATSURL: c.NATSURL, Footing: c.Footing, Listen: c.Listen, MaxConns: maxConns, Migrations: Migrations(),
 	}, env)
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func New(ctx context.Context, c Config, env service.Env) (*App, error) {
 }
 
 func (a *App) newPasses() *poll.Poller {
-	clients := catalog.New(a.host.DB)
+	clients := catalog.NewOver(a.host.DB, a.config.Footing.OrgClient())
 	pace := poll.DefaultPace()
 	if a.config.ShortRetries {
 		pace = poll.ShortPace()

@@ -1,11 +1,10 @@
 package app
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
-	"bulkhead/libs/bus"
+	"bulkhead/libs/host"
 	"bulkhead/libs/record"
 )
 
@@ -30,6 +29,8 @@ type Config struct {
 	// Concurrency is how many jobs are asked after at once; default 16, below the 25 long calls at once that an org allows.
 	Concurrency int `yaml:"concurrency" env:"BULKHEAD_POLLER_CONCURRENCY" check:"positive"`
 
+	// Footing is stood on instead of what DSN and NATSURL lead to; nil = those.
+	Footing *host.Footing `yaml:"-"`
 	// Now and Random replace the clock and the jitter in tests; nil = the real ones.
 	Now    func() time.Time `yaml:"-"`
 	Random func() float64   `yaml:"-"`
@@ -49,13 +50,10 @@ func (c Config) withDefaults() (Config, error) {
 		c.Sweep = 30 * time.Second
 	}
 	c.Waits = c.Waits.Filled(c.ShortWaits)
+	if err := c.Footing.Check(c.DSN, c.NATSURL); err != nil {
+		return c, err
+	}
 	switch {
-	case c.DSN == "":
-		return c, errors.New("dsn is missing: the ledger's address, or BULKHEAD_DSN")
-	case c.NATSURL == "":
-		return c, errors.New("natsUrl is missing: the broker's address, or BULKHEAD_NATS")
-	case bus.CheckURL(c.NATSURL) != nil:
-		return c, fmt.Errorf("natsUrl: %w", bus.CheckURL(c.NATSURL))
 	case c.Sweep < 0:
 		return c, fmt.Errorf("sweep (%s) must not be negative", c.Sweep)
 	case c.Concurrency < 0:

@@ -56,7 +56,7 @@ func New(ctx context.Context, c Config, env service.Env) (*App, error) {
 	}
 	a := &App{config: c, due: service.NewBell(), decided: service.NewBell()}
 	a.host, err = host.Open(ctx, host.Config{
-		Name: name, DSN: c.DSN, NATSURL: c.NATSURL, Listen: c.Listen, MaxConns: c.poolSize(), Migrations: Migrations(),
+		Name: name, DSN: c.DSN, NATSURL: c.NATSURL, Footing: c.Footing, Listen: c.Listen, MaxConns: c.poolSize(), Migrations: Migrations(),
 	}, env)
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func New(ctx context.Context, c Config, env service.Env) (*App, error) {
 }
 
 func (a *App) newPasses() *reconcile.Reconciler {
-	clients := catalog.New(a.host.DB)
+	clients := catalog.NewOver(a.host.DB, a.config.Footing.OrgClient())
 	config := reconcile.Config{
 		Store: store.New(a.host.DB), Streams: streams{a.host.Bus},
 		Org:   func(ctx context.Context, org string) (reconcile.Org, error) { return clients.Client(ctx, org) },

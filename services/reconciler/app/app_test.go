@@ -61,7 +61,7 @@ func (s *stage) exec(sql string, args ...any) {
 
 func (s *stage) flow() {
 	s.t.Helper()
-	if err := bus.EnsureFlow(s.t.Context(), s.conn.JS, bus.Limits{}); err != nil {
+	if err := bus.EnsureFlow(s.t.Context(), s.conn, bus.Limits{}); err != nil {
 		s.t.Fatal(err)
 	}
 }

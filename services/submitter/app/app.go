@@ -64,7 +64,7 @@ func New(ctx context.Context, cfg Config, env service.Env) (*App, error) {
 		return nil, fmt.Errorf("submitter configuration: %w", err)
 	}
 	h, err := host.Open(ctx, host.Config{
-		Name: Name, DSN: cfg.DSN, NATSURL: cfg.NATSURL, Listen: cfg.Listen, MaxConns: int32(cfg.Workers + spareConns),
+		Name: Name, DSN: cfg.DSN, NATSURL: cfg.NATSURL, Footing: cfg.Footing, Listen: cfg.Listen, MaxConns: int32(cfg.Workers + spareConns),
 		Migrations: Migrations(), StopTimeout: cfg.StopTimeout,
 	}, env)
 	if err != nil {
@@ -80,7 +80,7 @@ func (a *App) assemble() {
 	a.ledger = ledger
 	a.alarm = service.NewAlarm(a.bell)
 	a.host.OnStop("alarm", func(context.Context) error { a.alarm.Stop(); return nil })
-	orgs := catalog.New(a.host.DB)
+	orgs := catalog.NewOver(a.host.DB, a.cfg.Footing.OrgClient())
 	backoff, gateWait := submit.DefaultBackoff, claimEvery
 	if a.cfg.ShortRetries {
 		backoff, gateWait = submit.ShortBackoff, claimEveryShort

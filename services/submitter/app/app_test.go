@@ -42,7 +42,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	if err := bus.EnsureFlow(t.Context(), conn.JS, bus.Limits{}); err != nil {
+	if err := bus.EnsureFlow(t.Context(), conn, bus.Limits{}); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv(secretEnv, sim.Secret)
@@ -247,7 +247,7 @@ func TestFlowMayBeDeletedInTheMiddle(t *testing.T) {
 	}
 	// Without FLOW job_bound cannot be acknowledged, so nothing is closed.
 	w.sim.AwaitCall(0, simtest.Upload, true)
-	if err := bus.EnsureFlow(t.Context(), w.conn.JS, bus.Limits{}); err != nil {
+	if err := bus.EnsureFlow(t.Context(), w.conn, bus.Limits{}); err != nil {
 		t.Fatal(err)
 	}
 	w.awaitSubmitted(second)

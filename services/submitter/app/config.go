@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"bulkhead/libs/bus"
+	"bulkhead/libs/host"
 	"bulkhead/libs/record"
 )
 
@@ -31,6 +31,9 @@ type Config struct {
 	Listen string `yaml:"listen" env:"BULKHEAD_LISTEN"`
 	// StopTimeout bounds handing back what is in hand, flushing the outbox and closing. Default 10 s.
 	StopTimeout time.Duration `yaml:"stopTimeout" env:"BULKHEAD_STOP_TIMEOUT" check:"positive"`
+
+	// Footing is stood on instead of what DSN and NATSURL lead to; nil = those.
+	Footing *host.Footing `yaml:"-"`
 }
 
 // DefaultConfig returns the defaults, for real orgs.
@@ -47,13 +50,8 @@ const (
 // Check refuses a configuration that cannot work, with everything that is wrong with it.
 func (c Config) Check() error {
 	var errs []error
-	if c.DSN == "" {
-		errs = append(errs, errors.New("dsn is missing: the ledger's address, or BULKHEAD_DSN"))
-	}
-	if c.NATSURL == "" {
-		errs = append(errs, errors.New("natsUrl is missing: the broker's address, or BULKHEAD_NATS"))
-	} else if err := bus.CheckURL(c.NATSURL); err != nil {
-		errs = append(errs, fmt.Errorf("natsUrl: %w", err))
+	if err := c.Footing.Check(c.DSN, c.NATSURL); err != nil {
+		errs = append(errs, err)
 	}
 	if err := c.waits().Check(); err != nil {
 		errs = append(errs, err)

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/pg"
@@ -25,7 +24,7 @@ import (
 // bundle is a poller on a database of its own, with a clock that the test moves.
 type bundle struct {
 	t      testing.TB
-	admin  *pgxpool.Pool
+	admin  pg.DB
 	store  *store.Store
 	now    time.Time
 	config poll.Config
@@ -33,7 +32,7 @@ type bundle struct {
 
 func setup(t testing.TB) *bundle {
 	t.Helper()
-	db := testkit.Database(t)
+	db := testkit.NewLedger(t)
 	b := &bundle{t: t, admin: db.AdminPool(t), store: store.New(db.Pool(t, "poller")), now: time.Now().UTC().Truncate(time.Millisecond)}
 	b.config = poll.Config{
 		Owner: "one", Now: func() time.Time { return b.now }, Random: func() float64 { return 0.5 }, Logger: testkit.Logger(t),

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"bulkhead/libs/fault/planted"
 	"bulkhead/libs/record"
 )
 
@@ -42,7 +43,7 @@ func (o *Outcome) ID(row int) string {
 // reading is over.
 func (r *Reading) Finish(job Job) *Outcome {
 	rest := record.OutcomeMissing
-	if r.processedNothing(job) {
+	if r.processedNothing(job) || planted.On(planted.EndOfFileTakenAsComplete) && job.HasFiles() {
 		rest = record.OutcomeUnprocessed
 	}
 	o := &Outcome{States: r.states, IDs: r.ids, Failures: r.failures}
@@ -66,6 +67,9 @@ func (r *Reading) Finish(job Job) *Outcome {
 	o.Missing, o.Superseded = r.count(record.OutcomeMissing), r.count(record.OutcomeSuperseded)
 	if r.content != nil && o.Missing > 0 {
 		o.Doubt = r.doubt(job)
+	}
+	if planted.On(planted.ResendOfTheWholeChunk) {
+		o.sendAllAgain(job)
 	}
 	return o
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"bulkhead/libs/fault/planted"
 	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
 	"bulkhead/libs/salesforce"
@@ -142,6 +143,9 @@ func (r *Reading) unprocessed(key string) {
 // can be believed.
 func (r *Reading) place(key string) (int, bool) {
 	at, ok := r.index.keys[key]
+	if planted.On(planted.MatchingByPosition) {
+		at, ok = r.position()
+	}
 	if !ok {
 		r.foreign++
 		return 0, false

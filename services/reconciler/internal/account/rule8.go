@@ -3,6 +3,7 @@ package account
 import (
 	"time"
 
+	"bulkhead/libs/fault/planted"
 	"bulkhead/libs/record"
 	"bulkhead/libs/salesforce"
 )
@@ -31,7 +32,12 @@ type Job struct {
 }
 
 // HasFiles says whether the job has result files to read.
-func (j Job) HasFiles() bool { return j.State != JobGone && j.State != JobNothingSent }
+func (j Job) HasFiles() bool {
+	if planted.On(planted.ResultsOfAbortedJobsIgnored) && j.State == salesforce.StateAborted {
+		return false
+	}
+	return j.State != JobGone && j.State != JobNothingSent
+}
 
 // countersHold says whether the files can be held against the counters: only a complete job's, if it gave any.
 func (j Job) countersHold() bool {
@@ -46,8 +52,10 @@ func (j Job) processedNothing() bool {
 	switch j.State {
 	case JobNothingSent:
 		return true
+	case JobGone:
+		return planted.On(planted.SendAgainOn404)
 	case salesforce.StateAborted:
-		return j.CloseRefused
+		return j.CloseRefused || planted.On(planted.ResultsOfAbortedJobsIgnored)
 	case salesforce.StateFailed:
 		return salesforce.ParseJobFault(j.ErrorMessage).RefusedWhole()
 	}
@@ -104,7 +112,8 @@ type Verdict struct {
 	Reason string
 }
 
-// Decide is rule 8: whether a read of the result files is enough to decide the chunk.
+// Decide is rule 8: whether a read of the result files is enough to decide the chunk. now is when the read began, past tells of the ends of those
+// before: the files of two reads are at least as far apart as that.
 func Decide(job Job, read Read, past Past, waits record.Waits, now time.Time) Verdict {
 	reads := past.Reads + 1
 	first := past.FirstReadAt
@@ -122,6 +131,9 @@ func Decide(job Job, read Read, past Past, waits record.Waits, now time.Time) Ve
 		return Verdict{Step: StepAgain, At: now.Add(waits.Settle), Reason: read.Contradiction}
 	}
 
+	if planted.On(planted.EndOfFileTakenAsComplete) {
+		return Verdict{Step: StepSettle, Reason: "the files have ended"}
+	}
 	whole := read.Unclear == 0 && (read.accounted() == read.Sent || job.processedNothing() && read.Landed+read.Failed == 0)
 	absent := "rows are in none of the files"
 	if read.Unclear > 0 {

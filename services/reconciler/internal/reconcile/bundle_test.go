@@ -12,12 +12,12 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/record"
 	"bulkhead/libs/rowfile"
 	"bulkhead/libs/salesforce"
+	"bulkhead/libs/pg"
 	"bulkhead/libs/testkit"
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 	"bulkhead/services/orgsim/simtest"
@@ -63,7 +63,7 @@ func accountRows(prefix string, n int) []row {
 // bundle is a reconciler with everything around it that it reads: ledger, broker, org, and a clock that the test moves.
 type bundle struct {
 	t       testing.TB
-	admin   *pgxpool.Pool
+	admin   pg.DB
 	store   *store.Store
 	natsURL string
 	conn    *bus.Conn
@@ -102,7 +102,7 @@ func (f form) again() form {
 
 func setup(t testing.TB) *bundle {
 	t.Helper()
-	db := testkit.Database(t)
+	db := testkit.NewLedger(t)
 	b := &bundle{
 		t: t, admin: db.AdminPool(t), store: store.New(db.Pool(t, "reconciler")), natsURL: testkit.NATS(t).URL(), sim: simtest.Start(t),
 		now: time.Now().UTC().Truncate(time.Millisecond), waits: record.DefaultWaits(), form: upserts,
@@ -120,7 +120,7 @@ func setup(t testing.TB) *bundle {
 // makeRecords makes the stream of the pipeline, and has the extractor read it.
 func (b *bundle) makeRecords() {
 	b.t.Helper()
-	if err := bus.EnsureRecords(b.t.Context(), b.conn.JS, pipelineName, bus.Limits{}); err != nil {
+	if err := bus.EnsureRecords(b.t.Context(), b.conn, pipelineName, bus.Limits{}); err != nil {
 		b.t.Fatal(err)
 	}
 	info, err := bus.Info(b.t.Context(), b.conn, bus.RecordsStream(pipelineName))
@@ -568,7 +568,7 @@ func (b *bundle) rowFault(text string, keys ...string) string {
 // remake makes the stream of the pipeline again, with other messages under the same numbers.
 func (b *bundle) remake() {
 	b.t.Helper()
-	if err := bus.EnsureRecords(b.t.Context(), b.conn.JS, pipelineName, bus.Limits{}); err != nil {
+	if err := bus.EnsureRecords(b.t.Context(), b.conn, pipelineName, bus.Limits{}); err != nil {
 		b.t.Fatal(err)
 	}
 	for range 10 {

@@ -351,7 +351,7 @@ func TestRepublish(t *testing.T) {
 		if n := all(); n != 0 {
 			t.Fatalf("%d letters without a stream", n)
 		}
-		if err := bus.EnsureDLQ(ctx, b.conn.JS, bus.Limits{}); err != nil {
+		if err := bus.EnsureDLQ(ctx, b.conn, bus.Limits{}); err != nil {
 			t.Fatal(err)
 		}
 		if n := all(); n != 0 {
@@ -376,7 +376,7 @@ func TestRepublish(t *testing.T) {
 		if err := b.conn.JS.DeleteStream(ctx, bus.StreamDLQ); err != nil {
 			t.Fatal(err)
 		}
-		if err := bus.EnsureDLQ(ctx, b.conn.JS, bus.Limits{}); err != nil {
+		if err := bus.EnsureDLQ(ctx, b.conn, bus.Limits{}); err != nil {
 			t.Fatal(err)
 		}
 		if n := all(); n != 450 {

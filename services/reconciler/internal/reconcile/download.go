@@ -15,6 +15,7 @@ import (
 // Fault points around the download of one result file.
 const (
 	pointBeforeFile = "reconciler.read.before_call"
+	pointHalfFile   = "reconciler.read.at_half"
 	pointAfterFile  = "reconciler.read.after_call"
 )
 
@@ -64,6 +65,11 @@ func (r *Reconciler) file(ctx context.Context, org Org, log *slog.Logger, jobID 
 		}
 		if err := rows.Take(row); err != nil {
 			return err
+		}
+		if results.Rows() == (int64(c.Rows)+1)/2 {
+			if err := fault.Point(ctx, pointHalfFile); err != nil {
+				return err
+			}
 		}
 		if results.Rows() > int64(c.Rows)+maxSurplus {
 			break

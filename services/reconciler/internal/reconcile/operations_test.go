@@ -498,7 +498,7 @@ func TestInsertsByContent(t *testing.T) {
 		b.exec(`DELETE FROM reconciler.outbox`)
 		b.exec(`INSERT INTO ops.letters (letter_id, pipeline, revision, run, key, key_hash, generation, entity, class, code, message, fields, stage, fingerprint, dead_at, state)
 			VALUES ($1, 'accounts', 3, '', 'k', $1, 0, '', 'unresolved', '', '', '{}', 'reconcile', '', now(), 'landed')`, uuid.MustParse(letters[0].ID))
-		if err := bus.EnsureDLQ(t.Context(), b.conn.JS, bus.Limits{}); err != nil {
+		if err := bus.EnsureDLQ(t.Context(), b.conn, bus.Limits{}); err != nil {
 			t.Fatal(err)
 		}
 		if n, err := r.Republish(t.Context()); n != 2 || err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"bulkhead/libs/bus"
+	"bulkhead/libs/fault/planted"
 	"bulkhead/libs/pg"
 	"bulkhead/libs/record"
 	"bulkhead/libs/salesforce"
@@ -211,6 +212,8 @@ func (r *Reconciler) settleOrWait(ctx context.Context, t *task) error {
 	if org.Classes().Own() > 0 {
 		t.log = t.log.With("classes", org.Classes().Version()) // by whose rules the refused rows were classed
 	}
+	// What the files say is as old as the beginning of the read, which may take an hour: a row may have shown up since.
+	began := r.cfg.Now()
 	reading, err := r.download(ctx, org, t.log, t.work.JobID, t.job, c, x)
 	if err != nil {
 		if salesforce.IsNotFound(err) {
@@ -246,11 +249,17 @@ func (r *Reconciler) settleOrWait(ctx context.Context, t *task) error {
 	}
 	now := r.cfg.Now()
 	summary := reading.Summary()
-	verdict := account.Decide(t.job, summary, past, r.cfg.Waits, now)
+	verdict := account.Decide(t.job, summary, past, r.cfg.Waits, began)
+	verdict.At = verdict.At.Add(now.Sub(began)) // of no meaning where nothing is read again
 	switch verdict.Step {
 	case account.StepQuarantine:
 		return r.quarantine(ctx, t, "FOREIGN_ROWS", verdict.Reason)
 	case account.StepAgain:
+		if planted.On(planted.DeadLetterBeforeCommit) {
+			if err := r.publishEarly(ctx, t, c, reading); err != nil {
+				return err
+			}
+		}
 		if past.Reads == 0 {
 			past.FirstReadAt = now
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"bulkhead/libs/fault/planted"
 	"bulkhead/libs/pg"
 	"bulkhead/libs/record"
 	"bulkhead/services/reconciler/internal/store/db"
@@ -26,7 +27,7 @@ func (s *Store) Republish(ctx context.Context, incarnation time.Time, limit int,
 		looked = 0
 		q := db.New(tx)
 		at, err := q.DLQ(ctx)
-		if errors.Is(err, pgx.ErrNoRows) || err == nil && !at.Incarnation.Equal(incarnation) {
+		if errors.Is(err, pgx.ErrNoRows) || err == nil && !at.Incarnation.Equal(incarnation) && !planted.On(planted.CheckpointWithoutIncarnation) {
 			// Zero rows: another instance saw the new stream first. Either way the row is read again.
 			if _, err := q.BeginDLQ(ctx, incarnation); err != nil {
 				return err

@@ -7,9 +7,16 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"bulkhead/libs/fault"
 	"bulkhead/libs/pg"
 	"bulkhead/libs/record"
 	"bulkhead/services/reconciler/internal/store/db"
+)
+
+// Fault points inside the transaction that ends a chunk: behind its fence, and behind each batch of failures.
+const (
+	pointFenced = "reconciler.settle.after_fence"
+	pointBatch  = "reconciler.settle.after_batch"
 )
 
 // Pause stops a pipeline until a person lifts it.
@@ -58,6 +65,9 @@ func (s *Store) Reconcile(ctx context.Context, n Settlement) ([]Pause, error) {
 		})); err != nil {
 			return err
 		}
+		if err := fault.Point(ctx, pointFenced); err != nil {
+			return err
+		}
 		if err := q.InsertOutcome(ctx, n.Outcome); err != nil {
 			return err
 		}
@@ -68,7 +78,10 @@ func (s *Store) Reconcile(ctx context.Context, n Settlement) ([]Pause, error) {
 			if _, err := q.InsertFailures(ctx, b.Failures); err != nil {
 				return err
 			}
-			return pg.Enqueue(ctx, tx, Schema, b.Letters...)
+			if err := pg.Enqueue(ctx, tx, Schema, b.Letters...); err != nil {
+				return err
+			}
+			return fault.Point(ctx, pointBatch)
 		})
 		if err != nil {
 			return err

@@ -133,6 +133,9 @@ func addChecked(ctx context.Context, q *db.Queries, w *Work, c Checked) error {
 func (s *Store) SaveCreated(ctx context.Context, w *Work, jobID string, age time.Duration) error {
 	return pg.InTx(ctx, s.pool, "submitter.save_created", func(ctx context.Context, tx pgx.Tx) error {
 		q := s.q.WithTx(tx)
+		if err := unbind(ctx, tx, w); err != nil {
+			return err
+		}
 		err := one(q.SaveCreated(ctx, db.SaveCreatedParams{JobID: jobID, AgeSeconds: age.Seconds(), Chunk: w.Chunk, Epoch: w.Epoch}))
 		if err != nil {
 			return err

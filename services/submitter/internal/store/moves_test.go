@@ -13,13 +13,12 @@ import (
 	"bulkhead/services/submitter/internal/store"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 var stages = []string{"claimed", "created", "bound", "sent", "submitted", "reconciled", "nothing_sent"}
 
 // put makes a submission in a stage, with an epoch of 7 and a job.
-func put(t *testing.T, admin *pgxpool.Pool, stage string) store.Work {
+func put(t *testing.T, admin pg.DB, stage string) store.Work {
 	t.Helper()
 	w := store.Work{Chunk: uuid.New(), Pipeline: "p", Kind: "resend", Org: "o", Space: "s", Lane: int(uuid.New().ID() >> 2), SealNo: 1, Epoch: 7, JobID: uuid.NewString()}
 	ended := stage == "reconciled" || stage == "nothing_sent"
@@ -40,7 +39,7 @@ func put(t *testing.T, admin *pgxpool.Pool, stage string) store.Work {
 
 // Every move from every stage, as its owner and as a stale one: what is not legal hits no row.
 func TestEachMoveIsLegalFromItsStagesAndForItsOwnerOnly(t *testing.T) {
-	database := testkit.Database(t)
+	database := testkit.NewLedger(t)
 	admin, s := database.AdminPool(t), store.New(database.Pool(t, "submitter"))
 	message := record.Message{Subject: "flow.p.x", Body: []byte{1}}
 	moves := []struct {

@@ -110,7 +110,7 @@ func (t *turn) upload(ctx context.Context, jobID string) (Event[string], error) 
 	e, err := call(ctx, t, pointBeforeUpload, pointAfterUpload, func(org Org) (struct{}, error) {
 		return none, org.Upload(ctx, jobID, want.Bytes, func() (io.ReadCloser, error) {
 			body := t.body.open(ctx)
-			m = newMeter(body)
+			m = newMeter(withPoints(ctx, body, want.Bytes))
 			return meteredBody{m, body}, nil
 		})
 	}, func(_ struct{}, err error) Event[string] {

@@ -10,6 +10,9 @@ const (
 	pointBeforeCreate   = "submitter.create.before_call"
 	pointAfterCreate    = "submitter.create.after_call"
 	pointBeforeUpload   = "submitter.upload.before_call"
+	pointUpload25       = "submitter.upload.at_25_percent"
+	pointUpload50       = "submitter.upload.at_50_percent"
+	pointUpload99       = "submitter.upload.at_99_percent"
 	pointAfterUpload    = "submitter.upload.after_call"
 	pointBeforeAnnounce = "submitter.announce.before_publish"
 	pointAfterAnnounce  = "submitter.announce.after_publish"
@@ -19,4 +22,6 @@ const (
 	pointAfterLook      = "submitter.look.after_call"
 	pointBeforeAbort    = "submitter.abort.before_call"
 	pointAfterAbort     = "submitter.abort.after_call"
+	pointBeforeOrphan   = "submitter.orphan.before_abort"
+	pointAfterOrphan    = "submitter.orphan.after_abort"
 )

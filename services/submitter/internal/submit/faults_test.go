@@ -3,13 +3,16 @@
 package submit
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"bulkhead/libs/fault"
 	"bulkhead/libs/record"
+	"bulkhead/libs/salesforce"
 	"bulkhead/services/orgsim/simtest"
 )
 
@@ -86,7 +89,7 @@ func TestAFaultAtEachNamedPlaceIsFinishedByTheNextClaim(t *testing.T) {
 	}
 	slices.Sort(names)
 	for _, want := range []string{
-		pointClaimed, pointBeforeResolve, pointAfterResolve, pointBeforeCreate, pointAfterCreate, pointBeforeUpload, pointAfterUpload, pointBeforeAnnounce, pointAfterAnnounce,
+		pointClaimed, pointBeforeResolve, pointAfterResolve, pointBeforeCreate, pointAfterCreate, pointBeforeUpload, pointUpload25, pointUpload50, pointUpload99, pointAfterUpload, pointBeforeAnnounce, pointAfterAnnounce,
 		pointBeforeClose, pointAfterClose, pointBeforeLook, pointAfterLook, pointBeforeAbort, pointAfterAbort,
 		"submitter.take_lane.before_commit", "submitter.save_checked.after_commit", "submitter.save_created.before_commit", "submitter.save_uploaded.before_commit",
 		"submitter.bind.after_commit", "submitter.save_refused.before_commit", "submitter.save_submitted.after_commit", "submitter.end.before_commit",
@@ -123,6 +126,42 @@ func TestAFaultAtEachNamedPlaceIsFinishedByTheNextClaim(t *testing.T) {
 					if closed > 1 {
 						t.Errorf("%s: %d jobs of one chunk were closed", kind, closed)
 					}
+				}
+			}
+		})
+	}
+}
+
+// An orphan that could not be aborted, or not be noted as aborted, is found by the next look.
+func TestFaultsWhileOrphansAreAborted(t *testing.T) {
+	for _, point := range []string{pointBeforeOrphan, pointAfterOrphan} {
+		t.Run("a failure at "+point+" leaves the orphan to the next look", func(t *testing.T) {
+			b := newBench(t)
+			b.reports = false
+			b.refuse = errNoBroker
+			bound := b.seal(record.ChunkFresh, 0, accountRows("a", 3)...)
+			b.note(bound)
+			b.turns(NewRunner(b.config), 3) // the org is known now
+			left, err := b.client.CreateJob(t.Context(), salesforce.JobSpec{Object: "Account", Operation: "upsert", ExternalIDField: "External_Id__c"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := fault.Set(point + "=error@1"); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = fault.Set("") })
+			old := b.config
+			old.Now = func() time.Time { return time.Now().Add(3 * time.Hour) }
+			r := NewRunner(old)
+			if _, err := r.Orphans(t.Context()); !errors.Is(err, fault.ErrInjected) {
+				t.Fatalf("error %v", err)
+			}
+			if _, err := r.Orphans(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for _, j := range b.sim.Jobs() {
+				if want := map[bool]string{true: "Aborted", false: "Open"}[j.ID == left.ID]; string(j.State) != want {
+					t.Errorf("job %s is %s, want %s", j.ID, j.State, want)
 				}
 			}
 		})

@@ -104,11 +104,22 @@ func (r *Runner) orphansOf(ctx context.Context, name string) (int, error) {
 	return r.abortOrphans(ctx, org, name, orphans)
 }
 
+// abortOrphan aborts one job. That it is gone meanwhile is as good.
+func abortOrphan(ctx context.Context, org Org, id string) error {
+	if err := at(ctx, pointBeforeOrphan); err != nil {
+		return err
+	}
+	if _, err := org.AbortJob(ctx, id); err != nil && !salesforce.IsNotFound(err) {
+		return err
+	}
+	return at(ctx, pointAfterOrphan)
+}
+
 func (r *Runner) abortOrphans(ctx context.Context, org Org, name string, orphans []string) (int, error) {
 	var errs []error
 	left := len(orphans)
 	for _, id := range orphans {
-		if _, err := org.AbortJob(ctx, id); err != nil && !salesforce.IsNotFound(err) {
+		if err := abortOrphan(ctx, org, id); err != nil {
 			errs = append(errs, fmt.Errorf("job %s: %w", id, err))
 			continue
 		}

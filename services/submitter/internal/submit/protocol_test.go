@@ -1,37 +1,23 @@
 package submit
 
 import (
-	"runtime/debug"
 	"testing"
-)
 
-// raceBuild says whether the race detector is compiled in: it makes the exploration, which has one goroutine, tenfold slower and finds
-// nothing in it.
-func raceBuild() bool {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return false
-	}
-	for _, s := range info.Settings {
-		if s.Key == "-race" {
-			return s.Value == "true"
-		}
-	}
-	return false
-}
+	"bulkhead/libs/explore"
+)
 
 func TestTheProtocolSendsOnceLosesNothingAndNeverSticks(t *testing.T) {
 	b, least := budget{crashes: 2, losses: 2, takeovers: 2, wrongs: 2, refusals: 1, others: 1, moves: 1, handed: 1}, 1_000_000
-	if raceBuild() {
+	if explore.Race() {
 		b, least = budget{1, 1, 1, 1, 1, 1, 1, 1}, 100_000
 		t.Log("race build: smaller bounds, the full ones are explored without the race detector")
 	}
-	f := explore(b, rules{}, false, 20_000_000)
+	f := exploreChunk(b, rules{}, "", 20_000_000)
 	t.Logf("%+v: %v", b, f)
-	if f.exhausted || f.states < least {
-		t.Errorf("explored %d states, want all and at least %d", f.states, least)
+	if f.Unfinished || f.States < least {
+		t.Errorf("explored %d states, want all and at least %d", f.States, least)
 	}
-	if f.harm() != 0 || f.stuck != 0 {
+	if len(f.Harms) != 0 || f.Stuck != 0 {
 		t.Errorf("found %v, want no harm and nothing stuck", f)
 	}
 	for a := TakeLane; a < Park; a++ {
@@ -108,9 +94,13 @@ func TestEachSafeguardIsNeeded(t *testing.T) {
 					tt.r.only = uint8(h)
 				}
 			}
-			f := explore(tt.b, tt.r, tt.finds != stuck, 5_000_000)
+			stopAt := tt.finds
+			if stopAt == stuck {
+				stopAt = ""
+			}
+			f := exploreChunk(tt.b, tt.r, stopAt, 5_000_000)
 			t.Log(f)
-			if tt.finds == stuck && f.stuck > 0 || tt.finds != stuck && f.harms[tt.r.only] > 0 {
+			if tt.finds == stuck && f.Stuck > 0 || f.Harms[tt.finds] > 0 {
 				return
 			}
 			t.Errorf("found %v, want %q: either the safeguard is not needed or the model is blind", f, tt.finds)

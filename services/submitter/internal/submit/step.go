@@ -1,5 +1,7 @@
 package submit
 
+import "bulkhead/libs/fault/planted"
+
 // Action is what a worker does next for the one submission that it has claimed.
 type Action uint8
 
@@ -163,16 +165,26 @@ func Step[J comparable](s State[J], e Event[J]) State[J] {
 	case Create:
 		switch e.Kind {
 		case Done:
+			if planted.On(planted.JobIDStoredAfterClose) {
+				return State[J]{Do: Upload, Job: e.Job}
+			}
 			return State[J]{Do: SaveCreated, Job: e.Job}
 		case Unsure, Refused:
 			// A job that was made all the same is an orphan, and harmless; looking for it would be a guess.
 			return park(s)
 		}
 	case SaveCreated:
+		if planted.On(planted.JobIDStoredAfterClose) {
+			return onDone(s, e, SaveUploaded)
+		}
 		return onDone(s, e, Upload)
 	case Upload:
 		switch e.Kind {
 		case Done:
+			if planted.On(planted.JobIDStoredAfterClose) {
+				s.Do = Close
+				return s
+			}
 			s.Do = SaveUploaded
 			return s
 		case Unsure, Refused:
@@ -198,6 +210,9 @@ func Step[J comparable](s State[J], e Event[J]) State[J] {
 		case Done:
 			s.Announced = true
 			s.Do = Close
+			if planted.On(planted.JobIDStoredAfterClose) && s.CloseTried {
+				s.Do = SaveSubmitted
+			}
 			return s
 		case Unsure:
 			return park(s)
@@ -206,9 +221,11 @@ func Step[J comparable](s State[J], e Event[J]) State[J] {
 		s.CloseTried = true
 		switch e.Kind {
 		case Done:
-			s.Do = SaveSubmitted
-			return s
+			return handOver(s)
 		case Unsure:
+			if planted.On(planted.NewJobAfterLostClose) {
+				return State[J]{Do: Create}
+			}
 			s.Do = Look
 			return s
 		case Refused:
@@ -226,6 +243,9 @@ func Step[J comparable](s State[J], e Event[J]) State[J] {
 		s.AbortTried = true
 		switch e.Kind {
 		case Done:
+			if planted.On(planted.TakeoverAborts) && !s.Refused {
+				return State[J]{Do: Create}
+			}
 			s.Do = SaveSubmitted
 			return s
 		case Unsure, Refused:
@@ -244,13 +264,22 @@ func resume[J comparable](stored Stored[J]) State[J] {
 		if stored.Straight || stored.Checked {
 			return State[J]{Do: Create}
 		}
+		if planted.On(planted.StaleCheckOutsideTheLane) {
+			return State[J]{Do: Check}
+		}
 		return State[J]{Do: TakeLane}
 	case StageCreated:
 		if stored.Uploaded {
 			return State[J]{Do: Bind, Job: stored.Job}
 		}
+		if planted.On(planted.UploadTwice) {
+			return State[J]{Do: Upload, Job: stored.Job}
+		}
 		return State[J]{Do: Create}
 	case StageBound:
+		if planted.On(planted.TakeoverAborts) && !stored.Refused {
+			return State[J]{Do: Abort, Job: stored.Job}
+		}
 		return State[J]{Do: Look, Job: stored.Job, Refused: stored.Refused, RefusedSaved: stored.Refused}
 	}
 	return stop[J]()
@@ -260,9 +289,11 @@ func resume[J comparable](stored Stored[J]) State[J] {
 func afterLook[J comparable](s State[J], e Event[J]) State[J] {
 	switch e.Kind {
 	case SeenPast, SeenNothing:
+		if planted.On(planted.SendAgainOn404) && e.Kind == SeenNothing {
+			return State[J]{Do: Create}
+		}
 		// Not found proves nothing yet: the poller confirms it, and the rows are never sent again because of one 404.
-		s.Do = SaveSubmitted
-		return s
+		return handOver(s)
 	case SeenOpen:
 		switch {
 		case s.Refused && !s.RefusedSaved:
@@ -281,6 +312,15 @@ func afterLook[J comparable](s State[J], e Event[J]) State[J] {
 		return park(s)
 	}
 	return stop[J]()
+}
+
+// handOver is what follows when the job is past Open.
+func handOver[J comparable](s State[J]) State[J] {
+	s.Do = SaveSubmitted
+	if planted.On(planted.JobIDStoredAfterClose) && s.CloseTried && !s.Announced {
+		s.Do = SaveCreated
+	}
+	return s
 }
 
 func onDone[J comparable](s State[J], e Event[J], next Action) State[J] {

@@ -3,6 +3,7 @@ package submit
 import (
 	"slices"
 
+	"bulkhead/libs/fault/planted"
 	"bulkhead/libs/record"
 	"bulkhead/services/submitter/internal/store"
 )
@@ -75,7 +76,7 @@ func Supersede(own []Said, later []Later, key int) Verdict {
 			overwritten = overwritten.Or(said)
 		}
 	}
-	if found && covered.Covers(without(named, key)) {
+	if found && (covered.Covers(without(named, key)) || planted.On(planted.SupersedeWithoutFields)) {
 		return Verdict{Drop: true, Successor: successor}
 	}
 	return Verdict{Reduce: trim(without(overwritten.And(named), key))}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"bulkhead/libs/explore"
 	"bulkhead/libs/record"
 	"bulkhead/services/orgsim/simtest"
 
@@ -108,7 +109,7 @@ func places(t *testing.T, kind string) int {
 // stride is 1, or 3 in race builds, where each place takes several times as long and the plain build tries them all.
 func stride(t *testing.T) int {
 	t.Helper()
-	if raceBuild() {
+	if explore.Race() {
 		return 3
 	}
 	return 1
