@@ -31,10 +31,24 @@ type ConnectOptions struct {
 	Options []nats.Option
 }
 
-// Conn is a connection with its JetStream context. It reconnects for ever; what is in flight when it breaks fails.
+// Conn is a broker that can be talked to. Over a connection it reconnects for ever; what is in flight when it breaks fails.
 type Conn struct {
+	Broker Broker
+	// NC and JS are the connection and its JetStream context, for who publishes by himself; nil over another broker, see [Over].
 	NC *nats.Conn
 	JS jetstream.JetStream
+}
+
+// Over makes a Conn of a broker that is there already.
+func Over(b Broker) *Conn { return &Conn{Broker: b} }
+
+// On makes a Conn of a connection that is there already. Its Close closes that.
+func On(nc *nats.Conn) (*Conn, error) {
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(RequestTimeout))
+	if err != nil {
+		return nil, fmt.Errorf("open JetStream: %w", err)
+	}
+	return &Conn{Broker: &natsBroker{nc: nc, js: js}, NC: nc, JS: js}, nil
 }
 
 // Connect connects to the broker at url, or fails within five seconds. Once connected it never gives up.
@@ -73,25 +87,22 @@ func Connect(url string, o ConnectOptions) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
-	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(RequestTimeout))
+	conn, err := On(nc)
 	if err != nil {
 		nc.Close()
-		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
-	return &Conn{NC: nc, JS: js}, nil
+	return conn, err
 }
 
 // Close flushes what is on its way out and closes. It does not wait for a broker that is away.
 func (c *Conn) Close() {
-	if c == nil || c.NC == nil {
-		return
+	if c != nil && c.Broker != nil {
+		c.Broker.Close()
 	}
-	if c.NC.IsConnected() {
-		// A flush that fails changes nothing: whatever was not acknowledged is published again.
-		_ = c.NC.FlushTimeout(time.Second)
-	}
-	c.NC.Close()
 }
+
+// Connected says whether the broker can be reached, as far as is known.
+func (c *Conn) Connected() bool { return c.Broker.Connected() }
 
 // bounded gives a context that ends by [RequestTimeout] at the latest.
 func bounded(ctx context.Context) (context.Context, context.CancelFunc) {

@@ -11,6 +11,7 @@
 //   - A message in, whatever its bytes, makes nothing panic: [DecodeFrame] answers with records or with one refusal. However small it is packed, it
 //     takes the memory of one frame.
 //   - Every call ends by its context or by [RequestTimeout].
+//   - All of it works over any [Broker]: NATS is one, and the contract tests here run over another one in memory too (package courier).
 //
 // What it leaves to others: what facts mean (the services), what a record means (package pipeline), where progress is stored
 // (the reader's owner). Only ops calls [EnsureFlow], [EnsureDLQ] and [EnsureRecords].

@@ -1,15 +1,12 @@
 package bus_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"bulkhead/libs/bus"
-	"bulkhead/libs/local"
 	"bulkhead/libs/testkit"
 )
 
@@ -24,21 +21,6 @@ func connect(t *testing.T, url string) *bus.Conn {
 	}
 	t.Cleanup(conn.Close)
 	return conn
-}
-
-// broker gives a connection to an embedded server that is gone after the test.
-func broker(t *testing.T) *bus.Conn {
-	t.Helper()
-	server, err := local.StartNATS(t.Context(), local.NATSOptions{SyncAlways: true, Logger: testkit.Logger(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
-		}
-	})
-	return connect(t, server.URL())
 }
 
 func must(t testing.TB, err error) {
@@ -65,7 +47,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 
 func records(t *testing.T, conn *bus.Conn, pipeline string) {
 	t.Helper()
-	must(t, bus.EnsureRecords(t.Context(), conn.JS, pipeline, limits))
+	must(t, bus.EnsureRecords(t.Context(), conn, pipeline, limits))
 }
 
 func publish(t *testing.T, conn *bus.Conn, pipeline string, bodies ...string) {
@@ -73,14 +55,6 @@ func publish(t *testing.T, conn *bus.Conn, pipeline string, bodies ...string) {
 	for _, body := range bodies {
 		must(t, bus.Publish(t.Context(), conn, bus.Message{Subject: bus.RecordsSubject(pipeline), Body: []byte(body)}))
 	}
-}
-
-// loosen lets a test delete single messages, as damage on the disk would.
-func loosen(t *testing.T, conn *bus.Conn, stream string) jetstream.Stream {
-	t.Helper()
-	s, err := conn.JS.Stream(t.Context(), stream)
-	must(t, err)
-	return s
 }
 
 func header(pairs ...string) nats.Header {

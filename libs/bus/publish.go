@@ -2,26 +2,16 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nuid"
 )
 
 // MaxBatch is the most messages that the broker takes in one atomic batch (its default max_atomic_batch_size, server 2.12 and newer).
 const MaxBatch = 1000
-
-// Headers of the broker for atomic batches.
-const (
-	headerBatchID     = "Nats-Batch-Id"
-	headerBatchSeq    = "Nats-Batch-Sequence"
-	headerBatchCommit = "Nats-Batch-Commit"
-)
 
 // ErrFull says that the stream refuses new messages because it is full: wait and publish again.
 var ErrFull = errors.New("stream is full")
@@ -56,7 +46,7 @@ func headerText(s string) string {
 func Publish(ctx context.Context, conn *Conn, m Message) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	if _, err := conn.JS.PublishMsg(ctx, natsMessage(m)); err != nil {
+	if err := conn.Broker.Publish(ctx, natsMessage(m)); err != nil {
 		return publishError(m.Subject, err)
 	}
 	return nil
@@ -121,52 +111,12 @@ func streamToken(subject string) string {
 func publishAtomic(ctx context.Context, conn *Conn, msgs []Message) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	id := nuid.Next()
+	batch := make([]*nats.Msg, len(msgs))
 	for i, m := range msgs {
-		msg := natsMessage(m)
-		msg.Header.Set(headerBatchID, id)
-		msg.Header.Set(headerBatchSeq, strconv.Itoa(i+1))
-		last := i == len(msgs)-1
-		if !last && i > 0 {
-			if err := conn.NC.PublishMsg(msg); err != nil {
-				return publishError(m.Subject, err)
-			}
-			continue
-		}
-		if last {
-			msg.Header.Set(headerBatchCommit, "1")
-		}
-		// The first message is answered too (empty = the batch has begun): a stream that is missing or takes no batches is known before the
-		// rest is sent.
-		reply, err := conn.NC.RequestMsgWithContext(ctx, msg)
-		if err != nil {
-			return publishError(m.Subject, err)
-		}
-		if err := readBatchAck(m.Subject, reply.Data, last, len(msgs)); err != nil {
-			return err
-		}
+		batch[i] = natsMessage(m)
 	}
-	return nil
-}
-
-func readBatchAck(subject string, data []byte, last bool, size int) error {
-	if !last && len(data) == 0 {
-		return nil
-	}
-	var ack struct {
-		Error *jetstream.APIError `json:"error"`
-		Batch string              `json:"batch"`
-		Count int                 `json:"count"`
-		Seq   uint64              `json:"seq"`
-	}
-	if err := json.Unmarshal(data, &ack); err != nil {
-		return fmt.Errorf("publish batch on %s: unreadable answer: %w", subject, err)
-	}
-	if ack.Error != nil {
-		return publishError(subject, ack.Error)
-	}
-	if last && ack.Count != size {
-		return fmt.Errorf("publish batch on %s: broker stored %d messages of %d: does its version know atomic batches?", subject, ack.Count, size)
+	if at, err := conn.Broker.PublishBatch(ctx, batch); err != nil {
+		return publishError(msgs[at].Subject, err)
 	}
 	return nil
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,13 +11,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"bulkhead/libs/bus"
-	"bulkhead/libs/local"
-	"bulkhead/libs/testkit"
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 )
 
-func TestPublish(t *testing.T) {
-	conn := broker(t)
+func TestPublish(t *testing.T) { onBoth(t, testPublish) }
+
+func testPublish(t *testing.T, b side) {
+	conn := b.conn(t)
 	t.Run("a subject without a stream is refused at the publisher", func(t *testing.T) {
 		err := bus.Publish(t.Context(), conn, bus.Message{Subject: "records.nobody", Body: []byte("{}")})
 		if !errors.Is(err, bus.ErrNoStream) {
@@ -31,7 +29,7 @@ func TestPublish(t *testing.T) {
 		}
 	})
 	t.Run("a full stream refuses, and takes again after a purge", func(t *testing.T) {
-		must(t, bus.EnsureRecords(t.Context(), conn.JS, "full", bus.Limits{MaxBytes: 1 << 20}))
+		must(t, bus.EnsureRecords(t.Context(), conn, "full", bus.Limits{MaxBytes: 1 << 20}))
 		m := bus.Message{Subject: bus.RecordsSubject("full"), Body: make([]byte, 200<<10)}
 		var err error
 		for range 10 {
@@ -45,7 +43,7 @@ func TestPublish(t *testing.T) {
 		if err := bus.PublishBatch(t.Context(), conn, []bus.Message{m, m, m}); err == nil {
 			t.Error("a batch went into a full stream")
 		}
-		must(t, bus.PurgeRecords(t.Context(), conn.JS, "full", 100))
+		must(t, bus.PurgeRecords(t.Context(), conn, "full", 100))
 		must(t, bus.Publish(t.Context(), conn, m))
 	})
 	t.Run("headers cannot break out of their line", func(t *testing.T) {
@@ -76,7 +74,7 @@ func TestPublish(t *testing.T) {
 	t.Run("a batch for several streams goes to each", func(t *testing.T) {
 		records(t, conn, "one")
 		records(t, conn, "two")
-		must(t, bus.EnsureDLQ(t.Context(), conn.JS, limits))
+		must(t, bus.EnsureDLQ(t.Context(), conn, limits))
 		must(t, bus.PublishBatch(t.Context(), conn, []bus.Message{
 			{Subject: "records.one"}, {Subject: "records.one"}, {Subject: "records.two"}, {Subject: "dlq.one.data"}, {Subject: "dlq.two.code"},
 		}))
@@ -99,16 +97,18 @@ func TestPublish(t *testing.T) {
 	})
 }
 
-func TestStreams(t *testing.T) {
-	conn := broker(t)
+func TestStreams(t *testing.T) { onBoth(t, testStreams) }
+
+func testStreams(t *testing.T, b side) {
+	conn := b.conn(t)
 	t.Run("applying them twice changes nothing, and other limits are applied", func(t *testing.T) {
 		for range 2 {
-			must(t, bus.EnsureFlow(t.Context(), conn.JS, limits))
-			must(t, bus.EnsureDLQ(t.Context(), conn.JS, limits))
+			must(t, bus.EnsureFlow(t.Context(), conn, limits))
+			must(t, bus.EnsureDLQ(t.Context(), conn, limits))
 			records(t, conn, "p")
 		}
 		publish(t, conn, "p", "a")
-		must(t, bus.EnsureRecords(t.Context(), conn.JS, "p", bus.Limits{MaxBytes: 32 << 20}))
+		must(t, bus.EnsureRecords(t.Context(), conn, "p", bus.Limits{MaxBytes: 32 << 20}))
 		info, err := bus.Info(t.Context(), conn, "RECORDS_p")
 		if err != nil || info.MaxBytes != 32<<20 || info.Messages != 1 {
 			t.Errorf("%+v %v", info, err)
@@ -118,9 +118,9 @@ func TestStreams(t *testing.T) {
 		for stream, discard := range map[string]jetstream.DiscardPolicy{
 			"FLOW": jetstream.DiscardOld, "DLQ": jetstream.DiscardNew, "RECORDS_p": jetstream.DiscardNew,
 		} {
-			s, err := conn.JS.Stream(t.Context(), stream)
+			s, err := conn.Broker.Stream(t.Context(), stream)
 			must(t, err)
-			c := s.CachedInfo().Config
+			c := s.Config
 			if c.Discard != discard || c.Storage != jetstream.FileStorage || c.Retention != jetstream.LimitsPolicy || !c.AllowDirect || !c.AllowAtomicPublish {
 				t.Errorf("%+v", c)
 			}
@@ -130,22 +130,21 @@ func TestStreams(t *testing.T) {
 		}
 	})
 	t.Run("single records cannot be deleted", func(t *testing.T) {
-		if err := loosen(t, conn, "RECORDS_p").DeleteMsg(t.Context(), 1); err == nil {
-			t.Error("it is gone")
+		if err := conn.Broker.DeleteMessage(t.Context(), "RECORDS_p", 1); err == nil || errors.Is(err, jetstream.ErrMsgNotFound) {
+			t.Errorf("%v", err)
 		}
 	})
 	t.Run("a stream that loses its messages with the server is refused", func(t *testing.T) {
-		_, err := conn.JS.CreateStream(t.Context(), jetstream.StreamConfig{
+		must(t, conn.Broker.CreateStream(t.Context(), jetstream.StreamConfig{
 			Name: "RECORDS_lazy", Subjects: []string{"records.lazy"}, Storage: jetstream.MemoryStorage,
-		})
-		must(t, err)
-		if err := bus.EnsureRecords(t.Context(), conn.JS, "lazy", limits); err == nil || !strings.Contains(err.Error(), "RECORDS_lazy") {
+		}))
+		if err := bus.EnsureRecords(t.Context(), conn, "lazy", limits); err == nil || !strings.Contains(err.Error(), "RECORDS_lazy") {
 			t.Errorf("%v", err)
 		}
 	})
 	t.Run("a name that would widen the subject is refused", func(t *testing.T) {
 		for _, name := range []string{"", "a.b", "*", ">", "a b", "a\n"} {
-			if err := bus.EnsureRecords(t.Context(), conn.JS, name, limits); err == nil {
+			if err := bus.EnsureRecords(t.Context(), conn, name, limits); err == nil {
 				t.Errorf("%q is taken", name)
 			}
 		}
@@ -153,44 +152,32 @@ func TestStreams(t *testing.T) {
 }
 
 func TestRestart(t *testing.T) {
-	dir := t.TempDir()
-	start := func() *local.NATS {
-		t.Helper()
-		server, err := local.StartNATS(t.Context(), local.NATSOptions{Dir: dir, SyncAlways: true, Logger: testkit.Logger(t)})
-		must(t, err)
-		return server
-	}
-	t.Run("what was acknowledged is there after a restart, in the same incarnation", func(t *testing.T) {
-		server := start()
-		conn := connect(t, server.URL())
-		records(t, conn, "p")
-		publish(t, conn, "p", "a", "b")
-		before, err := bus.Info(t.Context(), conn, "RECORDS_p")
-		must(t, err)
-		must(t, server.Stop(context.WithoutCancel(t.Context())))
-		if err := bus.Publish(t.Context(), conn, bus.Message{Subject: "records.p"}); err == nil {
-			t.Error("something took a message while the broker was away")
-		}
-		server = start()
-		t.Cleanup(func() { _ = server.Stop(context.WithoutCancel(t.Context())) })
-		conn = connect(t, server.URL())
-		r := open(t, conn, bus.ReaderConfig{Stream: "RECORDS_p", Incarnation: before.Incarnation})
-		if msgs := fetch(t, r, 2); string(msgs[1].Data) != "b" {
-			t.Errorf("%+v", msgs)
-		}
+	onBoth(t, func(t *testing.T, b side) {
+		t.Run("what was acknowledged is there after a restart, in the same incarnation", func(t *testing.T) {
+			conn := b.conn(t)
+			records(t, conn, "p")
+			publish(t, conn, "p", "a", "b")
+			before, err := bus.Info(t.Context(), conn, "RECORDS_p")
+			must(t, err)
+			b.stop(t)
+			if err := bus.Publish(t.Context(), conn, bus.Message{Subject: "records.p"}); err == nil {
+				t.Error("something took a message while the broker was away")
+			}
+			eventually(t, "the loss of the connection", func() bool { return !conn.Connected() })
+			b.start(t)
+			r := open(t, b.conn(t), bus.ReaderConfig{Stream: "RECORDS_p", Incarnation: before.Incarnation})
+			if msgs := fetch(t, r, 2); string(msgs[1].Data) != "b" {
+				t.Errorf("%+v", msgs)
+			}
+		})
 	})
 }
 
-func TestReconnect(t *testing.T) {
-	dir := t.TempDir()
-	server, err := local.StartNATS(t.Context(), local.NATSOptions{Dir: dir, SyncAlways: true, Logger: testkit.Logger(t)})
-	must(t, err)
-	address, err := url.Parse(server.URL())
-	must(t, err)
-	port, err := strconv.Atoi(address.Port())
-	must(t, err)
-	conn := connect(t, server.URL())
-	must(t, bus.EnsureFlow(t.Context(), conn.JS, limits))
+func TestReconnect(t *testing.T) { onBoth(t, testReconnect) }
+
+func testReconnect(t *testing.T, b side) {
+	conn := b.conn(t)
+	must(t, bus.EnsureFlow(t.Context(), conn, limits))
 	records(t, conn, "p")
 	publish(t, conn, "p", "a")
 	r := open(t, conn, bus.ReaderConfig{Stream: "RECORDS_p"})
@@ -202,11 +189,8 @@ func TestReconnect(t *testing.T) {
 	}})
 	must(t, bus.Publish(t.Context(), conn, sealed("before")))
 	eventually(t, "a fact before", func() bool { return n.count("before") > 0 })
-	must(t, server.Stop(context.WithoutCancel(t.Context())))
-
-	server, err = local.StartNATS(t.Context(), local.NATSOptions{Dir: dir, Port: port, SyncAlways: true, Logger: testkit.Logger(t)})
-	must(t, err)
-	t.Cleanup(func() { _ = server.Stop(context.WithoutCancel(t.Context())) })
+	b.stop(t)
+	b.start(t)
 	eventually(t, "the connection", func() bool {
 		return bus.Publish(t.Context(), conn, bus.Message{Subject: "records.p", Body: []byte("b")}) == nil
 	})

@@ -106,11 +106,11 @@ func (r *Reader) After() uint64 { return r.after }
 func (r *Reader) open(ctx context.Context) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	stream, err := r.conn.JS.Stream(ctx, r.config.Stream)
+	stream, err := r.conn.Broker.Stream(ctx, r.config.Stream)
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", r.config.Stream, err)
 	}
-	info := streamInfo(stream.CachedInfo())
+	info := streamInfo(stream)
 	if err := r.check(info); err != nil {
 		return err
 	}
@@ -125,11 +125,11 @@ func (r *Reader) open(ctx context.Context) error {
 	if r.config.Subject != "" {
 		c.FilterSubject = r.config.Subject
 	}
-	consumer, err := stream.CreateConsumer(ctx, c)
+	consumer, err := r.conn.Broker.EnsureConsumer(ctx, r.config.Stream, c)
 	if err != nil {
 		return fmt.Errorf("reader of %s: %w", r.config.Stream, err)
 	}
-	r.info, r.config.Incarnation, r.consumer = info, info.Incarnation, consumer.CachedInfo().Name
+	r.info, r.config.Incarnation, r.consumer = info, info.Incarnation, consumer
 	return nil
 }
 
@@ -161,21 +161,16 @@ func (r *Reader) Fetch(ctx context.Context, maxMsgs, maxBytes int, wait time.Dur
 		}
 	}
 	var out []Msg
-	request := pullRequest{Batch: max(maxMsgs, 1), MaxBytes: max(maxBytes, minFetchBytes), NoWait: true, Expires: max(wait, 0)}
-	err := pull(ctx, r.conn.NC, r.config.Stream, r.consumer, request, func(m *nats.Msg) error {
-		meta, err := m.Metadata()
-		if err != nil {
-			return err
-		}
-		seq := meta.Sequence.Stream
+	request := PullRequest{Batch: max(maxMsgs, 1), MaxBytes: max(maxBytes, minFetchBytes), NoWait: true, Expires: max(wait, 0)}
+	err := r.conn.Broker.Pull(ctx, r.config.Stream, r.consumer, request, func(m Delivery) error {
 		switch {
-		case seq <= r.after:
+		case m.Seq <= r.after:
 			return nil
-		case !r.config.AllowGaps && seq != r.after+1:
-			return &GapError{Stream: r.config.Stream, Expected: r.after + 1, Got: seq}
+		case !r.config.AllowGaps && m.Seq != r.after+1:
+			return &GapError{Stream: r.config.Stream, Expected: r.after + 1, Got: m.Seq}
 		}
-		out = append(out, Msg{Seq: seq, Subject: m.Subject, Header: m.Header, Data: m.Data, Time: meta.Timestamp})
-		r.after = seq
+		out = append(out, m.Msg)
+		r.after = m.Seq
 		return nil
 	})
 	if err == nil {
@@ -216,6 +211,6 @@ func (r *Reader) Close(ctx context.Context) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	// Best effort: the broker forgets it by itself.
-	_ = r.conn.JS.DeleteConsumer(ctx, r.config.Stream, r.consumer)
+	_ = r.conn.Broker.DeleteConsumer(ctx, r.config.Stream, r.consumer)
 	r.consumer = ""
 }

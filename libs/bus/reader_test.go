@@ -34,8 +34,10 @@ func fetch(t *testing.T, r *bus.Reader, n int) []bus.Msg {
 	return out
 }
 
-func TestReader(t *testing.T) {
-	conn := broker(t)
+func TestReader(t *testing.T) { onBoth(t, testReader) }
+
+func testReader(t *testing.T, b side) {
+	conn := b.conn(t)
 	name := func(t *testing.T) string { return strings.Map(letters, t.Name()) }
 
 	t.Run("gives messages in order from the place asked for", func(t *testing.T) {
@@ -94,9 +96,8 @@ func TestReader(t *testing.T) {
 		publish(t, conn, p, "a", "b")
 		r := open(t, conn, bus.ReaderConfig{Stream: bus.RecordsStream(p)})
 		fetch(t, r, 1)
-		stream := loosen(t, conn, bus.RecordsStream(p))
-		for consumer := range stream.ConsumerNames(t.Context()).Name() {
-			must(t, stream.DeleteConsumer(t.Context(), consumer))
+		for _, consumer := range b.consumers(t, bus.RecordsStream(p)) {
+			must(t, conn.Broker.DeleteConsumer(t.Context(), bus.RecordsStream(p), consumer))
 		}
 		var got []bus.Msg
 		eventually(t, "the second message", func() bool {
@@ -112,7 +113,7 @@ func TestReader(t *testing.T) {
 		p := name(t)
 		records(t, conn, p)
 		publish(t, conn, p, "a", "b", "c", "d")
-		must(t, bus.PurgeRecords(t.Context(), conn.JS, p, 3))
+		must(t, bus.PurgeRecords(t.Context(), conn, p, 3))
 		_, err := bus.OpenReader(t.Context(), conn, bus.ReaderConfig{Stream: bus.RecordsStream(p), After: 1})
 		var gap *bus.GapError
 		if !errors.As(err, &gap) || gap.Expected != 2 || gap.Got != 3 {
@@ -127,7 +128,7 @@ func TestReader(t *testing.T) {
 		p := name(t)
 		records(t, conn, p)
 		publish(t, conn, p, "a", "b")
-		must(t, bus.PurgeRecords(t.Context(), conn.JS, p, 100))
+		must(t, bus.PurgeRecords(t.Context(), conn, p, 100))
 		_, err := bus.OpenReader(t.Context(), conn, bus.ReaderConfig{Stream: bus.RecordsStream(p), After: 1})
 		var gap *bus.GapError
 		if !errors.As(err, &gap) {
@@ -138,11 +139,11 @@ func TestReader(t *testing.T) {
 		}
 	})
 	t.Run("says when a message in the middle is gone", func(t *testing.T) {
-		must(t, bus.EnsureDLQ(t.Context(), conn.JS, limits)) // RECORDS refuses to delete single messages
+		must(t, bus.EnsureDLQ(t.Context(), conn, limits)) // RECORDS refuses to delete single messages
 		for _, body := range []string{"a", "b", "c"} {
 			must(t, bus.Publish(t.Context(), conn, bus.Message{Subject: "dlq.p.data", Body: []byte(body)}))
 		}
-		must(t, loosen(t, conn, bus.StreamDLQ).DeleteMsg(t.Context(), 2))
+		b.lose(t, bus.StreamDLQ, 2)
 		strict := open(t, conn, bus.ReaderConfig{Stream: bus.StreamDLQ})
 		if msgs, err := strict.Fetch(t.Context(), 10, 0, time.Second); err != nil || len(msgs) != 1 {
 			t.Fatalf("%v %v", msgs, err)
@@ -175,7 +176,7 @@ func TestReader(t *testing.T) {
 		r := open(t, conn, bus.ReaderConfig{Stream: bus.RecordsStream(p)})
 		fetch(t, r, 1)
 		had := r.Incarnation()
-		must(t, conn.JS.DeleteStream(t.Context(), bus.RecordsStream(p)))
+		b.forget(t, bus.RecordsStream(p))
 		records(t, conn, p)
 		publish(t, conn, p, "x", "y")
 		var again *bus.IncarnationError
@@ -237,8 +238,10 @@ func letters(r rune) rune {
 	return '-'
 }
 
-func TestGetMany(t *testing.T) {
-	conn := broker(t)
+func TestGetMany(t *testing.T) { onBoth(t, testGetMany) }
+
+func testGetMany(t *testing.T, b side) {
+	conn := b.conn(t)
 	records(t, conn, "p")
 	var batch []bus.Message
 	for i := range 700 {
@@ -274,7 +277,7 @@ func TestGetMany(t *testing.T) {
 		}
 	})
 	t.Run("leaves out what is not there", func(t *testing.T) {
-		must(t, bus.PurgeRecords(t.Context(), conn.JS, "p", 100))
+		must(t, bus.PurgeRecords(t.Context(), conn, "p", 100))
 		got, err := bus.GetMany(t.Context(), conn, bus.RecordsStream("p"), []uint64{98, 99, 100, 701, 5000})
 		must(t, err)
 		if len(got) != 1 || got[100].Seq != 100 {

@@ -48,49 +48,49 @@ func (l Limits) config(name string, subjects []string, maxBytes int64) jetstream
 }
 
 // EnsureFlow makes the stream of facts, or brings an existing one to these settings. Only ops calls it.
-func EnsureFlow(ctx context.Context, js jetstream.JetStream, l Limits) error {
+func EnsureFlow(ctx context.Context, conn *Conn, l Limits) error {
 	c := l.config(StreamFlow, []string{"flow.*.*"}, 1<<30)
 	c.Discard = jetstream.DiscardOld
 	c.MaxAge = FlowMaxAge
-	return ensure(ctx, js, c)
+	return ensure(ctx, conn.Broker, c)
 }
 
 // EnsureDLQ makes the stream of dead letters, or brings an existing one to these settings. A full one refuses new letters, which then wait in
 // the outboxes. Only ops calls it.
-func EnsureDLQ(ctx context.Context, js jetstream.JetStream, l Limits) error {
+func EnsureDLQ(ctx context.Context, conn *Conn, l Limits) error {
 	c := l.config(StreamDLQ, []string{"dlq.*.*"}, 4<<30)
 	c.Discard = jetstream.DiscardNew
-	return ensure(ctx, js, c)
+	return ensure(ctx, conn.Broker, c)
 }
 
 // EnsureRecords makes a pipeline's stream, or brings an existing one to these settings. A full one refuses the publisher: that is the
 // backpressure. Single messages cannot be deleted, so a hole is always a loss; purging from the front is ops' right. Only ops calls it.
-func EnsureRecords(ctx context.Context, js jetstream.JetStream, pipeline string, l Limits) error {
+func EnsureRecords(ctx context.Context, conn *Conn, pipeline string, l Limits) error {
 	if err := checkToken("pipeline", pipeline); err != nil {
 		return err
 	}
 	c := l.config(RecordsStream(pipeline), []string{RecordsSubject(pipeline)}, 2<<30)
 	c.Discard = jetstream.DiscardNew
 	c.DenyDelete = true
-	return ensure(ctx, js, c)
+	return ensure(ctx, conn.Broker, c)
 }
 
-func ensure(ctx context.Context, js jetstream.JetStream, c jetstream.StreamConfig) error {
+func ensure(ctx context.Context, broker Broker, c jetstream.StreamConfig) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	stream, err := js.Stream(ctx, c.Name)
+	stream, err := broker.Stream(ctx, c.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		err = create(ctx, js, c)
+		err = create(ctx, broker, c)
 		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 			return wrapStream(c.Name, err)
 		}
 		// Another instance was first.
-		stream, err = js.Stream(ctx, c.Name)
+		stream, err = broker.Stream(ctx, c.Name)
 	}
 	if err != nil {
 		return wrapStream(c.Name, err)
 	}
-	have := stream.CachedInfo().Config
+	have := stream.Config
 	if have.Storage != c.Storage || have.Retention != c.Retention {
 		return fmt.Errorf("stream %s exists with storage %s and retention %s, needed are %s and %s: move its messages away and delete it",
 			c.Name, have.Storage, have.Retention, c.Storage, c.Retention)
@@ -98,8 +98,7 @@ func ensure(ctx context.Context, js jetstream.JetStream, c jetstream.StreamConfi
 	if sameSettings(have, c) {
 		return nil
 	}
-	_, err = js.UpdateStream(ctx, c)
-	return wrapStream(c.Name, err)
+	return wrapStream(c.Name, broker.UpdateStream(ctx, c))
 }
 
 // storeNotMade is the broker's code for a stream whose directory could not be made.
@@ -110,9 +109,9 @@ const createTries = 5
 
 // create makes a stream. The broker removes the directories of a deleted stream behind its answer, so that a stream made in that moment fails
 // for want of a directory (seen with nats-server 2.15.2) and can be made a moment later.
-func create(ctx context.Context, js jetstream.JetStream, c jetstream.StreamConfig) error {
+func create(ctx context.Context, broker Broker, c jetstream.StreamConfig) error {
 	for try := 1; ; try++ {
-		_, err := js.CreateStream(ctx, c)
+		err := broker.CreateStream(ctx, c)
 		var api *jetstream.APIError
 		if try == createTries || !errors.As(err, &api) || api.ErrorCode != storeNotMade {
 			return err
@@ -137,20 +136,24 @@ func sameSettings(a, b jetstream.StreamConfig) bool {
 
 // PurgeRecords removes a pipeline's messages below sequence keep, at most all that are there. Only ops calls it, with a mark below which nobody
 // reads any more.
-func PurgeRecords(ctx context.Context, js jetstream.JetStream, pipeline string, keep uint64) error {
+func PurgeRecords(ctx context.Context, conn *Conn, pipeline string, keep uint64) error {
 	if keep < 2 {
 		return nil // nothing is below, and to the broker the sequence 0 means everything
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	stream, err := js.Stream(ctx, RecordsStream(pipeline))
-	if err != nil {
-		return wrapStream(RecordsStream(pipeline), err)
-	}
-	// Purging beyond the last message would move the stream's sequence forward, which a reader must take for a loss.
-	keep = min(keep, stream.CachedInfo().State.LastSeq+1)
-	if err := stream.Purge(ctx, jetstream.WithPurgeSequence(keep)); err != nil {
+	if err := conn.Broker.Purge(ctx, RecordsStream(pipeline), keep); err != nil {
 		return fmt.Errorf("purge %s below %d: %w", RecordsStream(pipeline), keep, err)
+	}
+	return nil
+}
+
+// DeleteLetter takes one message out of DLQ; one that is not there (any more) is no error. Only ops calls it, for a letter that is closed.
+func DeleteLetter(ctx context.Context, conn *Conn, seq uint64) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	if err := conn.Broker.DeleteMessage(ctx, StreamDLQ, seq); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+		return fmt.Errorf("delete message %d of %s: %w", seq, StreamDLQ, err)
 	}
 	return nil
 }
@@ -171,11 +174,11 @@ type StreamInfo struct {
 func Info(ctx context.Context, conn *Conn, stream string) (StreamInfo, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	s, err := conn.JS.Stream(ctx, stream)
+	s, err := conn.Broker.Stream(ctx, stream)
 	if err != nil {
 		return StreamInfo{}, fmt.Errorf("stream %s: %w", stream, err)
 	}
-	return streamInfo(s.CachedInfo()), nil
+	return streamInfo(s), nil
 }
 
 func streamInfo(i *jetstream.StreamInfo) StreamInfo {

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"bulkhead/libs/fault"
+	"bulkhead/libs/fault/planted"
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 )
 
@@ -60,29 +61,28 @@ func workerConfig(durable string, facts []string) jetstream.ConsumerConfig {
 
 // EnsureWorker opens the durable consumer on FLOW, making it when it is not there and bringing it to these facts when it is. It waits
 // until FLOW exists; only ctx ends it without one.
-func EnsureWorker(ctx context.Context, js jetstream.JetStream, durable string, facts []string) (jetstream.Consumer, error) {
+func EnsureWorker(ctx context.Context, conn *Conn, durable string, facts []string) error {
 	wait := workRetry
 	for {
-		consumer, err := openWorker(ctx, js, durable, facts)
+		err := openWorker(ctx, conn, durable, facts)
 		if err == nil {
-			return consumer, nil
+			return nil
 		}
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("consumer %s on %s: %w", durable, StreamFlow, errors.Join(ctx.Err(), err))
+			return fmt.Errorf("consumer %s on %s: %w", durable, StreamFlow, errors.Join(ctx.Err(), err))
 		}
 		pause(ctx, wait)
 		wait = min(wait*2, workRetryMax)
 	}
 }
 
-func openWorker(ctx context.Context, js jetstream.JetStream, durable string, facts []string) (jetstream.Consumer, error) {
+func openWorker(ctx context.Context, conn *Conn, durable string, facts []string) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	consumer, err := js.CreateOrUpdateConsumer(ctx, StreamFlow, workerConfig(durable, facts))
-	if err != nil {
-		return nil, fmt.Errorf("consumer %s on %s: %w", durable, StreamFlow, err)
+	if _, err := conn.Broker.EnsureConsumer(ctx, StreamFlow, workerConfig(durable, facts)); err != nil {
+		return fmt.Errorf("consumer %s on %s: %w", durable, StreamFlow, err)
 	}
-	return consumer, nil
+	return nil
 }
 
 // Work hands facts to the worker's handler, one after the other, until ctx is done, and then returns nil. A lost connection, a FLOW that
@@ -116,7 +116,7 @@ func Work(ctx context.Context, conn *Conn, w Worker) error {
 
 // turn opens the consumer and pulls from it until that fails; worked says that it was opened.
 func (s *shift) turn(ctx context.Context, conn *Conn) (worked bool, err error) {
-	if _, err := openWorker(ctx, conn.JS, s.worker.Durable, s.worker.Facts); err != nil {
+	if err := openWorker(ctx, conn, s.worker.Durable, s.worker.Facts); err != nil {
 		return false, err
 	}
 	s.say("open", nil)
@@ -133,8 +133,8 @@ type shift struct {
 // pull fetches and handles until ctx ends or the consumer does not answer as it should.
 func (s *shift) pull(ctx context.Context, conn *Conn) error {
 	for ctx.Err() == nil {
-		err := pull(ctx, conn.NC, StreamFlow, s.worker.Durable, pullRequest{Batch: workBatch, Expires: workWait}, func(msg *nats.Msg) error {
-			s.handle(ctx, msg)
+		err := conn.Broker.Pull(ctx, StreamFlow, s.worker.Durable, PullRequest{Batch: workBatch, Expires: workWait}, func(d Delivery) error {
+			s.handle(ctx, d)
 			return ctx.Err() // what was delivered and is not handled comes again
 		})
 		if err != nil {
@@ -144,7 +144,7 @@ func (s *shift) pull(ctx context.Context, conn *Conn) error {
 	return nil
 }
 
-func (s *shift) handle(ctx context.Context, msg *nats.Msg) {
+func (s *shift) handle(ctx context.Context, msg Delivery) {
 	envelope, err := ParseEnvelope(msg.Data)
 	if err != nil {
 		// Nobody will ever read it; the sweep over the producer's view finds the work that it spoke of.
@@ -152,12 +152,16 @@ func (s *shift) handle(ctx context.Context, msg *nats.Msg) {
 		s.ack(ctx, msg)
 		return
 	}
+	early := planted.On(planted.AckBeforeCommit)
+	if early {
+		s.ack(ctx, msg)
+	}
 	err = s.run(ctx, envelope)
 	if ctx.Err() != nil && err != nil {
 		return
 	}
 	s.say("handler", err)
-	if err == nil {
+	if err == nil && !early {
 		s.ack(ctx, msg)
 	}
 }
@@ -175,7 +179,7 @@ func (s *shift) run(ctx context.Context, e *flowv1.Envelope) (err error) {
 }
 
 // ack passes the fault points "<durable>.fact.before_ack" and ".after_ack". A lost acknowledgement only brings the fact again.
-func (s *shift) ack(ctx context.Context, msg *nats.Msg) {
+func (s *shift) ack(ctx context.Context, msg Delivery) {
 	err := fault.Point(ctx, s.worker.Durable+".fact.before_ack")
 	if err == nil {
 		err = msg.Ack()

@@ -15,6 +15,7 @@ import (
 	_ "embed" // queries.sql
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -53,6 +54,7 @@ func (e *NotFoundError) Error() string {
 // Catalog reads definitions and makes clients. It is safe for concurrent use.
 type Catalog struct {
 	pool pg.DB
+	http *http.Client // what clients send with; nil = one of their own
 	now  func() time.Time
 
 	mu        sync.Mutex
@@ -76,8 +78,11 @@ type org struct {
 }
 
 // New makes a catalog over a pool whose role may read ops' views.
-func New(pool pg.DB) *Catalog {
-	return &Catalog{pool: pool, now: time.Now, revisions: map[revision]*pipeline.Definition{}, orgs: map[string]*org{}}
+func New(pool pg.DB) *Catalog { return NewOver(pool, nil) }
+
+// NewOver makes a catalog whose clients send with an HTTP client that is there already; nil = each has its own.
+func NewOver(pool pg.DB, client *http.Client) *Catalog {
+	return &Catalog{pool: pool, http: client, now: time.Now, revisions: map[revision]*pipeline.Definition{}, orgs: map[string]*org{}}
 }
 
 // Invalidate makes the next question read the database again.
@@ -222,6 +227,7 @@ func (c *Catalog) org(ctx context.Context, name string) (*org, error) {
 	if config.PinnedOrgID == "" {
 		config.PinnedOrgID = known
 	}
+	config.HTTP = c.http
 	client, err := salesforce.New(config)
 	if err != nil {
 		return nil, fmt.Errorf("org %s: %w", name, err)

@@ -3,7 +3,8 @@
 //
 // What always holds: Open waits for a PostgreSQL, a schema and a NATS that are not there yet, until its context ends, and closes
 // what it opened when it fails; Run returns when the context ends and everything has stopped, within one deadline; the relay
-// outlives the work, so that what the last commits announce still goes out. What a service does with ledger and broker is its
+// outlives the work, so that what the last commits announce still goes out. On a Footing it opens neither ledger nor broker, and
+// closes neither. What a service does with ledger and broker is its
 // own: the host knows no table and no fact.
 //
 // Start reading at Open and Run.
@@ -13,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"bulkhead/libs/bus"
@@ -42,6 +44,46 @@ type Config struct {
 	Migrations pg.Migrations
 	// StopTimeout bounds the whole stop; default 10 s.
 	StopTimeout time.Duration
+	// Footing is stood on instead of what DSN and NATSURL lead to; nil = those.
+	Footing *Footing
+}
+
+// Footing is what a service stands on where its process opens nothing itself: a test that plays days of work in milliseconds gives it a ledger, a
+// broker and orgs in memory. What is in it stays its owner's: a host closes none of it.
+type Footing struct {
+	// DB is the ledger, with the schema that the service needs, and Bus the broker.
+	DB  pg.DB
+	Bus *bus.Conn
+	// Org carries requests to Salesforce; nil = the network.
+	Org http.RoundTripper
+}
+
+// Check says what a service is not told of where it stands: the ledger's address or the broker's, or what of a footing is missing.
+func (f *Footing) Check(dsn, natsURL string) error {
+	var errs []error
+	if f != nil {
+		if f.DB == nil || f.Bus == nil {
+			errs = append(errs, errors.New("a footing needs a ledger and a broker"))
+		}
+		return errors.Join(errs...)
+	}
+	if dsn == "" {
+		errs = append(errs, errors.New("dsn is missing: the ledger's address, or BULKHEAD_DSN"))
+	}
+	if natsURL == "" {
+		errs = append(errs, errors.New("natsUrl is missing: the broker's address, or BULKHEAD_NATS"))
+	} else if err := bus.CheckURL(natsURL); err != nil {
+		errs = append(errs, fmt.Errorf("natsUrl: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// OrgClient is the client that requests to Salesforce are sent with; nil = one that goes over the network.
+func (f *Footing) OrgClient() *http.Client {
+	if f == nil || f.Org == nil {
+		return nil
+	}
+	return &http.Client{Transport: f.Org}
 }
 
 // Host is one service's footing. Make it with Open; end it with Run or Close.
@@ -60,8 +102,12 @@ func Open(ctx context.Context, cfg Config, env service.Env) (_ *Host, err error)
 	if cfg.StopTimeout == 0 {
 		cfg.StopTimeout = defaultStop
 	}
-	if err := bus.CheckURL(cfg.NATSURL); err != nil {
-		return nil, fmt.Errorf("natsUrl: %w", err)
+	if cfg.Footing == nil {
+		if err := bus.CheckURL(cfg.NATSURL); err != nil {
+			return nil, fmt.Errorf("natsUrl: %w", err)
+		}
+	} else if err := cfg.Footing.Check("", ""); err != nil {
+		return nil, err
 	}
 	h := &Host{Env: env, cfg: cfg}
 	defer func() {
@@ -69,15 +115,14 @@ func Open(ctx context.Context, cfg Config, env service.Env) (_ *Host, err error)
 			err = errors.Join(err, h.Close(ctx))
 		}
 	}()
-	waiting := func(cause error) { env.Logger.Warn("waiting for the ledger", "error", cause) }
-	if h.DB, err = pg.WaitReady(ctx, cfg.DSN, pg.Options{AppName: "bulkhead-" + cfg.Name, MaxConns: cfg.MaxConns}, cfg.Migrations, waiting); err != nil {
-		return nil, fmt.Errorf("ledger: %w", err)
+	if cfg.Footing != nil {
+		err = h.stand(ctx)
+	} else {
+		err = h.reach(ctx)
 	}
-	h.OnStop("ledger", func(context.Context) error { h.DB.Close(); return nil })
-	if h.Bus, err = h.connect(ctx); err != nil {
-		return nil, fmt.Errorf("broker: %w", err)
+	if err != nil {
+		return nil, err
 	}
-	h.OnStop("broker", func(context.Context) error { h.Bus.Close(); return nil })
 	if cfg.Listen != "" {
 		if h.server, err = service.Serve(ctx, cfg.Listen, service.HealthHandler(env, h.Checks()...)); err != nil {
 			return nil, err
@@ -86,6 +131,30 @@ func Open(ctx context.Context, cfg Config, env service.Env) (_ *Host, err error)
 		env.Logger.Info("listening", "address", h.server.Addr())
 	}
 	return h, nil
+}
+
+// reach waits for the ledger and the broker that the addresses lead to.
+func (h *Host) reach(ctx context.Context) (err error) {
+	waiting := func(cause error) { h.Env.Logger.Warn("waiting for the ledger", "error", cause) }
+	o := pg.Options{AppName: "bulkhead-" + h.cfg.Name, MaxConns: h.cfg.MaxConns}
+	if h.DB, err = pg.WaitReady(ctx, h.cfg.DSN, o, h.cfg.Migrations, waiting); err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	h.OnStop("ledger", func(context.Context) error { h.DB.Close(); return nil })
+	if h.Bus, err = h.connect(ctx); err != nil {
+		return fmt.Errorf("broker: %w", err)
+	}
+	h.OnStop("broker", func(context.Context) error { h.Bus.Close(); return nil })
+	return nil
+}
+
+// stand takes the ledger and the broker that were given.
+func (h *Host) stand(ctx context.Context) error {
+	h.DB, h.Bus = h.cfg.Footing.DB, h.cfg.Footing.Bus
+	if err := h.DB.Ping(ctx); err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	return nil
 }
 
 // connect waits for a broker that is not there yet, until ctx ends.
@@ -115,7 +184,7 @@ func (h *Host) Checks() []service.Check {
 	return []service.Check{
 		{Name: "ledger", Ask: h.DB.Ping},
 		{Name: "broker", Ask: func(context.Context) error {
-			if !h.Bus.NC.IsConnected() {
+			if !h.Bus.Connected() {
 				return errors.New("not connected to the broker")
 			}
 			return nil

@@ -15,6 +15,7 @@ import (
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/host"
+	"bulkhead/libs/memory/courier"
 	"bulkhead/libs/pg"
 	"bulkhead/libs/record"
 	"bulkhead/libs/service"
@@ -35,7 +36,7 @@ func config(t *testing.T) (host.Config, *bus.Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	if err := bus.EnsureFlow(t.Context(), conn.JS, bus.Limits{MaxBytes: 1 << 20}); err != nil {
+	if err := bus.EnsureFlow(t.Context(), conn, bus.Limits{MaxBytes: 1 << 20}); err != nil {
 		t.Fatal(err)
 	}
 	db := testkit.Database(t)
@@ -131,6 +132,64 @@ func TestHost(t *testing.T) {
 		defer cancel()
 		if _, err := host.Open(ctx, c, env(t)); err == nil {
 			t.Error("opened over an older schema")
+		}
+	})
+}
+
+func TestFooting(t *testing.T) {
+	t.Run("a service works on what it is given, and leaves it open", func(t *testing.T) {
+		c, _ := config(t)
+		given, err := host.Open(t.Context(), c, env(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer given.Close(t.Context())
+		broker := courier.Open()
+		conn := broker.As("extractor").Conn()
+		if err := bus.EnsureFlow(t.Context(), conn, bus.Limits{}); err != nil {
+			t.Fatal(err)
+		}
+		h, err := host.Open(t.Context(), host.Config{Name: "extractor", Migrations: c.Migrations, Footing: &host.Footing{DB: given.DB, Bus: conn}}, env(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		heard, done := make(chan string, 1), make(chan error, 1)
+		go func() {
+			done <- h.Run(ctx, host.Work{
+				Facts:   []string{bus.FactChunkSealed},
+				Handler: func(_ context.Context, e *flowv1.Envelope) error { heard <- e.GetChunkSealed().GetChunk(); return nil },
+			})
+		}()
+		if err := announce(ctx, h, "first"); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-heard; got != "first" {
+			t.Errorf("heard %q", got)
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if err := given.DB.Ping(t.Context()); err != nil || !conn.Connected() {
+			t.Errorf("ledger: %v, broker connected: %v", err, conn.Connected())
+		}
+	})
+	t.Run("half a footing is refused before anything is opened", func(t *testing.T) {
+		if _, err := host.Open(t.Context(), host.Config{Name: "x", Footing: &host.Footing{}}, env(t)); err == nil || !strings.Contains(err.Error(), "footing") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("without a footing every address that is missing or wrong is named", func(t *testing.T) {
+		var none *host.Footing
+		if err := none.Check("", ""); err == nil || !strings.Contains(err.Error(), "BULKHEAD_DSN") || !strings.Contains(err.Error(), "BULKHEAD_NATS") {
+			t.Errorf("got %v", err)
+		}
+		if err := none.Check("postgres://h/d", "http://h"); err == nil || !strings.Contains(err.Error(), "natsUrl") {
+			t.Errorf("got %v", err)
+		}
+		if err := none.Check("postgres://h/d", "nats://h"); err != nil || none.OrgClient() != nil {
+			t.Errorf("got %v", err)
 		}
 	})
 }

@@ -19,7 +19,11 @@ func TestAFrameThatIsSentAgainIsTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := bus.EnsureRecords(t.Context(), p.js, "p", bus.Limits{MaxBytes: 1 << 20}); err != nil {
+	on, err := bus.On(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bus.EnsureRecords(t.Context(), on, "p", bus.Limits{MaxBytes: 1 << 20}); err != nil {
 		t.Fatal(err)
 	}
 	p.o.add(&p.open, Record{Key: "k", Body: []byte("{}")})

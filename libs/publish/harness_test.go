@@ -21,6 +21,7 @@ type broker struct {
 	server *local.NATS
 	conn   *nats.Conn
 	js     jetstream.JetStream
+	bus    *bus.Conn
 }
 
 func connect(t testing.TB, url string) broker {
@@ -30,11 +31,11 @@ func connect(t testing.TB, url string) broker {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	js, err := jetstream.New(conn)
+	on, err := bus.On(conn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return broker{conn: conn, js: js}
+	return broker{conn: conn, js: on.JS, bus: on}
 }
 
 // start runs a server that has a stream for the pipeline p.
@@ -43,7 +44,7 @@ func start(t testing.TB, maxBytes int64) broker {
 	server := testkit.NATS(t)
 	b := connect(t, server.URL())
 	b.server = server
-	if err := bus.EnsureRecords(t.Context(), b.js, "p", bus.Limits{MaxBytes: maxBytes}); err != nil {
+	if err := bus.EnsureRecords(t.Context(), b.bus, "p", bus.Limits{MaxBytes: maxBytes}); err != nil {
 		t.Fatal(err)
 	}
 	return b

@@ -119,7 +119,7 @@ func TestAServerThatGoesAway(t *testing.T) {
 	server := testkit.NATSIn(t, dir)
 	url := server.URL()
 	b := connect(t, url)
-	if err := bus.EnsureRecords(t.Context(), b.js, "p", bus.Limits{MaxBytes: 64 << 20}); err != nil {
+	if err := bus.EnsureRecords(t.Context(), b.bus, "p", bus.Limits{MaxBytes: 64 << 20}); err != nil {
 		t.Fatal(err)
 	}
 	var (

@@ -106,7 +106,7 @@ func TestRefusals(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = server.Stop(context.WithoutCancel(t.Context())) })
 		b := connect(t, server.URL())
-		if err := bus.EnsureRecords(t.Context(), b.js, "p", bus.Limits{MaxBytes: 8 << 20}); err != nil {
+		if err := bus.EnsureRecords(t.Context(), b.bus, "p", bus.Limits{MaxBytes: 8 << 20}); err != nil {
 			t.Fatal(err)
 		}
 		p := b.publisher(t)

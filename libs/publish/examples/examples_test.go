@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/testkit"
@@ -32,7 +31,7 @@ func TestTheProgramsPublishWhatTheExtractorReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	js, err := jetstream.New(conn)
+	on, err := bus.On(conn)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +47,7 @@ func TestTheProgramsPublishWhatTheExtractorReads(t *testing.T) {
 		"plain": {"", "3 records are received in 2 messages\n", []string{"evt-1001", "", ""}, []string{"", "example"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := bus.EnsureRecords(t.Context(), js, name, bus.Limits{MaxBytes: 1 << 20}); err != nil {
+			if err := bus.EnsureRecords(t.Context(), on, name, bus.Limits{MaxBytes: 1 << 20}); err != nil {
 				t.Fatal(err)
 			}
 			cmd := exec.CommandContext(t.Context(), build(t, name), "-nats", server.URL(), "-pipeline", name)
@@ -58,7 +57,7 @@ func TestTheProgramsPublishWhatTheExtractorReads(t *testing.T) {
 			if err := cmd.Run(); err != nil || out.String() != c.says {
 				t.Fatalf("%v, said %q\n%s", err, out.String(), errOut.String())
 			}
-			stream, err := js.Stream(t.Context(), bus.RecordsStream(name))
+			stream, err := on.JS.Stream(t.Context(), bus.RecordsStream(name))
 			if err != nil {
 				t.Fatal(err)
 			}

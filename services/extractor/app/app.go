@@ -64,7 +64,7 @@ func New(ctx context.Context, cfg Config, env service.Env) (*App, error) {
 		cfg.Now = time.Now
 	}
 	h, err := host.Open(ctx, host.Config{
-		Name: Name, DSN: cfg.DSN, NATSURL: cfg.NATSURL, Listen: cfg.Listen, Migrations: Migrations(), StopTimeout: cfg.StopTimeout,
+		Name: Name, DSN: cfg.DSN, NATSURL: cfg.NATSURL, Footing: cfg.Footing, Listen: cfg.Listen, Migrations: Migrations(), StopTimeout: cfg.StopTimeout,
 	}, env)
 	if err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func New(ctx context.Context, cfg Config, env service.Env) (*App, error) {
 }
 
 func (a *App) assemble() {
-	a.store, a.catalog = store.New(a.host.DB), catalog.New(a.host.DB)
+	a.store, a.catalog = store.New(a.host.DB), catalog.NewOver(a.host.DB, a.cfg.Footing.OrgClient())
 	deps := extract.Deps{
 		Store: a.store, Catalog: a.catalog, Owner: uuid.NewString(), Lease: a.cfg.Lease, OpenChunks: a.cfg.OpenChunks,
 		Recheck: a.cfg.Sweep, Now: a.cfg.Now, Logger: a.host.Env.Logger, Metrics: extract.NewMetrics(a.host.Env.Registry),

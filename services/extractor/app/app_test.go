@@ -53,9 +53,9 @@ func newRig(t testing.TB) *rig {
 	}
 	t.Cleanup(conn.Close)
 	r := &rig{TB: t, db: db, admin: db.AdminPool(t), conn: conn, url: server.URL()}
-	r.must(bus.EnsureFlow(t.Context(), conn.JS, bus.Limits{MaxBytes: 16 << 20}))
-	r.must(bus.EnsureDLQ(t.Context(), conn.JS, bus.Limits{MaxBytes: 16 << 20}))
-	r.must(bus.EnsureRecords(t.Context(), conn.JS, "contacts", bus.Limits{MaxBytes: 64 << 20}))
+	r.must(bus.EnsureFlow(t.Context(), conn, bus.Limits{MaxBytes: 16 << 20}))
+	r.must(bus.EnsureDLQ(t.Context(), conn, bus.Limits{MaxBytes: 16 << 20}))
+	r.must(bus.EnsureRecords(t.Context(), conn, "contacts", bus.Limits{MaxBytes: 64 << 20}))
 	r.apply("contacts", 1, contactsYAML)
 	return r
 }
@@ -211,8 +211,8 @@ func TestApp(t *testing.T) {
 		r.must(r.conn.JS.DeleteStream(t.Context(), bus.StreamDLQ))
 		r.frame("n", 20)
 		r.eventually("records are accepted all the same", func() bool { return r.count(accepted) == 21 })
-		r.must(bus.EnsureFlow(t.Context(), r.conn.JS, bus.Limits{}))
-		r.must(bus.EnsureDLQ(t.Context(), r.conn.JS, bus.Limits{}))
+		r.must(bus.EnsureFlow(t.Context(), r.conn, bus.Limits{}))
+		r.must(bus.EnsureDLQ(t.Context(), r.conn, bus.Limits{}))
 		r.eventually("letter and facts are published again", func() bool {
 			flow, flowErr := bus.Info(t.Context(), r.conn, bus.StreamFlow)
 			dlq, dlqErr := bus.Info(t.Context(), r.conn, bus.StreamDLQ)
@@ -228,7 +228,7 @@ func TestApp(t *testing.T) {
 		r.start(c)
 		r.frame("a", 3)
 		r.eventually("the first revision is in force", func() bool { return r.count(accepted) == 3 })
-		r.must(bus.EnsureRecords(t.Context(), r.conn.JS, "people", bus.Limits{MaxBytes: 16 << 20}))
+		r.must(bus.EnsureRecords(t.Context(), r.conn, "people", bus.Limits{MaxBytes: 16 << 20}))
 		r.apply("people", 1, strings.Replace(contactsYAML, "name: contacts", "name: people", 1))
 		r.apply("contacts", 2, strings.Replace(contactsYAML, "LastName", "FirstName", 1))
 		r.must(bus.Publish(t.Context(), r.conn, bus.FlowMessage(bus.NewEnvelope("contacts", 2, &flowv1.DefinitionChanged{}))))

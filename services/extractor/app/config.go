@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"bulkhead/libs/bus"
+	"bulkhead/libs/host"
 )
 
 // Config is what the extractor is told. [DefaultConfig] has every default.
@@ -26,6 +26,8 @@ type Config struct {
 	// StopTimeout bounds giving leases back, flushing the outbox and closing. Default 10 s.
 	StopTimeout time.Duration `yaml:"stopTimeout" env:"BULKHEAD_STOP_TIMEOUT" check:"positive"`
 
+	// Footing is stood on instead of what DSN and NATSURL lead to; nil = those.
+	Footing *host.Footing `yaml:"-"`
 	// Now replaces the clock in tests; nil = the real one. Leases go by the database's clock.
 	Now func() time.Time `yaml:"-"`
 }
@@ -44,13 +46,8 @@ const (
 // Check refuses a configuration that cannot work, with everything that is wrong with it.
 func (c Config) Check() error {
 	var errs []error
-	if c.DSN == "" {
-		errs = append(errs, errors.New("dsn is missing: the ledger's address, or BULKHEAD_DSN"))
-	}
-	if c.NATSURL == "" {
-		errs = append(errs, errors.New("natsUrl is missing: the broker's address, or BULKHEAD_NATS"))
-	} else if err := bus.CheckURL(c.NATSURL); err != nil {
-		errs = append(errs, fmt.Errorf("natsUrl: %w", err))
+	if err := c.Footing.Check(c.DSN, c.NATSURL); err != nil {
+		errs = append(errs, err)
 	}
 	if c.Lease < minLease {
 		errs = append(errs, fmt.Errorf("lease is %s: at least %s", c.Lease, minLease))

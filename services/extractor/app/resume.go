@@ -21,16 +21,11 @@ func Resume(ctx context.Context, cfg Config, env service.Env, pipeline string) (
 	if err := cfg.Check(); err != nil {
 		return fmt.Errorf("extractor configuration: %w", err)
 	}
-	db, err := pg.Open(ctx, cfg.DSN, pg.Options{AppName: "bulkhead-" + Name + "-resume", MaxConns: 2})
+	db, conn, done, err := reach(ctx, cfg, env)
 	if err != nil {
-		return fmt.Errorf("ledger: %w", errors.Join(ErrUnreachable, err))
+		return err
 	}
-	defer db.Close()
-	conn, err := bus.Connect(cfg.NATSURL, bus.ConnectOptions{Name: Name + "-resume", Logger: env.Logger})
-	if err != nil {
-		return fmt.Errorf("broker: %w", errors.Join(ErrUnreachable, err))
-	}
-	defer conn.Close()
+	defer done()
 	info, err := bus.Info(ctx, conn, bus.RecordsStream(pipeline))
 	if err != nil {
 		return err
@@ -41,4 +36,21 @@ func Resume(ctx context.Context, cfg Config, env service.Env, pipeline string) (
 	}
 	env.Logger.Warn("pipeline resumed", "pipeline", pipeline, "reads_after", r.After, "lanes_moved", r.Raised)
 	return nil
+}
+
+// reach opens ledger and broker for one action; done closes what it opened.
+func reach(ctx context.Context, cfg Config, env service.Env) (db pg.DB, conn *bus.Conn, done func(), err error) {
+	if f := cfg.Footing; f != nil {
+		return f.DB, f.Bus, func() {}, nil
+	}
+	pool, err := pg.Open(ctx, cfg.DSN, pg.Options{AppName: "bulkhead-" + Name + "-resume", MaxConns: 2})
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("ledger: %w", errors.Join(ErrUnreachable, err))
+	}
+	conn, err = bus.Connect(cfg.NATSURL, bus.ConnectOptions{Name: Name + "-resume", Logger: env.Logger})
+	if err != nil {
+		pool.Close()
+		return nil, nil, nil, fmt.Errorf("broker: %w", errors.Join(ErrUnreachable, err))
+	}
+	return pool, conn, func() { conn.Close(); pool.Close() }, nil
 }

@@ -58,6 +58,7 @@ type App struct {
 	applier *definitions.Applier
 	grpc    *api.Server
 	http    *service.Server
+	handler http.Handler
 
 	closing, deleting *service.Bell
 	applied           atomic.Bool // the streams are what they should be
@@ -74,7 +75,7 @@ func New(ctx context.Context, c Config, env service.Env) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.host, err = host.Open(ctx, host.Config{Name: name, DSN: c.DSN, NATSURL: c.NATSURL, Migrations: Migrations()}, env); err != nil {
+	if a.host, err = host.Open(ctx, host.Config{Name: name, DSN: c.DSN, NATSURL: c.NATSURL, Footing: c.Footing, Migrations: Migrations()}, env); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -82,7 +83,7 @@ func New(ctx context.Context, c Config, env service.Env) (_ *App, err error) {
 			err = errors.Join(err, a.host.Close(ctx))
 		}
 	}()
-	a.catalog = catalog.New(a.host.DB)
+	a.catalog = catalog.NewOver(a.host.DB, a.config.Footing.OrgClient())
 	asker := newOrgs(a.catalog, c.Now)
 	a.assemble(asker)
 	var describer definitions.Describer
@@ -150,20 +151,18 @@ func (a *App) bootstrap(ctx context.Context) error {
 }
 
 func (a *App) listen(ctx context.Context, verbs *api.Service, tokens *api.Tokens) error {
-	var err error
-	if a.grpc, err = api.Serve(ctx, a.config.GRPCListen, verbs, tokens, a.env.Registry, a.env.Logger); err != nil {
-		return err
-	}
-	a.host.OnStop("gRPC", a.grpc.Stop)
-	gateway, closeGateway, err := a.grpc.Gateway(context.WithoutCancel(ctx))
+	gateway, err := a.gateway(ctx, verbs, tokens)
 	if err != nil {
 		return err
 	}
-	a.host.OnStop("gateway", func(context.Context) error { return closeGateway() })
 	mux := http.NewServeMux()
 	mux.Handle("/v1/", gateway)
 	mux.Handle(export.Pattern, api.Guard(tokens, api.RoleViewer, a.env.Logger, export.Handler(export.New(a.store), a.env.Logger, api.Refuse)))
 	mux.Handle("/", service.HealthHandler(a.env, a.checks()...))
+	a.handler = mux
+	if a.config.HTTPListen == "" {
+		return nil
+	}
 	if err := api.CheckExposure(a.config.HTTPListen, tokens); err != nil {
 		return err
 	}
@@ -174,11 +173,42 @@ func (a *App) listen(ctx context.Context, verbs *api.Service, tokens *api.Tokens
 	return nil
 }
 
-// HTTPAddr is where the HTTP API listens: host:port.
-func (a *App) HTTPAddr() string { return a.http.Addr() }
+// gateway is the HTTP API over the gRPC one, which listens unless it is told of no address.
+func (a *App) gateway(ctx context.Context, verbs *api.Service, tokens *api.Tokens) (http.Handler, error) {
+	if a.config.GRPCListen == "" {
+		return api.InProcess(context.WithoutCancel(ctx), verbs, tokens, a.env.Registry, a.env.Logger)
+	}
+	var err error
+	if a.grpc, err = api.Serve(ctx, a.config.GRPCListen, verbs, tokens, a.env.Registry, a.env.Logger); err != nil {
+		return nil, err
+	}
+	a.host.OnStop("gRPC", a.grpc.Stop)
+	gateway, closeGateway, err := a.grpc.Gateway(context.WithoutCancel(ctx))
+	if err != nil {
+		return nil, err
+	}
+	a.host.OnStop("gateway", func(context.Context) error { return closeGateway() })
+	return gateway, nil
+}
 
-// GRPCAddr is where the gRPC API listens: host:port.
-func (a *App) GRPCAddr() string { return a.grpc.Addr() }
+// Handler is the HTTP API with health beside it, for who calls it without a connection.
+func (a *App) Handler() http.Handler { return a.handler }
+
+// HTTPAddr is where the HTTP API listens: host:port; "" = nowhere.
+func (a *App) HTTPAddr() string {
+	if a.http == nil {
+		return ""
+	}
+	return a.http.Addr()
+}
+
+// GRPCAddr is where the gRPC API listens: host:port; "" = nowhere.
+func (a *App) GRPCAddr() string {
+	if a.grpc == nil {
+		return ""
+	}
+	return a.grpc.Addr()
+}
 
 // Run works until ctx is done, and then stops in order: no new call, what is in hand is finished, connections are closed.
 func (a *App) Run(ctx context.Context) error {

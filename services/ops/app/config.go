@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"bulkhead/libs/bus"
+	"bulkhead/libs/host"
 )
 
 // Config is ops' configuration. [DefaultConfig] has every default.
@@ -39,11 +39,14 @@ type Config struct {
 	Definitions [][]byte `yaml:"-"`
 	// SkipDescribe leaves out asking the org when a definition is applied: for tests without an org.
 	SkipDescribe bool `yaml:"-"`
+	// Footing is stood on instead of what DSN and NATSURL lead to; nil = those. With it ops listens only where HTTPListen
+	// and GRPCListen say, and both may be empty: [App.Handler] answers all the same.
+	Footing *host.Footing `yaml:"-"`
 	// Now replaces the clock in tests; nil = the real one.
 	Now func() time.Time `yaml:"-"`
 }
 
-const minLease = 5 * time.Second // a fetch waits 2 s, and the lease is renewed at a third of it
+const minLease = time.Second // a fetch waits for a quarter of it at most, and it is renewed at a third of it
 
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
@@ -61,10 +64,10 @@ func (c Config) Check() error {
 
 func (c Config) withDefaults() (Config, error) {
 	d := DefaultConfig()
-	if c.HTTPListen == "" {
+	if c.HTTPListen == "" && c.Footing == nil {
 		c.HTTPListen = d.HTTPListen
 	}
-	if c.GRPCListen == "" {
+	if c.GRPCListen == "" && c.Footing == nil {
 		c.GRPCListen = d.GRPCListen
 	}
 	if c.Lease == 0 {
@@ -80,13 +83,8 @@ func (c Config) withDefaults() (Config, error) {
 		c.Now = time.Now
 	}
 	var errs []error
-	if c.DSN == "" {
-		errs = append(errs, errors.New("dsn is missing: the ledger's address, or BULKHEAD_DSN"))
-	}
-	if c.NATSURL == "" {
-		errs = append(errs, errors.New("natsUrl is missing: the broker's address, or BULKHEAD_NATS"))
-	} else if err := bus.CheckURL(c.NATSURL); err != nil {
-		errs = append(errs, fmt.Errorf("natsUrl: %w", err))
+	if err := c.Footing.Check(c.DSN, c.NATSURL); err != nil {
+		errs = append(errs, err)
 	}
 	if c.Lease < minLease {
 		errs = append(errs, fmt.Errorf("lease is %s: at least %s", c.Lease, minLease))

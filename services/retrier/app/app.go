@@ -47,14 +47,14 @@ func New(ctx context.Context, c Config, env service.Env) (_ *App, err error) {
 	}
 	a := &App{config: c, replay: service.NewBell(), resolve: service.NewBell(), regroup: service.NewBell()}
 	a.host, err = host.Open(ctx, host.Config{
-		Name: name, DSN: c.DSN, NATSURL: c.NATSURL, Listen: c.Listen, Migrations: Migrations(),
+		Name: name, DSN: c.DSN, NATSURL: c.NATSURL, Footing: c.Footing, Listen: c.Listen, Migrations: Migrations(),
 	}, env)
 	if err != nil {
 		return nil, err
 	}
 	a.alarm = service.NewAlarm(a.regroup)
 	a.host.OnStop("alarm", func(context.Context) error { a.alarm.Stop(); return nil })
-	a.catalog = catalog.New(a.host.DB)
+	a.catalog = catalog.NewOver(a.host.DB, a.config.Footing.OrgClient())
 	st := store.New(a.host.DB)
 	a.passes = retry.New(retry.Config{
 		Store: st, Definitions: a.catalog, Streams: streams{a.host.Bus}, Logger: env.Logger, Now: c.Now, Random: c.Random,

@@ -59,7 +59,7 @@ func setup(t *testing.T) *bundle {
 func (b *bundle) streams() {
 	b.t.Helper()
 	for _, ensure := range []error{
-		bus.EnsureFlow(b.t.Context(), b.conn.JS, bus.Limits{}), bus.EnsureDLQ(b.t.Context(), b.conn.JS, bus.Limits{}),
+		bus.EnsureFlow(b.t.Context(), b.conn, bus.Limits{}), bus.EnsureDLQ(b.t.Context(), b.conn, bus.Limits{}),
 	} {
 		if ensure != nil {
 			b.t.Fatal(ensure)

@@ -1,11 +1,10 @@
 package app
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
-	"bulkhead/libs/bus"
+	"bulkhead/libs/host"
 )
 
 // Config is the retrier's configuration. The zero value lacks only DSN and NATSURL; every other field has a default.
@@ -25,6 +24,8 @@ type Config struct {
 	// MaxWaiting is the number of waiting records at which a pipeline is paused; default 1,000,000.
 	MaxWaiting int `yaml:"maxWaiting" env:"BULKHEAD_RETRIER_MAX_WAITING" check:"positive"`
 
+	// Footing is stood on instead of what DSN and NATSURL lead to; nil = those.
+	Footing *host.Footing `yaml:"-"`
 	// Now and Random replace the clock and the jitter in tests; nil = the real ones.
 	Now    func() time.Time `yaml:"-"`
 	Random func() float64   `yaml:"-"`
@@ -40,13 +41,10 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Sweep == 0 {
 		c.Sweep = 30 * time.Second
 	}
+	if err := c.Footing.Check(c.DSN, c.NATSURL); err != nil {
+		return c, err
+	}
 	switch {
-	case c.DSN == "":
-		return c, errors.New("dsn is missing: the ledger's address, or BULKHEAD_DSN")
-	case c.NATSURL == "":
-		return c, errors.New("natsUrl is missing: the broker's address, or BULKHEAD_NATS")
-	case bus.CheckURL(c.NATSURL) != nil:
-		return c, fmt.Errorf("natsUrl: %w", bus.CheckURL(c.NATSURL))
 	case c.Sweep < 0, c.Gather < 0, c.MaxWaiting < 0:
 		return c, fmt.Errorf("sweep (%s), gather (%s) and maxWaiting (%d) must not be negative", c.Sweep, c.Gather, c.MaxWaiting)
 	}

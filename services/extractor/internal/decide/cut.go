@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"bulkhead/libs/fault/planted"
 	"bulkhead/libs/record"
 )
 
@@ -82,7 +83,7 @@ func (e *Engine) Settle(c Commit, now time.Time) {
 // unsealed record. It never goes back: after a restart some marks are ahead of what was read again.
 func (l *lane) target(reading record.Place, emptied bool) record.Place {
 	to := reading
-	if !emptied && l.items > 0 {
+	if !emptied && l.items > 0 && !planted.On(planted.OneSequenceForManyLanes) {
 		to = before(l.first)
 	}
 	if to.Less(l.mark) {

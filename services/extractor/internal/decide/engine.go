@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"bulkhead/libs/fault/planted"
 	"bulkhead/libs/record"
 	"bulkhead/libs/rowfile"
 )
@@ -239,7 +240,7 @@ func (e *Engine) lane(n int) *lane {
 
 func (e *Engine) decided(c *Candidate) bool {
 	l, ok := e.lanes[c.Lane]
-	return ok && !l.mark.Less(c.Place)
+	return ok && !l.mark.Less(c.Place) && !planted.On(planted.CheckpointIgnored)
 }
 
 // order returns the lanes' numbers, rising: what is cut must not depend on a map's order.

@@ -1,6 +1,9 @@
 package decide
 
-import "bulkhead/libs/record"
+import (
+	"bulkhead/libs/fault/planted"
+	"bulkhead/libs/record"
+)
 
 type verdict int
 
@@ -40,7 +43,7 @@ func (e *Engine) judge(c *Candidate) ruling {
 		case !ok:
 		case k.Place == c.Place:
 			return ruling{verdict: already}
-		case k.Content != c.Content:
+		case k.Content != c.Content && !planted.On(planted.OtherContentTakenAsRepeat):
 			return e.reuse(c)
 		case !k.GivenUp:
 			return ruling{verdict: repeat}

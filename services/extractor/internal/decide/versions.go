@@ -3,6 +3,7 @@ package decide
 import (
 	"slices"
 
+	"bulkhead/libs/fault/planted"
 	"bulkhead/libs/record"
 	"bulkhead/libs/rowfile"
 )
@@ -27,7 +28,7 @@ func (e *Engine) byVersion(c *Candidate, generation int) ruling {
 		return ruling{verdict: fresh, generation: generation, record: opening(c, generation)}
 	}
 	// Every record names the column of its entity, so the newest that names it is the newest of all.
-	if e.Whole || !slices.ContainsFunc(c.Named, func(i int) bool { return i > 0 && newer[i].Version == nil }) {
+	if e.Whole || planted.On(planted.SupersedeWithoutFields) || !slices.ContainsFunc(c.Named, func(i int) bool { return i > 0 && newer[i].Version == nil }) {
 		return ruling{verdict: superseded, generation: generation, successor: newer[0]}
 	}
 	return ruling{verdict: fresh, generation: generation, record: e.reduce(c, newer, generation)}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,6 +20,7 @@ import (
 	"bulkhead/libs/catalog"
 	"bulkhead/libs/record"
 	"bulkhead/libs/rowfile"
+	"bulkhead/libs/pg"
 	"bulkhead/libs/testkit"
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 	"bulkhead/services/extractor/internal/decide"
@@ -30,7 +30,7 @@ import (
 // bench is one test's ledger and broker with a pipeline `contacts`.
 type bench struct {
 	testing.TB
-	admin   *pgxpool.Pool
+	admin   pg.DB
 	conn    *bus.Conn
 	store   *store.Store
 	catalog *catalog.Catalog
@@ -58,7 +58,7 @@ const (
 
 func newBench(t testing.TB, yaml string) *bench {
 	t.Helper()
-	db := testkit.Database(t)
+	db := testkit.NewLedger(t)
 	server := testkit.NATS(t)
 	conn, err := bus.Connect(server.URL(), bus.ConnectOptions{Name: "test", Logger: testkit.Logger(t)})
 	if err != nil {
@@ -70,8 +70,8 @@ func newBench(t testing.TB, yaml string) *bench {
 		TB: t, admin: db.AdminPool(t), conn: conn, store: store.New(pool), catalog: catalog.New(pool),
 		bound: 64, lease: 10 * time.Second, now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC),
 	}
-	b.must(bus.EnsureRecords(t.Context(), conn.JS, testPipeline, bus.Limits{MaxBytes: 256 << 20}))
-	b.must(bus.EnsureDLQ(t.Context(), conn.JS, bus.Limits{MaxBytes: 64 << 20}))
+	b.must(bus.EnsureRecords(t.Context(), conn, testPipeline, bus.Limits{MaxBytes: 256 << 20}))
+	b.must(bus.EnsureDLQ(t.Context(), conn, bus.Limits{MaxBytes: 64 << 20}))
 	b.apply(1, yaml)
 	return b
 }

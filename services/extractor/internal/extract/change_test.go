@@ -456,7 +456,7 @@ func TestRepublisher(t *testing.T) {
 		}
 		b.must(b.conn.JS.DeleteStream(t.Context(), bus.StreamDLQ))
 		pass()
-		b.must(bus.EnsureDLQ(t.Context(), b.conn.JS, bus.Limits{}))
+		b.must(bus.EnsureDLQ(t.Context(), b.conn, bus.Limits{}))
 		pass()
 		pass()
 		if n := len(b.letters()); n != 3 {
@@ -487,7 +487,7 @@ func TestStreamLoss(t *testing.T) {
 		b.settle(r)
 		stream := bus.RecordsStream(testPipeline)
 		b.must(b.conn.JS.DeleteStream(t.Context(), stream))
-		b.must(bus.EnsureRecords(t.Context(), b.conn.JS, testPipeline, bus.Limits{}))
+		b.must(bus.EnsureRecords(t.Context(), b.conn, testPipeline, bus.Limits{}))
 		for range 3 {
 			b.single("", contact("lost", "L"))
 		}
@@ -537,7 +537,7 @@ func TestStreamLoss(t *testing.T) {
 		for i := range 4 {
 			b.single("", contact(fmt.Sprintf("n%d", i), "N"))
 		}
-		b.must(bus.PurgeRecords(t.Context(), b.conn.JS, testPipeline, 4))
+		b.must(bus.PurgeRecords(t.Context(), b.conn, testPipeline, 4))
 		r = b.reader("two")
 		pass(b, r)
 		pass(b, r)
@@ -564,7 +564,7 @@ func TestStreamLoss(t *testing.T) {
 			b.single("", contact(fmt.Sprintf("n%d", i), "N"))
 		}
 		b.settle(r)
-		b.must(bus.PurgeRecords(t.Context(), b.conn.JS, testPipeline, 6))
+		b.must(bus.PurgeRecords(t.Context(), b.conn, testPipeline, 6))
 		b.single("", contact("x", "X"))
 		b.settle(b.freshReader(r))
 		b.wantTally(tally{Rows: 6})
@@ -581,7 +581,7 @@ func TestStreamLoss(t *testing.T) {
 				t.Fatalf("%d, %v", n, err)
 			}
 		}
-		b.must(bus.EnsureRecords(t.Context(), b.conn.JS, testPipeline, bus.Limits{}))
+		b.must(bus.EnsureRecords(t.Context(), b.conn, testPipeline, bus.Limits{}))
 		b.single("", contact("a", "A"))
 		b.settle(r)
 		b.wantTally(tally{Rows: 1})

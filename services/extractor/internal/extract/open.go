@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/catalog"
+	"bulkhead/libs/fault/planted"
 	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
 	"bulkhead/services/extractor/internal/decide"
@@ -94,7 +96,11 @@ func (r *Reader) openStream(ctx context.Context, engine *decide.Engine) (Stream,
 	if low.Idx != decide.EndOfFrame && after > 0 {
 		after--
 	}
-	stream, err := r.Open(ctx, bus.ReaderConfig{Stream: bus.RecordsStream(r.pipeline), After: after, Incarnation: h.Incarnation})
+	incarnation := h.Incarnation
+	if planted.On(planted.CheckpointWithoutIncarnation) {
+		incarnation = time.Time{}
+	}
+	stream, err := r.Open(ctx, bus.ReaderConfig{Stream: bus.RecordsStream(r.pipeline), After: after, Incarnation: incarnation})
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,9 @@ import (
 const (
 	faultBeforeFetch  = "extractor.read.before_fetch"
 	faultAfterFetch   = "extractor.read.after_fetch"
+	faultAfterMap     = "extractor.read.after_map"
 	faultBeforeDecide = "extractor.read.before_decide"
+	faultAfterLease   = "extractor.lease.after_take"
 )
 
 // Bounds of one fetch: a few frames of the size that publishers aim at. One batch is in memory three times at most: as messages, as
@@ -212,6 +214,9 @@ func (r *Reader) hold(ctx context.Context) (bool, error) {
 		if err != nil || !ok {
 			return false, err
 		}
+		if err := fault.Point(ctx, faultAfterLease); err != nil {
+			return false, err
+		}
 		r.held = &held{Held: row, renewAt: now.Add(r.Lease / 3)}
 		r.Logger.InfoContext(ctx, "reading", "epoch", row.Epoch, "revision", row.Revision)
 		return true, nil
@@ -268,6 +273,9 @@ func (r *Reader) fetch(ctx context.Context, wait time.Duration) (bool, error) {
 	batch := h.batch[:0]
 	for _, m := range msgs {
 		batch = h.mapper.message(batch, m)
+	}
+	if err := fault.Point(ctx, faultAfterMap); err != nil {
+		return false, err
 	}
 	answers, err := r.lookUp(ctx, batch)
 	if err != nil {

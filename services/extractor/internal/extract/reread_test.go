@@ -181,7 +181,7 @@ func TestRereads(t *testing.T) {
 			b.single("", contact(fmt.Sprint("e", i), "A"))
 		}
 		b.settle(r)
-		b.must(bus.PurgeRecords(t.Context(), b.conn.JS, testPipeline, 4))
+		b.must(bus.PurgeRecords(t.Context(), b.conn, testPipeline, 4))
 		a := b.carryOut(r, b.readAgain(1, 8))
 		if diff := cmp.Diff(again{Read: 8, Known: 5, Error: "3 of the messages are not in the stream any more", Done: true}, a); diff != "" {
 			t.Error(diff)

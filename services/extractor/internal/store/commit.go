@@ -10,15 +10,32 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"bulkhead/libs/fault"
+	"bulkhead/libs/fault/planted"
 	"bulkhead/libs/pg"
 	"bulkhead/libs/record"
 	"bulkhead/services/extractor/internal/decide"
 	"bulkhead/services/extractor/internal/store/db"
 )
 
+// Fault points inside the transaction that seals: behind the marks, and behind the rows.
+const (
+	pointMarked = "extractor.seal.after_marks"
+	pointStored = "extractor.seal.after_rows"
+)
+
 // Commit stores what an engine cut: all of it or nothing. messages go into the outbox. It fails with pg.ErrLost when the lease or a
 // mark is another one's by now; the caller then throws its engine away.
 func (s *Store) Commit(ctx context.Context, f Fence, lease time.Duration, t Target, c decide.Commit, messages []record.Message) error {
+	if planted.On(planted.AckBeforeCommit) {
+		err := pg.InTx(ctx, s.pool, labelSeal, func(ctx context.Context, tx pgx.Tx) error {
+			return moveMarks(ctx, s.q.WithTx(tx), t.Pipeline, c.Marks)
+		})
+		if err != nil {
+			return err
+		}
+		c.Marks = nil
+	}
 	return pg.InTx(ctx, s.pool, labelSeal, func(ctx context.Context, tx pgx.Tx) error {
 		q := s.q.WithTx(tx)
 		if err := fence(ctx, q, f, lease); err != nil {
@@ -27,7 +44,13 @@ func (s *Store) Commit(ctx context.Context, f Fence, lease time.Duration, t Targ
 		if err := moveMarks(ctx, q, t.Pipeline, c.Marks); err != nil {
 			return err
 		}
+		if err := fault.Point(ctx, pointMarked); err != nil {
+			return err
+		}
 		if err := insert(ctx, q, t, record.ChunkFresh, c); err != nil {
+			return err
+		}
+		if err := fault.Point(ctx, pointStored); err != nil {
 			return err
 		}
 		return pg.Enqueue(ctx, tx, Schema, messages...)

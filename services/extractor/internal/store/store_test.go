@@ -12,7 +12,7 @@ func TestPartitions(t *testing.T) {
 	t.Parallel()
 	t.Run("records have a partition for each month, made ahead; a month that began in the default one stays there", func(t *testing.T) {
 		t.Parallel()
-		db := testkit.Database(t)
+		db := testkit.NewLedger(t)
 		admin, s := db.AdminPool(t), store.New(db.Pool(t, "extractor"))
 		for range 2 {
 			if err := s.EnsurePartitions(t.Context(), time.Date(2027, 1, 31, 12, 0, 0, 0, time.UTC)); err != nil {
@@ -42,7 +42,7 @@ func TestPipelines(t *testing.T) {
 	t.Parallel()
 	t.Run("numbers of pipelines and ordinals of columns only grow, also when two instances ask at once", func(t *testing.T) {
 		t.Parallel()
-		s := store.New(testkit.Database(t).Pool(t, "extractor"))
+		s := store.New(testkit.NewLedger(t).Pool(t, "extractor"))
 		type answer struct {
 			id       int16
 			ordinals map[string]int

@@ -41,30 +41,15 @@ func Serve(ctx context.Context, address string, service *Service, tokens *Tokens
 	if err := CheckExposure(address, tokens); err != nil {
 		return nil, err
 	}
-	metrics := grpcprom.NewServerMetrics(grpcprom.WithServerHandlingTimeHistogram())
-	if err := reg.Register(metrics); err != nil {
-		return nil, fmt.Errorf("metrics of the API: %w", err)
+	metrics, err := newMetrics(reg)
+	if err != nil {
+		return nil, err
 	}
-	panics := recovery.WithRecoveryHandlerContext(func(ctx context.Context, p any) error {
-		logger.ErrorContext(ctx, "call panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-		return status.Error(codes.Internal, "ops could not do it: see its log for the cause")
-	})
 	server := grpc.NewServer(
 		grpc.MaxRecvMsgSize(maxBody), grpc.MaxSendMsgSize(maxReply),
 		grpc.ConnectionTimeout(10*time.Second),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: 15 * time.Minute, Time: time.Minute, Timeout: 20 * time.Second}),
-		grpc.ChainUnaryInterceptor(
-			metrics.UnaryServerInterceptor(),
-			logging.UnaryServerInterceptor(logTo(logger), logging.WithLogOnEvents(logging.FinishCall), logging.WithDurationField(logging.DurationToTimeMillisFields)),
-			recovery.UnaryServerInterceptor(panics),
-			bounded,
-			auth.UnaryServerInterceptor(tokens.authenticate),
-			allowed,
-			validate,
-			mapErrors(logger),
-			// Once more below what turns errors into statuses: a panic in a verb must not take its lock or its log line with it.
-			recovery.UnaryServerInterceptor(panics),
-		),
+		grpc.ChainUnaryInterceptor(interceptors(tokens, metrics, logger)...),
 	)
 	opsv1.RegisterOpsServiceServer(server, service)
 	metrics.InitializeMetrics(server)
@@ -76,6 +61,34 @@ func Serve(ctx context.Context, address string, service *Service, tokens *Tokens
 	s := &Server{grpc: server, listener: listener, done: make(chan error, 1)}
 	go func() { s.done <- server.Serve(listener) }()
 	return s, nil
+}
+
+func newMetrics(reg prometheus.Registerer) (*grpcprom.ServerMetrics, error) {
+	metrics := grpcprom.NewServerMetrics(grpcprom.WithServerHandlingTimeHistogram())
+	if err := reg.Register(metrics); err != nil {
+		return nil, fmt.Errorf("metrics of the API: %w", err)
+	}
+	return metrics, nil
+}
+
+// interceptors stand around every call, the first one outermost.
+func interceptors(tokens *Tokens, metrics *grpcprom.ServerMetrics, logger *slog.Logger) []grpc.UnaryServerInterceptor {
+	panics := recovery.WithRecoveryHandlerContext(func(ctx context.Context, p any) error {
+		logger.ErrorContext(ctx, "call panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		return status.Error(codes.Internal, "ops could not do it: see its log for the cause")
+	})
+	return []grpc.UnaryServerInterceptor{
+		metrics.UnaryServerInterceptor(),
+		logging.UnaryServerInterceptor(logTo(logger), logging.WithLogOnEvents(logging.FinishCall), logging.WithDurationField(logging.DurationToTimeMillisFields)),
+		recovery.UnaryServerInterceptor(panics),
+		bounded,
+		auth.UnaryServerInterceptor(tokens.authenticate),
+		allowed,
+		validate,
+		mapErrors(logger),
+		// Once more below what turns errors into statuses: a panic in a verb must not take its lock or its log line with it.
+		recovery.UnaryServerInterceptor(panics),
+	}
 }
 
 // Addr is where it listens: host:port.
@@ -138,20 +151,29 @@ func (s *Server) Gateway(ctx context.Context) (http.Handler, func() error, error
 	if err != nil {
 		return nil, nil, fmt.Errorf("gateway: %w", err)
 	}
+	handler, err := gateway(ctx, opsv1.NewOpsServiceClient(conn))
+	if err != nil {
+		return nil, nil, errors.Join(err, conn.Close())
+	}
+	return handler, conn.Close, nil
+}
+
+// gateway turns HTTP requests for /v1/ into calls of a client.
+func gateway(ctx context.Context, client opsv1.OpsServiceClient) (http.Handler, error) {
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, Marshaler{}),
 		runtime.WithIncomingHeaderMatcher(func(name string) (string, bool) { return "", false }),
 		runtime.WithErrorHandler(httpError),
 	)
-	if err := opsv1.RegisterOpsServiceHandler(ctx, mux, conn); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("gateway: %w", err), conn.Close())
+	if err := opsv1.RegisterOpsServiceHandlerClient(ctx, mux, client); err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		mux.ServeHTTP(w, r)
-	}), conn.Close, nil
+	}), nil
 }
 
 // httpError keeps to HTTP's codes where scripts look at them: what policy refuses is 409, not the 400 of what cannot be understood.

@@ -102,7 +102,7 @@ type bundle struct {
 	*fixture.Ledger
 
 	t       *testing.T
-	db      *testkit.DB
+	db      *testkit.Ledger
 	store   *store.Store
 	applier *definitions.Applier
 	org     *fakeOrg
@@ -115,7 +115,7 @@ func (b *bundle) allowHardDelete() {
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	db := testkit.Database(t)
+	db := testkit.NewLedger(t)
 	b := &bundle{Ledger: fixture.New(t, db.AdminPool(t)), t: t, db: db, store: store.New(db.Pool(t, "ops")), org: &fakeOrg{objects: objects()}}
 	b.applier = definitions.New(definitions.Config{Store: b.store, Describe: b.org, Logger: testkit.Logger(t), Now: time.Now})
 	if _, changed, err := b.applier.ApplyOrg(t.Context(), fixture.Org, "test"); !changed || err != nil {

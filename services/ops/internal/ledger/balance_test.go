@@ -33,7 +33,7 @@ type bundle struct {
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	db := testkit.Database(t)
+	db := testkit.NewLedger(t)
 	st := store.New(db.Pool(t, "ops"))
 	b := &bundle{Ledger: fixture.New(t, db.AdminPool(t)), broker: &fakeBroker{}}
 	b.Define()

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"bulkhead/libs/bus"
+	"bulkhead/libs/fault"
 	"bulkhead/libs/record"
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 	"bulkhead/services/ops/internal/store"
@@ -26,6 +27,9 @@ const (
 	maxReason   = 1000
 	maxKey      = 200
 )
+
+// pointReply stands between an order that was carried out and the answer that says so.
+const pointReply = "ops.order.before_reply"
 
 // InvalidError says that an order cannot be understood; correct it.
 type InvalidError struct{ Problem string }
@@ -104,6 +108,9 @@ func (x *Index) Order(ctx context.Context, o Order) (Done, error) {
 	}
 	if !repeated {
 		x.logger.InfoContext(ctx, "letters ordered", "action", done.ID, "kind", o.Kind, "letters", done.Letters, "skipped", done.Skipped, "by", o.By)
+	}
+	if err := fault.Point(ctx, pointReply); err != nil {
+		return Done{}, err
 	}
 	return Done{ActionID: done.ID.String(), Moved: done.Letters, Skipped: done.Skipped, Repeated: repeated}, nil
 }

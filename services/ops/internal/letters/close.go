@@ -85,14 +85,14 @@ func (x *Index) DeleteClosed(ctx context.Context) (int, error) {
 	if len(rows) == 0 {
 		return 0, nil
 	}
-	stream, same, err := x.dlqAsRead(ctx)
+	same, err := x.dlqAsRead(ctx)
 	if err != nil || !same {
 		return 0, err
 	}
 	deleted := 0
 	for _, r := range rows {
 		message := store.LetterMessage{Seq: uint64(r.Seq), LetterID: r.LetterID}
-		if err := x.deleteMessage(ctx, stream, message); err != nil {
+		if err := x.deleteMessage(ctx, message); err != nil {
 			return deleted, fmt.Errorf("delete the message of letter %s: %w", r.LetterID, err)
 		}
 		deleted++
@@ -100,25 +100,23 @@ func (x *Index) DeleteClosed(ctx context.Context) (int, error) {
 	return deleted, nil
 }
 
-// dlqAsRead opens the DLQ stream and says whether it is the one that the noted places belong to.
-func (x *Index) dlqAsRead(ctx context.Context) (jetstream.Stream, bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, bus.RequestTimeout)
-	defer cancel()
-	stream, err := x.conn.JS.Stream(ctx, bus.StreamDLQ)
+// dlqAsRead says whether the DLQ stream is the one that the noted places belong to.
+func (x *Index) dlqAsRead(ctx context.Context) (bool, error) {
+	info, err := bus.Info(ctx, x.conn, bus.StreamDLQ)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, false, nil // with it the messages are gone; the reader notices the next one
+		return false, nil // with it the messages are gone; the reader notices the next one
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("open the DLQ stream: %w", err)
+		return false, err
 	}
 	place, err := x.store.Read().Checkpoint(ctx, readerName)
 	if err != nil {
-		return nil, false, fmt.Errorf("read the checkpoint: %w", err)
+		return false, fmt.Errorf("read the checkpoint: %w", err)
 	}
-	return stream, incarnationOf(stream.CachedInfo().Created).Equal(place.Incarnation.UTC()), nil
+	return incarnationOf(info.Incarnation).Equal(place.Incarnation.UTC()), nil
 }
 
-func (x *Index) deleteMessage(ctx context.Context, stream jetstream.Stream, m store.LetterMessage) error {
+func (x *Index) deleteMessage(ctx context.Context, m store.LetterMessage) error {
 	stored, err := bus.GetMessage(ctx, x.conn, bus.StreamDLQ, m.Seq)
 	switch {
 	case errors.Is(err, bus.ErrNoMessage):
@@ -128,9 +126,7 @@ func (x *Index) deleteMessage(ctx context.Context, stream jetstream.Stream, m st
 		if err := fault.Point(ctx, pointDelete); err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeout(ctx, bus.RequestTimeout)
-		defer cancel()
-		if err := stream.DeleteMsg(ctx, m.Seq); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+		if err := bus.DeleteLetter(ctx, x.conn, m.Seq); err != nil {
 			return err
 		}
 		if err := fault.Point(ctx, pointForget); err != nil {

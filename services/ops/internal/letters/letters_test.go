@@ -30,7 +30,7 @@ type bundle struct {
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	db := testkit.Database(t)
+	db := testkit.NewLedger(t)
 	b := &bundle{t: t, Ledger: fixture.New(t, db.AdminPool(t)), store: store.New(db.Pool(t, "ops"))}
 	b.Define()
 	return b
@@ -50,7 +50,7 @@ func (b *bundle) withBroker() *bundle {
 
 func (b *bundle) makeDLQ() {
 	b.t.Helper()
-	if err := bus.EnsureDLQ(b.t.Context(), b.conn.JS, bus.Limits{}); err != nil {
+	if err := bus.EnsureDLQ(b.t.Context(), b.conn, bus.Limits{}); err != nil {
 		b.t.Fatal(err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/fault"
+	"bulkhead/libs/fault/planted"
 	"bulkhead/libs/pg"
 	"bulkhead/libs/record"
 	"bulkhead/services/ops/internal/store"
@@ -44,7 +45,7 @@ type Config struct {
 	// Definitions and Orgs are asked before anything unresolved is decided.
 	Definitions Definitions
 	Orgs        Orgs
-	// Wait is how long a read waits for a message; far below Lease. Default 2 s.
+	// Wait is how long a read waits for a message; far below Lease. Default 2 s, or a quarter of a lease that is shorter than 8 s.
 	Wait   time.Duration
 	Logger *slog.Logger
 }
@@ -74,7 +75,7 @@ func New(c Config) *Index {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.Wait <= 0 {
-		c.Wait = defaultWait
+		c.Wait = min(defaultWait, c.Lease/4)
 	}
 	return &Index{
 		store: c.Store, conn: c.Conn, owner: c.Owner, lease: c.Lease, wait: c.Wait, logger: c.Logger, definitions: c.Definitions, orgs: c.Orgs,
@@ -172,8 +173,12 @@ func (x *Index) claim(ctx context.Context) error {
 func incarnationOf(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
 func (x *Index) open(ctx context.Context, place store.Checkpoint) error {
+	incarnation := place.Incarnation
+	if planted.On(planted.CheckpointWithoutIncarnation) {
+		incarnation = time.Time{}
+	}
 	reader, err := bus.OpenReader(ctx, x.conn, bus.ReaderConfig{
-		Stream: bus.StreamDLQ, After: place.Seq, AllowGaps: true, Incarnation: place.Incarnation,
+		Stream: bus.StreamDLQ, After: place.Seq, AllowGaps: true, Incarnation: incarnation,
 	})
 	if err != nil {
 		return x.restart(ctx, place, err)

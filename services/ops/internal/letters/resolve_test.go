@@ -69,7 +69,7 @@ type decider struct {
 // unresolved is a ledger with one landed record, a, and unresolved ones with the keys.
 func unresolved(t *testing.T, definition string, keys ...string) *decider {
 	t.Helper()
-	db := testkit.Database(t)
+	db := testkit.NewLedger(t)
 	d := &decider{Ledger: fixture.New(t, db.AdminPool(t)), t: t, org: &fakeOrg{rows: map[string]string{}}, failures: map[string]int64{}}
 	d.DefineAs(definition)
 	pool := db.Pool(t, "ops")

@@ -29,7 +29,7 @@ type bundle struct {
 // setup is a stream with the messages 3 to 12, of which those up to decided are decided in every lane.
 func setup(t *testing.T, decided int) *bundle {
 	t.Helper()
-	db := testkit.Database(t)
+	db := testkit.NewLedger(t)
 	b := &bundle{Ledger: fixture.New(t, db.AdminPool(t)), times: map[uint64]time.Time{}}
 	b.Define()
 	var err error
@@ -47,7 +47,7 @@ func setup(t *testing.T, decided int) *bundle {
 			t.Fatal(err)
 		}
 	}
-	if err := bus.PurgeRecords(t.Context(), b.conn.JS, "contacts", 3); err != nil {
+	if err := bus.PurgeRecords(t.Context(), b.conn, "contacts", 3); err != nil {
 		t.Fatal(err)
 	}
 	for seq := uint64(3); seq <= 12; seq++ {

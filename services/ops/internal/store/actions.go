@@ -8,6 +8,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"bulkhead/libs/fault"
+	"bulkhead/libs/fault/planted"
 	"bulkhead/libs/pg"
 	"bulkhead/libs/record"
 	"bulkhead/services/ops/internal/store/db"
@@ -35,6 +37,12 @@ const (
 	ActionReread  = "reread"
 )
 
+// Fault points inside the transaction of a replay or a discard: before and behind the letters' own rows.
+const (
+	pointLocked = "ops.action.after_lock"
+	pointMoved  = "ops.action.after_move"
+)
+
 // Selection is what an action is about: IDs, or Filter when there are none.
 type Selection struct {
 	IDs    []uuid.UUID
@@ -46,6 +54,9 @@ type Selection struct {
 // does nothing. An error of fn frees the key.
 func (s *Store) once(ctx context.Context, a Action, fn func(context.Context, *db.Queries, *Action) ([]record.Message, error)) (Action, bool, error) {
 	repeated := false
+	if planted.On(planted.ReplayWithoutIdempotencyKey) {
+		a.IdempotencyKey += " " + a.ID.String()
+	}
 	out := a
 	err := s.move(ctx, PointAction, func(ctx context.Context, tx pgx.Tx, q *db.Queries) error {
 		n, err := q.TakeAction(ctx, db.TakeActionParams{
@@ -124,8 +135,14 @@ func (s *Store) Act(ctx context.Context, a Action, sel Selection, check func(Loc
 		if err := check(locked); err != nil {
 			return nil, err
 		}
+		if err := fault.Point(ctx, pointLocked); err != nil {
+			return nil, err
+		}
 		moved, err := moveLetters(ctx, q, a, open)
 		if err != nil {
+			return nil, err
+		}
+		if err := fault.Point(ctx, pointMoved); err != nil {
 			return nil, err
 		}
 		out.Letters, out.Skipped = len(moved), 0

@@ -12,11 +12,16 @@ import (
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/fault"
+	"bulkhead/libs/fault/planted"
 	"bulkhead/libs/pipeline"
 	"bulkhead/services/ops/internal/store"
 )
 
-const pointPurge = "ops.streams.before_purge"
+// Fault points around a purge.
+const (
+	pointPurge  = "ops.streams.before_purge"
+	pointPurged = "ops.streams.after_purge"
+)
 
 // Config is what the passes need. Store, Conn and Logger are required.
 type Config struct {
@@ -52,8 +57,8 @@ func New(c Config) *Streams {
 // Apply makes every stream what it should be, those of all current definitions included.
 func (s *Streams) Apply(ctx context.Context) error {
 	errs := []error{
-		bus.EnsureFlow(ctx, s.c.Conn.JS, bus.Limits{MaxBytes: s.c.FlowBytes, Replicas: s.c.Replicas}),
-		bus.EnsureDLQ(ctx, s.c.Conn.JS, bus.Limits{MaxBytes: s.c.DLQBytes, Replicas: s.c.Replicas}),
+		bus.EnsureFlow(ctx, s.c.Conn, bus.Limits{MaxBytes: s.c.FlowBytes, Replicas: s.c.Replicas}),
+		bus.EnsureDLQ(ctx, s.c.Conn, bus.Limits{MaxBytes: s.c.DLQBytes, Replicas: s.c.Replicas}),
 	}
 	current, err := s.c.Store.Current(ctx)
 	if err != nil {
@@ -72,7 +77,7 @@ func (s *Streams) Apply(ctx context.Context) error {
 
 // ApplyRecords makes one pipeline's stream what it should be; backlog is its max_bytes.
 func (s *Streams) ApplyRecords(ctx context.Context, name string, backlog int64) error {
-	return bus.EnsureRecords(ctx, s.c.Conn.JS, name, bus.Limits{MaxBytes: backlog, Replicas: s.c.Replicas})
+	return bus.EnsureRecords(ctx, s.c.Conn, name, bus.Limits{MaxBytes: backlog, Replicas: s.c.Replicas})
 }
 
 // Purge lets go what nobody needs any more, in every pipeline, and says from how many something went.
@@ -90,7 +95,11 @@ func (s *Streams) Purge(ctx context.Context) (int, error) {
 		if m.Undecided < 0 || m.StoppedCode != "" || m.Incarnation == nil {
 			continue
 		}
-		ok, err := s.purge(ctx, m.Pipeline, uint64(m.Undecided), oldestOf(m.OldestNeeded, m.RereadFrom), *m.Incarnation)
+		oldest := oldestOf(m.OldestNeeded, m.RereadFrom)
+		if planted.On(planted.SourcePurgedWhileChunkOpen) {
+			oldest = 0
+		}
+		ok, err := s.purge(ctx, m.Pipeline, uint64(m.Undecided), oldest, *m.Incarnation)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("purge records of %s: %w", m.Pipeline, err))
 		}
@@ -136,7 +145,10 @@ func (s *Streams) purge(ctx context.Context, name string, undecided, oldest uint
 	if err := fault.Point(ctx, pointPurge); err != nil {
 		return false, err
 	}
-	if err := bus.PurgeRecords(ctx, s.c.Conn.JS, name, from); err != nil {
+	if err := bus.PurgeRecords(ctx, s.c.Conn, name, from); err != nil {
+		return false, err
+	}
+	if err := fault.Point(ctx, pointPurged); err != nil {
 		return false, err
 	}
 	s.c.Logger.DebugContext(ctx, "decided records let go", "pipeline", name, "messages", from-info.First, "first", from)

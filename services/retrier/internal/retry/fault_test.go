@@ -14,17 +14,19 @@ import (
 	"bulkhead/libs/pg"
 )
 
-// TestFaults lets each commit fail before and after it happened, once, and runs the pass again: the end is the same.
+// TestFaults lets each commit fail before and after it happened, and what is decided fail before it is stored, once, and runs the pass again: the end
+// is the same.
 func TestFaults(t *testing.T) {
+	points := map[string][]string{"take": {"after_decide"}, "replay": {"after_read"}, "regroup": {"after_pick", "after_build"}}
 	for _, move := range []string{"take", "resolve", "replay", "regroup", "free", "letters"} {
-		for _, when := range []string{"before", "after"} {
-			t.Run("a fault "+when+" the commit of "+move+" leaves nothing half done", func(t *testing.T) {
+		for _, point := range append(points[move], "before_commit", "after_commit") {
+			t.Run("a fault at "+move+"."+point+" leaves nothing half done", func(t *testing.T) {
 				l := newLedger(t)
 				p := l.passes()
 				if _, err := p.Republish(t.Context()); err != nil { // the stream is known
 					t.Fatal(err)
 				}
-				if err := fault.Set("retrier." + move + "." + when + "_commit=error@1"); err != nil {
+				if err := fault.Set("retrier." + move + "." + point + "=error@1"); err != nil {
 					t.Fatal(err)
 				}
 				defer func() {

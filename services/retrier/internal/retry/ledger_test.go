@@ -12,12 +12,12 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
 	"bulkhead/libs/rowfile"
+	"bulkhead/libs/pg"
 	"bulkhead/libs/testkit"
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 	"bulkhead/services/retrier/internal/store"
@@ -26,7 +26,7 @@ import (
 // ledger is a database in which the other services' rows are written by the test.
 type ledger struct {
 	t     *testing.T
-	admin *pgxpool.Pool
+	admin pg.DB
 	store *store.Store
 	defs  fakeDefinitions
 	dlq   *fakeStreams
@@ -115,7 +115,7 @@ func operation(t *testing.T, revision int) *pipeline.Definition {
 
 func newLedger(t *testing.T) *ledger {
 	t.Helper()
-	db := testkit.Database(t)
+	db := testkit.NewLedger(t)
 	l := &ledger{
 		t: t, admin: db.AdminPool(t), store: store.New(db.Pool(t, "retrier")),
 		defs:  fakeDefinitions{"contacts/1": definition(t, 1, 1000), "contacts/2": definition(t, 2, 1000)},

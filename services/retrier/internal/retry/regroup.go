@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"bulkhead/libs/bus"
+	"bulkhead/libs/fault"
 	"bulkhead/libs/pg"
 	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
@@ -78,6 +79,9 @@ func (p *Passes) regroupLane(ctx context.Context, lane store.Lane, now time.Time
 		return false, time.Time{}, err
 	}
 	units := Pick(Group(waiting), maxRows)
+	if err := fault.Point(ctx, pointPicked); err != nil {
+		return false, time.Time{}, err
+	}
 	chunk, err := p.buildChunk(ctx, definition, lane, units)
 	if err != nil {
 		return false, time.Time{}, err
@@ -85,6 +89,9 @@ func (p *Passes) regroupLane(ctx context.Context, lane store.Lane, now time.Time
 	fact := &flowv1.ChunkSealed{
 		Chunk: chunk.ID.String(), Kind: record.ChunkResend, Space: chunk.Space, Lane: int32(chunk.Lane),
 		Rows: int32(chunk.Rows), Records: int32(chunk.Records), Bytes: chunk.Bytes,
+	}
+	if err := fault.Point(ctx, pointBuilt); err != nil {
+		return false, time.Time{}, err
 	}
 	err = p.store.Seal(ctx, chunk, bus.FlowMessage(bus.NewEnvelope(chunk.Pipeline, chunk.Revision, fact)))
 	if errors.Is(err, pg.ErrLost) {

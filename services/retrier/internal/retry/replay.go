@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"bulkhead/libs/fault"
 	"bulkhead/libs/pg"
 	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
@@ -39,6 +40,9 @@ func (p *Passes) Replay(ctx context.Context) (int, error) {
 			KeyHash: l.KeyHash, EntityHash: l.EntityHash, Generation: l.Generation + 1, Place: l.Place,
 			Reason: replayReason, Due: now, Since: now, Version: l.Version,
 		}
+	}
+	if err := fault.Point(ctx, pointOrdered); err != nil {
+		return 0, err
 	}
 	taken, err := p.store.Replay(ctx, waiting)
 	if errors.Is(err, pg.ErrLost) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"bulkhead/libs/fault"
 	"bulkhead/libs/pg"
 	"bulkhead/libs/record"
 	"bulkhead/services/retrier/internal/store"
@@ -81,6 +82,9 @@ func (p *Passes) Take(ctx context.Context, chunk uuid.UUID) (int, error) {
 				Version: f.Version,
 			})
 		}
+	}
+	if err := fault.Point(ctx, pointDecided); err != nil {
+		return 0, err
 	}
 	exhausted := func(ctx context.Context, portion func([]store.Dead, []record.Message) error) error {
 		for ids := range slices.Chunk(dead, bodyBatch) {

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"bulkhead/libs/fault/planted"
 	"bulkhead/libs/pg"
 	"bulkhead/libs/record"
 	"bulkhead/services/retrier/internal/store/db"
@@ -29,7 +30,11 @@ type Letter struct {
 
 // LettersToReplay lists ordered letters that nobody has taken, at most limit, the oldest order first.
 func (s *Store) LettersToReplay(ctx context.Context, limit int) ([]Letter, error) {
-	rows, err := s.read().LettersToReplay(ctx, int32(limit))
+	read := s.read().LettersToReplay
+	if planted.On(planted.ReplayWithoutIdempotencyKey) {
+		read = s.lettersTakenOrNot
+	}
+	rows, err := read(ctx, int32(limit))
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +70,9 @@ func (s *Store) Replay(ctx context.Context, waiting []Waiting) (int, error) {
 		mine, err := q.TakeLetters(ctx, ids)
 		if err != nil {
 			return err
+		}
+		if planted.On(planted.ReplayWithoutIdempotencyKey) {
+			mine = s.notRemembered(ids)
 		}
 		if taken = len(mine); taken == 0 {
 			return pg.ErrLost

@@ -10,9 +10,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// pullRequest is the broker's request for messages of a consumer. With NoWait and Expires set it is answered as soon as there is
-// anything, and at Expires when there is not.
-type pullRequest struct {
+// nextRequest is a [PullRequest] as the broker reads it.
+type nextRequest struct {
 	Expires   time.Duration `json:"expires,omitempty"`
 	Batch     int           `json:"batch"`
 	MaxBytes  int           `json:"max_bytes,omitempty"`
@@ -32,9 +31,9 @@ const (
 // errSilent says that neither a message nor a heartbeat came in time.
 var errSilent = errors.New("broker has fallen silent")
 
-// pull asks once and hands out what comes, until the broker says that the request is over (nil), ctx ends (its error), each returns an error
-// (that one), or something is wrong with the consumer or the connection.
-func pull(ctx context.Context, nc *nats.Conn, stream, consumer string, req pullRequest, each func(*nats.Msg) error) error {
+// Pull asks over an inbox of its own.
+func (b *natsBroker) Pull(ctx context.Context, stream, consumer string, r PullRequest, each func(Delivery) error) error {
+	req := nextRequest{Expires: r.Expires, Batch: r.Batch, MaxBytes: r.MaxBytes, NoWait: r.NoWait}
 	silence := req.Expires + pullGrace
 	if req.Expires >= 2*pullHeartbeat {
 		req.Heartbeat, silence = pullHeartbeat, 3*pullHeartbeat
@@ -43,14 +42,14 @@ func pull(ctx context.Context, nc *nats.Conn, stream, consumer string, req pullR
 	if err != nil {
 		return fmt.Errorf("pull: %w", err)
 	}
-	inbox := nc.NewInbox()
-	sub, err := nc.SubscribeSync(inbox)
+	inbox := b.nc.NewInbox()
+	sub, err := b.nc.SubscribeSync(inbox)
 	if err != nil {
 		return fmt.Errorf("pull: %w", err)
 	}
 	// Best effort: a connection that is closed has no subscriptions.
 	defer func() { _ = sub.Unsubscribe() }()
-	if err := nc.PublishRequest(apiNext+stream+"."+consumer, inbox, body); err != nil {
+	if err := b.nc.PublishRequest(apiNext+stream+"."+consumer, inbox, body); err != nil {
 		return fmt.Errorf("pull: %w", err)
 	}
 	for got := 0; got < req.Batch; {
@@ -66,11 +65,25 @@ func pull(ctx context.Context, nc *nats.Conn, stream, consumer string, req pullR
 			continue
 		}
 		got++
-		if err := each(msg); err != nil {
+		d, err := delivery(msg)
+		if err != nil {
+			return err
+		}
+		if err := each(d); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// delivery reads what the broker says of a message in its reply subject.
+func delivery(msg *nats.Msg) (Delivery, error) {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return Delivery{}, fmt.Errorf("pull: %w", err)
+	}
+	m := Msg{Seq: meta.Sequence.Stream, Subject: msg.Subject, Header: msg.Header, Data: msg.Data, Time: meta.Timestamp}
+	return Delivery{Msg: m, Ack: func() error { return msg.Ack() }}, nil
 }
 
 func next(ctx context.Context, sub *nats.Subscription, silence time.Duration) (*nats.Msg, error) {
