@@ -29,11 +29,21 @@ demo: postgres build ## 20,000 generated records through everything, partial fai
 	bin/bulkhead demo
 
 # The second line sweeps the named fault points, which are compiled in only with their tag; the third runs the protocol's
-# model with its full bounds, which the race detector would slow down tenfold.
+# model with its full bounds, which the race detector would slow down tenfold; the last runs chaos alone, because its bounds are times.
 test: postgres compiler testdata ## all tests with the race detector, the fault points, the protocol's exhaustive model
 	go test -race -timeout 25m work
 	go test -tags fault -timeout 10m -run Fault ./libs/fault ./libs/pg ./libs/bus $(foreach s,extractor submitter poller reconciler retrier,./services/$(s)/internal/...)
 	go test -v -count=1 -timeout 10m -run 'TheProtocol|EachSafeguard' ./services/submitter/internal/submit
+	go test -v -count=1 -timeout 20m -tags chaos -run Chaos ./services/e2e/chaos
+
+# SEEDS is how many, from FIRST on; SEED is one of them alone, with everything kept; PLANTED plants a bug that must be found; CHAOS takes other flags.
+SEEDS   ?= 20
+FIRST   ?= 1
+SEED    ?=
+PLANTED ?=
+CHAOS   ?=
+chaos: postgres ## seeded faults against real processes, an independent judge: SEEDS=200, SEED=17, PLANTED=name
+	go run ./services/e2e/chaos run $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST)) $(if $(PLANTED),--planted $(PLANTED)) $(CHAOS)
 
 race: test ## the same as test: the race detector is always on
 
@@ -100,4 +110,4 @@ $(eval $(call tool,sqlc,$(SQLC)))
 $(eval $(call tool,gofumpt,$(GOFUMPT)))
 $(eval $(call tool,golangci-lint,$(LINT)))
 
-.PHONY: help build demo test race lint generate verify up down postgres compiler testdata
+.PHONY: help build demo test chaos race lint generate verify up down postgres compiler testdata

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"bulkhead/libs/fault/planted"
 )
 
 // ResultKind is one of a job's three result files.
@@ -233,6 +235,10 @@ func (r *ResultReader) fail(err error) error {
 	}
 	if r.columns.total > 0 && (errors.Is(err, ErrMalformed) || errors.Is(err, ErrTooLarge)) {
 		err = fmt.Errorf("%w: %w", ErrUnreadableRows, err)
+	}
+	if planted.On(planted.EndOfFileTakenAsComplete) && errors.Is(err, ErrTruncated) {
+		r.err = io.EOF
+		return r.err
 	}
 	r.err = fmt.Errorf("salesforce GET %s: %w", r.path, err)
 	return r.err

@@ -14,6 +14,9 @@ import (
 // maxAnswer bounds an answer of ops, in bytes: no test asks for that much.
 const maxAnswer = 256 << 20
 
+// OpsURL is the root of ops' HTTP API, without a slash at its end; another one after ops was started again.
+func (s *Stack) OpsURL() string { return s.ops }
+
 // Call calls ops' HTTP API. in is sent as JSON; nil = no body. An error is one of the way there; what ops refuses is told by the status.
 func (s *Stack) Call(method, path string, in any) (status int, answer []byte, err error) {
 	ctx, cancel := context.WithTimeout(s.T.Context(), s.options.Patience)

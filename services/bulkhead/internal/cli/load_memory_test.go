@@ -34,7 +34,7 @@ func TestTheMemoryOfALoadDoesNotGrowWithTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	if err := bus.EnsureRecords(t.Context(), conn.JS, "contacts", bus.Limits{MaxBytes: 256 << 20}); err != nil {
+	if err := bus.EnsureRecords(t.Context(), conn, "contacts", bus.Limits{MaxBytes: 256 << 20}); err != nil {
 		t.Fatal(err)
 	}
 	binary := filepath.Join(t.TempDir(), "bulkhead")

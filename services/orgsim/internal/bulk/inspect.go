@@ -111,6 +111,8 @@ type RowView struct {
 	Error   string `json:"error,omitempty"`
 	Lost    bool   `json:"lost,omitempty"` // stands in no result file
 	Doubled bool   `json:"doubled,omitempty"`
+	// Rewritten: its result file shows other texts than its own.
+	Rewritten bool `json:"rewritten,omitempty"`
 }
 
 var outcomeNames = map[org.Result]string{
@@ -186,6 +188,7 @@ func (m *Manager) rowView(j *Job, t *truth, n int, line string) RowView {
 	s := t.known.rows[n]
 	v.Outcome, v.Error = outcomeNames[s.result], t.known.errors[n]
 	v.Lost, v.Doubled = s.flags&lost != 0, s.flags&doubled != 0
+	v.Rewritten = t.known.rewrites[n] != nil
 	if s.flags&hasID != 0 {
 		v.ID = m.Store.ID(j.object, s.id)
 	}

@@ -1,0 +1,270 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bulkhead/services/e2e/chaos/internal/drive"
+	"bulkhead/services/e2e/chaos/internal/history"
+	"bulkhead/services/e2e/chaos/internal/plan"
+	"bulkhead/services/e2e/chaos/internal/report"
+	"bulkhead/services/e2e/chaos/internal/stack"
+)
+
+// completeFrom is the number of seeds from which a report must show that everything was tried.
+const completeFrom = 200
+
+// demanded is how often each kind of fault must have struck in a complete report.
+const demanded = 10
+
+// runFlags are those of the command run.
+type runFlags struct {
+	seeds    int
+	first    uint64
+	seed     uint64
+	kept     bool
+	planFile string
+	jobs     int
+	keep     string
+	keepAll  bool
+	report   string
+	bin      string
+	planted  string
+	complete bool
+}
+
+func newRun() *cobra.Command {
+	var o runFlags
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Make runs from seeds, a line each",
+		Long: `Make runs from seeds. Each seed decides the load and the faults of its run, and prints one line. A run with findings prints them, and keeps
+everything that is needed to judge it again; of others only what a report needs is kept.
+
+With --planted the processes contain that bug, and the runs end with the first that finds it: exit code 0 when it was found, 1 when not.`,
+		Example: `  chaos run --seeds 200 --report report
+  chaos run --seed 17
+  chaos run --planted ack_before_commit --seeds 50`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+	}
+	f := cmd.Flags()
+	f.IntVar(&o.seeds, "seeds", 20, "how many seeds are run")
+	f.Uint64Var(&o.first, "first", 1, "the first of them; the others follow it")
+	f.Uint64Var(&o.seed, "seed", 0, "run this seed alone and keep everything")
+	f.BoolVar(&o.kept, "kept", false, "run the seeds that once failed, instead of others")
+	f.StringVar(&o.planFile, "plan", "", "run the plan in this file, such as plan.json of a run that was kept")
+	f.IntVar(&o.jobs, "jobs", 1, "runs at a time; times are comparable only with 1")
+	f.StringVar(&o.keep, "keep", defaultKeep(), "directory under which runs are kept, in one of their own for each call")
+	f.BoolVar(&o.keepAll, "keep-all", false, "keep everything of runs that passed too")
+	f.StringVar(&o.report, "report", "", "write the report to this name with .json and .md behind it (default: report in the directory of the runs)")
+	f.StringVar(&o.bin, "bin", "", "directory with the binaries under test (default: they are built)")
+	f.StringVar(&o.planted, "planted", "", "build the processes with this planted bug, and find it")
+	f.BoolVar(&o.complete, "complete", false, fmt.Sprintf("fail when a kind of fault struck less than %d times or a crash point was not died at; always so from %d seeds on", demanded, completeFrom))
+	cmd.MarkFlagsMutuallyExclusive("seed", "seeds", "kept", "plan")
+	return cmd
+}
+
+// plans are the runs that are asked for.
+func (o *runFlags) plans(declared []plan.Point, oneSeed bool) ([]history.Plan, error) {
+	var out []history.Plan
+	switch {
+	case o.planFile != "":
+		p, err := history.ReadJSON[history.Plan](o.planFile)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	case o.kept:
+		seeds, err := kept()
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range seeds {
+			out = append(out, plan.Draw(k.seed, declared))
+		}
+	case oneSeed:
+		out = append(out, plan.Draw(o.seed, declared))
+	case o.seeds < 1 || o.jobs < 1:
+		return nil, errors.New("--seeds and --jobs must be at least 1")
+	default:
+		for i := range uint64(o.seeds) {
+			out = append(out, plan.Draw(o.first+i, declared))
+		}
+	}
+	for i := range out {
+		if o.planted != "" {
+			out[i].Planted = o.planted
+		}
+	}
+	return out, nil
+}
+
+func (o *runFlags) run(cmd *cobra.Command) error {
+	ctx := cmd.Context()
+	declared, err := points()
+	if err != nil {
+		return err
+	}
+	oneSeed := cmd.Flags().Changed("seed")
+	plans, err := o.plans(declared, oneSeed)
+	if err != nil {
+		return err
+	}
+	dir, err := o.session()
+	if err != nil {
+		return err
+	}
+	bin, err := o.binaries(ctx, dir, plans)
+	if err != nil {
+		return err
+	}
+	bar := newBar(cmd.ErrOrStderr(), len(plans))
+	outcome, err := drive.Many(ctx, drive.Set{
+		Plans: plans, Dir: dir, Bin: bin, Jobs: o.jobs, KeepAll: o.keepAll || oneSeed, UntilFound: o.planted != "",
+		Commit: drive.Commit(ctx), Machine: drive.Machine(), Out: bar.above(cmd.OutOrStdout()), Phase: bar.phase,
+	})
+	bar.done()
+	if o.bin == "" {
+		// They are large, and made again by the next call.
+		if removed := os.RemoveAll(bin); removed != nil && err == nil {
+			err = removed
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if o.planted != "" {
+		return o.verdictOnInstrument(cmd, outcome)
+	}
+	return o.sumUp(cmd, dir, declared, outcome)
+}
+
+// defaultKeep is where runs are kept unless told otherwise.
+func defaultKeep() string { return filepath.Join(os.TempDir(), "bulkhead-chaos") }
+
+// session makes the directory of this call.
+func (o *runFlags) session() (string, error) {
+	root, err := filepath.Abs(o.keep)
+	if err != nil {
+		return "", fmt.Errorf("--keep: %w", err)
+	}
+	if err := os.MkdirAll(root, 0o755); err != nil {
+		return "", fmt.Errorf("--keep: %w", err)
+	}
+	dir, err := os.MkdirTemp(root, time.Now().Format("20060102-150405-"))
+	if err != nil {
+		return "", fmt.Errorf("--keep: %w", err)
+	}
+	// The database server runs as an account of its own where this one is root, and must be able to reach its files below.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return "", fmt.Errorf("--keep: %w", err)
+	}
+	return dir, nil
+}
+
+// binaries builds what is put under test, unless it is there.
+func (o *runFlags) binaries(ctx context.Context, dir string, plans []history.Plan) (string, error) {
+	if o.bin != "" {
+		return filepath.Abs(o.bin)
+	}
+	bin := filepath.Join(dir, "bin")
+	var tags []string
+	if o.planted != "" || len(plans) > 0 && plans[0].Planted != "" {
+		tags = append(tags, "planted")
+	}
+	if err := stack.Build(ctx, bin, tags...); err != nil {
+		return "", fmt.Errorf("build the binaries under test: %w", err)
+	}
+	return bin, nil
+}
+
+// verdictOnInstrument says whether a planted bug was found.
+func (o *runFlags) verdictOnInstrument(cmd *cobra.Command, outcome drive.Outcome) error {
+	for i, v := range outcome.Verdicts {
+		if len(v.Findings) == 0 {
+			continue
+		}
+		var said []string
+		for _, f := range v.Findings {
+			if word := f.Invariant + " " + f.Name; len(said) == 0 || said[len(said)-1] != word {
+				said = append(said, word)
+			}
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "planted %s: found by seed %d, the %d. run: %s\n", o.planted, v.Seed, i+1, strings.Join(said, ", "))
+		return nil
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "planted %s: not found in %d runs (%d told nothing)\n", o.planted, len(outcome.Verdicts), outcome.Harness)
+	return errFound
+}
+
+// sumUp writes the report and says how it ended.
+func (o *runFlags) sumUp(cmd *cobra.Command, dir string, declared []plan.Point, outcome drive.Outcome) error {
+	names := pointNames(declared)
+	var demands *report.Demands
+	if o.complete || len(outcome.Dirs) >= completeFrom {
+		demands = &report.Demands{Points: names, OrgKinds: plan.OrgKinds(), Times: demanded}
+	}
+	r := report.New("chaos "+strings.Join(os.Args[1:], " "), names, demands)
+	r.Retried = outcome.Retried
+	for _, d := range outcome.Dirs {
+		if d == "" {
+			continue
+		}
+		if err := r.Add(d); err != nil {
+			return err
+		}
+	}
+	r.Done()
+	name := o.report
+	if name == "" {
+		name = filepath.Join(dir, "report")
+	}
+	if err := writeReport(cmd, r, name); err != nil {
+		return err
+	}
+	return verdictOf(r)
+}
+
+func pointNames(declared []plan.Point) []string {
+	var out []string
+	for _, p := range declared {
+		out = append(out, p.Name)
+	}
+	return out
+}
+
+// writeReport stores both forms and prints the way to them.
+func writeReport(cmd *cobra.Command, r *report.Report, name string) error {
+	text, err := r.JSON()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(name+".json", text, 0o644); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	if err := os.WriteFile(name+".md", []byte(r.Page()), 0o644); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s; report: %s.md and .json\n", r.Headline(), name)
+	return nil
+}
+
+// verdictOf is the exit code of a report.
+func verdictOf(r *report.Report) error {
+	switch {
+	case r.OK():
+		return nil
+	case r.Failed > 0 || r.Harness == 0:
+		return errFound
+	default:
+		return fmt.Errorf("%d runs told nothing", r.Harness)
+	}
+}

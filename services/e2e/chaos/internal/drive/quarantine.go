@@ -1,0 +1,128 @@
+package drive
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"bulkhead/services/e2e/chaos/internal/history"
+)
+
+// Calls of whoever looks after the org.
+const (
+	orgCall   = 5 * time.Second
+	maxAnswer = 1 << 20
+	orgAPI    = "/services/data/v66.0/jobs/ingest/"
+	orgClient = "bulkhead"
+)
+
+// jobOf finds the job that a pause speaks of.
+var jobOf = regexp.MustCompile(`job (750[0-9A-Za-z]{12,15})`)
+
+// quarantines finds the jobs whose results contradict what was sent. The messages of their pauses name the way out, which only somebody with
+// rights in the org can take: to have Salesforce throw the job away, results and all.
+func quarantines(status []byte) ([]string, error) {
+	var said struct {
+		Pipelines []struct {
+			Pauses []struct{ Service, Message string }
+		}
+	}
+	if err := json.Unmarshal(status, &said); err != nil {
+		return nil, fmt.Errorf("status: %w", err)
+	}
+	var jobs []string
+	for _, p := range said.Pipelines {
+		for _, x := range p.Pauses {
+			if m := jobOf.FindStringSubmatch(x.Message); m != nil && x.Service == "reconciler" && strings.Contains(x.Message, "delete the job") {
+				jobs = append(jobs, m[1])
+			}
+		}
+	}
+	return jobs, nil
+}
+
+// throwAway does what such pauses ask for, before they are lifted.
+func (r *run) throwAway(ctx context.Context) error {
+	var errs []error
+	for _, ops := range r.target.OpsURLs {
+		status, err := ask(ctx, http.MethodGet, ops+"/v1/status", r.target.Token, nil, http.StatusOK)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		jobs, err := quarantines(status)
+		if err != nil || len(jobs) == 0 {
+			return err
+		}
+		return r.deleteJobs(ctx, jobs)
+	}
+	return errors.Join(errs...)
+}
+
+func (r *run) deleteJobs(ctx context.Context, jobs []string) error {
+	org := strings.TrimSuffix(r.target.ControlURL, "/sim")
+	secret, err := os.ReadFile(filepath.Join(r.Dir, "conf", "org-secret"))
+	if err != nil {
+		return fmt.Errorf("secret of the org: %w", err)
+	}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {orgClient}, "client_secret": {strings.TrimSpace(string(secret))}}
+	answer, err := ask(ctx, http.MethodPost, org+"/services/oauth2/token", "", strings.NewReader(form.Encode()), http.StatusOK)
+	if err != nil {
+		return err
+	}
+	var session struct {
+		Token string `json:"access_token"`
+	}
+	if err := json.Unmarshal(answer, &session); err != nil {
+		return fmt.Errorf("sign in to the org: %w", err)
+	}
+	for _, id := range jobs {
+		_, err := ask(ctx, http.MethodDelete, org+orgAPI+id, session.Token, nil, http.StatusNoContent, http.StatusNotFound)
+		text := "deleted job " + id + " as its pause asks for"
+		if err != nil {
+			text = "job " + id + " is not deleted: " + err.Error()
+		}
+		r.record(history.Event{At: r.stack.Since(), What: "operator", Target: "org", Text: text, Done: err == nil})
+	}
+	return nil
+}
+
+// ask makes one call and gives its answer; any other status than those that are wanted is an error.
+func ask(ctx context.Context, method, to, token string, body io.Reader, wanted ...int) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, orgCall)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, to, body)
+	if err != nil {
+		return nil, err
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }() // read as far as it is wanted
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", method, req.URL.Path, err)
+	}
+	for _, w := range wanted {
+		if res.StatusCode == w {
+			return answer, nil
+		}
+	}
+	return nil, fmt.Errorf("%s %s: %s: %.300s", method, req.URL.Path, res.Status, answer)
+}

@@ -1,0 +1,206 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+
+	"bulkhead/services/e2e/chaos/internal/history"
+)
+
+// Version of the way in which seeds are expanded. It rises with every change that gives a seed another plan.
+const Version = 1
+
+// The sizes of a run. Times are milliseconds from the start of the load.
+const (
+	minRecords = 2_000
+	maxRecords = 2_600
+	// faultsFor is while faults begin; the load is spread over it.
+	faultsFor = 7_500
+	// firstFault leaves the first records the time to become chunks: a fault before there is work tries nothing.
+	firstFault = 800
+	// firstStop is later still: the recovery of everything is measured only when there was work that waited.
+	firstStop = 1_500
+	// apart is the least time between two faults that stop the broker, PostgreSQL or everything.
+	apart = 2_000
+	// pastLease is longer than every lease of the processes under test, which is two seconds.
+	pastLease = 2_600
+	// tryPoint is how long a process that is to die at a point runs with that rule before it is taken away.
+	tryPoint = 3_000
+)
+
+// The names of the decks: each has a row of its own.
+const (
+	dealService uint64 = iota + 1
+	dealStop
+	dealPoint
+	dealPointKind
+	dealOther
+	dealOrg
+	dealEdge
+	dealInstance
+	dealRestart
+)
+
+// The number of cards that a seed is dealt.
+const (
+	killsEach  = 3
+	pointsEach = 4
+	othersEach = 3
+	orgEach    = 3
+)
+
+// Draw expands a seed. Points are the declared crash points, in any order; without them none is tried.
+func Draw(seed uint64, points []Point) history.Plan {
+	d := &drawing{chance: newChance(seed, 0), seed: seed}
+	d.plan = history.Plan{
+		Version: Version, Seed: seed, Records: d.between(minRecords, maxRecords), FaultsFor: faultsFor,
+		RowsPerSecond: pick(d.chance, []int{1_500, 3_000, 6_000, 20_000}),
+	}
+	d.stops()
+	d.kills()
+	d.points(points)
+	d.others()
+	d.org()
+	slices.SortStableFunc(d.plan.Faults, func(a, b history.Fault) int { return int(a.At - b.At) })
+	for i := range d.plan.Faults {
+		d.plan.Faults[i].ID = fmt.Sprintf("f%02d", i+1)
+	}
+	return d.plan
+}
+
+// drawing is a plan in the making.
+type drawing struct {
+	chance
+	seed uint64
+	plan history.Plan
+}
+
+func (d *drawing) add(f history.Fault) { d.plan.Faults = append(d.plan.Faults, f) }
+
+// at draws the time of a fault.
+func (d *drawing) at() float64 { return d.ms(firstFault, faultsFor-500) }
+
+// instance draws one of a service.
+func (d *drawing) instance(service string) string {
+	return fmt.Sprintf("%s-%d", service, d.between(1, Instances))
+}
+
+// stop is a fault that takes away what everything stands on.
+type stop struct {
+	kind   history.FaultKind
+	target string
+}
+
+// stops adds those that stop the broker, PostgreSQL or everything, apart from each other. Of five seeds four have each.
+func (d *drawing) stops() {
+	all, nats, pg := stop{history.KillAll, "all"}, stop{history.NATSKill, "nats"}, stop{history.PGKill, "postgres"}
+	hands := [][]stop{{all, nats}, {pg, nats}, {all, pg}, {all, nats, pg}, {all, pg, nats}}
+	hand := slices.Clone(deal(dealStop, hands, d.seed, 1)[0])
+	// Polite restarts are of the same sort, and dealt here so that they stand apart too; a hand of three leaves no room.
+	again := deal(dealRestart, []history.FaultKind{history.NATSRestart, history.PGRestart}, d.seed, 1)[0]
+	if len(hand) < 3 {
+		hand = append(hand, stop{again, map[history.FaultKind]string{history.NATSRestart: "nats", history.PGRestart: "postgres"}[again]})
+	}
+	shuffle(d.chance, hand)
+	// What is left of the time when all gaps are taken is spread between them.
+	slack := (faultsFor - 500 - firstStop - apart*float64(len(hand)-1)) / float64(len(hand))
+	for i, s := range hand {
+		at := firstStop + float64(i)*(apart+slack) + d.ms(0, slack)
+		d.add(history.Fault{At: at, Kind: s.kind, Target: s.target})
+	}
+}
+
+// kills adds those of single services: at once, or for a while, or of both instances, so that nobody is left to take over.
+func (d *drawing) kills() {
+	for _, service := range deal(dealService, Services(), d.seed, killsEach) {
+		at, kind, lasts := d.at(), history.Kill, 0.0
+		if d.one(3) {
+			kind, lasts = history.KillLong, d.ms(500, 2_500)
+		}
+		if d.one(3) {
+			for n := 1; n <= Instances; n++ {
+				d.add(history.Fault{At: at, Kind: kind, Target: fmt.Sprintf("%s-%d", service, n), For: lasts})
+			}
+			continue
+		}
+		d.add(history.Fault{At: at, Kind: kind, Target: d.instance(service), For: lasts})
+	}
+}
+
+// points adds crash points, early enough that they can still be reached.
+func (d *drawing) points(points []Point) {
+	// The list may come in any order; its meaning for a seed may not.
+	points = slices.Clone(points)
+	slices.SortFunc(points, func(a, b Point) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	// Of five tries three kill, one kills twice and one holds.
+	kinds := deal(dealPointKind, []history.FaultKind{
+		history.KillPoint, history.KillTwice, history.PausePoint, history.KillPoint, history.KillPoint,
+	}, d.seed, pointsEach)
+	for i, p := range deal(dealPoint, points, d.seed, pointsEach) {
+		f := history.Fault{At: d.ms(firstFault, faultsFor-tryPoint), Kind: kinds[i], Target: d.instance(p.Service), Point: p.Name, For: tryPoint}
+		if f.Kind == history.PausePoint {
+			f.For = pastLease
+		}
+		d.add(f)
+		for _, need := range p.Needs {
+			d.provide(need, f)
+		}
+	}
+}
+
+// others adds the kinds that need no more than a target and a time.
+func (d *drawing) others() {
+	kinds := []history.FaultKind{
+		history.Pause, history.Term, history.Cut, history.Delay, history.HalfOpen, history.BrokerFull, history.StreamDelete,
+		history.ConsumerDel, history.Operators, history.Definition,
+	}
+	var instances []string
+	for _, s := range Services() {
+		for n := 1; n <= Instances; n++ {
+			instances = append(instances, fmt.Sprintf("%s-%d", s, n))
+		}
+	}
+	edges := []string{"services>org", "publisher>nats"}
+	for _, i := range instances {
+		edges = append(edges, i+">postgres", i+">nats")
+	}
+	edge := deal(dealEdge, edges, d.seed, othersEach)
+	instance := deal(dealInstance, instances, d.seed, othersEach)
+	for i, kind := range deal(dealOther, kinds, d.seed, othersEach) {
+		f := history.Fault{At: d.at(), Kind: kind}
+		switch kind {
+		case history.Pause:
+			f.Target, f.For = instance[i], d.ms(pastLease, pastLease+800)
+		case history.Term:
+			f.Target = instance[i]
+		case history.Cut, history.HalfOpen:
+			f.Target, f.For = edge[i], d.ms(300, 2_500)
+		case history.Delay:
+			f.Target, f.For = edge[i], d.ms(500, 3_000)
+		case history.BrokerFull:
+			f.Target, f.For = "nats", d.ms(500, 1_500)
+		case history.StreamDelete:
+			f.Target, f.Stream = "nats", pick(d.chance, []string{"FLOW", "DLQ"})
+		case history.ConsumerDel:
+			f.Target, f.Stream = "nats", "FLOW" // which of its consumers is the injector's to see: their names are the product's
+		case history.Operators:
+			f.Target, f.At = "ops", d.ms(faultsFor/2, faultsFor-500) // there must be letters
+		case history.Definition:
+			f.Target, f.At = "ops", d.ms(faultsFor/4, faultsFor*3/4)
+		}
+		d.add(f)
+	}
+}
+
+// org adds scripts of the simulator.
+func (d *drawing) org() {
+	for _, s := range deal(dealOrg, scripts(), d.seed, orgEach) {
+		f := history.Fault{At: d.ms(100, faultsFor-1_500), Kind: history.Org, Target: "org", OrgKind: s.kind, Script: s.write(d.chance)}
+		d.add(f)
+	}
+}

@@ -1,0 +1,91 @@
+package plan
+
+import (
+	"slices"
+
+	"bulkhead/services/e2e/chaos/internal/history"
+)
+
+// armed is the time that an instance takes to be started anew with a rule for a point: what the point needs comes behind it.
+const armed = 700
+
+// fewWaiting is a bound of records that wait to be sent again which a storm of locks passes.
+const fewWaiting = 25
+
+// unprovided are the needs of points that no fault of a plan can bring about: they are tried in the simulation.
+func unprovided() []string {
+	return []string{"records_made_again", "shared_space", "unresolved"}
+}
+
+// provide adds what makes the services pass a point that is not on their everyday way.
+func (d *drawing) provide(need string, point history.Fault) {
+	if slices.Contains(unprovided(), need) {
+		return
+	}
+	f := history.Fault{At: min(point.At+armed, faultsFor), Kind: history.Org, Target: "org"}
+	if rules := d.rules(need); rules != nil {
+		f.OrgKind = rules[0].Effect.Kind
+		f.Script = written(rules)
+		d.add(f)
+	}
+	switch need {
+	case "definition":
+		d.add(history.Fault{At: f.At, Kind: history.Definition, Target: "ops"})
+	case "backlog":
+		d.plan.MaxWaiting = fewWaiting
+	case "replay", "reread":
+		d.add(history.Fault{At: f.At, Kind: history.Operators, Target: "ops"})
+	case "dlq_forgotten":
+		d.add(history.Fault{At: f.At, Kind: history.StreamDelete, Target: "nats", Stream: "DLQ"})
+	case "stop_in_a_call":
+		// Some look is under way at one of these moments.
+		for n := range 2 {
+			d.add(history.Fault{At: min(f.At+armed*float64(n+1), faultsFor), Kind: history.Term, Target: point.Target})
+		}
+	}
+}
+
+// rules are what the org does for a need; nil = it can do nothing for it.
+func (d *drawing) rules(need string) []rule {
+	one := func(endpoint string, n int, e effect) []rule {
+		return []rule{{Match: match{Endpoint: endpoint}, Times: times(n), Effect: e}}
+	}
+	jobs := func(n int, e effect) []rule { return []rule{{Times: times(n), Effect: e}} }
+	switch need {
+	case "aborted_job":
+		return jobs(3, effect{Kind: "job_abort", Rows: times(d.below(100))})
+	case "broken_results":
+		return append(
+			one("success", 3, effect{Kind: "half_reply", Bytes: int64(d.between(10, 2_000))}),
+			one("failed", 2, effect{Kind: "half_reply", Bytes: int64(d.between(10, 500))})...,
+		)
+	case "foreign_rows":
+		return jobs(1, effect{Kind: "foreign_rows", Rows: times(2)})
+	case "gone":
+		return jobs(3, effect{Kind: "job_vanish", Rows: times(d.below(50))})
+	case "gone_results":
+		return jobs(4, effect{Kind: "job_vanish"})
+	case "lost_close":
+		return one("close", 4, effect{Kind: "drop_after"})
+	case "missing_rows":
+		return []rule{{Match: match{Operation: "insert"}, Times: times(3), Effect: effect{Kind: "job_vanish", Rows: times(3)}}}
+	case "orphan":
+		return one("create", 4, effect{Kind: "drop_after"})
+	case "pause":
+		return one("", 3, effect{Kind: "quota", Quota: "daily"})
+	case "refused_close":
+		return one("close", 3, effect{Kind: "status", Status: 400, Code: "API_ERROR", Message: "the job cannot be closed"})
+	case "slow_call":
+		return append(
+			one("info", 3, effect{Kind: "latency", Duration: "1500ms"}),
+			one("success", 3, effect{Kind: "latency", Duration: "1500ms"})...,
+		)
+	case "stop_in_a_call":
+		slow := effect{Kind: "latency", Duration: "1500ms"}
+		return []rule{{Match: match{Endpoint: "info", For: "2500ms"}, Effect: slow}, {Match: match{Endpoint: "success", For: "2500ms"}, Effect: slow}}
+	case "backlog":
+		return []rule{{Match: match{Fraction: 0.7, Seed: int64(d.below(1_000)), For: "1500ms"}, TimesPerKey: 1, Effect: effect{Kind: "lock_storm"}}}
+	default:
+		return nil
+	}
+}

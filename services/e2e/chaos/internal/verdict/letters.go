@@ -1,0 +1,122 @@
+package verdict
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"bulkhead/services/e2e/chaos/internal/history"
+)
+
+// letters: what the API calls open lies in the stream, what lies there is open, and nothing left it without an action.
+func (c *court) letters() {
+	left := map[string]bool{}
+	for _, id := range c.run.Final.Left {
+		left[id] = true
+	}
+	open := map[string]bool{}
+	for _, o := range c.run.Final.Open {
+		open[o.ID] = true
+		c.checked("open_letters", 1)
+		if !left[o.ID] {
+			c.find("I14", lost, about{pipeline: o.Pipeline, entity: o.Entity, key: o.Key}, "letter %s (%s/%s) is open, and the stream has it not", o.ID, o.Class, o.Code)
+		}
+	}
+	seen := map[string]history.Letter{}
+	for _, l := range c.run.Letters {
+		seen[l.ID] = l
+	}
+	for _, id := range slices.Sorted(maps.Keys(left)) {
+		if l := seen[id]; !open[id] {
+			c.find("I14", unbalanced, about{pipeline: l.Pipeline, entity: l.Entity, key: l.Key}, "letter %s lies in the stream, and the API does not call it open", id)
+		}
+	}
+	c.payloads()
+	acted := c.acted()
+	for _, id := range slices.Sorted(maps.Keys(seen)) {
+		l := seen[id]
+		c.checked("letters", 1)
+		if left[id] {
+			continue
+		}
+		i := c.known.items[[2]string{l.Pipeline, l.Key}]
+		switch state := i.state(); {
+		case open[id]: // said above
+		case !acted:
+			c.find("I14", lost, i.about(), "letter %s (%s/%s) left the stream, and nobody did anything", id, l.Class, l.Code)
+		case state == stateDead && i.generation() <= l.Generation:
+			c.find("I14", lost, i.about(), "letter %s (%s/%s) left the stream, and its record is still dead", id, l.Class, l.Code)
+		}
+	}
+	c.generations()
+}
+
+// payloads: a letter holds the record as it was published. What it says must stand there; how it was written is its publisher's.
+func (c *court) payloads() {
+	for _, i := range c.known.order {
+		if i.rec == nil {
+			continue
+		}
+		for _, l := range i.letters {
+			for _, f := range slices.Sorted(maps.Keys(i.rec.says)) {
+				v := i.rec.says[f]
+				if v == nil || strings.ContainsFunc(*v, escaped) {
+					continue
+				}
+				c.checked("payloads", 1)
+				if !strings.Contains(l.Payload, `"`+*v+`"`) {
+					c.find("I14", lost, i.about(), "letter %s does not hold what was published: of %s it has not %q", l.ID, f, *v)
+					break
+				}
+			}
+		}
+	}
+}
+
+// escaped are characters that JSON may write otherwise.
+func escaped(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune(`"\/<>&`, r) }
+
+// generation is the newest of a record at rest.
+func (i *item) generation() int {
+	g := 0
+	for _, l := range i.landed {
+		g = max(g, l.Generation)
+	}
+	for _, s := range i.states {
+		g = max(g, s.Generation)
+	}
+	return g
+}
+
+// rebuilt says whether the stream of letters was deleted: what lay there for a moment before may never have been seen.
+func (c *court) rebuilt() bool {
+	deleted := map[string]bool{}
+	for _, f := range c.run.Plan.Faults {
+		deleted[f.ID] = f.Kind == history.StreamDelete && f.Stream == "DLQ"
+	}
+	return slices.ContainsFunc(c.run.Timeline, func(e history.Event) bool { return e.What == "fault" && e.Done && deleted[e.Fault] })
+}
+
+// generations: each generation behind the first was opened by a letter of the one before it, once.
+func (c *court) generations() {
+	if c.rebuilt() {
+		return
+	}
+	for _, i := range c.known.order {
+		g := i.generation()
+		if g == 0 {
+			continue
+		}
+		c.checked("replayed", 1)
+		dead := map[int]bool{}
+		for _, l := range i.letters {
+			dead[l.Generation] = true
+		}
+		for n := range g {
+			if !dead[n] {
+				c.find("I13", unbalanced, i.about(), "it is in generation %d, and no letter of generation %d was ever seen: one replay opens one generation", g, n)
+				break
+			}
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package watch
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"bulkhead/services/e2e/chaos/internal/history"
+	"bulkhead/services/e2e/chaos/internal/load"
+)
+
+// Rest waits until everything that was published is accepted and nothing moves, or waits for something that will come: in the balance, in the
+// ledger, in the stream of letters, and in the org. Records that are dead or unresolved are at rest. When ctx ends first the error says what it still waited for.
+func Rest(ctx context.Context, t history.Target, _ history.Plan) error {
+	l := &ledger{dsn: t.AdminDSN}
+	defer l.close()
+	r, err := newReader(t)
+	if err != nil {
+		return err
+	}
+	defer r.conn.Close()
+	tick := time.NewTicker(between)
+	defer tick.Stop()
+	waiting := []string{"the first look"}
+	for n := 0; ; n++ {
+		now, err := moving(ctx, t, l, r, n)
+		switch {
+		case ctx.Err() != nil:
+			return fmt.Errorf("no rest: waits for %s", strings.Join(waiting, "; "))
+		case err != nil:
+			now = append(now, err.Error())
+		case len(now) == 0:
+			return nil
+		}
+		waiting = now
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("no rest: waits for %s", strings.Join(waiting, "; "))
+		case <-tick.C:
+		}
+	}
+}
+
+// moving says what is not at rest. A look ends with the first of balance, ledger, stream and org that is not: the later ones mean nothing then.
+func moving(ctx context.Context, t history.Target, l *ledger, r *reader, n int) ([]string, error) {
+	balance, err := balances(ctx, t, n)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, p := range load.Pipelines() {
+		if _, ok := balance[p.Name]; !ok {
+			out = append(out, p.Name+" to be a pipeline of ops")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(balance)) {
+		out = append(out, unsettled(name, balance[name])...)
+	}
+	if out != nil {
+		return out, nil
+	}
+	if out, err = l.open(ctx); err != nil || out != nil {
+		return out, err
+	}
+	if out, err = unreadLetters(ctx, l, r); err != nil || out != nil {
+		return out, err
+	}
+	all, err := jobs(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	for _, j := range all {
+		if !j.finished() {
+			out = append(out, fmt.Sprintf("job %s, which is %s", j.ID, j.State))
+		}
+	}
+	return out, nil
+}
+
+// unreadLetters says whether ops has read every letter of the stream: one that it has not could still change what it knows.
+func unreadLetters(ctx context.Context, l *ledger, r *reader) ([]string, error) {
+	read, err := l.lettersRead(ctx)
+	if err != nil {
+		return nil, err
+	}
+	at, err := r.info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if read != at.State.Last {
+		return []string{fmt.Sprintf("ops to read letters up to %d, it has read up to %d", at.State.Last, read)}, nil
+	}
+	return nil, nil
+}
+
+// unsettled says what of one pipeline moves.
+func unsettled(name string, b history.Balance) []string {
+	var out []string
+	for _, x := range []struct {
+		n    int64
+		what string
+	}{
+		{b.Unread, "unread messages"},
+		{b.InFlight, "records in flight"},
+		{b.Retrying, "records to be sent again"},
+		{b.WaitingForParent, "records that wait for their parents"},
+	} {
+		switch {
+		case x.n > 0:
+			out = append(out, fmt.Sprintf("%d %s of %s", x.n, x.what, name))
+		case x.n < 0:
+			out = append(out, fmt.Sprintf("somebody who knows of %s of %s", x.what, name))
+		}
+	}
+	return out
+}
