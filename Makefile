@@ -28,12 +28,17 @@ build: ## build every binary into bin/
 demo: postgres build ## 20,000 generated records through everything, partial failures included
 	bin/bulkhead demo
 
-# The second line sweeps the named fault points, which are compiled in only with their tag; the third runs the protocol's
-# model with its full bounds, which the race detector would slow down tenfold; the last runs chaos alone, because its bounds are times.
-test: postgres compiler testdata ## all tests with the race detector, the fault points, the protocol's exhaustive model
+# The second line sweeps the named fault points, which are compiled in only with their tag; the next two show that each planted bug does what its name
+# says and that the models find theirs; the fifth runs the models with their full bounds, which the race detector would slow down tenfold; the last
+# runs chaos alone, because its bounds are times.
+INTERNALS = $(foreach s,$(SERVICES),./services/$(s)/internal/...)
+MODELS    = ./services/e2e/models ./services/submitter/internal/submit ./services/poller/internal/poll ./services/reconciler/internal/account
+test: postgres compiler testdata ## all tests with the race detector, the fault points, the exhaustive models, chaos
 	go test -race -timeout 25m work
-	go test -tags fault -timeout 10m -run Fault ./libs/fault ./libs/pg ./libs/bus $(foreach s,extractor submitter poller reconciler retrier,./services/$(s)/internal/...)
-	go test -v -count=1 -timeout 10m -run 'TheProtocol|EachSafeguard' ./services/submitter/internal/submit
+	go test -tags fault -timeout 10m -run Fault ./libs/fault ./libs/pg ./libs/bus $(INTERNALS)
+	go test -tags fault,planted -timeout 10m -run Planted ./libs/fault/... ./libs/salesforce $(INTERNALS)
+	go test -tags planted -count=1 -timeout 10m -run TheModelFindsPlantedBugs ./services/submitter/internal/submit ./services/reconciler/internal/account
+	go test -v -count=1 -timeout 10m -run 'TheProtocol|EachSafeguard' $(MODELS)
 	go test -v -count=1 -timeout 20m -tags chaos -run Chaos ./services/e2e/chaos
 
 # SEEDS is how many, from FIRST on; SEED is one of them alone, with everything kept; PLANTED plants a bug that must be found; CHAOS takes other flags.
@@ -64,6 +69,7 @@ verify: generate $(TOOLS)/gofumpt ## generated code is current, import arrows ho
 	@for m in $(MODULES); do echo "arrows: $$m builds alone"; (cd $$m && GOWORK=off go build ./...) || exit 1; done
 	@out=$$(git ls-files '*.go' | grep -v -e '^proto/gen/' -e '/store/db/' | xargs $(TOOLS)/gofumpt -l); test -z "$$out" || { echo "not formatted (gofumpt):"; echo "$$out"; exit 1; }
 	go vet work
+	go vet -tags fault,planted ./libs/... ./services/...
 
 up: ## start PostgreSQL, NATS, the simulator and every service with Docker Compose
 	docker compose up -d --build --wait

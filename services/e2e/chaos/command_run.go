@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -194,7 +195,7 @@ func (o *runFlags) verdictOnInstrument(cmd *cobra.Command, outcome drive.Outcome
 		}
 		var said []string
 		for _, f := range v.Findings {
-			if word := f.Invariant + " " + f.Name; len(said) == 0 || said[len(said)-1] != word {
+			if word := f.Invariant + " " + f.Name; !slices.Contains(said, word) {
 				said = append(said, word)
 			}
 		}

@@ -1,6 +1,7 @@
 package drive
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,7 +21,7 @@ import (
 // Calls of whoever looks after the org.
 const (
 	orgCall   = 5 * time.Second
-	maxAnswer = 1 << 20
+	maxAnswer = 16 << 20
 	orgAPI    = "/services/data/v66.0/jobs/ingest/"
 	orgClient = "bulkhead"
 )
@@ -96,7 +97,7 @@ func (r *run) deleteJobs(ctx context.Context, jobs []string) error {
 	return nil
 }
 
-// ask makes one call and gives its answer; any other status than those that are wanted is an error.
+// ask makes one call, with a form (a strings.Reader) or JSON (a bytes.Reader) or without a body, and gives its answer; any other status than those that are wanted is an error.
 func ask(ctx context.Context, method, to, token string, body io.Reader, wanted ...int) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, orgCall)
 	defer cancel()
@@ -107,8 +108,11 @@ func ask(ctx context.Context, method, to, token string, body io.Reader, wanted .
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	if body != nil {
+	switch body.(type) {
+	case *strings.Reader:
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	case *bytes.Reader:
+		req.Header.Set("Content-Type", "application/json")
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {

@@ -204,7 +204,9 @@ func (r *run) storm(ctx context.Context) error {
 
 	hooks := inject.Hooks{
 		Operators: func(ctx context.Context) error {
-			return errors.Join(load.Reread(ctx, r.target, r.Plan, r.record), load.Replay(ctx, r.target, r.Plan, r.record))
+			return errors.Join(
+				load.Reread(ctx, r.target, r.Plan, r.record), load.Replay(ctx, r.target, r.Plan, r.record), r.decide(ctx),
+			)
 		},
 		Definition: func(ctx context.Context) error { return load.Change(ctx, r.target, r.Plan, r.record) },
 	}
@@ -244,8 +246,8 @@ func (r *run) calm(ctx context.Context) error {
 	// What waits for a person is looked at when nothing moves by itself any more; then that must come to rest too.
 	err := watch.Rest(bounded, r.target, r.Plan)
 	if err == nil {
-		if err := load.Heals(bounded, r.target, r.record); err != nil && ctx.Err() == nil {
-			r.record(history.Event{At: r.stack.Since(), What: "note", Text: "heals: " + err.Error()})
+		if err := errors.Join(load.Heals(bounded, r.target, r.record), r.decide(bounded)); err != nil && ctx.Err() == nil {
+			r.record(history.Event{At: r.stack.Since(), What: "note", Text: "what waits for a person: " + err.Error()})
 		}
 		err = watch.Rest(bounded, r.target, r.Plan)
 	}

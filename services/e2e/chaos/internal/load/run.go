@@ -138,14 +138,7 @@ func (u *upstream) judge(err error, maybe bool, pub *history.Publication) (histo
 
 // note writes a line for each record of one try.
 func (u *upstream) note(m *Message, try history.Publication) error {
-	for i, e := range m.Entries {
-		p := e.Publication
-		p.Message, p.MsgID, p.Sent, p.Acked, p.Answer = try.Message, try.MsgID, try.Sent, try.Acked, try.Answer
-		p.Seq, p.Dup, p.Refused = try.Seq, try.Dup, try.Refused
-		p.Repeat, p.Index = e.Again, i
-		if u.pipeline.Field == "Id" && p.Entity != "" {
-			p.Entity = u.ids[p.Entity]
-		}
+	for _, p := range m.Tell(u.pipeline.Pipeline, u.ids, try) {
 		if err := u.out.Put(p); err != nil {
 			return err
 		}

@@ -143,6 +143,9 @@ func (d *drawing) points(points []Point) {
 	}, d.seed, pointsEach)
 	for i, p := range deal(dealPoint, points, d.seed, pointsEach) {
 		f := history.Fault{At: d.ms(firstFault, faultsFor-tryPoint), Kind: kinds[i], Target: d.instance(p.Service), Point: p.Name, For: tryPoint}
+		if slices.Contains(p.Needs, "unresolved") {
+			f.At, f.For = firstFault, faultsFor // it takes its time until a person has something to decide
+		}
 		if f.Kind == history.PausePoint {
 			f.For = pastLease
 		}

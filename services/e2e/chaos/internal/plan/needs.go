@@ -14,7 +14,7 @@ const fewWaiting = 25
 
 // unprovided are the needs of points that no fault of a plan can bring about: they are tried in the simulation.
 func unprovided() []string {
-	return []string{"records_made_again", "shared_space", "unresolved"}
+	return []string{"records_made_again", "shared_space"}
 }
 
 // provide adds what makes the services pass a point that is not on their everyday way.
@@ -35,6 +35,11 @@ func (d *drawing) provide(need string, point history.Fault) {
 		d.plan.MaxWaiting = fewWaiting
 	case "replay", "reread":
 		d.add(history.Fault{At: f.At, Kind: history.Operators, Target: "ops"})
+	case "unresolved":
+		// A job must have been looked for in vain, and its rows have been missing, before there is something to decide.
+		for _, later := range []float64{4_000, 6_000} {
+			d.add(history.Fault{At: min(f.At+later, faultsFor), Kind: history.Operators, Target: "ops"})
+		}
 	case "dlq_forgotten":
 		d.add(history.Fault{At: f.At, Kind: history.StreamDelete, Target: "nats", Stream: "DLQ"})
 	case "stop_in_a_call":
@@ -67,8 +72,8 @@ func (d *drawing) rules(need string) []rule {
 		return jobs(4, effect{Kind: "job_vanish"})
 	case "lost_close":
 		return one("close", 4, effect{Kind: "drop_after"})
-	case "missing_rows":
-		return []rule{{Match: match{Operation: "insert"}, Times: times(3), Effect: effect{Kind: "job_vanish", Rows: times(3)}}}
+	case "missing_rows", "unresolved":
+		return []rule{{Match: match{Operation: "insert"}, Times: times(4), Effect: effect{Kind: "job_vanish", Rows: times(3)}}}
 	case "orphan":
 		return one("create", 4, effect{Kind: "drop_after"})
 	case "pause":

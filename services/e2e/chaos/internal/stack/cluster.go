@@ -130,7 +130,7 @@ func (c *Cluster) prepare(ctx context.Context) error {
 
 // up starts the server. The lock is held, or nobody else knows the cluster yet.
 func (c *Cluster) up(ctx context.Context) error {
-	server, err := local.StartPostgres(ctx, local.PostgresOptions{DataDir: c.dir, Fsync: true, SharedBuffers: "128MB"})
+	server, err := c.start(ctx)
 	if err != nil {
 		return err
 	}
@@ -142,6 +142,20 @@ func (c *Cluster) up(ctx context.Context) error {
 	c.server, c.host = server, at.Host
 	c.place.Unlock()
 	return nil
+}
+
+// unlocked bounds waiting for the directory's lock, which this program itself just let go of.
+const unlocked = 3 * time.Second
+
+// start starts the server as soon as the directory is free: a process that is being started at this very moment holds a copy of the lock
+// until it runs its own program.
+func (c *Cluster) start(ctx context.Context) (*local.Postgres, error) {
+	for until := time.Now().Add(unlocked); ; {
+		server, err := local.StartPostgres(ctx, local.PostgresOptions{DataDir: c.dir, Fsync: true, SharedBuffers: "128MB"})
+		if err == nil || !errors.Is(err, local.ErrInUse) || time.Now().After(until) || !sleep(ctx, lookEvery) {
+			return server, err
+		}
+	}
 }
 
 // address is where the server listens now; a port that refuses while it is down.
