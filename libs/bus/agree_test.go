@@ -22,6 +22,7 @@ const enough = 15 * time.Second
 
 // TestBrokersAgree does the same to both brokers, whatever it is, and wants the same of both.
 func TestBrokersAgree(t *testing.T) {
+	t.Parallel()
 	server := startNATS(t)
 	conn := server.conn(t)
 	runs, began := 0, time.Now()

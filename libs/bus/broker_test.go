@@ -14,7 +14,10 @@ import (
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 )
 
-func TestBroker(t *testing.T) { onBoth(t, testBroker) }
+func TestBroker(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testBroker)
+}
 
 // testBroker asks for what services rest on and no other test here asks for.
 func testBroker(t *testing.T, b side) {

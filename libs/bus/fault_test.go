@@ -11,6 +11,7 @@ import (
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 )
 
+// Rules of faults are the process's, so this one is not parallel to the others.
 func TestFaultAtAnAcknowledgement(t *testing.T) {
 	for name, c := range map[string]struct {
 		rule string

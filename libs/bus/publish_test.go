@@ -14,7 +14,10 @@ import (
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 )
 
-func TestPublish(t *testing.T) { onBoth(t, testPublish) }
+func TestPublish(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testPublish)
+}
 
 func testPublish(t *testing.T, b side) {
 	conn := b.conn(t)
@@ -97,7 +100,10 @@ func testPublish(t *testing.T, b side) {
 	})
 }
 
-func TestStreams(t *testing.T) { onBoth(t, testStreams) }
+func TestStreams(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testStreams)
+}
 
 func testStreams(t *testing.T, b side) {
 	conn := b.conn(t)
@@ -152,6 +158,7 @@ func testStreams(t *testing.T, b side) {
 }
 
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, b side) {
 		t.Run("what was acknowledged is there after a restart, in the same incarnation", func(t *testing.T) {
 			conn := b.conn(t)
@@ -173,7 +180,10 @@ func TestRestart(t *testing.T) {
 	})
 }
 
-func TestReconnect(t *testing.T) { onBoth(t, testReconnect) }
+func TestReconnect(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testReconnect)
+}
 
 func testReconnect(t *testing.T, b side) {
 	conn := b.conn(t)

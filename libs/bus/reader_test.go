@@ -34,7 +34,10 @@ func fetch(t *testing.T, r *bus.Reader, n int) []bus.Msg {
 	return out
 }
 
-func TestReader(t *testing.T) { onBoth(t, testReader) }
+func TestReader(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testReader)
+}
 
 func testReader(t *testing.T, b side) {
 	conn := b.conn(t)
@@ -238,7 +241,10 @@ func letters(r rune) rune {
 	return '-'
 }
 
-func TestGetMany(t *testing.T) { onBoth(t, testGetMany) }
+func TestGetMany(t *testing.T) {
+	t.Parallel()
+	onBoth(t, testGetMany)
+}
 
 func testGetMany(t *testing.T, b side) {
 	conn := b.conn(t)

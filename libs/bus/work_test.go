@@ -55,7 +55,10 @@ func sealed(chunk string) bus.Message {
 	return bus.FlowMessage(bus.NewEnvelope("p", 1, &flowv1.ChunkSealed{Chunk: chunk}))
 }
 
-func TestWork(t *testing.T) { everywhere(t, testWork) }
+func TestWork(t *testing.T) {
+	t.Parallel()
+	everywhere(t, testWork)
+}
 
 func testWork(t *testing.T, start func(t *testing.T) side) {
 	sealedOnly := []string{bus.FactChunkSealed}

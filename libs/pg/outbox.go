@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
 
@@ -18,8 +19,17 @@ var sqlFiles embed.FS
 
 var schemaShape = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
 
+// outboxTexts keeps what outboxSQL made: a relay asks at every look, and there are as many as statements times schemas.
+var outboxTexts sync.Map // statementOf → string
+
+type statementOf struct{ name, schema string }
+
 // outboxSQL reads one of the embedded statements for a schema. Each service's outbox has the same shape.
 func outboxSQL(name, schema string) (string, error) {
+	kept, _ := outboxTexts.Load(statementOf{name, schema})
+	if text, ok := kept.(string); ok {
+		return text, nil
+	}
 	if !schemaShape.MatchString(schema) {
 		return "", fmt.Errorf("outbox: %q is not the name of a schema", schema)
 	}
@@ -27,7 +37,9 @@ func outboxSQL(name, schema string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("outbox: %w", err)
 	}
-	return strings.ReplaceAll(string(text), "@schema", pgx.Identifier{schema}.Sanitize()), nil
+	made := strings.ReplaceAll(string(text), "@schema", pgx.Identifier{schema}.Sanitize())
+	outboxTexts.Store(statementOf{name, schema}, made)
+	return made, nil
 }
 
 // outboxChannel is what Enqueue notifies and a Relay listens to.

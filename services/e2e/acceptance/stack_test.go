@@ -158,6 +158,7 @@ type history struct {
 	State      string `json:"state"`
 	Generation int    `json:"generation"`
 	ID         string `json:"salesforce_id"`
+	Successor  string `json:"successor"`
 	Events     []struct {
 		At      time.Time `json:"at"`
 		Service string    `json:"service"`

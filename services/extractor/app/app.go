@@ -96,9 +96,8 @@ func (a *App) assemble() {
 	a.supervisor = extract.NewSupervisor(deps, readEvery, a.host.Env)
 	a.freer = &extract.Freer{Deps: deps}
 	a.replayer = &extract.Replayer{Deps: deps, Later: func() { time.AfterFunc(max(a.cfg.Sweep/10, readEvery), a.ordered.Ring) }}
-	a.letters = &extract.Republisher{Deps: deps, Made: func(ctx context.Context) (time.Time, error) {
-		info, err := bus.Info(ctx, a.host.Bus, bus.StreamDLQ)
-		return info.Incarnation, err
+	a.letters = &extract.Republisher{Deps: deps, Since: func(ctx context.Context) (time.Time, error) {
+		return bus.LettersSince(ctx, a.host.Bus)
 	}}
 }
 

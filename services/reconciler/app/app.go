@@ -167,6 +167,11 @@ func (s streams) Info(ctx context.Context, stream string) (bus.StreamInfo, error
 	return bus.Info(ctx, s.conn, stream)
 }
 
+// LettersSince says since when the stream of dead letters has to be given every open letter.
+func (s streams) LettersSince(ctx context.Context) (time.Time, error) {
+	return bus.LettersSince(ctx, s.conn)
+}
+
 // GetMany reads stored messages by direct get.
 func (s streams) GetMany(ctx context.Context, stream string, seqs []uint64) (map[uint64]bus.Msg, error) {
 	return bus.GetMany(ctx, s.conn, stream, seqs)

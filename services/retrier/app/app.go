@@ -121,7 +121,7 @@ func (a *App) regroupPass(ctx context.Context) (int, error) {
 // streams asks the broker, as the passes want it asked.
 type streams struct{ conn *bus.Conn }
 
-// Info is what the broker says of a stream.
-func (s streams) Info(ctx context.Context, stream string) (bus.StreamInfo, error) {
-	return bus.Info(ctx, s.conn, stream)
+// LettersSince says since when the stream of dead letters has to be given every open letter.
+func (s streams) LettersSince(ctx context.Context) (time.Time, error) {
+	return bus.LettersSince(ctx, s.conn)
 }

@@ -86,7 +86,7 @@ func (a *App) assemble() {
 		backoff, gateWait = submit.ShortBackoff, claimEveryShort
 	}
 	a.runner = submit.NewRunner(submit.Config{
-		Store: ledger, Orgs: catalogOrgs{orgs},
+		Store: ledger, Orgs: catalogOrgs{orgs}, Definition: orgs.Definition,
 		Publish: func(ctx context.Context, m record.Message) error { return bus.Publish(ctx, a.host.Bus, m) },
 		Logger:  a.host.Env.Logger, Metrics: submit.NewMetrics(a.host.Env.Registry), Owner: uuid.NewString(), Lease: a.cfg.Lease, Workers: a.cfg.Workers,
 		BindMaxAge: a.cfg.waits().BindMaxAge, OrphanAge: a.cfg.waits().OrphanAge, Backoff: backoff, GateWait: gateWait,

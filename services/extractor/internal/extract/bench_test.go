@@ -18,9 +18,9 @@ import (
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/catalog"
+	"bulkhead/libs/pg"
 	"bulkhead/libs/record"
 	"bulkhead/libs/rowfile"
-	"bulkhead/libs/pg"
 	"bulkhead/libs/testkit"
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 	"bulkhead/services/extractor/internal/decide"

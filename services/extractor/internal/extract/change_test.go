@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/pg"
@@ -237,6 +238,33 @@ func TestReplays(t *testing.T) {
 		b.wantTally(tally{Dead: 2})
 	})
 
+	t.Run("a message that could not be taken apart is refused again for that, and never read as a record without its headers", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, defaultChunk))
+		for header, value := range map[string]string{bus.HeaderCount: "2", bus.HeaderContentEncoding: "gzip", bus.HeaderContentType: bus.TypeProtobuf} {
+			m := nats.NewMsg(bus.RecordsSubject(testPipeline))
+			m.Data = []byte(contact("a", "what is left of a frame"))
+			m.Header.Set(bus.HeaderContentType, bus.TypeNDJSON)
+			m.Header.Set(header, value)
+			_, err := b.conn.JS.PublishMsg(t.Context(), m)
+			b.must(err)
+		}
+		b.settle(b.reader("one"))
+		b.wantTally(tally{Dead: 3})
+		for range 2 { // the second time it is the replay's letter that is sent again
+			order(b)
+			_, err := replayer(b).Pass(t.Context())
+			b.must(err)
+		}
+		if rows := b.rows(); len(rows) > 0 {
+			t.Errorf("sent %q, want nothing", rows)
+		}
+		if n := b.count(`SELECT count(*)::int FROM extractor.dead d JOIN extractor.dead f ON f.key = d.key AND f.generation = 0
+			WHERE d.code = 'FRAME_UNREADABLE' AND d.message = f.message AND d.payload = f.payload`); n != 9 {
+			t.Errorf("%d letters of three generations say what the first said, want 9", n)
+		}
+	})
+
 	t.Run("a letter that Salesforce refused under an older revision is mapped again from the reconciler's payload", func(t *testing.T) {
 		t.Parallel()
 		b := newBench(t, definition(defaultMap, defaultChunk))
@@ -435,9 +463,8 @@ func TestRepublisher(t *testing.T) {
 			b.single("", fmt.Sprintf(`{"id":"e%d","phone":"1"}`, i))
 		}
 		b.settle(b.reader("one"))
-		p := &Republisher{Deps: b.deps("p"), Made: func(ctx context.Context) (time.Time, error) {
-			info, err := bus.Info(ctx, b.conn, bus.StreamDLQ)
-			return info.Incarnation, err
+		p := &Republisher{Deps: b.deps("p"), Since: func(ctx context.Context) (time.Time, error) {
+			return bus.LettersSince(ctx, b.conn)
 		}}
 		pass := func() {
 			t.Helper()
@@ -461,6 +488,26 @@ func TestRepublisher(t *testing.T) {
 		pass()
 		if n := len(b.letters()); n != 3 {
 			t.Errorf("%d letters published again, want the open one, the replaying one and the one that ops never saw", n)
+		}
+		b.exec("DELETE FROM extractor.outbox")
+		b.must(bus.AskForLetters(t.Context(), b.conn))
+		pass()
+		pass()
+		if n := len(b.letters()); n != 3 {
+			t.Errorf("%d letters published again when they were asked for, want the same 3", n)
+		}
+	})
+	t.Run("letters of a stream that came and went before anybody looked at it are published again", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, defaultChunk))
+		b.single("", `{"id":"e","phone":"1"}`)
+		b.settle(b.reader("one"))
+		b.exec("DELETE FROM extractor.outbox") // as published into the stream that is gone
+		p := &Republisher{Deps: b.deps("p"), Since: func(context.Context) (time.Time, error) { return time.Now(), nil }}
+		_, err := p.Pass(t.Context())
+		b.must(err)
+		if n := len(b.letters()); n != 1 {
+			t.Errorf("%d letters published again, want the one", n)
 		}
 	})
 }

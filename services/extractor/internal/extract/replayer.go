@@ -110,12 +110,19 @@ func (r *Replayer) take(ctx context.Context, def *pipeline.Definition, inForce i
 	return n, nil
 }
 
-// replay makes the candidate of a letter: its payload under the revision in force, its key as it was, in the next generation.
+// replay makes the candidate of a letter: its payload under the revision in force, its key as it was, in the next generation. A message that could not
+// be taken apart is no record, whatever its bytes look like without the headers that they came with: read as one, what is left of a frame that was cut
+// would land and the rest be forgotten. It stays what it is.
 func (m *mapper) replay(l *store.Replay) decide.Candidate {
 	c := decide.Candidate{
 		Place: l.Place, Last: true, Lane: record.LaneNone, Run: l.Run, Payload: l.Payload,
 		KeyKind: decide.KeyNamed, Key: l.Key, KeyHash: m.def.KeyHash(l.Key),
 		Origin: &decide.Origin{Generation: l.Generation, LetterID: l.LetterID, FailureID: l.FailureID, AcceptedAt: l.AcceptedAt, Ambiguous: l.Ambiguous},
+	}
+	if l.Code == record.CodeFrameUnreadable {
+		c.Content = record.HashRaw(l.Payload)
+		c.Refusal = &record.Refusal{Code: l.Code, Message: l.Message, Content: c.Content}
+		return c
 	}
 	switch key := m.mapOne(&c); {
 	case m.def.Operation == pipeline.OperationInsert && key == "" && record.IsMadeKey(l.Key):

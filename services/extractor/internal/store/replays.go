@@ -25,6 +25,8 @@ type Replay struct {
 	Payload    []byte
 	Place      record.Place
 	AcceptedAt time.Time
+	// Code and Message say why it was refused before Salesforce; "" = it was not.
+	Code, Message string
 	// FailureID is reconciler_pub.failures.id that holds the payload; 0 = it stands in extractor.dead.
 	FailureID int64
 	// Ambiguous says that a try of any generation before may have had an effect that nobody saw.
@@ -71,6 +73,7 @@ func (s *Store) TakeReplays(ctx context.Context, t Target, inForce, most int, ag
 			replays[i] = Replay{
 				LetterID: r.LetterID, Run: r.Run, Key: r.Key, Generation: int(r.Generation), Payload: r.Payload,
 				Place: place(r.Seq, r.Idx), AcceptedAt: r.AcceptedAt, FailureID: r.FailureID, Ambiguous: r.Ambiguous,
+				Code: r.Code, Message: r.Message,
 			}
 		}
 		c, messages, err := again(replays)

@@ -1,10 +1,13 @@
 package store_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
+	"bulkhead/libs/pg"
 	"bulkhead/libs/testkit"
+	"bulkhead/services/extractor/internal/decide"
 	"bulkhead/services/extractor/internal/store"
 )
 
@@ -74,6 +77,34 @@ func TestPipelines(t *testing.T) {
 		}
 		if len(seen) != 3 {
 			t.Errorf("columns %v", seen)
+		}
+	})
+}
+
+func TestLease(t *testing.T) {
+	t.Parallel()
+	t.Run("neither a renewal nor a commit that comes after the lease was given back takes it again", func(t *testing.T) {
+		t.Parallel()
+		s := store.New(testkit.NewLedger(t).Pool(t, "extractor"))
+		held, ok, err := s.Acquire(t.Context(), "contacts", "one", time.Hour)
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		if err := s.Renew(t.Context(), held.Fence, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Release(t.Context(), held.Fence); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Renew(t.Context(), held.Fence, time.Hour); !errors.Is(err, pg.ErrLost) {
+			t.Errorf("renew: %v, want %v", err, pg.ErrLost)
+		}
+		commit := decide.Commit{At: time.Now(), Repeats: map[string]int64{"": 1}}
+		if err := s.Commit(t.Context(), held.Fence, time.Hour, store.Target{Pipeline: "contacts"}, commit, nil); !errors.Is(err, pg.ErrLost) {
+			t.Errorf("commit: %v, want %v", err, pg.ErrLost)
+		}
+		if _, ok, err := s.Acquire(t.Context(), "contacts", "two", time.Hour); err != nil || !ok {
+			t.Errorf("another one takes the lease: %v, %v; want it at once", ok, err)
 		}
 	})
 }

@@ -228,12 +228,13 @@ func (f *facts) lastSuccessor() (successor, bool) {
 	return last, generation >= 0
 }
 
-// successorOf names the record that covers this one: by its key where that can be found, else by its place.
+// successorOf names the record that covers this one: by its key where that can be found, else by its place. One of another pipeline has its
+// pipeline's name before it: prices/K-17.
 func (r *Reader) successorOf(ctx context.Context, name string, s successor) (string, error) {
 	place := record.PlaceKey(s.place)
 	at, err := r.store.Read().RecordAtPlace(ctx, db.RecordAtPlaceParams{Pipeline: name, KeyHash: s.keyHash})
 	if errors.Is(err, pgx.ErrNoRows) {
-		return place, nil
+		return r.successorElsewhere(ctx, s)
 	}
 	if err != nil {
 		return "", fmt.Errorf("look for the successor: %w", err)
@@ -243,6 +244,25 @@ func (r *Reader) successorOf(ctx context.Context, name string, s successor) (str
 		return place, err
 	}
 	return key, nil
+}
+
+func (r *Reader) successorElsewhere(ctx context.Context, s successor) (string, error) {
+	place := record.PlaceKey(s.place)
+	at, err := r.store.Read().RecordElsewhere(ctx, s.keyHash)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return place, nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("look for the successor in other pipelines: %w", err)
+	}
+	key, err := r.keyText(ctx, at.Pipeline, s.keyHash, at.Chunk, at.Row)
+	if err != nil {
+		return "", err
+	}
+	if key == "" {
+		key = place
+	}
+	return at.Pipeline + "/" + key, nil
 }
 
 // sending is one row of one chunk that carried the record.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"bulkhead/libs/record"
 	opsv1 "bulkhead/proto/gen/bulkhead/ops/v1"
 	"bulkhead/services/ops/internal/fixture"
 	"bulkhead/services/ops/internal/ledger"
@@ -238,6 +239,22 @@ func TestHistory(t *testing.T) {
 			VALUES ($1, 0, 0, 'contacts', '', $2, 0, $3, 2, 0)`, chunk, fixture.KeyHash("old"), fixture.KeyHash("new"))
 		b.Outcome(chunk, "", "s", fixture.Transfers{Superseded: 1})
 		if h := ask(t, b, "old"); h.GetState() != "superseded" || h.GetSuccessor() != "new" {
+			t.Errorf("%v", h)
+		}
+	})
+	t.Run("a record that one of another pipeline covers names it with its pipeline", func(t *testing.T) {
+		b := setup(t)
+		chunk := b.Chunk("c1", "", "old")
+		elsewhere := b.Chunk("c2", "", "new")
+		hash := record.HashKey("prices", "new")
+		b.Exec(`INSERT INTO extractor.pipelines (name) VALUES ('prices')`)
+		b.Exec(`INSERT INTO extractor.columns (pipeline_id, ordinal, name) SELECT id, 0, 'Id' FROM extractor.pipelines`)
+		b.Exec(`UPDATE extractor.records SET pipeline_id = (SELECT id FROM extractor.pipelines WHERE name = 'prices'), key_hash = $2 WHERE chunk = $1`, elsewhere, hash)
+		b.Exec(`INSERT INTO submitter.superseded (chunk, row, record, pipeline, run, key_hash, generation, successor_key_hash, successor_seq, successor_idx)
+			VALUES ($1, 0, 0, 'contacts', '', $2, 0, $3, 7, 0)`, chunk, fixture.KeyHash("old"), hash)
+		b.Outcome(chunk, "", "s", fixture.Transfers{Superseded: 1})
+		// The key itself stands in the manifest, which is of another pipeline here and does not hold it: its place is told.
+		if h := ask(t, b, "old"); h.GetState() != "superseded" || h.GetSuccessor() != "prices/"+record.PlaceKey(record.Place{Seq: 7}) {
 			t.Errorf("%v", h)
 		}
 	})

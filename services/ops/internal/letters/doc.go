@@ -11,7 +11,8 @@
 //
 // What always holds: one row per letter, so of any number of orders to replay it only the first has an effect. A letter is never put
 // into another state before its record is dead in the ledger. Its message stays in the stream until the record has landed, or was superseded,
-// discarded or rolled back, or until a newer letter of the same record stands there; nothing is deleted by age.
+// discarded or rolled back, or until a newer letter of the same record stands there; nothing is deleted by age. Where a deletion may have met a
+// stream that was made again in that moment, every decider is asked for its open letters once more.
 //
 // What it leaves to others: sending again (the retrier, or the extractor where the payload must be mapped anew).
 //

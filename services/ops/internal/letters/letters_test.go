@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/record"
@@ -510,6 +511,89 @@ func TestClose(t *testing.T) {
 		pass(t, x)
 		state(t, b, fixture.LetterID("x", 0), "discarded", 0)
 	})
+	// stopped is a broker at whose deletions, or at the look before one, the whole stream is made again and holds another letter.
+	stopped := func(b *bundle, beforeLook bool) *bundle {
+		b.conn.Broker = &remaking{Broker: b.conn.Broker, beforeLook: beforeLook, remake: func() {
+			if err := b.conn.JS.DeleteStream(b.t.Context(), bus.StreamDLQ); err != nil {
+				b.t.Error(err)
+			}
+			b.makeDLQ()
+			b.publish("y", 0) // at the sequence that x had
+		}}
+		return b
+	}
+	since := func(b *bundle) (made, asked time.Time) {
+		b.t.Helper()
+		info, err := bus.Info(b.t.Context(), b.conn, bus.StreamDLQ)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if asked, err = bus.LettersSince(b.t.Context(), b.conn); err != nil {
+			b.t.Fatal(err)
+		}
+		return info.Incarnation, asked
+	}
+	closed := func(b *bundle) *letters.Index {
+		b.t.Helper()
+		b.Refuse("x", "", "NOT_JSON", 0)
+		b.Refuse("y", "", "NOT_JSON", 0)
+		b.publish("x", 0)
+		x := b.index("one")
+		b.read(x)
+		order(b.t, x, store.ActionDiscard, fixture.LetterID("x", 0))
+		return x
+	}
+	t.Run("a stream that is made again behind the look-up of a message loses none", func(t *testing.T) {
+		b := setup(t).withBroker()
+		x := closed(b)
+		stopped(b, true)
+		pass(t, x)
+		if n := b.messages(); n != 1 {
+			t.Errorf("%d messages: the other letter was deleted", n)
+		}
+		if made, asked := since(b); !asked.Equal(made) {
+			t.Error("letters are asked for again though none is missing")
+		}
+	})
+	t.Run("a message of a stream that was made again in the moment of the deletion is missed, and the letters are asked for again", func(t *testing.T) {
+		b := setup(t).withBroker()
+		x := closed(b)
+		stopped(b, false)
+		pass(t, x)
+		if n := b.messages(); n != 0 {
+			t.Fatalf("%d messages, want the other letter to be hit: this test is of no use", n)
+		}
+		made, asked := since(b)
+		if !asked.After(made) {
+			t.Error("nobody asks for the letter that is missing")
+		}
+		pass(t, x)
+		if _, again := since(b); !again.Equal(asked) {
+			t.Error("letters are asked for again and again")
+		}
+		b.makeDLQ() // as every start of ops does
+		if _, again := since(b); !again.Equal(asked) {
+			t.Error("bringing the stream to its settings forgets that letters were asked for")
+		}
+	})
+	t.Run("a deletion without an answer is looked behind by the next pass", func(t *testing.T) {
+		b := setup(t).withBroker()
+		x := closed(b)
+		stopped(b, false)
+		broker, ok := b.conn.Broker.(*remaking)
+		if !ok {
+			t.Fatal("no such broker")
+		}
+		broker.deaf = true
+		if _, err := x.DeleteClosed(t.Context()); err == nil {
+			t.Fatal("no error of a broker that does not answer")
+		}
+		broker.deaf = false
+		pass(t, x)
+		if made, asked := since(b); !asked.After(made) {
+			t.Error("nobody asks for the letter that is missing")
+		}
+	})
 	t.Run("places of a stream that is gone delete nothing in the one made again", func(t *testing.T) {
 		b := setup(t).withBroker()
 		b.Refuse("x", "", "NOT_JSON", 0)
@@ -534,4 +618,45 @@ func TestClose(t *testing.T) {
 			t.Errorf("%d messages", n)
 		}
 	})
+}
+
+// remaking is a broker that makes the stream of dead letters anew, once, right before a message of it is deleted.
+type remaking struct {
+	bus.Broker
+
+	remake     func()
+	beforeLook bool // rather before the stream is looked at, once the message was read
+	read, done bool
+	deaf       bool // it does not answer once the message is deleted
+}
+
+func (r *remaking) Range(ctx context.Context, stream string, first, last uint64, maxBytes int, each func(bus.Msg)) (uint64, error) {
+	r.read = true
+	return r.Broker.Range(ctx, stream, first, last, maxBytes, each)
+}
+
+func (r *remaking) Stream(ctx context.Context, name string) (*jetstream.StreamInfo, error) {
+	if r.deaf && r.done {
+		return nil, context.DeadlineExceeded
+	}
+	if r.beforeLook && r.read && !r.done {
+		r.done = true
+		r.remake()
+	}
+	return r.Broker.Stream(ctx, name)
+}
+
+func (r *remaking) DeleteMessage(ctx context.Context, stream string, seq uint64) error {
+	if !r.done {
+		r.done = true
+		deaf := r.deaf
+		r.deaf = false
+		r.remake()
+		r.deaf = deaf
+	}
+	err := r.Broker.DeleteMessage(ctx, stream, seq)
+	if r.deaf {
+		return context.DeadlineExceeded
+	}
+	return err
 }

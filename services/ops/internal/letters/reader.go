@@ -67,6 +67,9 @@ type Index struct {
 	place     store.Checkpoint
 	claimedAt time.Time
 	restUntil time.Time // another instance reads: not asked again before
+
+	deleting sync.Mutex // guards what follows: one deletes at a time
+	doubts   doubts
 }
 
 // New makes an index.

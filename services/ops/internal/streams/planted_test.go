@@ -21,7 +21,7 @@ func TestPlantedBugSourcePurgedWhileAChunkIsOpen(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = planted.Set(planted.None) })
-			db := testkit.Database(t)
+			db := testkit.NewLedger(t)
 			l := fixture.New(t, db.AdminPool(t))
 			l.Define()
 			conn, err := bus.Connect(testkit.NATS(t).URL(), bus.ConnectOptions{Name: "test"})

@@ -73,7 +73,7 @@ func TestSearch(t *testing.T) {
 func TestStreams(t *testing.T) {
 	setup := func(t *testing.T, horizon time.Duration) (*Streams, *fixture.Ledger, *bus.Conn) {
 		t.Helper()
-		db := testkit.Database(t)
+		db := testkit.NewLedger(t)
 		l := fixture.New(t, db.AdminPool(t))
 		l.Define()
 		conn, err := bus.Connect(testkit.NATS(t).URL(), bus.ConnectOptions{Name: "test"})

@@ -44,7 +44,7 @@ type claimOutput struct {
 // claimState is the register that the ledger's row has to be: whose claim counts, until when at least, and whether the work is over.
 type claimState struct {
 	epoch int64
-	until int64
+	until int64 // 0 = it was handed back
 	over  bool
 }
 
@@ -64,7 +64,7 @@ func claimModel(lease time.Duration) porcupine.Model {
 			}
 			return []claimState{next}
 		}
-		hits := in.epoch == s.epoch && !s.over
+		hits := in.epoch == s.epoch && !s.over && (in.op != opRenew || s.until != 0) // what was handed back is not renewed
 		next := s
 		switch in.op {
 		case opRenew:
@@ -239,6 +239,12 @@ func (w *claimWorker) turn(t *testing.T, last bool) {
 	if _, err := w.h.note(w.client, op, epoch, func() (int64, error) { return 0, do() }); err != nil && !errors.Is(err, pg.ErrLost) {
 		t.Errorf("%s: %v", op, err)
 	}
+	if w.rnd.IntN(3) == 0 { // a renewal that was on its way all the time
+		_, err := w.h.note(w.client, opRenew, epoch, func() (int64, error) { return 0, w.store.Renew(ctx, claim, w.lease) })
+		if err != nil && !errors.Is(err, pg.ErrLost) {
+			t.Errorf("late renewal: %v", err)
+		}
+	}
 }
 
 // pass waits, but not longer than ctx.
@@ -273,6 +279,9 @@ func TestTheRegisterRefusesHistoriesThatMustNotBe(t *testing.T) {
 		}, false},
 		{"a write of a former holder", []porcupine.Operation{
 			op(0, opClaim, 0, 0, 1, true, 1), op(1, opClaim, 0, 150, 151, true, 2), op(0, opFinish, 1, 160, 161, true, 0),
+		}, false},
+		{"a renewal of what was handed back", []porcupine.Operation{
+			op(0, opClaim, 0, 0, 1, true, 1), op(0, opKeep, 1, 10, 11, true, 0), op(0, opRenew, 1, 20, 21, true, 0),
 		}, false},
 		{"two ends", []porcupine.Operation{
 			op(0, opClaim, 0, 0, 1, true, 1), op(0, opFinish, 1, 10, 11, true, 0), op(0, opFinish, 1, 20, 21, true, 0),

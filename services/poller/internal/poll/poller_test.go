@@ -529,6 +529,32 @@ func TestPoller(t *testing.T) {
 			t.Fatal("not marked")
 		}
 	})
+	t.Run("a renewal that comes after a watch was given back does not take it again", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		chunk := b.submitted(jobID, 10, "submitted")
+		b.note(b.poller(answer("InProgress", 0, 0)))
+		b.now = b.now.Add(time.Hour)
+		for name, give := range map[string]func(store.Claim) error{
+			"kept":     func(c store.Claim) error { return b.store.Keep(t.Context(), c, store.Look{NextLookAt: b.now}) },
+			"released": func(c store.Claim) error { return b.store.Release(t.Context(), c) },
+		} {
+			held, err := b.store.ClaimDue(t.Context(), "one", b.now, time.Minute, 1)
+			if err != nil || len(held) != 1 {
+				t.Fatalf("%s: %v %v", name, held, err)
+			}
+			claim := store.Claim{Chunk: chunk, Epoch: held[0].Epoch, Owner: "one"}
+			if err := give(claim); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.store.Renew(t.Context(), claim, time.Hour); !errors.Is(err, pg.ErrLost) {
+				t.Errorf("renewing what was %s: %v, want %v", name, err, pg.ErrLost)
+			}
+			if again, err := b.store.ClaimDue(t.Context(), "two", b.now, 0, 1); err != nil || len(again) != 1 {
+				t.Errorf("what was %s is claimed as %v, %v; want it at once", name, again, err)
+			}
+		}
+	})
 	t.Run("every move is refused to a claim that is not the present one", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)

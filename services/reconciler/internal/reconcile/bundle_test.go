@@ -14,10 +14,10 @@ import (
 	"github.com/google/uuid"
 
 	"bulkhead/libs/bus"
+	"bulkhead/libs/pg"
 	"bulkhead/libs/record"
 	"bulkhead/libs/rowfile"
 	"bulkhead/libs/salesforce"
-	"bulkhead/libs/pg"
 	"bulkhead/libs/testkit"
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 	"bulkhead/services/orgsim/simtest"
@@ -159,6 +159,10 @@ type streams struct{ conn *bus.Conn }
 
 func (s streams) Info(ctx context.Context, stream string) (bus.StreamInfo, error) {
 	return bus.Info(ctx, s.conn, stream)
+}
+
+func (s streams) LettersSince(ctx context.Context) (time.Time, error) {
+	return bus.LettersSince(ctx, s.conn)
 }
 
 func (s streams) GetMany(ctx context.Context, stream string, seqs []uint64) (map[uint64]bus.Msg, error) {

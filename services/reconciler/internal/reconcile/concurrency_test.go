@@ -245,10 +245,11 @@ func TestTogether(t *testing.T) {
 			leases := map[time.Time]bool{}
 			for len(leases) < 3 && r.Context().Err() == nil {
 				leases[one[time.Time](b, `SELECT lease_until FROM reconciler.work`)] = true
+				<-time.After(10 * time.Millisecond)
 			}
 			text(landed("a-0"))(w, r)
 		})
-		r := b.reconciler(func(c *reconcile.Config) { c.Lease = time.Second })
+		r := b.reconciler(func(c *reconcile.Config) { c.Lease = 3 * time.Second })
 		b.note(r)
 		b.pass(r)
 		if !c.hasOutcome() {
@@ -272,6 +273,35 @@ func TestTogether(t *testing.T) {
 		}
 		if woken != 1 || c.work()["state"] != "reading" {
 			t.Fatalf("woken %d times, %v", woken, c.work())
+		}
+	})
+	t.Run("a renewal that comes after a work was given back does not take it again", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		b.script()
+		c := b.scripted(1, "JobComplete", 1, 0)
+		b.note(b.reconciler())
+		for name, give := range map[string]func(store.Claim) error{
+			"released":   func(c store.Claim) error { return b.store.Release(t.Context(), c) },
+			"read":       func(c store.Claim) error { return b.store.ReadAgain(t.Context(), c, store.Again{NextReadAt: b.now}) },
+			"broken off": func(c store.Claim) error { return b.store.BrokeOff(t.Context(), c, store.Broken{NextReadAt: b.now}) },
+			"looked up":  func(c store.Claim) error { return b.store.LookedUp(t.Context(), c, store.Look{NextReadAt: b.now}) },
+			"gone":       func(c store.Claim) error { return b.store.Gone(t.Context(), c, b.now, "") },
+		} {
+			held, err := b.store.ClaimDue(t.Context(), "one", b.now, time.Minute, 1)
+			if err != nil || len(held) != 1 {
+				t.Fatalf("%s: %v %v", name, held, err)
+			}
+			claim := store.Claim{Chunk: c.id, Epoch: held[0].Epoch, Owner: "one"}
+			if err := give(claim); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.store.Renew(t.Context(), claim, time.Hour); !errors.Is(err, pg.ErrLost) {
+				t.Errorf("renewing what was %s: %v, want %v", name, err, pg.ErrLost)
+			}
+			if again, err := b.store.ClaimDue(t.Context(), "two", b.now, 0, 1); err != nil || len(again) != 1 {
+				t.Errorf("what was %s is claimed as %v, %v; want it at once", name, again, err)
+			}
 		}
 	})
 	t.Run("every move is refused to a claim that is not the present one, and to a work that has ended", func(t *testing.T) {

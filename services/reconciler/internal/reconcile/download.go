@@ -12,7 +12,7 @@ import (
 	"bulkhead/services/reconciler/internal/account"
 )
 
-// Fault points around the download of one result file.
+// Fault points around the download of one result file, and in it, where it has told of half as many rows as were sent.
 const (
 	pointBeforeFile = "reconciler.read.before_call"
 	pointHalfFile   = "reconciler.read.at_half"

@@ -40,6 +40,8 @@ type Org interface {
 type Streams interface {
 	// Info describes a stream; an error that wraps jetstream.ErrStreamNotFound when there is none.
 	Info(ctx context.Context, stream string) (bus.StreamInfo, error)
+	// LettersSince says since when the stream of dead letters has to be given every open letter, as [bus.LettersSince] does.
+	LettersSince(ctx context.Context) (time.Time, error)
 	// GetMany reads stored messages; what is not in the answer is not in the stream.
 	GetMany(ctx context.Context, stream string, seqs []uint64) (map[uint64]bus.Msg, error)
 }

@@ -17,7 +17,7 @@ import (
 // Letter is a failure whose letter may have to be published again.
 type Letter = db.OpenLettersRow
 
-// Republish takes one step of publishing the open letters into the incarnation of the DLQ stream that was made at the time given: up to
+// Republish takes one step of publishing the open letters into the DLQ stream, which has to be given them all since the time given: up to
 // limit of them, as message makes them. It returns how many letters it looked at; 0 means that the stream has them all.
 func (s *Store) Republish(ctx context.Context, incarnation time.Time, limit int, message func(Letter) (record.Message, error)) (int, error) {
 	// PostgreSQL keeps microseconds, the broker nanoseconds.

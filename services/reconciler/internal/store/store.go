@@ -103,7 +103,7 @@ func (s *Store) ClaimDue(ctx context.Context, owner string, due time.Time, lease
 	return rows, nil
 }
 
-// Renew makes a claim last for another lease.
+// Renew makes a claim last for another lease; one that was given back is lost.
 func (s *Store) Renew(ctx context.Context, c Claim, lease time.Duration) error {
 	return s.move(ctx, txRenew, c, func(q *db.Queries) (int64, error) {
 		return q.Renew(ctx, db.RenewParams{LeaseSeconds: lease.Seconds(), Chunk: c.Chunk, Epoch: c.Epoch, Owner: c.Owner})

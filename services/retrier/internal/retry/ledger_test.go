@@ -13,11 +13,10 @@ import (
 
 	"github.com/google/uuid"
 
-	"bulkhead/libs/bus"
+	"bulkhead/libs/pg"
 	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
 	"bulkhead/libs/rowfile"
-	"bulkhead/libs/pg"
 	"bulkhead/libs/testkit"
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 	"bulkhead/services/retrier/internal/store"
@@ -62,8 +61,8 @@ func (f fakeDefinitions) Definition(_ context.Context, name string, revision int
 
 type fakeStreams struct{ made time.Time }
 
-func (f *fakeStreams) Info(context.Context, string) (bus.StreamInfo, error) {
-	return bus.StreamInfo{Incarnation: f.made}, nil
+func (f *fakeStreams) LettersSince(context.Context) (time.Time, error) {
+	return f.made, nil
 }
 
 const contactsYAML = `apiVersion: bulkhead/v1

@@ -41,14 +41,14 @@ func letterOf(b store.Body, class, code string, deadAt time.Time) (record.Messag
 	})
 }
 
-// Republish publishes every open letter of the retrier again when the DLQ stream is another one than it was, or the first one seen: letters
-// were lost with the old stream, the ledger still has them. It says how many it enqueued.
+// Republish publishes every open letter of the retrier again when the DLQ stream is another one than it was, or the first one seen, or when ops
+// asks for them: letters were lost, the ledger still has them. It says how many it enqueued.
 func (p *Passes) Republish(ctx context.Context) (int, error) {
-	info, err := p.streams.Info(ctx, bus.StreamDLQ)
+	since, err := p.streams.LettersSince(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("ask for the DLQ stream: %w", err)
 	}
-	is := info.Incarnation.UTC().Truncate(time.Microsecond) // as PostgreSQL stores it
+	is := since.UTC().Truncate(time.Microsecond) // as PostgreSQL stores it
 	was, known, err := p.store.DLQIncarnation(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("read the known DLQ stream: %w", err)
@@ -69,7 +69,7 @@ func (p *Passes) Republish(ctx context.Context) (int, error) {
 		return n, fmt.Errorf("note the DLQ stream: %w", err)
 	}
 	if n > 0 {
-		p.logger.WarnContext(ctx, "DLQ stream is another one, open letters published again", "letters", n, "made_at", is)
+		p.logger.WarnContext(ctx, "DLQ stream is another one, or may lack letters: open ones published again", "letters", n, "since", is)
 	}
 	return n, nil
 }

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"time"
 
-	"bulkhead/libs/bus"
 	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
 	"bulkhead/services/retrier/internal/store"
@@ -16,10 +15,10 @@ type Definitions interface {
 	Definition(ctx context.Context, name string, revision int) (*pipeline.Definition, error)
 }
 
-// Streams asks the broker about a stream.
+// Streams asks the broker about the stream of dead letters.
 type Streams interface {
-	// Info is what the broker says of the stream; an error when there is none.
-	Info(ctx context.Context, stream string) (bus.StreamInfo, error)
+	// LettersSince says since when it has to be given every open letter, as bus.LettersSince does; an error when there is no stream.
+	LettersSince(ctx context.Context) (time.Time, error)
 }
 
 // Config is what the passes need. Store, Definitions and Streams are required.

@@ -108,6 +108,25 @@ func TestEachMoveIsLegalFromItsStagesAndForItsOwnerOnly(t *testing.T) {
 			}
 		}
 	})
+	for name, give := range map[string]func(context.Context, *store.Work) error{
+		"parked":      func(ctx context.Context, w *store.Work) error { return s.Park(ctx, w, store.Parked{Wait: time.Hour}) },
+		"released":    s.Release,
+		"handed over": func(ctx context.Context, w *store.Work) error { return s.SaveSubmitted(ctx, w, w.JobID, message) },
+	} {
+		t.Run("a renewal that comes after the submission was "+name+" does not take it again", func(t *testing.T) {
+			w := put(t, admin, "bound")
+			if err := give(t.Context(), &w); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Renew(t.Context(), &w, time.Hour); !errors.Is(err, pg.ErrLost) {
+				t.Errorf("renew: %v, want %v", err, pg.ErrLost)
+			}
+			var free bool
+			if err := admin.QueryRow(t.Context(), `SELECT lease_until < now() FROM submitter.submissions WHERE chunk = $1`, w.Chunk).Scan(&free); err != nil || !free {
+				t.Errorf("free is %v (%v), want the lease to be given back", free, err)
+			}
+		})
+	}
 	t.Run("a job without a stored upload is not bound", func(t *testing.T) {
 		w := put(t, admin, "created")
 		if _, err := admin.Exec(t.Context(), `UPDATE submitter.submissions SET uploaded_at = NULL WHERE chunk = $1`, w.Chunk); err != nil {

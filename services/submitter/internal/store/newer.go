@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"bulkhead/libs/record"
@@ -10,16 +11,23 @@ import (
 )
 
 // Order says which of two records of an entity is newer: that of the later version, and of equal ones that which stands later in the stream. Where
-// only one of the two has a version, the place alone decides: revisions of a definition may begin to name versions, and cease to.
+// only one of the two has a version, the place alone decides: revisions of a definition may begin to name versions, and cease to. Records of two
+// pipelines stand in two streams: between them the version alone decides, and where it does not neither is newer.
 type Order struct {
 	Version record.Version
 	At      record.Place
+	// Stream is the other pipeline in whose stream At lies; "" = that of the pipeline whose rows are asked about.
+	Stream string
 }
 
-// Compare orders from old to new. It is an order of records of one kind; of both kinds together it compares any two, and may go in a circle.
+// Compare orders from old to new; 0 = neither is newer. It is an order of records of one kind, with a version or without, in one stream; of several
+// together it compares any two, and may go in a circle.
 func (o Order) Compare(p Order) int {
-	if c := o.Version.Compare(p.Version); c != 0 && o.Alike(p) {
+	switch c := o.Version.Compare(p.Version); {
+	case c != 0 && o.Alike(p):
 		return c
+	case o.Stream != p.Stream:
+		return 0
 	}
 	return o.At.Compare(p.At)
 }
@@ -48,6 +56,8 @@ type Newer struct {
 	// Dead says that it has a letter which nobody has ordered to be sent again, or which was discarded, or that a later generation of it stands
 	// for it: it may never be sent.
 	Dead bool
+	// Deletes says that it deletes the row of the org: whatever was said of the row before is over.
+	Deletes bool
 }
 
 // Newer reads the records of the same pipeline and entity that are newer than the row's oldest record, are none of its own and were put into a
@@ -57,29 +67,82 @@ func (s *Store) Newer(ctx context.Context, pipeline string, asked []Asked) ([]Ne
 	for _, a := range asked {
 		oldest := slices.MinFunc(a.Own, Order.Compare)
 		first := slices.MinFunc(a.Own, func(o, p Order) int { return o.At.Compare(p.At) }).At
-		p.Rows = append(p.Rows, int32(a.Row))
-		p.Entities = append(p.Entities, a.Entity)
-		p.Versions = append(p.Versions, append([]byte{}, oldest.Version...)) // never NULL: an empty one is none
-		p.Seqs = append(p.Seqs, int64(oldest.At.Seq))
-		p.Idxs = append(p.Idxs, int32(oldest.At.Idx))
-		p.FirstSeqs = append(p.FirstSeqs, int64(first.Seq))
-		p.FirstIdxs = append(p.FirstIdxs, int32(first.Idx))
+		add(&p, a, oldest.Version, oldest.At, first)
 		for _, own := range a.Own {
 			p.OwnRows = append(p.OwnRows, int32(a.Row))
 			p.OwnSeqs = append(p.OwnSeqs, int64(own.At.Seq))
 			p.OwnIdxs = append(p.OwnIdxs, int32(own.At.Idx))
 		}
 	}
+	return s.newer(ctx, p, "")
+}
+
+// NewerBeside reads the records of another pipeline that are of later versions than the oldest version of the row's own records; rows without any
+// version have no newer records there. Columns are that pipeline's.
+func (s *Store) NewerBeside(ctx context.Context, pipeline string, asked []Asked) ([]Newer, error) {
+	p := db.NewerRecordsParams{Pipeline: pipeline, OwnRows: []int32{}, OwnSeqs: []int64{}, OwnIdxs: []int32{}}
+	for _, a := range asked {
+		var oldest record.Version
+		for _, own := range a.Own {
+			if len(own.Version) > 0 && (oldest == nil || own.Version.Compare(oldest) < 0) {
+				oldest = own.Version
+			}
+		}
+		if oldest != nil {
+			add(&p, a, oldest, lastPlace, lastPlace) // no place of the other stream is behind it: only versions count
+		}
+	}
+	if len(p.Rows) == 0 {
+		return nil, nil
+	}
+	return s.newer(ctx, p, pipeline)
+}
+
+// lastPlace is behind every place of a stream.
+var lastPlace = record.Place{Seq: math.MaxInt64, Idx: math.MaxInt32}
+
+func add(p *db.NewerRecordsParams, a Asked, version record.Version, at, first record.Place) {
+	p.Rows = append(p.Rows, int32(a.Row))
+	p.Entities = append(p.Entities, a.Entity)
+	p.Versions = append(p.Versions, append([]byte{}, version...)) // never NULL: an empty one is none
+	p.Seqs = append(p.Seqs, int64(at.Seq))
+	p.Idxs = append(p.Idxs, int32(at.Idx))
+	p.FirstSeqs = append(p.FirstSeqs, int64(first.Seq))
+	p.FirstIdxs = append(p.FirstIdxs, int32(first.Idx))
+}
+
+func (s *Store) newer(ctx context.Context, p db.NewerRecordsParams, stream string) ([]Newer, error) {
 	rows, err := s.q.NewerRecords(ctx, p)
 	if err != nil {
-		return nil, fmt.Errorf("newer records of pipeline %s: %w", pipeline, err)
+		return nil, fmt.Errorf("newer records of pipeline %s: %w", p.Pipeline, err)
 	}
 	out := make([]Newer, len(rows))
 	for i, r := range rows {
 		out[i] = Newer{
-			Row: int(r.Row), KeyHash: r.KeyHash, Order: Order{Version: r.Version, At: record.Place{Seq: uint64(r.Seq), Idx: uint32(r.Idx)}},
-			Columns: r.Columns, Sent: r.Sent, Dead: r.Dead,
+			Row: int(r.Row), KeyHash: r.KeyHash,
+			Order:   Order{Version: r.Version, At: record.Place{Seq: uint64(r.Seq), Idx: uint32(r.Idx)}, Stream: stream},
+			Columns: r.Columns, Sent: r.Sent, Dead: r.Dead, Deletes: r.Deletes,
 		}
+	}
+	return out, nil
+}
+
+// Revision is one revision of a pipeline's definition.
+type Revision struct {
+	Pipeline string
+	Number   int
+}
+
+// RevisionsBeside lists the revisions of all other pipelines as they are applied now, by pipeline, the newest first. What another pipeline has sealed
+// was defined before.
+func (s *Store) RevisionsBeside(ctx context.Context, pipeline string) ([]Revision, error) {
+	rows, err := s.q.RevisionsBeside(ctx, pipeline)
+	if err != nil {
+		return nil, fmt.Errorf("definitions beside pipeline %s: %w", pipeline, err)
+	}
+	out := make([]Revision, len(rows))
+	for i, r := range rows {
+		out[i] = Revision{Pipeline: r.Name, Number: int(r.Revision)}
 	}
 	return out, nil
 }

@@ -14,7 +14,7 @@
 // Others read the views of schema submitter_pub: submissions, lanes, jobs, superseded, reduced, unsent,
 // resolutions, orgs, pauses. It reads the views of extractor_pub
 // (chunks, pieces, records, columns, dead), retrier_pub (chunks, pieces, resent, dead, pauses), reconciler_pub (outcomes, failures, pauses),
-// poller_pub (watches) and ops_pub (pauses, lifts, letters).
+// poller_pub (watches) and ops_pub (pauses, lifts, letters, definitions).
 //
 // Start reading at queries/moves.sql. What the moves mean for the protocol stands in package submit.
 package store
@@ -107,7 +107,7 @@ func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration, li
 // HasOpen says whether anything waits to be claimed, now or later: without it nobody has to look again before something is noted.
 func (s *Store) HasOpen(ctx context.Context) (bool, error) { return s.q.HasOpen(ctx) }
 
-// Renew prolongs the lease. [pg.ErrLost] says that somebody else owns the submission now.
+// Renew prolongs the lease. [pg.ErrLost] says that somebody else owns the submission now, or that it was given back.
 func (s *Store) Renew(ctx context.Context, w *Work, lease time.Duration) error {
 	return one(s.q.Renew(ctx, db.RenewParams{LeaseSeconds: lease.Seconds(), Chunk: w.Chunk, Epoch: w.Epoch}))
 }

@@ -64,7 +64,9 @@ func (t *turn) undecided(ctx context.Context, err error) (Event[string], error) 
 type decision struct {
 	*turn
 	manifest *flowv1.Manifest
-	key      int // ordinal of the key field in bitmaps, -1 = none
+	key      int           // ordinal of the key field in bitmaps, -1 = none
+	all      record.Bitmap // every column of the pipeline
+	beside   []beside      // other pipelines whose records may be newer
 	omitted  store.Omitted
 	bytes    int64 // of an upload with ids so far, rows counted whole
 	out      store.Checked
@@ -118,6 +120,14 @@ func (d *decision) prepare(ctx context.Context) error {
 	if d.key, ok = columns[d.chunk.KeyField]; !ok {
 		d.key = -1
 	}
+	for _, n := range columns {
+		d.all.Set(n)
+	}
+	if d.asksForNewer() {
+		if d.beside, err = d.findBeside(ctx, columns); err != nil {
+			return err
+		}
+	}
 	if d.body.key < 0 || len(d.manifest.GetRows()) != d.chunk.Rows {
 		return fmt.Errorf("header %v and manifest of %d rows do not fit key field %q and %d rows",
 			d.chunk.Header, len(d.manifest.GetRows()), d.chunk.KeyField, d.chunk.Rows)
@@ -128,6 +138,9 @@ func (d *decision) prepare(ctx context.Context) error {
 	}
 	return nil
 }
+
+// asksForNewer says whether newer versions of the chunk's records may have been sent before it, or may be in its stead.
+func (d *decision) asksForNewer() bool { return d.w.Kind != record.ChunkFresh || d.w.Versioned }
 
 // rows goes through the rows in batches.
 func (d *decision) rows(ctx context.Context) error {
@@ -160,7 +173,7 @@ func (d *decision) rows(ctx context.Context) error {
 		if len(batch) == 0 {
 			return nil
 		}
-		if d.w.Kind != record.ChunkFresh || d.w.Versioned {
+		if d.asksForNewer() {
 			if err := d.supersede(ctx, batch); err != nil {
 				return err
 			}
@@ -199,10 +212,23 @@ func (d *decision) supersede(ctx context.Context, batch []asking) error {
 	if err != nil {
 		return err
 	}
+	for _, p := range d.beside {
+		more, err := d.c.Store.NewerBeside(ctx, p.pipeline, asked)
+		if err != nil {
+			return err
+		}
+		for _, n := range more {
+			n.Columns = p.translate(n.Columns)
+			newer = append(newer, n)
+		}
+	}
 	later := map[int][]Later{}
 	for _, n := range newer {
 		if d.w.Kind == record.ChunkFresh && !n.Sent {
-			continue // the order of the stream holds: what is not sent yet goes after this, and is asked about in its turn
+			continue // while the lane is held, what is not sent yet goes after this, and is asked about in its turn
+		}
+		if n.Deletes {
+			n.Columns = d.all
 		}
 		later[n.Row] = append(later[n.Row], Later{Said: Said{Order: n.Order, KeyHash: n.KeyHash, Columns: n.Columns}, Sent: n.Sent, Dead: n.Dead})
 	}

@@ -14,6 +14,9 @@
 //     the upload is checked against it. A row that the org has not, or more than once, is not sent: it is named unsent, with class and code.
 //   - A fresh chunk whose records carry versions is checked under its lane too: a newer version may have been sent before it, by a replay or from
 //     a part of the stream that was read again. Only what has been sent counts for it.
+//   - Where another pipeline of the same entity space names versions too, its records are asked for in the same way and told field by field; of
+//     equal versions neither is newer. Nobody asks for them before the lane is held: two pipelines are read by two readers, so that no earlier
+//     answer would stay true.
 //   - An insert is never left out for a newer version: each of its records is a row of its own.
 //   - No call goes to another Salesforce org than the one that the ledger knows by the org's name: the pipeline pauses instead (ORG_CHANGED).
 //   - A request that fails for a reason which is not the chunk's is tried again for ever, with growing waits, and counts against no record.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"bulkhead/libs/bus"
+	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
 	"bulkhead/libs/rowfile"
 	"bulkhead/libs/salesforce"
@@ -44,6 +45,7 @@ type bench struct {
 	config  Config
 	reports bool
 	pinned  string // what the org's document names
+	defined map[store.Revision]*pipeline.Definition
 
 	mu        sync.Mutex
 	published []*flowv1.Envelope
@@ -58,7 +60,7 @@ func newBench(t *testing.T, options ...simtest.Option) *bench {
 	b.store = store.New(b.tracedPool(database.DSN("submitter")))
 	b.client = b.newClient()
 	b.config = Config{
-		Store: b.store, Orgs: benchOrgs{b}, Publish: b.publish, Logger: testkit.Logger(t), Owner: "one", Lease: time.Hour, Workers: 4,
+		Store: b.store, Orgs: benchOrgs{b}, Definition: b.definition, Publish: b.publish, Logger: testkit.Logger(t), Owner: "one", Lease: time.Hour, Workers: 4,
 		BindMaxAge: time.Hour, OrphanAge: 2 * time.Hour, Backoff: Backoff{Base: time.Nanosecond, Max: time.Nanosecond}, GateWait: time.Nanosecond,
 	}
 	b.exec(`INSERT INTO extractor.pipelines (name) VALUES ($1)`, accounts)
@@ -66,6 +68,13 @@ func newBench(t *testing.T, options ...simtest.Option) *bench {
 		b.exec(`INSERT INTO extractor.columns (pipeline_id, ordinal, name) SELECT id, $2, $3 FROM extractor.pipelines WHERE name = $1`, accounts, i, name)
 	}
 	return b
+}
+
+func (b *bench) definition(_ context.Context, name string, revision int) (*pipeline.Definition, error) {
+	if d := b.defined[store.Revision{Pipeline: name, Number: revision}]; d != nil {
+		return d, nil
+	}
+	return nil, fmt.Errorf("revision %d of %s cannot be read", revision, name)
 }
 
 func (b *bench) newClient() *salesforce.Client {
@@ -268,9 +277,9 @@ func (b *bench) seal(kind string, lane int, rows ...row) sealed {
 	return b.sealFor(accounts, kind, lane, rows...)
 }
 
-func (b *bench) sealFor(pipeline, kind string, lane int, rows ...row) sealed {
+func (b *bench) sealFor(name, kind string, lane int, rows ...row) sealed {
 	b.t.Helper()
-	return b.sealAs(upserts, pipeline, kind, lane, rows...)
+	return b.sealAs(upserts, name, kind, lane, rows...)
 }
 
 // shape is what a definition says of its chunks.
@@ -281,7 +290,7 @@ type shape struct {
 
 var upserts = shape{"Account", "upsert", "External_Id__c", testSpace, testHeader}
 
-func (b *bench) sealAs(s shape, pipeline, kind string, lane int, rows ...row) sealed {
+func (b *bench) sealAs(s shape, name, kind string, lane int, rows ...row) sealed {
 	b.t.Helper()
 	schema := "extractor"
 	if kind == record.ChunkResend {
@@ -314,7 +323,7 @@ func (b *bench) sealAs(s shape, pipeline, kind string, lane int, rows ...row) se
 	addPiece(w.Close())
 	c.csv = string(csv)
 	said := map[string]any{
-		"chunk": c.id, "pipeline": pipeline, "revision": 1, "kind": kind, "org": testOrg, "object": s.object, "operation": s.operation,
+		"chunk": c.id, "pipeline": name, "revision": 1, "kind": kind, "org": testOrg, "object": s.object, "operation": s.operation,
 		"external_id_field": s.key, "space": s.space, "lane": lane, "header": s.header, "rows": len(rows), "records": records,
 		"bytes": len(csv), "manifest": rowfile.EncodeManifest(manifest), "first_seq": 1,
 	}
@@ -328,10 +337,15 @@ func (b *bench) sealAs(s shape, pipeline, kind string, lane int, rows ...row) se
 // accept puts records into the extractor's index, as part of a chunk.
 func (b *bench) accept(chunk uuid.UUID, rows ...row) {
 	b.t.Helper()
+	b.acceptFor(accounts, chunk, rows...)
+}
+
+func (b *bench) acceptFor(name string, chunk uuid.UUID, rows ...row) {
+	b.t.Helper()
 	for i, r := range rows {
 		for _, e := range r.records {
 			b.insert("extractor", "records", map[string]any{
-				"pipeline_id": ask[int](b, `SELECT id FROM extractor.pipelines WHERE name = $1`, accounts), "idx": e.Idx, "row": i, "seq": e.Seq,
+				"pipeline_id": ask[int](b, `SELECT id FROM extractor.pipelines WHERE name = $1`, name), "idx": e.Idx, "row": i, "seq": e.Seq,
 				"key_hash": uuid.UUID(e.KeyHash), "entity_hash": uuid.UUID(record.HashEntity(testSpace, record.FoldKey(r.cells[0]))), "chunk": chunk, "columns": e.Columns,
 				"version": e.Version,
 			})

@@ -238,18 +238,22 @@ func (t *laneWorld) deadLater(r, f int) bool {
 	return false
 }
 
-// retrier puts what waits into one chunk: each entity once, the oldest first, and one such chunk at a time.
+// retrier puts what waits into one chunk: each entity once, the oldest first, and one such chunk at a time of a pipeline.
 func (m *laneModel) retrier(w *laneWorld) {
 	slot := 0
 	for c := laneVersions; c < laneChunks; c++ {
 		switch {
 		case w.chunk[c].st == cNone:
 			slot = c
-		case !m.r.beforeOutcome && !m.r.readOnce && !m.r.abortIsNone:
+		case !m.r.beforeOutcome && !m.r.readOnce && !m.r.abortIsNone && !w.beside:
 			return
 		}
 	}
 	if slot == 0 {
+		return
+	}
+	if w.beside {
+		m.retriers(w, slot)
 		return
 	}
 	rows := uint8(0)
@@ -279,6 +283,41 @@ func (m *laneModel) retrier(w *laneWorld) {
 			emit(rows | bit(companion))
 		}
 	}
+}
+
+// retriers is the same where each version is another pipeline's. The companion is of the oldest's.
+func (m *laneModel) retriers(w *laneWorld, slot int) {
+	both := bit(0) | bit(companion)
+	for _, rows := range []uint8{bit(0), bit(companion), both, bit(1), bit(2)} {
+		pipelines := rows
+		if rows&both != 0 {
+			pipelines = both
+		}
+		if w.underWay(pipelines) {
+			continue
+		}
+		t, waits := *w, true
+		for r := range t.rec {
+			if rows&bit(r) != 0 {
+				waits = waits && t.rec[r].st == rWaiting
+				t.rec[r].st = rAgain
+			}
+		}
+		if waits {
+			t.chunk[slot] = laneChunk{st: cNew, rows: rows}
+			m.emit("regroup", t)
+		}
+	}
+}
+
+// underWay says whether one of the rows is in a chunk that is sent again.
+func (w *laneWorld) underWay(rows uint8) bool {
+	for c := laneVersions; c < laneChunks; c++ {
+		if w.chunk[c].rows&rows != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // operator replays letters, decides what is unresolved, and lifts pauses.

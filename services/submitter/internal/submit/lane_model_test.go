@@ -13,6 +13,9 @@ package submit
 // this model shows: no other chunk's row lands while a lane is held. The hand-over to poller and reconciler is explored beside their code
 // (packages poll and account), as what the abstract ends here may be.
 //
+// The versions are those of one pipeline, in the order of its stream; or each is another pipeline's on the same lane, which name a member as version:
+// then they come in any order, and a fresh chunk asks under the lane as a resend does.
+//
 // The outcome row and the end of the submission, which frees the lane, are one step here; in the product the second follows the first at any later
 // time, and until then nothing else of the lane can move.
 
@@ -87,6 +90,7 @@ type laneChunk struct {
 
 type laneWorld struct {
 	insert                                                   bool
+	beside                                                   bool                // each version is another pipeline's
 	names                                                    [laneVersions]uint8 // which fields each version names
 	rec                                                      [laneRecords]laneRecord
 	chunk                                                    [laneChunks]laneChunk
@@ -117,6 +121,7 @@ var laneHarms = [...]string{"", "doubled", "resent", "stale", "field_lost", "los
 // laneBudget bounds what goes wrong, laneVersionsUsed how many versions there are.
 type laneBudget struct {
 	versions, tries                                          uint8
+	beside                                                   bool
 	fails, invalids, ends, missing, refusals, replays, backs uint8
 }
 
@@ -124,6 +129,7 @@ type laneBudget struct {
 type laneRules struct {
 	checkOutside  bool     // a resend asks before it holds the lane, and does not ask again
 	noCheck       bool     // a resend asks nothing
+	noBeside      bool     // only versions of one's own pipeline are asked for
 	anyCovers     bool     // any newer version covers all of a row
 	deadCovers    bool     // a newer version that is dead and was never sent covers
 	noOrder       bool     // a fresh chunk is bound whether the one before it has its outcome or not
@@ -154,7 +160,9 @@ func (w *laneWorld) start(b laneBudget) {
 		w.rec[r].st = rLanded // there is no such version
 		w.names[r] = 0
 	}
-	w.chunk[0] = laneChunk{st: cNew, rows: bit(0) | bit(companion)}
+	if w.beside = b.beside; !w.beside {
+		w.chunk[0] = laneChunk{st: cNew, rows: bit(0) | bit(companion)}
+	}
 }
 
 // starts are all loads: inserts or keyed rows, and which fields the newer versions name. The oldest names both.
@@ -168,6 +176,9 @@ func (b laneBudget) starts() []laneWorld {
 		w := laneWorld{names: [laneVersions]uint8{3, second, third}}
 		w.start(b)
 		out = append(out, w)
+	}
+	if b.beside {
+		return out // an insert has no versions
 	}
 	w := laneWorld{insert: true, names: [laneVersions]uint8{3, 3, 3}}
 	w.start(b)
@@ -190,20 +201,29 @@ func (m *laneModel) next(w laneWorld, emit func(string, laneWorld)) {
 // fresh says of a chunk whether it is the reader's; the others are sent again.
 func fresh(c int) bool { return c < laneVersions }
 
-// extractor seals the versions in the order of the stream.
+// extractor seals the versions, in the order of the stream if there is one.
 func (m *laneModel) extractor(w *laneWorld) {
-	for c := 1; c < int(m.b.versions); c++ {
-		if w.rec[c].st == rFresh && w.chunk[c].st == cNone {
-			t := *w
-			t.chunk[c] = laneChunk{st: cNew, rows: bit(c)}
-			m.emit("seal", t)
+	for c := range int(m.b.versions) {
+		if w.rec[c].st != rFresh || w.chunk[c].st != cNone {
+			continue
+		}
+		t := *w
+		t.chunk[c] = laneChunk{st: cNew, rows: bit(c)}
+		if c == 0 {
+			t.chunk[c].rows |= bit(companion)
+		}
+		m.emit("seal", t)
+		if !w.beside {
 			return
 		}
 	}
 }
 
-// before says whether a fresh chunk sealed earlier has no outcome.
+// before says whether a fresh chunk sealed earlier has no outcome. Between pipelines there is no earlier.
 func (w *laneWorld) before(c int) bool {
+	if w.beside {
+		return false
+	}
 	for e := range c {
 		if w.chunk[e].st != cNone {
 			return true
@@ -230,7 +250,7 @@ func (m *laneModel) submitter(w *laneWorld, c int) {
 	}
 	switch k := w.chunk[c]; k.st {
 	case cNew:
-		if fresh(c) {
+		if fresh(c) && !w.beside {
 			// Ahead of its turn, but only the one behind the head.
 			if c == 0 || !w.before(c-1) {
 				step("upload", func(_ *laneWorld, k *laneChunk) { k.st = cUploaded })
@@ -261,7 +281,7 @@ func (m *laneModel) submitter(w *laneWorld, c int) {
 		if m.free(w, c) && (!fresh(c) || m.r.noOrder || !w.before(c)) {
 			step("bind", func(t *laneWorld, k *laneChunk) { t.holder = uint8(c) + 1; k.st = cBound })
 		}
-		if !fresh(c) && int(w.holder) == c+1 && w.backs < m.b.backs {
+		if (!fresh(c) || w.beside) && int(w.holder) == c+1 && w.backs < m.b.backs {
 			step("lane given back", func(t *laneWorld, k *laneChunk) {
 				t.backs++
 				t.holder, k.st = 0, cNew
@@ -326,6 +346,12 @@ func (m *laneModel) check(t *laneWorld, c int) {
 				continue // not sealed yet
 			}
 			l := Later{Said: t.said(q), Sent: t.rec[q].sent, Dead: t.rec[q].st == rDead}
+			if t.beside {
+				l.Order.Stream = "another"
+			}
+			if t.beside && m.r.noBeside || fresh(c) && !l.Sent {
+				continue // what is not sent goes after a fresh chunk, and asks in its turn
+			}
 			if m.r.deadCovers {
 				l.Dead = false
 			}
@@ -375,6 +401,9 @@ const keyField = laneFields
 
 func (t *laneWorld) said(r int) Said {
 	s := Said{Order: store.Order{At: record.Place{Seq: uint64(r) + 1}}, Columns: columns(keyField)}
+	if t.beside { // the places say nothing
+		s.Order = store.Order{Version: record.Version{byte(r) + 1}, At: record.Place{Seq: laneVersions - uint64(r)}}
+	}
 	for f := range laneFields {
 		if t.names[r]&bit(f) != 0 {
 			s.Columns.Set(f)

@@ -40,6 +40,18 @@ func TestTheProtocolOfALaneKeepsOrderAndLosesNothing(t *testing.T) {
 			500_000,
 		},
 		{
+			"two versions of an entity, each of another pipeline",
+			laneBudget{beside: true, versions: 2, tries: 2, fails: 2, invalids: 1, ends: 1, replays: 1, backs: 1},
+			laneBudget{beside: true, versions: 2, tries: 2, fails: 1, invalids: 1},
+			50_000,
+		},
+		{
+			"three versions of an entity, each of another pipeline",
+			laneBudget{beside: true, versions: 3, tries: 2, fails: 2, invalids: 1, ends: 1},
+			laneBudget{beside: true, versions: 3, tries: 2, fails: 1, invalids: 1},
+			50_000,
+		},
+		{
 			"closes refused in a row",
 			laneBudget{versions: 2, tries: 2, fails: 1, refusals: 4},
 			laneBudget{versions: 2, tries: 2, refusals: 3},
@@ -64,6 +76,7 @@ func TestTheProtocolOfALaneKeepsOrderAndLosesNothing(t *testing.T) {
 // TestEachSafeguardOfALaneIsNeeded takes one safeguard away and wants the exploration to find what it prevents.
 func TestEachSafeguardOfALaneIsNeeded(t *testing.T) {
 	two := laneBudget{versions: 2, tries: 2, fails: 1, invalids: 1, ends: 1, replays: 1, backs: 1}
+	beside := laneBudget{beside: true, versions: 2, tries: 2, fails: 1, invalids: 1, ends: 1, replays: 1, backs: 1}
 	three := laneBudget{versions: 3, tries: 2, fails: 1, invalids: 1}
 	tests := []struct {
 		without string
@@ -74,6 +87,8 @@ func TestEachSafeguardOfALaneIsNeeded(t *testing.T) {
 		{"holding the lane before newer versions are asked for", laneRules{checkOutside: true}, two, lStale},
 		{"asking for newer versions", laneRules{noCheck: true}, two, lStale},
 		{"forgetting the answer with the lane", laneRules{keepAnswer: true}, two, lStale},
+		{"holding the lane before other pipelines' versions are asked for", laneRules{checkOutside: true}, beside, lStale},
+		{"asking for other pipelines' versions", laneRules{noBeside: true}, beside, lStale},
 		{"covering every field of what is left out", laneRules{anyCovers: true}, two, lFieldLost},
 		{"distrust of newer versions that are dead", laneRules{deadCovers: true}, three, lLost},
 		{"the order of fresh chunks", laneRules{noOrder: true}, two, lStale},

@@ -108,9 +108,13 @@ const (
 	hUntold      // a job is closed before job_bound was acknowledged
 	hStale       // a job is closed whose rows were decided by an answer that is old, or by none
 	hUnexplained // we aborted the job, and nothing says why: nobody would count refused closes
+	hSmall       // the model has no number left for a job: what would follow from it was not explored
 )
 
-var harmNames = [...]string{"", "duplicate", "false done", "false undone", "late landing", "damaged upload", "unannounced close", "stale answer", "unexplained abort"}
+var harmNames = [...]string{
+	"", "duplicate", "false done", "false undone", "late landing", "damaged upload", "unannounced close", "stale answer", "unexplained abort",
+	"model too small",
+}
 
 // budget bounds what goes wrong in one run.
 type budget struct{ crashes, losses, takeovers, wrongs, refusals, others, moves, handed uint8 }
@@ -338,11 +342,14 @@ func (m *model) create(w *world, lossy bool) {
 			break
 		}
 	}
-	if slot != 0 {
-		t := *w
-		t.jobs[slot] = mJob{st: jOpen}
-		m.add(t, Event[uint8]{Kind: Done, Job: slot})
+	t := *w
+	if slot == 0 {
+		t.harm = hSmall
+		m.add(t, kind(Unsure))
+		return
 	}
+	t.jobs[slot] = mJob{st: jOpen}
+	m.add(t, Event[uint8]{Kind: Done, Job: slot})
 	if lossy { // an orphan, if it was made, is known to nobody: the same world as when it was not
 		t := *w
 		t.losses++

@@ -87,7 +87,7 @@ func TestTheSweepFindsWhatNoFactToldOf(t *testing.T) {
 
 func TestALeaseIsRenewedWhileTheWorkGoesOnAndLostToAnother(t *testing.T) {
 	b := newBench(t)
-	b.config.Lease = 300 * time.Millisecond
+	b.config.Lease = time.Second
 	c := b.seal(record.ChunkFresh, 0, accountRows("a", 1)...)
 	b.note(c)
 	r := NewRunner(b.config)

@@ -13,6 +13,7 @@ import (
 	"bulkhead/libs/fault"
 	"bulkhead/libs/fault/planted"
 	"bulkhead/libs/pg"
+	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
 	"bulkhead/libs/salesforce"
 	"bulkhead/services/submitter/internal/store"
@@ -22,6 +23,8 @@ import (
 type Config struct {
 	Store *store.Store
 	Orgs  Orgs
+	// Definition reads one revision of a pipeline's definition.
+	Definition func(ctx context.Context, pipeline string, revision int) (*pipeline.Definition, error)
 	// Publish sends one message and returns nil once the broker has stored it: job_bound must not wait in an outbox.
 	Publish func(context.Context, record.Message) error
 	Logger  *slog.Logger
@@ -97,9 +100,6 @@ const (
 // errPoint marks an error of a fault point inside an action: what came of the call is not known here.
 var errPoint = errors.New("fault point")
 
-// errLeaseLost ends a worker's context when somebody else owns its submission.
-var errLeaseLost = errors.New("the lease is lost")
-
 // turn is one worker's work on one submission, from a claim to the end or to being parked.
 type turn struct {
 	*Runner
@@ -123,12 +123,9 @@ type turn struct {
 // Drive works on one claimed submission until there is nothing more to do for it now. It never fails: what went wrong stands in the
 // ledger, and the next claim goes on from there.
 func (r *Runner) Drive(ctx context.Context, w store.Work) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	t := &turn{Runner: r, w: &w, log: r.c.Logger.With("chunk", w.Chunk, "pipeline", w.Pipeline, "org", w.Org, "epoch", w.Epoch)}
-	done := make(chan struct{})
-	defer close(done)
-	go t.keepLease(ctx, cancel, done)
+	ctx, release := t.hold(ctx)
+	defer release()
 	defer func() {
 		if p := recover(); p != nil {
 			t.log.Error("panic in a submission, it is taken up again when its lease has run out", "panic", p, "stack", string(debug.Stack()))
@@ -206,32 +203,13 @@ func (t *turn) write(ctx context.Context, move func(context.Context) error) (Eve
 	}
 }
 
-// keepLease renews the lease while the turn goes on, and ends the turn's context when the lease is another's or could not be renewed
-// for as long as it holds.
-func (t *turn) keepLease(ctx context.Context, cancel context.CancelCauseFunc, done <-chan struct{}) {
-	tick := time.NewTicker(t.c.Lease / 3)
-	defer tick.Stop()
-	renewed := time.Now()
-	for {
-		select {
-		case <-done:
-			return
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		call, stop := context.WithTimeout(ctx, t.c.Lease/3)
-		began := time.Now()
-		err := t.c.Store.Renew(call, t.w, t.c.Lease)
-		stop()
-		switch {
-		case err == nil || planted.On(planted.NoEpoch):
-			renewed = began
-		case errors.Is(err, pg.ErrLost) || time.Since(renewed) > t.c.Lease:
-			cancel(errLeaseLost)
-			return
-		}
+// hold renews the lease while the turn goes on; the context ends when the lease is another's or could not be renewed for as long as it holds.
+func (t *turn) hold(ctx context.Context) (held context.Context, release func()) {
+	held, release = pg.Hold(ctx, t.c.Lease, func(ctx context.Context) error { return t.c.Store.Renew(ctx, t.w, t.c.Lease) })
+	if planted.On(planted.NoEpoch) {
+		held = ctx // it hears of no loss
 	}
+	return held, release
 }
 
 // park gives the submission back and names the next try.
@@ -261,9 +239,9 @@ func (t *turn) park(ctx context.Context) {
 
 // handBack ends a turn that cannot go on here. What the ledger holds is true; the only question is when somebody takes it up.
 func (t *turn) handBack(ctx context.Context, did Action, kind Kind, err error) {
-	if kind == Fenced || errors.Is(context.Cause(ctx), errLeaseLost) {
+	if cause := context.Cause(ctx); kind == Fenced || errors.Is(cause, pg.ErrLost) || errors.Is(cause, pg.ErrLeaseOver) {
 		t.c.Metrics.fenced()
-		t.log.Info("somebody else owns this submission now, stopped", "did", did.String())
+		t.log.Info("somebody else owns this submission now or may take it, stopped", "did", did.String())
 		return
 	}
 	stopping := ctx.Err() != nil

@@ -139,6 +139,9 @@ func Step[J comparable](s State[J], e Event[J]) State[J] {
 	if e.Kind == Fenced || e.Kind == Broken {
 		return stop[J]()
 	}
+	if late, ok := savesLate(s, e); ok {
+		return late
+	}
 	switch s.Do {
 	case Claim:
 		if e.Kind == Claimed {
@@ -165,26 +168,16 @@ func Step[J comparable](s State[J], e Event[J]) State[J] {
 	case Create:
 		switch e.Kind {
 		case Done:
-			if planted.On(planted.JobIDStoredAfterClose) {
-				return State[J]{Do: Upload, Job: e.Job}
-			}
 			return State[J]{Do: SaveCreated, Job: e.Job}
 		case Unsure, Refused:
 			// A job that was made all the same is an orphan, and harmless; looking for it would be a guess.
 			return park(s)
 		}
 	case SaveCreated:
-		if planted.On(planted.JobIDStoredAfterClose) {
-			return onDone(s, e, SaveUploaded)
-		}
 		return onDone(s, e, Upload)
 	case Upload:
 		switch e.Kind {
 		case Done:
-			if planted.On(planted.JobIDStoredAfterClose) {
-				s.Do = Close
-				return s
-			}
 			s.Do = SaveUploaded
 			return s
 		case Unsure, Refused:
@@ -210,9 +203,6 @@ func Step[J comparable](s State[J], e Event[J]) State[J] {
 		case Done:
 			s.Announced = true
 			s.Do = Close
-			if planted.On(planted.JobIDStoredAfterClose) && s.CloseTried {
-				s.Do = SaveSubmitted
-			}
 			return s
 		case Unsure:
 			return park(s)
@@ -221,7 +211,8 @@ func Step[J comparable](s State[J], e Event[J]) State[J] {
 		s.CloseTried = true
 		switch e.Kind {
 		case Done:
-			return handOver(s)
+			s.Do = SaveSubmitted
+			return s
 		case Unsure:
 			if planted.On(planted.NewJobAfterLostClose) {
 				return State[J]{Do: Create}
@@ -293,7 +284,8 @@ func afterLook[J comparable](s State[J], e Event[J]) State[J] {
 			return State[J]{Do: Create}
 		}
 		// Not found proves nothing yet: the poller confirms it, and the rows are never sent again because of one 404.
-		return handOver(s)
+		s.Do = SaveSubmitted
+		return s
 	case SeenOpen:
 		switch {
 		case s.Refused && !s.RefusedSaved:
@@ -312,15 +304,6 @@ func afterLook[J comparable](s State[J], e Event[J]) State[J] {
 		return park(s)
 	}
 	return stop[J]()
-}
-
-// handOver is what follows when the job is past Open.
-func handOver[J comparable](s State[J]) State[J] {
-	s.Do = SaveSubmitted
-	if planted.On(planted.JobIDStoredAfterClose) && s.CloseTried && !s.Announced {
-		s.Do = SaveCreated
-	}
-	return s
 }
 
 func onDone[J comparable](s State[J], e Event[J], next Action) State[J] {

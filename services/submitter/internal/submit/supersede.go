@@ -15,7 +15,8 @@ type Said struct {
 	Columns record.Bitmap
 }
 
-// Later is a record of the same entity that is newer than the row's oldest.
+// Later is a record of the same entity that is newer than the row's oldest, of the row's pipeline or of another one. Its columns are counted as those
+// of the row's own records are.
 type Later struct {
 	Said
 	// Sent says that it has reached the org, or may have. What is not sent yet goes after the row, since the row holds the lane.
@@ -26,7 +27,8 @@ type Later struct {
 
 // Verdict is what a resend does with one row.
 type Verdict struct {
-	// Drop leaves the whole row out: newer versions cover all it said. Successor is the newest of them.
+	// Drop leaves the whole row out: newer versions cover all it said. Successor is the newest of them; of another pipeline's, the newest that
+	// says anything of it.
 	Drop      bool
 	Successor Said
 	// Reduce are the columns to leave out of the row; empty = none.
@@ -45,7 +47,8 @@ type Verdict struct {
 // Salesforce requires of a new row.
 //
 // Between a record that has a version and one that has none, only what is sent counts. The two kinds together have no one order: of three
-// records each could be newer than the next, and each be left out for it.
+// records each could be newer than the next, and each be left out for it. Between records of two pipelines only versions count, and of equal ones
+// neither is newer: two sources of one row may well give it the same version, each with its own fields.
 func Supersede(own []Said, later []Later, key int) Verdict {
 	mine := make(map[record.Place]bool, len(own))
 	var named record.Bitmap
@@ -61,13 +64,15 @@ func Supersede(own []Said, later []Later, key int) Verdict {
 	var successor Said
 	found := false
 	for _, l := range later {
-		if mine[l.Order.At] {
+		if l.Order.Stream == "" && mine[l.Order.At] {
 			continue // the row's own record under another generation
 		}
 		if !l.Sent && (l.Dead || slices.ContainsFunc(own, func(r Said) bool { return !r.Order.Alike(l.Order) })) {
 			continue // what it says may never be sent, or be left out in its turn
 		}
-		if newest.Less(l.Order) && (!found || successor.Order.Less(l.Order)) {
+		// Another pipeline's record may say nothing that the row says but its key: it takes the place of none of it.
+		meets := l.Order.Stream == "" || len(trim(without(l.Columns.And(named), key))) > 0
+		if meets && newest.Less(l.Order) && (!found || successor.Order.Less(l.Order)) {
 			successor, found = l.Said, true
 		}
 		said := newerThan(l, own)
@@ -82,11 +87,11 @@ func Supersede(own []Said, later []Later, key int) Verdict {
 	return Verdict{Reduce: trim(without(overwritten.And(named), key))}
 }
 
-// newerThan are the columns that l names and no newer own record names.
+// newerThan are the columns that l names and that no own record names which l is not newer than.
 func newerThan(l Later, own []Said) record.Bitmap {
 	said := l.Columns
 	for _, r := range own {
-		if l.Order.Less(r.Order) {
+		if !r.Order.Less(l.Order) {
 			said = said.AndNot(r.Columns)
 		}
 	}

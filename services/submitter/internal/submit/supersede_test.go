@@ -32,6 +32,13 @@ func versioned(version byte, seq uint64, ordinals ...int) Said {
 	return s
 }
 
+// elsewhere is a record of another pipeline.
+func elsewhere(version byte, seq uint64, ordinals ...int) Said {
+	s := versioned(version, seq, ordinals...)
+	s.Order.Stream = "prices"
+	return s
+}
+
 func sent(seq uint64, ordinals ...int) Later { return Later{Said: said(seq, ordinals...), Sent: true} }
 
 // The key column is 0, as in a definition whose first mapping is the external id.
@@ -67,6 +74,27 @@ func TestSupersede(t *testing.T) {
 		{name: "of equal versions the place decides", own: []Said{versioned(2, 5, 0, 1)}, later: []Later{{Said: versioned(2, 9, 0, 1), Sent: true}}, drop: true, successor: 9},
 		{name: "a sent record with a version counts by its place for one that has none", own: []Said{said(9, 0, 1)}, later: []Later{{Said: versioned(1, 12, 0, 1), Sent: true}}, drop: true, successor: 12},
 		{name: "a record without a version takes nothing from one with a version that stands later", own: []Said{versioned(1, 9, 0, 1)}, later: []Later{sent(5, 0, 1)}},
+		{name: "a later version of another pipeline drops the row, wherever it stands in its stream", own: []Said{versioned(2, 5, 0, 1)}, later: []Later{{Said: elsewhere(3, 1, 0, 1), Sent: true}}, drop: true, successor: 1},
+		{
+			name: "a later version of another pipeline that says nothing but the key is no successor", own: []Said{versioned(2, 5, 0, 1)},
+			later: []Later{{Said: versioned(3, 7, 0, 1), Sent: true}, {Said: elsewhere(4, 9, 0, 3), Sent: true}}, drop: true, successor: 7,
+		},
+		{name: "an earlier version of another pipeline takes nothing", own: []Said{versioned(2, 5, 0, 1)}, later: []Later{{Said: elsewhere(1, 9, 0, 1), Sent: true}}},
+		{name: "an equal version of another pipeline takes nothing, wherever it stands", own: []Said{versioned(2, 5, 0, 1)}, later: []Later{{Said: elsewhere(2, 9, 0, 1), Sent: true}}},
+		{name: "a later version of another pipeline at the place of the row's own record is not that record", own: []Said{versioned(2, 5, 0, 1)}, later: []Later{{Said: elsewhere(3, 5, 0, 1), Sent: true}}, drop: true, successor: 5},
+		{name: "a version of another pipeline takes nothing of a row without versions", own: []Said{said(5, 0, 1)}, later: []Later{{Said: elsewhere(3, 9, 0, 1), Sent: true}}},
+		{
+			name: "a version of another pipeline between two merged ones takes what only the older names", own: []Said{versioned(2, 5, 0, 1, 2), versioned(4, 6, 0, 2)},
+			later: []Later{{Said: elsewhere(3, 9, 0, 1, 2), Sent: true}}, reduce: columns(1),
+		},
+		{
+			name: "a version of another pipeline that equals the newer of two merged ones takes what only the older names", own: []Said{versioned(2, 5, 0, 1, 2), versioned(4, 6, 0, 2)},
+			later: []Later{{Said: elsewhere(4, 9, 0, 1, 2), Sent: true}}, reduce: columns(1),
+		},
+		{
+			name: "versions of two pipelines together drop the row", own: []Said{versioned(2, 5, 0, 1, 2)},
+			later: []Later{{Said: elsewhere(3, 9, 0, 1), Sent: true}, {Said: versioned(4, 7, 0, 2)}}, drop: true, successor: 7,
+		},
 		{name: "of two records of which only one has a version, what is not sent takes nothing", own: []Said{versioned(1, 5, 0, 1)}, later: []Later{{Said: said(9, 0, 1)}}},
 	}
 	for _, tt := range tests {

@@ -4005,9 +4005,10 @@ type RecordHistory struct {
 	Generation   int32  `protobuf:"varint,4,opt,name=generation,proto3" json:"generation,omitempty"`
 	SalesforceId string `protobuf:"bytes,5,opt,name=salesforce_id,json=salesforceId,proto3" json:"salesforce_id,omitempty"`
 	// What happened, oldest first.
-	Events      []*RecordEvent         `protobuf:"bytes,6,rep,name=events,proto3" json:"events,omitempty"`
-	Origin      *Origin                `protobuf:"bytes,7,opt,name=origin,proto3" json:"origin,omitempty"`
-	AcceptedAt  *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=accepted_at,json=acceptedAt,proto3" json:"accepted_at,omitempty"`
+	Events     []*RecordEvent         `protobuf:"bytes,6,rep,name=events,proto3" json:"events,omitempty"`
+	Origin     *Origin                `protobuf:"bytes,7,opt,name=origin,proto3" json:"origin,omitempty"`
+	AcceptedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=accepted_at,json=acceptedAt,proto3" json:"accepted_at,omitempty"`
+	// What superseded it: a key of the same pipeline, or `pipeline/key` of another one that writes the same rows.
 	Successor   string                 `protobuf:"bytes,9,opt,name=successor,proto3" json:"successor,omitempty"`
 	LetterId    string                 `protobuf:"bytes,10,opt,name=letter_id,json=letterId,proto3" json:"letter_id,omitempty"`
 	NextRetryAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=next_retry_at,json=nextRetryAt,proto3" json:"next_retry_at,omitempty"`

@@ -222,7 +222,7 @@ func (q *Queries) ReleaseReader(ctx context.Context, arg ReleaseReaderParams) (i
 const renewReader = `-- name: RenewReader :execrows
 UPDATE extractor.readers
 SET lease_until = clock_timestamp() + make_interval(secs => $1::float8)
-WHERE pipeline = $2 AND owner = $3 AND epoch = $4
+WHERE pipeline = $2 AND owner = $3 AND epoch = $4 AND lease_until > '-infinity'
 `
 
 type RenewReaderParams struct {
@@ -232,7 +232,7 @@ type RenewReaderParams struct {
 	Epoch        int64
 }
 
-// Renewing is the fence as well: no row means that the epoch is another one's.
+// Renewing is the fence as well: no row means that the epoch is another one's, or that the lease was given back.
 func (q *Queries) RenewReader(ctx context.Context, arg RenewReaderParams) (int64, error) {
 	result, err := q.db.Exec(ctx, renewReader,
 		arg.LeaseSeconds,

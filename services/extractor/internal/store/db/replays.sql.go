@@ -46,6 +46,7 @@ WITH due AS (
         coalesce(d.run, f.run, g.run, '') AS run,
         coalesce(d.key, f.key, g.key, '') AS key,
         coalesce(d.payload, f.payload, g.payload) AS payload,
+        coalesce(d.code, '') AS code, coalesce(d.message, '') AS message,
         coalesce(d.seq, f.seq, g.seq, 0) AS seq,
         coalesce(d.idx, f.idx, g.idx, 0) AS idx,
         coalesce(d.accepted_at, f.accepted_at, g.accepted_at, r.changed_at) AS accepted_at,
@@ -66,12 +67,12 @@ WITH due AS (
     ORDER BY coalesce(d.seq, f.seq, g.seq, 0), coalesce(d.idx, f.idx, g.idx, 0), r.letter_id
     LIMIT $3
 ), measured AS (
-    SELECT due.letter_id, due.generation, due.run, due.key, due.payload, due.seq, due.idx, due.accepted_at, due.failure_id, due.ambiguous, sum(octet_length(due.payload)) OVER up_to AS bytes, row_number() OVER up_to AS n
+    SELECT due.letter_id, due.generation, due.run, due.key, due.payload, due.code, due.message, due.seq, due.idx, due.accepted_at, due.failure_id, due.ambiguous, sum(octet_length(due.payload)) OVER up_to AS bytes, row_number() OVER up_to AS n
     FROM due WINDOW up_to AS (ORDER BY due.seq, due.idx, due.letter_id)
 )
 SELECT m.letter_id::uuid AS letter_id, m.generation::smallint AS generation, m.run::text AS run, m.key::text AS key, m.payload::bytea AS payload,
     m.seq::bigint AS seq, m.idx::integer AS idx, m.accepted_at::timestamptz AS accepted_at, m.failure_id::bigint AS failure_id,
-    m.ambiguous::boolean AS ambiguous
+    m.ambiguous::boolean AS ambiguous, m.code::text AS code, m.message::text AS message
 FROM measured m
 WHERE m.n = 1 OR m.bytes <= $1::bigint
 ORDER BY m.n
@@ -94,6 +95,8 @@ type ReplaysRow struct {
 	AcceptedAt time.Time
 	FailureID  int64
 	Ambiguous  bool
+	Code       string
+	Message    string
 }
 
 // Letters that a person ordered to be sent again and that must be mapped again: refused before Salesforce, decided under an older
@@ -120,6 +123,8 @@ func (q *Queries) Replays(ctx context.Context, arg ReplaysParams) ([]ReplaysRow,
 			&i.AcceptedAt,
 			&i.FailureID,
 			&i.Ambiguous,
+			&i.Code,
+			&i.Message,
 		); err != nil {
 			return nil, err
 		}

@@ -8,11 +8,11 @@ SET owner = @owner, epoch = epoch + 1, lease_until = clock_timestamp() + make_in
 WHERE pipeline = @pipeline AND (lease_until < now() OR owner = @owner)
 RETURNING epoch, revision, incarnation, stopped_code, stopped_message;
 
--- Renewing is the fence as well: no row means that the epoch is another one's.
+-- Renewing is the fence as well: no row means that the epoch is another one's, or that the lease was given back.
 -- name: RenewReader :execrows
 UPDATE extractor.readers
 SET lease_until = clock_timestamp() + make_interval(secs => @lease_seconds::float8)
-WHERE pipeline = @pipeline AND owner = @owner AND epoch = @epoch;
+WHERE pipeline = @pipeline AND owner = @owner AND epoch = @epoch AND lease_until > '-infinity';
 
 -- name: ReleaseReader :execrows
 UPDATE extractor.readers SET lease_until = '-infinity' WHERE pipeline = @pipeline AND owner = @owner AND epoch = @epoch;

@@ -8,6 +8,7 @@ WITH due AS (
         coalesce(d.run, f.run, g.run, '') AS run,
         coalesce(d.key, f.key, g.key, '') AS key,
         coalesce(d.payload, f.payload, g.payload) AS payload,
+        coalesce(d.code, '') AS code, coalesce(d.message, '') AS message,
         coalesce(d.seq, f.seq, g.seq, 0) AS seq,
         coalesce(d.idx, f.idx, g.idx, 0) AS idx,
         coalesce(d.accepted_at, f.accepted_at, g.accepted_at, r.changed_at) AS accepted_at,
@@ -33,7 +34,7 @@ WITH due AS (
 )
 SELECT m.letter_id::uuid AS letter_id, m.generation::smallint AS generation, m.run::text AS run, m.key::text AS key, m.payload::bytea AS payload,
     m.seq::bigint AS seq, m.idx::integer AS idx, m.accepted_at::timestamptz AS accepted_at, m.failure_id::bigint AS failure_id,
-    m.ambiguous::boolean AS ambiguous
+    m.ambiguous::boolean AS ambiguous, m.code::text AS code, m.message::text AS message
 FROM measured m
 WHERE m.n = 1 OR m.bytes <= @most_bytes::bigint
 ORDER BY m.n;

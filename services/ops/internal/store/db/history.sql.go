@@ -709,6 +709,32 @@ func (q *Queries) RecordAtPlace(ctx context.Context, arg RecordAtPlaceParams) (R
 	return i, err
 }
 
+const recordElsewhere = `-- name: RecordElsewhere :one
+SELECT r.pipeline, r.chunk, r.row
+FROM (SELECT DISTINCT c.pipeline FROM extractor_pub.columns c) p
+CROSS JOIN LATERAL (
+    SELECT n.pipeline, n.chunk, n.row FROM extractor_pub.records n
+    WHERE n.pipeline = p.pipeline AND n.key_hash = $1 AND n.chunk IS NOT NULL
+    ORDER BY n.generation
+    LIMIT 1
+) r
+LIMIT 1
+`
+
+type RecordElsewhereRow struct {
+	Pipeline string
+	Chunk    uuid.NullUUID
+	Row      *int32
+}
+
+// The same in any pipeline: a record may be covered by one of another pipeline that writes the same entity. A key's hash holds its pipeline's name.
+func (q *Queries) RecordElsewhere(ctx context.Context, keyHash uuid.UUID) (RecordElsewhereRow, error) {
+	row := q.db.QueryRow(ctx, recordElsewhere, keyHash)
+	var i RecordElsewhereRow
+	err := row.Scan(&i.Pipeline, &i.Chunk, &i.Row)
+	return i, err
+}
+
 const recordRows = `-- name: RecordRows :many
 SELECT pipeline, key_hash, entity_hash, generation, chunk, row, seq, idx, accepted_at
 FROM extractor_pub.records

@@ -101,3 +101,15 @@ ORDER BY f.id;
 
 -- name: RecordAtPlace :one
 SELECT chunk, row FROM extractor_pub.records WHERE pipeline = @pipeline AND key_hash = @key_hash AND chunk IS NOT NULL ORDER BY generation LIMIT 1;
+
+-- The same in any pipeline: a record may be covered by one of another pipeline that writes the same entity. A key's hash holds its pipeline's name.
+-- name: RecordElsewhere :one
+SELECT r.pipeline, r.chunk, r.row
+FROM (SELECT DISTINCT c.pipeline FROM extractor_pub.columns c) p
+CROSS JOIN LATERAL (
+    SELECT n.pipeline, n.chunk, n.row FROM extractor_pub.records n
+    WHERE n.pipeline = p.pipeline AND n.key_hash = @key_hash AND n.chunk IS NOT NULL
+    ORDER BY n.generation
+    LIMIT 1
+) r
+LIMIT 1;

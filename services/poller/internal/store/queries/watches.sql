@@ -31,8 +31,9 @@ WHERE chunk IN (
 RETURNING *;
 
 -- name: Renew :execrows
+-- What was given back is not renewed: a renewal that comes late would keep the next one waiting for a whole lease.
 UPDATE poller.watches SET lease_until = now() + make_interval(secs => @lease_seconds::double precision)
-WHERE chunk = @chunk AND epoch = @epoch AND owner = @owner AND state = 'watching';
+WHERE chunk = @chunk AND epoch = @epoch AND owner = @owner AND state = 'watching' AND lease_until > '-infinity';
 
 -- name: Seen :execrows
 -- A look after which the watch goes on, ends as finished or ends as gone; each hands the claim back.

@@ -399,7 +399,7 @@ func (q *Queries) Release(ctx context.Context, arg ReleaseParams) (int64, error)
 
 const renew = `-- name: Renew :execrows
 UPDATE reconciler.work SET lease_until = now() + make_interval(secs => $1::double precision)
-WHERE chunk = $2 AND epoch = $3 AND owner = $4 AND state = 'reading'
+WHERE chunk = $2 AND epoch = $3 AND owner = $4 AND state = 'reading' AND lease_until > '-infinity'
 `
 
 type RenewParams struct {
@@ -409,6 +409,7 @@ type RenewParams struct {
 	Owner        string
 }
 
+// What was given back is not renewed: a renewal that comes late would keep the next one waiting for a whole lease.
 func (q *Queries) Renew(ctx context.Context, arg RenewParams) (int64, error) {
 	result, err := q.db.Exec(ctx, renew,
 		arg.LeaseSeconds,

@@ -31,8 +31,9 @@ WHERE chunk IN (
 RETURNING *;
 
 -- name: Renew :execrows
+-- What was given back is not renewed: a renewal that comes late would keep the next one waiting for a whole lease.
 UPDATE reconciler.work SET lease_until = now() + make_interval(secs => @lease_seconds::double precision)
-WHERE chunk = @chunk AND epoch = @epoch AND owner = @owner AND state = 'reading';
+WHERE chunk = @chunk AND epoch = @epoch AND owner = @owner AND state = 'reading' AND lease_until > '-infinity';
 
 -- name: Release :execrows
 -- Hands a claim back without having read.

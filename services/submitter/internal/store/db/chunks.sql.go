@@ -133,7 +133,8 @@ WITH asked AS (
                    LEFT JOIN ops_pub.letters l ON l.letter_id = x.letter_id
                    WHERE coalesce(l.state, 'open') IN ('open', 'discarded', 'rolled_back'))
             OR EXISTS (SELECT 1 FROM extractor_pub.records g
-                       WHERE g.pipeline = r.pipeline AND g.key_hash = r.key_hash AND g.generation > r.generation)) AS dead
+                       WHERE g.pipeline = r.pipeline AND g.key_hash = r.key_hash AND g.generation > r.generation)) AS dead,
+           EXISTS (SELECT 1 FROM extractor_pub.chunks c WHERE c.chunk = r.chunk AND c.operation IN ('delete', 'hardDelete')) AS deletes
     FROM asked a JOIN extractor_pub.records r ON r.entity_hash = a.entity
     WHERE r.pipeline = $11 AND r.chunk IS NOT NULL
       AND CASE WHEN (r.version IS NULL) = (a.version = ''::bytea)
@@ -141,10 +142,11 @@ WITH asked AS (
                ELSE (r.seq, r.idx) > (a.first_seq, a.first_idx) END
       AND NOT EXISTS (SELECT 1 FROM own w WHERE w.row = a.row AND w.seq = r.seq AND w.idx = r.idx)
 )
-SELECT DISTINCT ON (n.row, n.columns, n.sent, n.dead, n.version = ''::bytea)
-       n.row::int AS row, n.key_hash::uuid AS key_hash, n.version::bytea AS version, n.seq::bigint AS seq, n.idx::int AS idx, n.columns::bytea AS columns, n.sent::bool AS sent, n.dead::bool AS dead
+SELECT DISTINCT ON (n.row, n.columns, n.sent, n.dead, n.deletes, n.version = ''::bytea)
+       n.row::int AS row, n.key_hash::uuid AS key_hash, n.version::bytea AS version, n.seq::bigint AS seq, n.idx::int AS idx, n.columns::bytea AS columns, n.sent::bool AS sent, n.dead::bool AS dead,
+       n.deletes::bool AS deletes
 FROM newer n
-ORDER BY n.row, n.columns, n.sent, n.dead, n.version = ''::bytea, n.compared DESC, n.seq DESC, n.idx DESC
+ORDER BY n.row, n.columns, n.sent, n.dead, n.deletes, n.version = ''::bytea, n.compared DESC, n.seq DESC, n.idx DESC
 `
 
 type NewerRecordsParams struct {
@@ -170,9 +172,10 @@ type NewerRecordsRow struct {
 	Columns []byte
 	Sent    bool
 	Dead    bool
+	Deletes bool
 }
 
-// Records of the same pipeline and entity that are newer and were put into a chunk: of a later version, and of one version (or where none is
+// Records of a pipeline and of the same entity that are newer and were put into a chunk: of a later version, and of one version (or where none is
 // named) later in the stream; of two records of which one has a version, the one that is later in the stream. rows, entities, versions, seqs and
 // idxs are parallel lists, and so are first_seqs and first_idxs, the lowest place of the rows' own records, and own_rows, own_seqs and own_idxs, the
 // places of them all. Of those that say the same of one row only the newest is
@@ -180,6 +183,7 @@ type NewerRecordsRow struct {
 // missing, in its first chunk or in one that it was sent again with. While the lane is held, what has no outcome there has not been sent.
 // dead says that its last try has failed for good and nobody has ordered another one, or that another generation of it stands for it: it may never
 // be sent. Letters of generations before the record's own are not its letters: one that was loaded again after a discard is on its way.
+// deletes says that the record deletes the row of the org, whatever columns it names.
 func (q *Queries) NewerRecords(ctx context.Context, arg NewerRecordsParams) ([]NewerRecordsRow, error) {
 	rows, err := q.db.Query(ctx, newerRecords,
 		arg.Rows,
@@ -210,6 +214,7 @@ func (q *Queries) NewerRecords(ctx context.Context, arg NewerRecordsParams) ([]N
 			&i.Columns,
 			&i.Sent,
 			&i.Dead,
+			&i.Deletes,
 		); err != nil {
 			return nil, err
 		}
@@ -297,6 +302,36 @@ func (q *Queries) ResolutionOf(ctx context.Context, chunk uuid.UUID) ([]byte, er
 	var row_ids []byte
 	err := row.Scan(&row_ids)
 	return row_ids, err
+}
+
+const revisionsBeside = `-- name: RevisionsBeside :many
+SELECT name, revision::int AS revision FROM ops_pub.definitions WHERE name <> $1::text ORDER BY name, revision DESC
+`
+
+type RevisionsBesideRow struct {
+	Name     string
+	Revision int32
+}
+
+// All revisions of all other pipelines: what wrote the same entities may have been defined otherwise then.
+func (q *Queries) RevisionsBeside(ctx context.Context, pipeline string) ([]RevisionsBesideRow, error) {
+	rows, err := q.db.Query(ctx, revisionsBeside, pipeline)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RevisionsBesideRow
+	for rows.Next() {
+		var i RevisionsBesideRow
+		if err := rows.Scan(&i.Name, &i.Revision); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const supersededRows = `-- name: SupersededRows :many

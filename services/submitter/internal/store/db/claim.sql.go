@@ -185,7 +185,7 @@ func (q *Queries) Release(ctx context.Context, arg ReleaseParams) (int64, error)
 
 const renew = `-- name: Renew :execrows
 UPDATE submitter.submissions SET lease_until = now() + make_interval(secs => $1::float8)
-WHERE chunk = $2 AND epoch = $3 AND ended_at IS NULL
+WHERE chunk = $2 AND epoch = $3 AND ended_at IS NULL AND lease_until > '-infinity'
 `
 
 type RenewParams struct {
@@ -194,6 +194,7 @@ type RenewParams struct {
 	Epoch        int64
 }
 
+// What was given back is not renewed: a renewal that comes late would keep the next one waiting for a whole lease.
 func (q *Queries) Renew(ctx context.Context, arg RenewParams) (int64, error) {
 	result, err := q.db.Exec(ctx, renew, arg.LeaseSeconds, arg.Chunk, arg.Epoch)
 	if err != nil {

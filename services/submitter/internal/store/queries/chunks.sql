@@ -36,7 +36,7 @@ SELECT row_ids FROM submitter.resolutions WHERE chunk = sqlc.arg(chunk);
 SELECT ordinal, name FROM extractor_pub.columns WHERE pipeline = sqlc.arg(pipeline);
 
 -- name: NewerRecords :many
--- Records of the same pipeline and entity that are newer and were put into a chunk: of a later version, and of one version (or where none is
+-- Records of a pipeline and of the same entity that are newer and were put into a chunk: of a later version, and of one version (or where none is
 -- named) later in the stream; of two records of which one has a version, the one that is later in the stream. rows, entities, versions, seqs and
 -- idxs are parallel lists, and so are first_seqs and first_idxs, the lowest place of the rows' own records, and own_rows, own_seqs and own_idxs, the
 -- places of them all. Of those that say the same of one row only the newest is
@@ -44,6 +44,7 @@ SELECT ordinal, name FROM extractor_pub.columns WHERE pipeline = sqlc.arg(pipeli
 -- missing, in its first chunk or in one that it was sent again with. While the lane is held, what has no outcome there has not been sent.
 -- dead says that its last try has failed for good and nobody has ordered another one, or that another generation of it stands for it: it may never
 -- be sent. Letters of generations before the record's own are not its letters: one that was loaded again after a discard is on its way.
+-- deletes says that the record deletes the row of the org, whatever columns it names.
 WITH asked AS (
     SELECT unnest(sqlc.arg(rows)::int[]) AS row, unnest(sqlc.arg(entities)::uuid[]) AS entity, unnest(sqlc.arg(versions)::bytea[]) AS version,
            unnest(sqlc.arg(seqs)::bigint[]) AS seq, unnest(sqlc.arg(idxs)::int[]) AS idx,
@@ -70,7 +71,8 @@ WITH asked AS (
                    LEFT JOIN ops_pub.letters l ON l.letter_id = x.letter_id
                    WHERE coalesce(l.state, 'open') IN ('open', 'discarded', 'rolled_back'))
             OR EXISTS (SELECT 1 FROM extractor_pub.records g
-                       WHERE g.pipeline = r.pipeline AND g.key_hash = r.key_hash AND g.generation > r.generation)) AS dead
+                       WHERE g.pipeline = r.pipeline AND g.key_hash = r.key_hash AND g.generation > r.generation)) AS dead,
+           EXISTS (SELECT 1 FROM extractor_pub.chunks c WHERE c.chunk = r.chunk AND c.operation IN ('delete', 'hardDelete')) AS deletes
     FROM asked a JOIN extractor_pub.records r ON r.entity_hash = a.entity
     WHERE r.pipeline = sqlc.arg(pipeline) AND r.chunk IS NOT NULL
       AND CASE WHEN (r.version IS NULL) = (a.version = ''::bytea)
@@ -78,7 +80,12 @@ WITH asked AS (
                ELSE (r.seq, r.idx) > (a.first_seq, a.first_idx) END
       AND NOT EXISTS (SELECT 1 FROM own w WHERE w.row = a.row AND w.seq = r.seq AND w.idx = r.idx)
 )
-SELECT DISTINCT ON (n.row, n.columns, n.sent, n.dead, n.version = ''::bytea)
-       n.row::int AS row, n.key_hash::uuid AS key_hash, n.version::bytea AS version, n.seq::bigint AS seq, n.idx::int AS idx, n.columns::bytea AS columns, n.sent::bool AS sent, n.dead::bool AS dead
+SELECT DISTINCT ON (n.row, n.columns, n.sent, n.dead, n.deletes, n.version = ''::bytea)
+       n.row::int AS row, n.key_hash::uuid AS key_hash, n.version::bytea AS version, n.seq::bigint AS seq, n.idx::int AS idx, n.columns::bytea AS columns, n.sent::bool AS sent, n.dead::bool AS dead,
+       n.deletes::bool AS deletes
 FROM newer n
-ORDER BY n.row, n.columns, n.sent, n.dead, n.version = ''::bytea, n.compared DESC, n.seq DESC, n.idx DESC;
+ORDER BY n.row, n.columns, n.sent, n.dead, n.deletes, n.version = ''::bytea, n.compared DESC, n.seq DESC, n.idx DESC;
+
+-- name: RevisionsBeside :many
+-- All revisions of all other pipelines: what wrote the same entities may have been defined otherwise then.
+SELECT name, revision::int AS revision FROM ops_pub.definitions WHERE name <> sqlc.arg(pipeline)::text ORDER BY name, revision DESC;

@@ -37,8 +37,9 @@ RETURNING s.chunk, s.pipeline, s.revision, s.kind, s.org, s.space, s.lane, s.sea
           (s.checked_at IS NOT NULL)::bool AS checked, (s.uploaded_at IS NOT NULL)::bool AS uploaded;
 
 -- name: Renew :execrows
+-- What was given back is not renewed: a renewal that comes late would keep the next one waiting for a whole lease.
 UPDATE submitter.submissions SET lease_until = now() + make_interval(secs => sqlc.arg(lease_seconds)::float8)
-WHERE chunk = sqlc.arg(chunk) AND epoch = sqlc.arg(epoch) AND ended_at IS NULL;
+WHERE chunk = sqlc.arg(chunk) AND epoch = sqlc.arg(epoch) AND ended_at IS NULL AND lease_until > '-infinity';
 
 -- name: Park :execrows
 -- tries counts failures in a row, which the waits grow with; standing at a gate is none.
