@@ -10,8 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
+	"bulkhead/libs/pg"
 	"bulkhead/libs/pipeline"
 	"bulkhead/libs/testkit"
 )
@@ -40,7 +39,7 @@ allowInsecureLoopback: true
 // fixture is a catalog that reads as the submitter, an administrator who writes what ops would, and a clock to turn.
 type fixture struct {
 	*Catalog
-	admin *pgxpool.Pool
+	admin pg.DB
 
 	mu   sync.Mutex
 	time time.Time
@@ -48,7 +47,7 @@ type fixture struct {
 
 func setup(t *testing.T) *fixture {
 	t.Helper()
-	db := testkit.Database(t)
+	db := testkit.NewLedger(t)
 	f := &fixture{Catalog: New(db.Pool(t, "submitter")), admin: db.AdminPool(t), time: time.Unix(1e9, 0)}
 	f.now = func() time.Time {
 		f.mu.Lock()

@@ -59,7 +59,12 @@ type Found[S comparable] struct {
 // String is one line: counts and time.
 func (f Found[S]) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "states=%d steps=%d stuck=%d", f.States, f.Steps, f.Stuck)
+	fmt.Fprintf(&b, "states=%d steps=%d", f.States, f.Steps)
+	if f.Unfinished {
+		b.WriteString(" unfinished")
+	} else {
+		fmt.Fprintf(&b, " stuck=%d", f.Stuck)
+	}
 	for _, name := range slices.Sorted(maps.Keys(f.Harms)) {
 		fmt.Fprintf(&b, " %s=%d", name, f.Harms[name])
 	}
@@ -144,7 +149,7 @@ func (m Model[S]) Run() Found[S] {
 			good = append(good, i)
 		}
 		if len(w.states) > limit {
-			f.Unfinished = true
+			f.Unfinished = true // what is not visited yet may hold anything
 			break
 		}
 		m.Next(s, func(step string, t S) {

@@ -90,8 +90,8 @@ func TestAnExplorationEndsEarlyWhenTold(t *testing.T) {
 	t.Run("at the limit", func(t *testing.T) {
 		m := stairs(1<<30, -1, -1)
 		m.Limit = 100
-		if f := m.Run(); !f.Unfinished || f.States > 110 {
-			t.Errorf("found %v", f)
+		if f := m.Run(); !f.Unfinished || f.States > 110 || !strings.Contains(f.String(), "unfinished") || strings.Contains(f.String(), "stuck") {
+			t.Errorf("found %v, want an end that says that stuck was not judged", f)
 		}
 	})
 }

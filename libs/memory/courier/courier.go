@@ -197,7 +197,7 @@ func (c *Courier) create(config jetstream.StreamConfig, now time.Time) error {
 		now = earliest
 	}
 	c.newest = now
-	c.streams = append(c.streams, &stream{config: config, created: now, first: 1, ids: map[string]time.Time{}})
+	c.streams = append(c.streams, &stream{config: config, created: now, first: max(config.FirstSeq, 1), ids: map[string]time.Time{}})
 	return nil
 }
 

@@ -97,6 +97,20 @@ func transactions(t *testing.T, open func(t *testing.T) (pg.DB, pg.DB)) {
 			t.Fatal(n)
 		}
 	})
+	t.Run("let go of what they hold with their first error", func(t *testing.T) {
+		a, b := open(t)
+		exec(t, a, add, "x", "1")
+		tx := begin(t, a)
+		exec(t, tx, `UPDATE submitter.orgs SET org_id = '2'`)
+		if _, err := tx.Exec(t.Context(), add, "x", "3"); code(err) != "23505" {
+			t.Fatal(err)
+		}
+		exec(t, b, `UPDATE submitter.orgs SET org_id = org_id || '4'`)
+		must(t, tx.Rollback(t.Context()))
+		if n := number(t, b, `SELECT count(*) FROM submitter.orgs WHERE org_id = '14'`); n != 1 {
+			t.Fatal(n)
+		}
+	})
 	t.Run("wait for a row that another one holds, and then work on what it has become", func(t *testing.T) {
 		a, b := open(t)
 		exec(t, a, add, "x", "1")

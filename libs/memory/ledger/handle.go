@@ -249,6 +249,9 @@ func (h *Handle) copyFrom(ctx context.Context, tx *engine.Tx, table pgx.Identifi
 	}
 	sql := fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", table.Sanitize(), strings.Join(quoted, ", "), strings.Join(marks, ", "))
 	if err := h.ready(ctx, "COPY "+table.Sanitize()); err != nil {
+		if ctx.Err() == nil {
+			h.end(tx, false)
+		}
 		return 0, err
 	}
 	n := int64(0)

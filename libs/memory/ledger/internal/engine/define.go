@@ -150,7 +150,7 @@ func (c *compiler) createTable(x *run, s *syntax.CreateTable) {
 	for i := range s.Columns {
 		c.addColumn(x, t, &s.Columns[i])
 	}
-	constraints := s.Constraints
+	constraints := slices.Clip(s.Constraints) // a tree is never changed
 	for _, def := range s.Columns {
 		constraints = append(constraints, def.Constraints...)
 	}
@@ -350,8 +350,7 @@ func (s *Store) ensureMonth(schema, name string, month any) {
 			}
 		}
 	}
-	t.partitions = append(t.partitions, p)
-	clear(s.plans)
+	t.partitions = append(t.partitions, p) // plans look at the partitions when they run
 }
 
 func stampOf(version []any, col int) (value.Stamp, bool) {

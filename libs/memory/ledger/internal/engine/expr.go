@@ -145,7 +145,10 @@ func (c *compiler) unary(sc *scope, e *syntax.Unary) cexpr {
 	return cexpr{typ: x.typ, fixed: x.fixed, f: func(fr *frame) any {
 		switch v := f(fr).(type) {
 		case int64:
-			return -v
+			if v == math.MinInt64 {
+				panic(value.Error("22003", "bigint out of range"))
+			}
+			return inRange(x.typ, -v)
 		case float64:
 			return -v
 		case value.Interval:
@@ -177,10 +180,17 @@ func (c *compiler) in(sc *scope, e *syntax.In) cexpr {
 			panic(value.Error("42601", "subquery has too many columns"))
 		}
 		x := c.as(c.expr(sc, e.X), q.types[0])
+		if x.typ != q.types[0] && !(x.typ.IsNumber() && q.types[0].IsNumber()) && !x.null {
+			panic(value.Error("42883", "operator does not exist: %s = %s", x.typ, q.types[0]))
+		}
+		whole := q.types[0].IsInt()
 		set := q.set()
 		return c.negated(cexpr{typ: value.Bool, f: func(f *frame) any {
 			has, null := set(f)
 			v := x.f(f)
+			if fl, ok := v.(float64); ok && whole && fl == math.Trunc(fl) && math.Abs(fl) < 1<<63 {
+				v = int64(fl)
+			}
 			switch {
 			case len(has) == 0 && !null:
 				return false

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"bulkhead/libs/memory/ledger/internal/syntax"
@@ -171,22 +172,29 @@ func (c *compiler) concat(sc *scope, e *syntax.Binary) cexpr {
 		if !lt.IsArray() {
 			t = rt
 		}
-		items := func(x cexpr) func(*frame) []any {
-			if x.knownType(c) == t || x.lit != nil || x.null {
+		// NULL beside an array adds nothing; where nothing else stands either it is all there is.
+		items := func(x cexpr) func(*frame) ([]any, bool) {
+			if x.knownType(c) == t || x.lit != nil || x.null && x.typ == value.Unknown {
 				x = c.as(x, t)
-				return func(f *frame) []any {
-					if a, ok := x.f(f).(*value.Array); ok {
-						return a.Items
+				return func(f *frame) ([]any, bool) {
+					a, ok := x.f(f).(*value.Array)
+					if !ok {
+						return nil, false
 					}
-					return nil
+					return a.Items, true
 				}
 			}
 			x = c.as(x, t.Elem())
-			return func(f *frame) []any { return []any{x.f(f)} }
+			return func(f *frame) ([]any, bool) { return []any{x.f(f)}, true }
 		}
 		li, ri := items(l), items(r)
 		return cexpr{typ: t, f: func(f *frame) any {
-			return &value.Array{Elem: t.Elem(), Items: append(append([]any{}, li(f)...), ri(f)...)}
+			a, left := li(f)
+			b, right := ri(f)
+			if !left && !right {
+				return nil
+			}
+			return &value.Array{Elem: t.Elem(), Items: slices.Concat(a, b)}
 		}}
 	case lt == value.Bytea || rt == value.Bytea:
 		c.unify(&l, &r)
@@ -388,6 +396,9 @@ func intCalc(op string) func(a, b int64) int64 {
 		if remainder {
 			return a % b
 		}
+		if a == math.MinInt64 && b == -1 {
+			overflow()
+		}
 		return a / b
 	}
 }
@@ -441,6 +452,15 @@ func (c *compiler) timeArithmetic(op string, l, r cexpr, lt, rt value.Type) cexp
 				return nil
 			}
 			return d + value.Date(sign*n)
+		}}
+	case lt == value.DateType && rt == value.DateType && op == "-":
+		return cexpr{typ: value.Int4, f: func(f *frame) any {
+			a, ok := l.f(f).(value.Date)
+			b, isDate := r.f(f).(value.Date)
+			if !ok || !isDate {
+				return nil
+			}
+			return int64(a - b)
 		}}
 	case stamp(lt) && stamp(rt) && op == "-":
 		return cexpr{typ: value.IntervalType, f: func(f *frame) any {

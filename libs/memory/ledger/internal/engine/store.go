@@ -71,6 +71,20 @@ type run struct {
 	now    value.Stamp
 }
 
+// trees keeps what was read of each text, for all stores: tests make a store each, all for the same few hundred texts. A tree is never changed.
+var trees sync.Map // text → []syntax.Statement
+
+func tree(text string) ([]syntax.Statement, error) {
+	if kept, ok := trees.Load(text); ok {
+		return kept.([]syntax.Statement), nil //nolint:forcetypeassert // stored below
+	}
+	statements, err := syntax.Parse(text)
+	if err == nil {
+		trees.Store(text, statements)
+	}
+	return statements, err
+}
+
 // Prepare makes the plan of a text, or finds it.
 func (s *Store) Prepare(text string) (p *Plan, err error) {
 	s.mu.Lock()
@@ -82,7 +96,7 @@ func (s *Store) prepare(text string) (p *Plan, err error) {
 	if p := s.plans[text]; p != nil {
 		return p, nil
 	}
-	statements, err := syntax.Parse(text)
+	statements, err := tree(text)
 	if err != nil {
 		return nil, value.Error("42601", "%v", err)
 	}
@@ -109,7 +123,7 @@ func (s *Store) prepare(text string) (p *Plan, err error) {
 
 // Script runs statements one after the other in a transaction of its own, as a migration.
 func (s *Store) Script(ctx context.Context, text string) error {
-	statements, err := syntax.Parse(text)
+	statements, err := tree(text)
 	if err != nil {
 		return err
 	}
@@ -164,7 +178,7 @@ func (s *Store) Run(ctx context.Context, tx *Tx, p *Plan, params []any) (Result,
 		}
 		result, err := s.runStep(ctx, tx, st, params)
 		if err != nil {
-			tx.failed = true
+			tx.abort()
 			if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 				tx.end(false) // as a cancelled statement costs the connection
 			}

@@ -17,8 +17,9 @@ type Tx struct {
 	advisory []int64
 	failed   bool
 	ended    bool
-	done     chan struct{} // closed at its end
-	waits    *Tx           // whom it waits for
+	done     chan struct{} // closed when it lets go of what it holds
+	released bool
+	waits    *Tx // whom it waits for
 	snapshot map[*table]*table
 	readOnly bool
 	repeat   bool
@@ -90,9 +91,21 @@ func (tx *Tx) end(commit bool) {
 	if tx.ended {
 		return
 	}
-	if commit && tx.failed {
-		commit = false
+	tx.release(commit && !tx.failed)
+	tx.ended = true
+}
+
+// abort undoes everything and lets go at once, as PostgreSQL does with the first error; what is left to its owner is to end it.
+func (tx *Tx) abort() {
+	tx.failed = true
+	tx.release(false)
+}
+
+func (tx *Tx) release(commit bool) {
+	if tx.released {
+		return
 	}
+	tx.released = true
 	if !commit {
 		tx.back(mark{})
 		tx.notes = nil
@@ -108,7 +121,7 @@ func (tx *Tx) end(commit bool) {
 	for _, k := range tx.advisory {
 		delete(tx.store.advisory, k)
 	}
-	tx.ended, tx.held = true, nil
+	tx.held, tx.advisory = nil, nil
 	close(tx.done)
 	for _, channel := range tx.notes {
 		tx.store.notify(channel)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Parse reads the text of a value, as PostgreSQL reads a constant of the type.
@@ -27,7 +28,7 @@ func parse(t Type, s string) (any, error) {
 	}
 	switch t {
 	case Unknown, Text, Record:
-		return s, nil
+		return s, encoded(s)
 	case Bool:
 		return parseBool(s)
 	case Int2, Int4, Int8:
@@ -62,6 +63,14 @@ func parse(t Type, s string) (any, error) {
 		return nil, nil //nolint:nilnil // void has no other value
 	}
 	return nil, errText
+}
+
+// encoded says whether a database in UTF-8 can hold the text, which NUL is not part of.
+func encoded(s string) error {
+	if strings.IndexByte(s, 0) >= 0 || !utf8.ValidString(s) {
+		return Error("22021", "invalid byte sequence for encoding \"UTF8\"")
+	}
+	return nil
 }
 
 // InRange is a whole number as one of the type.
@@ -139,12 +148,12 @@ func parseInterval(s string) (any, error) {
 	var sum Interval
 	words := strings.Fields(s)
 	for i := 0; i < len(words); i++ {
-		if parts := strings.Split(words[i], ":"); len(parts) == 3 {
+		if parts := strings.Split(words[i], ":"); len(parts) == 2 || len(parts) == 3 {
 			sign := 1.0
 			if strings.HasPrefix(parts[0], "-") {
 				sign = -1
 			}
-			for j, unit := range []float64{3600e6, 60e6, 1e6} {
+			for j, unit := range []float64{3600e6, 60e6, 1e6}[:len(parts)] {
 				f, err := strconv.ParseFloat(strings.TrimPrefix(parts[j], "-"), 64)
 				if err != nil {
 					return nil, errText

@@ -82,8 +82,10 @@ func (t Type) String() string {
 	if t.IsArray() {
 		return t.Elem().String() + "[]"
 	}
-	return [...]string{"unknown", "boolean", "smallint", "integer", "bigint", "double precision", "numeric", "text", "bytea", "uuid",
-		"timestamp with time zone", "date", "interval", "jsonb", "void", "record"}[t]
+	return [...]string{
+		"unknown", "boolean", "smallint", "integer", "bigint", "double precision", "numeric", "text", "bytea", "uuid",
+		"timestamp with time zone", "date", "interval", "jsonb", "void", "record",
+	}[t]
 }
 
 // OID is PostgreSQL's number of the type.
@@ -110,8 +112,10 @@ func (t Type) OID() uint32 {
 			return pgtype.TextArrayOID
 		}
 	}
-	return [...]uint32{pgtype.TextOID, pgtype.BoolOID, pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID, pgtype.Float8OID, pgtype.NumericOID, pgtype.TextOID,
-		pgtype.ByteaOID, pgtype.UUIDOID, pgtype.TimestamptzOID, pgtype.DateOID, pgtype.IntervalOID, pgtype.JSONBOID, 2278, pgtype.RecordOID}[t]
+	return [...]uint32{
+		pgtype.TextOID, pgtype.BoolOID, pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID, pgtype.Float8OID, pgtype.NumericOID, pgtype.TextOID,
+		pgtype.ByteaOID, pgtype.UUIDOID, pgtype.TimestamptzOID, pgtype.DateOID, pgtype.IntervalOID, pgtype.JSONBOID, 2278, pgtype.RecordOID,
+	}[t]
 }
 
 type (
@@ -286,7 +290,10 @@ func (s Stamp) Add(i Interval, sign int64) Stamp {
 		return s
 	}
 	if i.Months != 0 {
-		s = Stamp(s.Time().AddDate(0, int(sign*i.Months), 0).UnixMicro())
+		// The day stays where the month has it; otherwise it is the month's last.
+		t := s.Time()
+		first := t.AddDate(0, 0, 1-t.Day()).AddDate(0, int(sign*i.Months), 0)
+		s = Stamp(first.AddDate(0, 0, min(t.Day(), first.AddDate(0, 1, -1).Day())-1).UnixMicro())
 	}
 	return s + Stamp(sign*(i.Days*day+i.Micros))
 }
@@ -350,15 +357,18 @@ func formatStamp(s Stamp) string {
 
 func formatInterval(i Interval) string {
 	var parts []string
-	if y := i.Months / 12; y != 0 {
-		parts = append(parts, fmt.Sprintf("%d years", y))
+	add := func(n int64, unit string) {
+		switch n {
+		case 0:
+		case 1:
+			parts = append(parts, "1 "+unit)
+		default:
+			parts = append(parts, fmt.Sprintf("%d %ss", n, unit))
+		}
 	}
-	if m := i.Months % 12; m != 0 {
-		parts = append(parts, fmt.Sprintf("%d mons", m))
-	}
-	if i.Days != 0 {
-		parts = append(parts, fmt.Sprintf("%d days", i.Days))
-	}
+	add(i.Months/12, "year")
+	add(i.Months%12, "mon")
+	add(i.Days, "day")
 	if i.Micros != 0 || len(parts) == 0 {
 		us, sign := i.Micros, ""
 		if us < 0 {
