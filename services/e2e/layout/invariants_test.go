@@ -22,7 +22,7 @@ var tried = []string{
 // invariants is how many there are.
 const invariants = 30
 
-var namedTest = regexp.MustCompile("^([a-z][A-Za-z0-9_/.-]*_test\\.go):(Test[A-Z][A-Za-z0-9_]*)$")
+var namedTest = regexp.MustCompile(`^([a-z][A-Za-z0-9_/.-]*_test\.go):(Test[A-Z][A-Za-z0-9_]*)$`)
 
 // testsOf returns the names of the test functions of a file of this repository.
 func testsOf(file string) ([]string, error) {

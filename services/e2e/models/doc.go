@@ -16,7 +16,8 @@
 //
 //	submit, one chunk        Step; two workers, crashes, lost and late replies, takeovers  a lane's truth moves only while nobody holds it (lane);
 //	                                                                                       how watches and outcomes end (poll, account)
-//	submit, one lane         Supersede; versions, resends, replays, refused closes         a submission closes one job, once, under the lane (chunk)
+//	submit, one lane         Supersede; versions of one pipeline or of several, resends,   a submission closes one job, once, under the lane (chunk)
+//	                         replays, refused closes
 //	poll, one watch          Judge; two instances, wrong 404s, another org                 a late write hits no row (leases)
 //	account, one outcome     Decide, Reading, Finish; rows that land late or show up late  a late write hits no row (leases)
 //	models, replays          one record, three generations, two operators                  a chunk's outcome is its rows' (account)
@@ -55,9 +56,12 @@
 //	checkpoint_without_the_streams_incarnation    replay   letter deleted    looking at what is deleted
 //	                                              replay   stuck             publishing open letters into a stream that is made again
 //
-// What the models take for one step though it is two: looking at a letter's message and deleting it. A process that is stopped between the two
-// while the stream is deleted, made again and filled deletes what stands at that place now; the letter stays in the ledger and in ops' index, and
-// only its copy in the stream goes ("looking and deleting in one breath").
+// What the models take for one step though it is two: deleting a letter's message and looking which stream that met. A process that is killed between the
+// two, after the stream was deleted, made again and filled, leaves another letter without its copy in the stream; that letter stays in the ledger and
+// in ops' index ("looking behind a deletion which stream it met").
+//
+// What stands in no model: small chunks by collections, deletes, and versions within one pipeline that come late (the extractor asks for those before
+// it seals). In the model of a chunk wrong 404s are fewer than the poller wants in a row: as many of them, over its whole wait, would be believed.
 //
 // What they leave to others: time that is real, the text of the SQL, the wire.
 //

@@ -5,6 +5,7 @@ package models
 // them loses what it keeps, which is one more step.
 
 const (
+	noStream    = 255
 	generations = 3 // of the record; the last is not replayed any more
 	places      = 6 // of the DLQ stream
 )
@@ -77,6 +78,8 @@ type replayWorld struct {
 	pick    uint8 // ops' deleter: 1 + the sequence of a message to delete
 	picked  uint8 // whose letter it is to be
 	sure    bool  // the message was looked at, in the right stream
+	looked  uint8 // the incarnation of that
+	doubt   bool  // it was deleted, and nobody has looked yet from which stream
 	spent   replayBudget
 	harm    string
 }
@@ -97,7 +100,7 @@ type replayRules struct {
 	placeOnly   bool // a message is deleted by its place, whatever stands there now
 	closeEarly  bool // a letter's message goes as soon as it is replayed
 	diedAtOnce  bool // of a record that died again the old message goes before the new one stands there
-	slowDelete  bool // between looking at a message and deleting it the stream may be made again
+	noDoubt     bool // nobody looks behind a deletion which stream it met
 }
 
 type replayModel struct {
@@ -420,6 +423,17 @@ func (m *replayModel) closer(w *replayWorld) {
 
 // deleter takes messages out of the stream whose letters are over: it finds one, looks at it, deletes it.
 func (m *replayModel) deleter(w *replayWorld) {
+	if w.doubt {
+		// It does not fall here: package letters says what that leaves.
+		t := *w
+		t.doubt = false
+		if t.looked != t.made && !m.r.noDoubt {
+			t.noted = noStream // the deciders are asked for their letters
+		}
+		t.looked = 0
+		m.emit("look which stream it was", t)
+		return
+	}
 	if w.pick == 0 {
 		for at, g := range w.at {
 			if g != 0 && m.over(w, int(g)-1) {
@@ -431,7 +445,7 @@ func (m *replayModel) deleter(w *replayWorld) {
 		return
 	}
 	drop := *w
-	drop.pick, drop.picked, drop.sure = 0, 0, false
+	drop.pick, drop.picked, drop.sure, drop.looked = 0, 0, false, 0
 	m.emit("deleter falls", drop)
 	if !w.sure {
 		sure := m.r.placeOnly || w.readOf == w.made && w.stream[w.pick] == w.picked
@@ -444,17 +458,20 @@ func (m *replayModel) deleter(w *replayWorld) {
 				m.emit("forget the place", t)
 			}
 			return
-		case m.r.slowDelete:
+		case m.b.losses > 0: // the stream may be made again before the deletion
 			t := *w
-			t.sure = true
+			t.sure, t.looked = true, t.made
 			m.emit("look at the message", t)
 			return
 		}
 	}
 	t := drop
+	if w.sure {
+		t.doubt, t.looked = true, w.looked
+	}
 	if g := t.stream[w.pick]; g != 0 {
 		t.stream[w.pick] = 0
-		if !t.mayGo(int(g) - 1) {
+		if t.looked == t.made && !t.mayGo(int(g)-1) { // of another stream it is published again
 			t.harm = "letter deleted"
 		}
 	}
