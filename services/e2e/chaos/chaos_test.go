@@ -75,8 +75,11 @@ func makeRuns(t *testing.T, seeds []uint64) {
 		t.Fatal(err)
 	}
 	for i, v := range outcome.Verdicts {
-		if len(v.Findings) > 0 {
+		switch {
+		case len(v.Findings) > 0:
 			t.Errorf("seed %d: %d findings, first: %s; once more: make chaos SEED=%d", seeds[i], len(v.Findings), report.Sentence(v.Findings[0]), seeds[i])
+		case !v.OK:
+			t.Errorf("seed %d has no verdict; once more: make chaos SEED=%d", seeds[i], seeds[i])
 		}
 	}
 	if outcome.Harness > 0 {

@@ -99,7 +99,7 @@ func newReport() *cobra.Command {
 			}
 			var demands *report.Demands
 			if complete || len(dirs) >= completeFrom {
-				demands = &report.Demands{Points: pointNames(declared), OrgKinds: plan.OrgKinds(), Times: demanded}
+				demands = demandsOf(declared)
 			}
 			r := report.New("chaos report "+strings.Join(args, " "), pointNames(declared), demands)
 			for _, d := range dirs {
@@ -117,7 +117,7 @@ func newReport() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&name, "report", "", "write it to this name with .json and .md behind it, instead of printing it")
-	cmd.Flags().BoolVar(&complete, "complete", false, "say what was never tried, whatever the number of runs")
+	cmd.Flags().BoolVar(&complete, "complete", false, "demand what is demanded of a complete report, whatever the number of runs")
 	return cmd
 }
 

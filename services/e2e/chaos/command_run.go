@@ -19,18 +19,13 @@ import (
 	"bulkhead/services/e2e/chaos/internal/stack"
 )
 
-// completeFrom is the number of seeds from which a report must show that everything was tried.
-const completeFrom = 200
-
-// demanded is how often each kind of fault must have struck in a complete report.
-const demanded = 10
-
 // runFlags are those of the command run.
 type runFlags struct {
 	seeds    int
 	first    uint64
 	seed     uint64
 	kept     bool
+	points   bool
 	planFile string
 	jobs     int
 	keep     string
@@ -49,9 +44,13 @@ func newRun() *cobra.Command {
 		Long: `Make runs from seeds. Each seed decides the load and the faults of its run, and prints one line. A run with findings prints them, and keeps
 everything that is needed to judge it again; of others only what a report needs is kept.
 
+With --points there are no seeds, but runs in which the services die at one crash point after the other, until they died at each. From 200
+seeds on, and with --complete, such runs follow for the points that no seed died at.
+
 With --planted the processes contain that bug, and the runs end with the first that finds it: exit code 0 when it was found, 1 when not.`,
 		Example: `  chaos run --seeds 200 --report report
   chaos run --seed 17
+  chaos run --points
   chaos run --planted ack_before_commit --seeds 50`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
@@ -61,6 +60,7 @@ With --planted the processes contain that bug, and the runs end with the first t
 	f.Uint64Var(&o.first, "first", 1, "the first of them; the others follow it")
 	f.Uint64Var(&o.seed, "seed", 0, "run this seed alone and keep everything")
 	f.BoolVar(&o.kept, "kept", false, "run the seeds that once failed, instead of others")
+	f.BoolVar(&o.points, "points", false, "make runs that are about crash points alone, instead of seeds; their seeds begin with --first")
 	f.StringVar(&o.planFile, "plan", "", "run the plan in this file, such as plan.json of a run that was kept")
 	f.IntVar(&o.jobs, "jobs", 1, "runs at a time; times are comparable only with 1")
 	f.StringVar(&o.keep, "keep", defaultKeep(), "directory under which runs are kept, in one of their own for each call")
@@ -68,8 +68,8 @@ With --planted the processes contain that bug, and the runs end with the first t
 	f.StringVar(&o.report, "report", "", "write the report to this name with .json and .md behind it (default: report in the directory of the runs)")
 	f.StringVar(&o.bin, "bin", "", "directory with the binaries under test (default: they are built)")
 	f.StringVar(&o.planted, "planted", "", "build the processes with this planted bug, and find it")
-	f.BoolVar(&o.complete, "complete", false, fmt.Sprintf("fail when a kind of fault struck less than %d times or a crash point was not died at; always so from %d seeds on", demanded, completeFrom))
-	cmd.MarkFlagsMutuallyExclusive("seed", "seeds", "kept", "plan")
+	f.BoolVar(&o.complete, "complete", false, fmt.Sprintf("fail when a kind of fault struck too seldom, a crash point was not died at, or runs were too few, too small or too slow; always so from %d seeds on", completeFrom))
+	cmd.MarkFlagsMutuallyExclusive("seed", "seeds", "kept", "plan", "points")
 	return cmd
 }
 
@@ -93,6 +93,8 @@ func (o *runFlags) plans(declared []plan.Point, oneSeed bool) ([]history.Plan, e
 		}
 	case oneSeed:
 		out = append(out, plan.Draw(o.seed, declared))
+	case o.points:
+		out = plan.Sweep(o.first, declared)
 	case o.seeds < 1 || o.jobs < 1:
 		return nil, errors.New("--seeds and --jobs must be at least 1")
 	default:
@@ -128,10 +130,14 @@ func (o *runFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	bar := newBar(cmd.ErrOrStderr(), len(plans))
-	outcome, err := drive.Many(ctx, drive.Set{
+	set := drive.Set{
 		Plans: plans, Dir: dir, Bin: bin, Jobs: o.jobs, KeepAll: o.keepAll || oneSeed, UntilFound: o.planted != "",
 		Commit: drive.Commit(ctx), Machine: drive.Machine(), Out: bar.above(cmd.OutOrStdout()), Phase: bar.phase,
-	})
+	}
+	outcome, err := drive.Many(ctx, set)
+	if err == nil && o.planted == "" && (o.points || o.all(len(plans))) {
+		outcome, err = sweep(ctx, set, o.first+uint64(len(plans)), declared, outcome)
+	}
 	bar.done()
 	if o.bin == "" {
 		// They are large, and made again by the next call.
@@ -147,6 +153,9 @@ func (o *runFlags) run(cmd *cobra.Command) error {
 	}
 	return o.sumUp(cmd, dir, declared, outcome)
 }
+
+// all says that so many runs must have tried everything.
+func (o *runFlags) all(runs int) bool { return o.complete || runs >= completeFrom }
 
 // defaultKeep is where runs are kept unless told otherwise.
 func defaultKeep() string { return filepath.Join(os.TempDir(), "bulkhead-chaos") }
@@ -210,8 +219,11 @@ func (o *runFlags) verdictOnInstrument(cmd *cobra.Command, outcome drive.Outcome
 func (o *runFlags) sumUp(cmd *cobra.Command, dir string, declared []plan.Point, outcome drive.Outcome) error {
 	names := pointNames(declared)
 	var demands *report.Demands
-	if o.complete || len(outcome.Dirs) >= completeFrom {
-		demands = &report.Demands{Points: names, OrgKinds: plan.OrgKinds(), Times: demanded}
+	switch {
+	case o.points:
+		demands = &report.Demands{Points: demandedPoints(declared)}
+	case o.all(len(outcome.Dirs)):
+		demands = demandsOf(declared)
 	}
 	r := report.New("chaos "+strings.Join(os.Args[1:], " "), names, demands)
 	r.Retried = outcome.Retried
@@ -240,6 +252,11 @@ func pointNames(declared []plan.Point) []string {
 		out = append(out, p.Name)
 	}
 	return out
+}
+
+// demandedPoints are those that runs can bring about.
+func demandedPoints(declared []plan.Point) []string {
+	return pointNames(slices.DeleteFunc(slices.Clone(declared), func(p plan.Point) bool { return !plan.Swept(p) }))
 }
 
 // writeReport stores both forms and prints the way to them.

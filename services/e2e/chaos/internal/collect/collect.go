@@ -61,7 +61,8 @@ type collector struct {
 
 	pipelines []history.Pipeline
 	published []history.Publication
-	final     history.Final // each member is written by one of the goroutines
+	final     history.Final // each member is written by one of the goroutines, but Broken
+	broken    sync.Mutex    // of final.Broken
 	answered  atomic.Int32  // the instance of ops that answered where another had not
 }
 

@@ -92,6 +92,9 @@ func (c *collector) org(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the org: %w", err)
 	}
+	if who.User == "" || len(who.Objects) == 0 {
+		return errors.New("the org does not say who its integration user is, or which objects it has: nothing could be told apart")
+	}
 	return atOnce(
 		func() error { return c.records(ctx, who.Objects) },
 		func() error { return c.jobs(ctx, who.User) },

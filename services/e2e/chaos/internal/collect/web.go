@@ -26,9 +26,11 @@ const (
 var overNetwork = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16, IdleConnTimeout: 5 * time.Second}}
 
 // errRefused is an answer that another try does not change, errNone the one of them that says that there is no such thing.
+// errNotWhole is an answer that was begun and did not come to its end, or is not what it says it is.
 var (
-	errRefused = errors.New("refused")
-	errNone    = fmt.Errorf("%w: there is none", errRefused)
+	errRefused  = errors.New("refused")
+	errNone     = fmt.Errorf("%w: there is none", errRefused)
+	errNotWhole = errors.New("not whole")
 )
 
 // read gives the answer to a GET, which take reads whole.
@@ -64,7 +66,7 @@ func read(ctx context.Context, t history.Target, url, token string, take func(ht
 	}
 	body := &io.LimitedReader{R: res.Body, N: maxReply}
 	if err := take(res.Header, body); err != nil {
-		return fmt.Errorf("answer of %s: %w", url, err)
+		return fmt.Errorf("answer of %s: %w: %w", url, errNotWhole, err)
 	}
 	if body.N == 0 {
 		return fmt.Errorf("answer of %s is longer than %d bytes", url, maxReply)

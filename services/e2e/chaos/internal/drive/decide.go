@@ -205,6 +205,6 @@ func (r *run) resolve(ctx context.Context, ops, job string, letters []string, ro
 	if err != nil {
 		text += err.Error() // a refusal is an answer too
 	}
-	r.record(history.Event{At: r.stack.Since(), What: "operator", Target: "ops", Text: text, Done: err == nil})
+	r.record(history.Event{At: r.stack.Since(), What: "operator", Target: "ops", Text: text, Done: err == nil, Order: "resolve", Letters: letters})
 	return nil
 }

@@ -66,9 +66,6 @@ func leaks(dir string, secrets []secret) ([]string, error) {
 		}
 		return err
 	})
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
 	return out, err
 }
 

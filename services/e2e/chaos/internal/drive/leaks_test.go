@@ -41,9 +41,9 @@ func TestSecretsAreFoundInLogs(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	t.Run("a run that wrote no logs leaks nothing", func(t *testing.T) {
-		if got, err := leaks(filepath.Join(dir, "none"), secrets); err != nil || got != nil {
-			t.Errorf("%v, %v", got, err)
+	t.Run("a run that wrote no logs was not looked at", func(t *testing.T) {
+		if got, err := leaks(filepath.Join(dir, "none"), secrets); err == nil {
+			t.Errorf("%v and no error", got)
 		}
 	})
 }

@@ -44,6 +44,12 @@ type Outcome struct {
 	Retried  int               // runs that were made again because they told nothing
 }
 
+// Add puts what became of another set behind it.
+func (o *Outcome) Add(more Outcome) {
+	o.Dirs, o.Verdicts = append(o.Dirs, more.Dirs...), append(o.Verdicts, more.Verdicts...)
+	o.Failed, o.Harness, o.Retried = o.Failed+more.Failed, o.Harness+more.Harness, o.Retried+more.Retried
+}
+
 // Many makes the runs of a set. Findings and failures of the instrument are in the outcome; an error is the context's, or of a cluster that
 // could not be opened.
 func Many(ctx context.Context, s Set) (Outcome, error) {

@@ -206,6 +206,7 @@ func (r *run) storm(ctx context.Context) error {
 		Operators: func(ctx context.Context) error {
 			return errors.Join(
 				load.Reread(ctx, r.target, r.Plan, r.record), load.Replay(ctx, r.target, r.Plan, r.record), r.decide(ctx),
+				r.throwAway(ctx), load.Resume(ctx, r.target, r.record),
 			)
 		},
 		Definition: func(ctx context.Context) error { return load.Change(ctx, r.target, r.Plan, r.record) },
@@ -227,6 +228,11 @@ func (r *run) storm(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("load: %w", ctx.Err())
 	}
+	published, err := history.ReadAll[history.Publication](r.at(history.PublishedFile))
+	if err != nil {
+		return err
+	}
+	r.note.Unpublished = load.Unpublished(r.Plan, published)
 	r.note.HealSeconds = time.Since(began).Seconds()
 	return nil
 }

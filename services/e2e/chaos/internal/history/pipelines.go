@@ -25,4 +25,6 @@ type Pipeline struct {
 	ParentPipeline string `json:"parent_pipeline,omitempty"`
 	// Fields are all that the definition may write, in any of its revisions, key and stamp included; a constant is none of them.
 	Fields []string `json:"fields"`
+	// Constants are the fields that the definition sets to the same value in every row; nil = it is not known which.
+	Constants map[string]string `json:"constants"`
 }

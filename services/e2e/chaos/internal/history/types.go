@@ -14,6 +14,8 @@ type Plan struct {
 	RowsPerSecond int `json:"rows_per_second"`
 	// MaxWaiting bounds the records of a pipeline that wait to be sent again, above which it pauses; 0 = as the product has it.
 	MaxWaiting int `json:"max_waiting,omitempty"`
+	// Sweep: it is about crash points alone, of which each service has several at once. How fast it recovers from one of them says nothing.
+	Sweep bool `json:"sweep,omitempty"`
 	// Planted names a bug that was switched on on purpose; "" = none.
 	Planted string `json:"planted,omitempty"`
 }
@@ -88,6 +90,8 @@ type Run struct {
 	// Rested says that everything came to rest within the bound after healing; else Waiting says what did not.
 	Rested  bool   `json:"rested"`
 	Waiting string `json:"waiting,omitempty"`
+	// Unpublished is the number of the plan's records that publishers gave up, because the broker did not take them.
+	Unpublished int `json:"unpublished,omitempty"`
 	// Leaks are secrets that were found in what processes wrote: which, and in what file; never the secret itself.
 	Leaks []string `json:"leaks,omitempty"`
 	// Harness is a fault of the instrument itself, which judges nothing; "" = none.
@@ -146,6 +150,14 @@ type Event struct {
 	Point  string    `json:"point,omitempty"`
 	// Text says the rest: the phase's name, an exit's cause, an operator's answer.
 	Text string `json:"text,omitempty"`
+	// Order is what an operator ordered of letters (replay, discard, resolve), whatever the answer was: Letters are the ids that the order
+	// names, and Filter is "<pipeline>/<class>/<code>" where it names none.
+	Order   string   `json:"order,omitempty"`
+	Letters []string `json:"letters,omitempty"`
+	Filter  string   `json:"filter,omitempty"`
+	// Key is the idempotency key of an order, and Action what the API called it; "" = it did not say.
+	Key    string `json:"key,omitempty"`
+	Action string `json:"action,omitempty"`
 	// Done is false for a fault that could not be injected (its point was not reached, its target was down).
 	Done bool `json:"done,omitempty"`
 }
@@ -284,6 +296,8 @@ type Final struct {
 	Fewest map[string]int `json:"fewest,omitempty"`
 	// Unsettled is what the API still calls open, paused or stopped at rest, a sentence each.
 	Unsettled []string `json:"unsettled,omitempty"`
+	// Broken are exports that never came whole, because the API itself finds them other than its balance, a sentence each.
+	Broken []string `json:"broken,omitempty"`
 	// Holes are consumers or streams that should be there and are not.
 	Holes []string `json:"holes,omitempty"`
 }

@@ -35,7 +35,13 @@ func (f *fault) arm(ctx context.Context, p *stack.Part, action string, times int
 	name, hit := f.point()
 	p.Rule(f.ID, name, fmt.Sprintf("%s=%s@%s", name, action, hit), times)
 	var both sync.WaitGroup
-	both.Go(func() { f.restart(ctx, p, "to be given a rule") })
+	both.Go(func() {
+		// One new start gives it the rules of all faults that begin at this moment.
+		defer f.twins.alone(f.Target)()
+		if !p.Obeys(f.ID) {
+			f.restart(ctx, p, "to be given a rule")
+		}
+	})
 	comeBack = f.twins.standBack(ctx, f.s, f.Target)
 	both.Wait()
 	return comeBack

@@ -78,7 +78,7 @@ func Run(ctx context.Context, s *stack.Stack, p history.Plan, do Hooks) error {
 		return fmt.Errorf("inject: the load did not begin: %w", ctx.Err())
 	}
 	load := time.Now()
-	back := &twins{back: map[string]func(){}}
+	back := newTwins()
 	errs := make([]error, len(p.Faults))
 	var wg sync.WaitGroup
 	for i, planned := range p.Faults {

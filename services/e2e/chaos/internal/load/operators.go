@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -15,9 +16,11 @@ import (
 	"bulkhead/services/e2e/chaos/internal/history"
 )
 
-// How an operator deals with an ops that does not answer: the same order, with the same idempotency key, to the same instance.
+// How an operator deals with an ops that does not answer: the same order, with the same idempotency key, to the same instance, then to the
+// other one, for a few seconds.
 const (
-	orderTries = 3
+	orderTries = 16
+	ownTries   = 3
 	orderPause = 300 * time.Millisecond
 )
 
@@ -36,14 +39,18 @@ func people(t history.Target, record func(history.Event)) []*person {
 // errNobody is told when no instance of ops answered.
 var errNobody = errors.New("ops does not answer")
 
-// ask calls an instance until it answers, a few times. What it refuses is an answer.
+// ask calls an instance, and when that does not answer the others too, until one does, a few times. What it refuses is an answer.
 func (p *person) ask(ctx context.Context, method, path string, in, out any) (int, string, error) {
 	var last error
 	for try := range orderTries {
 		if try > 0 && !sleep(ctx, orderPause) {
 			return 0, "", ctx.Err()
 		}
-		status, answer, err := call(ctx, p.target, method, p.target.OpsURLs[p.ops]+path, p.target.Token, in)
+		at := p.ops
+		if try >= ownTries {
+			at += try - ownTries + 1
+		}
+		status, answer, err := call(ctx, p.target, method, p.target.OpsURLs[at%len(p.target.OpsURLs)]+path, p.target.Token, in)
 		switch {
 		case err != nil:
 			last = err
@@ -63,15 +70,20 @@ func (p *person) ask(ctx context.Context, method, path string, in, out any) (int
 
 // tell writes what became of an action into the timeline.
 func (p *person) tell(what string, status int, answer string, err error) {
+	p.record(p.told(what, status, answer, err))
+}
+
+// told is a line of the timeline about an action.
+func (p *person) told(what string, status int, answer string, err error) history.Event {
 	text := fmt.Sprintf("%s %s: ", p.name, what)
 	if err != nil {
 		text += err.Error()
 	} else {
 		text += fmt.Sprintf("%d %s", status, strings.Join(strings.Fields(answer), " "))
 	}
-	p.record(history.Event{
+	return history.Event{
 		At: p.target.Since(), What: "operator", Target: fmt.Sprintf("ops-%d", p.ops+1), Text: text, Done: err == nil && status == http.StatusOK,
-	})
+	}
 }
 
 // letter is one that the API lists.
@@ -83,16 +95,15 @@ type letter struct {
 	Code     string `json:"code"`
 }
 
+// dropped says whether an operator discards it.
+func (l letter) dropped() bool { return strings.HasPrefix(l.Entity, dropPrefix) }
+
 // maxLetters is the API's largest page: more letters than an operator looks at.
 const maxLetters = 1000
 
 // corrected are codes whose letters a person does not send again, because a replay sends what the letter says must be put right by whoever
 // published it: another version or key, or a frame that is whole.
 var corrected = []string{"VERSION_CONFLICT", "KEY_REUSED", "FRAME_UNREADABLE"}
-
-// left are codes of letters that nobody with sense sends again as they are: a frame that cannot be taken apart, whose letter is no record, and a
-// record that contradicts another one of its version.
-var left = []string{"FRAME_UNREADABLE", "VERSION_CONFLICT"}
 
 // letters are open ones that a person sends again.
 func (p *person) letters(ctx context.Context, query url.Values) ([]letter, error) {
@@ -114,8 +125,20 @@ func (p *person) letters(ctx context.Context, query url.Values) ([]letter, error
 func (p *person) order(ctx context.Context, verb, key string, in map[string]any) {
 	in["idempotency_key"], in["by"], in["reason"] = key, p.name, "chaos: "+verb
 	status, answer, err := p.ask(ctx, http.MethodPost, "/v1/dead-letters:"+verb, in, nil)
-	p.tell(verb+" "+key, status, answer, err)
+	e := p.told(verb+" "+key, status, answer, err)
+	e.Order, e.Key = verb, key
+	if m := actionID.FindStringSubmatch(answer); m != nil && e.Done {
+		e.Action = m[1]
+	}
+	e.Letters, _ = in["ids"].([]string)
+	if f, ok := in["filter"].(map[string]any); ok {
+		e.Filter = fmt.Sprintf("%s/%s/%s", f["pipeline"], f["class"], f["code"])
+	}
+	p.record(e)
 }
+
+// actionID finds in an answer what the API calls an order.
+var actionID = regexp.MustCompile(`"action_id"\s*:\s*"([^"]+)"`)
 
 func idsOf(letters []letter) []string {
 	out := make([]string, len(letters))
@@ -137,14 +160,9 @@ func Replay(ctx context.Context, t history.Target, p history.Plan, record func(h
 		}
 	}
 	stem := fmt.Sprintf("%d-%.0f", p.Seed, t.Since())
-	var drop, rest []letter
-	for _, l := range open {
-		if strings.HasPrefix(l.Entity, dropPrefix) {
-			drop = append(drop, l)
-		} else {
-			rest = append(rest, l)
-		}
-	}
+	drop := slices.Clone(open)
+	rest := slices.DeleteFunc(open, letter.dropped)
+	drop = slices.DeleteFunc(drop, func(l letter) bool { return !l.dropped() })
 	half := len(rest) / 2
 	var wg sync.WaitGroup
 	at := func(who int, verb, key string, in map[string]any) {
@@ -172,7 +190,7 @@ func (p *person) filter(ctx context.Context, other *person, stem string) {
 		p.tell("letters of "+parts, 0, "", err)
 		return
 	}
-	open = slices.DeleteFunc(open, func(l letter) bool { return strings.HasPrefix(l.Entity, dropPrefix) })
+	open = slices.DeleteFunc(open, letter.dropped)
 	if len(open) == 0 {
 		return
 	}
@@ -198,7 +216,8 @@ func count(letters []letter, code string) int {
 }
 
 // Heals replays what only waited for something else: records whose parent came late, and those with a member that the definition takes by
-// now. It is what an operator does when the storm is over; an error says that ops does not answer.
+// now; and discards the letters that are marked for it. It is what an operator does when the storm is over; an error says that ops does not
+// answer.
 func Heals(ctx context.Context, t history.Target, record func(history.Event)) error {
 	who := people(t, record)[0]
 	for _, q := range []url.Values{{"pipeline": {children}, "class": {"reference"}}, {"pipeline": {parts}, "code": {"UNKNOWN_MEMBER"}}} {
@@ -209,6 +228,13 @@ func Heals(ctx context.Context, t history.Target, record func(history.Event)) er
 		if len(open) > 0 {
 			who.order(ctx, "replay", fmt.Sprintf("heals-%s-%.0f", q.Get("pipeline"), t.Since()), map[string]any{"ids": idsOf(open)})
 		}
+	}
+	drop, err := who.letters(ctx, url.Values{"pipeline": {parts}, "class": {"data"}})
+	if err != nil {
+		return err
+	}
+	if drop = slices.DeleteFunc(drop, func(l letter) bool { return !l.dropped() }); len(drop) > 0 {
+		who.order(ctx, "discard", fmt.Sprintf("drops-%.0f", t.Since()), map[string]any{"ids": idsOf(drop)})
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package load
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -131,6 +132,22 @@ func TestOperators(t *testing.T) {
 			t.Errorf("%+v\n%+v", line.events, a.told)
 		}
 	})
+	t.Run("the timeline says what was ordered of which letters", func(t *testing.T) {
+		a, line := newDesk(t, some()...), &timeline{}
+		if err := Replay(t.Context(), tg(a.url), planOf(4, 1), line.record); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range line.events {
+			if said := strings.TrimSpace(fmt.Sprintf("%s %s %s", e.Order, strings.Join(e.Letters, ","), e.Filter)); !slices.Contains(got, said) {
+				got = append(got, said)
+			}
+		}
+		slices.Sort(got)
+		if want := []string{"discard 4", "replay  parts/data/A", "replay 1", "replay 2"}; !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	})
 	t.Run("an order that is not answered is given again under its key", func(t *testing.T) {
 		a, line := newDesk(t, some()...), &timeline{}
 		a.fails = 1
@@ -138,21 +155,21 @@ func TestOperators(t *testing.T) {
 			t.Fatal(err)
 		}
 		orders := a.all("replay")
-		if len(orders) != 3 || a.told[0].body.Key != a.told[1].body.Key || a.told[1].body.Key == a.told[2].body.Key || line.done() != 2 {
-			t.Errorf("%q, %+v", orders, line.events)
+		if len(orders) != 3 || a.told[0].body.Key != a.told[1].body.Key || a.told[1].body.Key == a.told[2].body.Key || line.done() != 3 || !slices.Equal(a.all("discard"), []string{": 4"}) {
+			t.Errorf("%q, %q, %+v", orders, a.all("discard"), line.events)
 		}
 	})
-	t.Run("with one instance gone the other is told all the same, and the timeline says who was not answered", func(t *testing.T) {
+	t.Run("with one instance gone the other is told what both want", func(t *testing.T) {
 		gone := httptest.NewServer(http.NotFoundHandler())
 		gone.Close()
 		b, line := newDesk(t, some()...), &timeline{}
 		if err := Replay(t.Context(), tg(gone.URL, b.url), planOf(4, 1), line.record); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := b.all("replay"), []string{"own-1: 2", "same: 1"}; !slices.Equal(got, want) {
+		if got, want := b.all("replay"), []string{"filter-0: A", "filter-1: A", "own-0: 2", "own-1: 2", "same: 1", "same: 1"}; !slices.Equal(got, want) {
 			t.Errorf("the second was told %q, want %q", got, want)
 		}
-		if line.done() != 3 || len(line.events) < 6 {
+		if line.done() != 8 {
 			t.Errorf("%+v", line.events)
 		}
 	})

@@ -56,6 +56,7 @@ const (
 	serialField = "Serial__c"
 	twinField   = "Twin__c"
 	stateField  = "State__c"
+	sourceField = "Source__c"
 )
 
 // special are the columns by which the org can be made to refuse a row.
@@ -93,7 +94,10 @@ func all() []pipeline {
 	c.Parent, c.ParentPipeline = parentColumn, parts
 	out := []pipeline{p, d, m, l, o, v, f, e, r, c}
 	for i := range out {
-		out[i].Fields = out[i].fields()
+		out[i].Fields, out[i].Constants = out[i].fields(), map[string]string{}
+		if name := out[i].Name; out[i].Operation == "upsert" && name != labels && name != prices {
+			out[i].Constants[sourceField] = "chaos"
+		}
 	}
 	return out
 }
@@ -171,8 +175,8 @@ func (p pipeline) definition() []byte {
 	for _, c := range p.columns {
 		fmt.Fprintf(&b, "  - {from: %s, to: %s, type: string}\n", c.member, c.field)
 	}
-	if p.Operation == "upsert" && p.Name != labels && p.Name != prices {
-		b.WriteString("  - {const: chaos, to: Source__c}\n")
+	for field, value := range p.Constants { // there is one at most
+		fmt.Fprintf(&b, "  - {const: %s, to: %s}\n", value, field)
 	}
 	fmt.Fprintf(&b, "lanes: 2\nchunk: {rows: %d, bytes: 1MB, age: %dms}\nbacklog: 64MiB\nretry: {preset: default}\n", p.rows, p.age)
 	return []byte(b.String())

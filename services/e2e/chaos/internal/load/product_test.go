@@ -98,11 +98,11 @@ func TestLoadOnTheProduct(t *testing.T) {
 				t.Fatalf("%s: %v", what, err)
 			}
 		}
-		if err := load.Heals(t.Context(), target, record); err != nil {
+		if err := load.Replay(t.Context(), target, plan, record); err != nil {
 			t.Fatal(err)
 		}
 		rest(t, target, plan)
-		if err := load.Replay(t.Context(), target, plan, record); err != nil {
+		if err := load.Heals(t.Context(), target, record); err != nil {
 			t.Fatal(err)
 		}
 		rest(t, target, plan)

@@ -13,7 +13,7 @@ import (
 
 // patience is how long a message is sent again and again without an answer that says it is stored, counted from the end of the faults: what
 // does not work long after everything was healed will not.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 // Run seeds the org and publishes the load of a plan; out takes a [history.Publication] for every record of every try. It returns when each
 // message was answered, or given up: the rest of its pipeline is then not published. An error is one of the instrument: rows that cannot be
@@ -37,6 +37,21 @@ func Run(ctx context.Context, t history.Target, p history.Plan, out *history.Wri
 	}
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// Unpublished is how many records of a plan's load the broker never acknowledged: their publishers gave up, or ended.
+func Unpublished(p history.Plan, published []history.Publication) int {
+	type record struct {
+		pipeline string
+		number   int
+	}
+	stored := map[record]bool{}
+	for _, t := range published {
+		if t.Answer == history.OK {
+			stored[record{t.Pipeline, t.Record}] = true
+		}
+	}
+	return Draw(p).Records() - len(stored)
 }
 
 // upstream publishes the messages of one pipeline.

@@ -9,7 +9,7 @@
 //   - kills: three a seed, dealt over the six services, sometimes of both instances at once; of the broker, of PostgreSQL and of everything
 //     in four of five seeds each;
 //   - crash points: four a seed, dealt over all points; killed there, killed there twice, or held there for longer than a lease; what a
-//     point needs to be reached is added to the plan (needs.go);
+//     point needs to be reached is added to the plan (needs.go); and one more process that is held in the middle of a submission or an outcome;
 //   - of the other kinds (pauses, ends, cuts, deletions, full storage, operators, a changed definition) three a seed;
 //   - scripts for the org: three a seed, dealt over every kind of effect that the simulator has (script.go).
 //

@@ -1,21 +1,23 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"bulkhead/services/e2e/chaos/internal/history"
 )
 
 // Version of the way in which seeds are expanded. It rises with every change that gives a seed another plan.
-const Version = 1
+const Version = 2
 
 // The sizes of a run. Times are milliseconds from the start of the load.
 const (
 	minRecords = 2_000
 	maxRecords = 2_600
 	// faultsFor is while faults begin; the load is spread over it.
-	faultsFor = 7_500
+	faultsFor = 7_000
 	// firstFault leaves the first records the time to become chunks: a fault before there is work tries nothing.
 	firstFault = 800
 	// firstStop is later still: the recovery of everything is measured only when there was work that waited.
@@ -39,6 +41,7 @@ const (
 	dealEdge
 	dealInstance
 	dealRestart
+	dealHeld
 )
 
 // The number of cards that a seed is dealt.
@@ -61,10 +64,8 @@ func Draw(seed uint64, points []Point) history.Plan {
 	d.points(points)
 	d.others()
 	d.org()
-	slices.SortStableFunc(d.plan.Faults, func(a, b history.Fault) int { return int(a.At - b.At) })
-	for i := range d.plan.Faults {
-		d.plan.Faults[i].ID = fmt.Sprintf("f%02d", i+1)
-	}
+	d.held(points)
+	d.number()
 	return d.plan
 }
 
@@ -76,6 +77,21 @@ type drawing struct {
 }
 
 func (d *drawing) add(f history.Fault) { d.plan.Faults = append(d.plan.Faults, f) }
+
+// number puts the faults in the order of their times, and names them.
+func (d *drawing) number() {
+	slices.SortStableFunc(d.plan.Faults, func(a, b history.Fault) int { return cmp.Compare(a.At, b.At) })
+	for i := range d.plan.Faults {
+		d.plan.Faults[i].ID = fmt.Sprintf("f%02d", i+1)
+	}
+}
+
+// sorted is the list of points in the order of names: it may come in any order, but its meaning for a seed may not.
+func sorted(points []Point) []Point {
+	points = slices.Clone(points)
+	slices.SortFunc(points, func(a, b Point) int { return strings.Compare(a.Name, b.Name) })
+	return points
+}
 
 // at draws the time of a fault.
 func (d *drawing) at() float64 { return d.ms(firstFault, faultsFor-500) }
@@ -129,14 +145,7 @@ func (d *drawing) kills() {
 
 // points adds crash points, early enough that they can still be reached.
 func (d *drawing) points(points []Point) {
-	// The list may come in any order; its meaning for a seed may not.
-	points = slices.Clone(points)
-	slices.SortFunc(points, func(a, b Point) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
+	points = slices.DeleteFunc(sorted(points), func(p Point) bool { return !Swept(p) })
 	// Of five tries three kill, one kills twice and one holds.
 	kinds := deal(dealPointKind, []history.FaultKind{
 		history.KillPoint, history.KillTwice, history.PausePoint, history.KillPoint, history.KillPoint,
@@ -153,6 +162,17 @@ func (d *drawing) points(points []Point) {
 		for _, need := range p.Needs {
 			d.provide(need, f)
 		}
+	}
+}
+
+// held adds a process that stands still, for longer than its leases, in the middle of what it alone may do: a submission or an outcome. It is
+// when two believe that they hold the same work that rows are sent twice.
+func (d *drawing) held(points []Point) {
+	points = slices.DeleteFunc(sorted(points), func(p Point) bool {
+		return p.Needs != nil || p.Service != "submitter" && p.Service != "reconciler"
+	})
+	for _, p := range deal(dealHeld, points, d.seed, 1) {
+		d.add(history.Fault{At: d.ms(firstFault, faultsFor-tryPoint), Kind: history.PausePoint, Target: d.instance(p.Service), Point: p.Name, For: pastLease})
 	}
 }
 

@@ -9,12 +9,18 @@ import (
 // armed is the time that an instance takes to be started anew with a rule for a point: what the point needs comes behind it.
 const armed = 700
 
+// stopInACall is the need that is one instance's: the others' are met by the org, or by people.
+const stopInACall = "stop_in_a_call"
+
+// refusal is what an org answers whose administrator took a right away: it pauses the pipeline.
+var refusal = effect{Kind: "status", Status: 403, Code: "INSUFFICIENT_ACCESS", Message: "insufficient access rights on cross-reference id"}
+
 // fewWaiting is a bound of records that wait to be sent again which a storm of locks passes.
 const fewWaiting = 25
 
 // unprovided are the needs of points that no fault of a plan can bring about: they are tried in the simulation.
 func unprovided() []string {
-	return []string{"records_made_again", "shared_space"}
+	return []string{"records_made_again"}
 }
 
 // provide adds what makes the services pass a point that is not on their everyday way.
@@ -22,7 +28,7 @@ func (d *drawing) provide(need string, point history.Fault) {
 	if slices.Contains(unprovided(), need) {
 		return
 	}
-	f := history.Fault{At: min(point.At+armed, faultsFor), Kind: history.Org, Target: "org"}
+	f := history.Fault{At: min(point.At+armed, d.plan.FaultsFor), Kind: history.Org, Target: "org"}
 	if rules := d.rules(need); rules != nil {
 		f.OrgKind = rules[0].Effect.Kind
 		f.Script = written(rules)
@@ -33,19 +39,20 @@ func (d *drawing) provide(need string, point history.Fault) {
 		d.add(history.Fault{At: f.At, Kind: history.Definition, Target: "ops"})
 	case "backlog":
 		d.plan.MaxWaiting = fewWaiting
-	case "replay", "reread":
+	case "replay", "reread", "pause", "gone_results":
+		// Whoever replays letters lifts what is paused too, and does what its message asks for before.
 		d.add(history.Fault{At: f.At, Kind: history.Operators, Target: "ops"})
 	case "unresolved":
 		// A job must have been looked for in vain, and its rows have been missing, before there is something to decide.
 		for _, later := range []float64{4_000, 6_000} {
-			d.add(history.Fault{At: min(f.At+later, faultsFor), Kind: history.Operators, Target: "ops"})
+			d.add(history.Fault{At: min(f.At+later, d.plan.FaultsFor), Kind: history.Operators, Target: "ops"})
 		}
 	case "dlq_forgotten":
 		d.add(history.Fault{At: f.At, Kind: history.StreamDelete, Target: "nats", Stream: "DLQ"})
-	case "stop_in_a_call":
+	case stopInACall:
 		// Some look is under way at one of these moments.
 		for n := range 2 {
-			d.add(history.Fault{At: min(f.At+armed*float64(n+1), faultsFor), Kind: history.Term, Target: point.Target})
+			d.add(history.Fault{At: min(f.At+armed*float64(n+1), d.plan.FaultsFor), Kind: history.Term, Target: point.Target})
 		}
 	}
 }
@@ -69,7 +76,8 @@ func (d *drawing) rules(need string) []rule {
 	case "gone":
 		return jobs(3, effect{Kind: "job_vanish", Rows: times(d.below(50))})
 	case "gone_results":
-		return jobs(4, effect{Kind: "job_vanish"})
+		// One goes by itself; the other's results contradict what was sent, and a person deletes it, as the message says.
+		return append(jobs(2, effect{Kind: "job_vanish"}), rule{Times: times(1), Effect: effect{Kind: "foreign_rows", Rows: times(2)}})
 	case "lost_close":
 		return one("close", 4, effect{Kind: "drop_after"})
 	case "missing_rows", "unresolved":
@@ -77,17 +85,25 @@ func (d *drawing) rules(need string) []rule {
 	case "orphan":
 		return one("create", 4, effect{Kind: "drop_after"})
 	case "pause":
-		return one("", 3, effect{Kind: "quota", Quota: "daily"})
+		return one("create", 2, refusal)
 	case "refused_close":
 		return one("close", 3, effect{Kind: "status", Status: 400, Code: "API_ERROR", Message: "the job cannot be closed"})
+	case "slow_job":
+		return jobs(4, effect{Kind: "job_stall", Rows: times(d.below(20)), Duration: "2s"})
 	case "slow_call":
 		return append(
 			one("info", 3, effect{Kind: "latency", Duration: "1500ms"}),
 			one("success", 3, effect{Kind: "latency", Duration: "1500ms"})...,
 		)
-	case "stop_in_a_call":
+	case stopInACall:
 		slow := effect{Kind: "latency", Duration: "1500ms"}
 		return []rule{{Match: match{Endpoint: "info", For: "2500ms"}, Effect: slow}, {Match: match{Endpoint: "success", For: "2500ms"}, Effect: slow}}
+	case "shared_space":
+		// Rows of both pipelines of a space are sent again, and find their lanes while jobs are refused.
+		return []rule{
+			{Match: match{Fraction: 0.5, Seed: int64(d.below(1_000)), For: "2000ms"}, TimesPerKey: 2, Effect: effect{Kind: "lock_storm"}},
+			{Match: match{Endpoint: "create", After: d.below(3)}, Times: times(3), Effect: refusal},
+		}
 	case "backlog":
 		return []rule{{Match: match{Fraction: 0.7, Seed: int64(d.below(1_000)), For: "1500ms"}, TimesPerKey: 1, Effect: effect{Kind: "lock_storm"}}}
 	default:

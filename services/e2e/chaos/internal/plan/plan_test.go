@@ -199,7 +199,7 @@ func TestWhatPointsNeedIsPlanned(t *testing.T) {
 	}
 	for _, p := range declared {
 		for _, need := range p.Needs {
-			d := &drawing{chance: newChance(1, 0)}
+			d := &drawing{chance: newChance(1, 0), plan: history.Plan{FaultsFor: faultsFor}}
 			point := history.Fault{At: 1_000, Kind: history.KillPoint, Target: p.Service + "-1", Point: p.Name}
 			d.provide(need, point)
 			if known := slices.Contains(unprovided(), need); (len(d.plan.Faults) == 0) != known {

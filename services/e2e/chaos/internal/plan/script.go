@@ -110,7 +110,10 @@ func scripts() []script {
 		{"half_reply", func(c chance) []rule {
 			return append(strikes(c, 1, effect{Kind: "half_reply", Bytes: int64(c.between(0, 60))}), results(c, effect{Kind: "half_reply", Bytes: int64(c.between(0, 5_000))})...)
 		}},
-		{"truncate", func(c chance) []rule { return results(c, effect{Kind: "truncate", Bytes: int64(c.between(0, 5_000))}) }},
+		{"truncate", func(c chance) []rule {
+			e := effect{Kind: "truncate", Bytes: int64(c.between(0, 5_000))}
+			return append(results(c, e), ofInserts("success", e))
+		}},
 		{"slow", func(c chance) []rule {
 			return results(c, effect{Kind: "slow", BytesPerSecond: c.between(5_000, 50_000)})
 		}},
@@ -163,7 +166,9 @@ func scripts() []script {
 		}},
 		{"job_backwards", func(c chance) []rule { return job(c, effect{Kind: "job_backwards", Count: c.between(1, 3)}) }},
 		{"batch_timeout", func(c chance) []rule { return job(c, effect{Kind: "batch_timeout", Count: c.between(1, 3)}) }},
-		{"lose_rows", func(c chance) []rule { return rows(c, effect{Kind: "lose_rows"}) }},
+		{"lose_rows", func(c chance) []rule {
+			return append(rows(c, effect{Kind: "lose_rows"}), ofInserts("", effect{Kind: "lose_rows"}))
+		}},
 		{"double_rows", func(c chance) []rule { return rows(c, effect{Kind: "double_rows"}) }},
 		{"rewrite_rows", func(c chance) []rule {
 			return rows(c, effect{Kind: "rewrite_rows", Columns: pick(c, []map[string]string{
@@ -182,6 +187,12 @@ func results(c chance, e effect) []rule {
 		{Match: match{Endpoint: "success", After: c.below(3)}, Times: times(c.between(1, 2)), Effect: e},
 		{Match: match{Endpoint: "failed", After: c.below(3)}, Times: times(1), Effect: e},
 	}
+}
+
+// ofInserts makes a rule for the first answer about inserted rows: what no file tells of cannot be found again by a key, which is where it
+// is hardest to say what became of it.
+func ofInserts(endpoint string, e effect) rule {
+	return rule{Match: match{Endpoint: endpoint, Operation: "insert"}, Times: times(1), Effect: e}
 }
 
 // rows makes a rule for a few rows of results.

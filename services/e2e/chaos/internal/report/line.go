@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -63,6 +64,9 @@ func Failure(p history.Plan, dir string, v history.Verdict) string {
 	again := fmt.Sprintf("make chaos SEED=%d", p.Seed)
 	if p.Planted != "" {
 		again += " PLANTED=" + p.Planted
+	}
+	if p.Sweep {
+		again = "chaos run --plan " + filepath.Join(dir, history.PlanFile) // it is no seed's
 	}
 	fmt.Fprintf(&b, "  kept in %s; once more: %s; judge again: chaos judge %s; fewer faults: chaos shrink %s", dir, again, dir, dir)
 	return b.String()

@@ -42,7 +42,7 @@ func (r *Report) Headline() string {
 	case len(r.Late()) > 0:
 		return "recoveries took too long"
 	default:
-		return "not everything was tried"
+		return "not all that was demanded was tried"
 	}
 }
 
@@ -74,7 +74,7 @@ func (r *Report) found(b *strings.Builder) {
 	}
 	for i, g := range r.Gaps {
 		if i == 0 {
-			b.WriteString("\nNot tried:\n\n")
+			b.WriteString("\nDemanded, and not so:\n\n")
 		}
 		fmt.Fprintf(b, "- %s\n", g)
 	}

@@ -101,6 +101,39 @@ func TestRunsAreSummedUp(t *testing.T) {
 			t.Errorf("gaps:\n%s", gaps)
 		}
 	})
+	t.Run("runs that were too few, too small, too slow or too calm fail it", func(t *testing.T) {
+		r := sum(t, &Demands{Runs: 3, Records: 2_200, Faults: 3, Seconds: 14, Recoveries: 100}, nil, passing(t, 1), passing(t, 2))
+		gaps := strings.Join(r.Gaps, "\n")
+		for _, want := range []string{
+			"2 runs have a verdict, not 3", "2 runs published less than 2200 records, the least seed 1: 2100", "2 runs were struck by less than 3 faults, the least seed 1: by 2",
+			"2 runs took longer than 14 s, the longest seed 1: 14.5 s", "the recovery of one service was measured 2 times, not 100",
+		} {
+			if !strings.Contains(gaps, want) {
+				t.Errorf("not said: %s; but\n%s", want, gaps)
+			}
+		}
+		if r.OK() {
+			t.Error("it is called good")
+		}
+		if r := sum(t, &Demands{Runs: 2, Records: 2_100, Faults: 2, Seconds: 15}, nil, passing(t, 1), passing(t, 2)); !r.OK() {
+			t.Errorf("gaps: %v", r.Gaps)
+		}
+	})
+	t.Run("runs that mostly told nothing at first fail it", func(t *testing.T) {
+		r := New("chaos run", nil, &Demands{})
+		r.Retried = 1
+		if err := r.Add(passing(t, 1)); err != nil {
+			t.Fatal(err)
+		}
+		if r.Done(); r.OK() || !strings.Contains(strings.Join(r.Gaps, ""), "1 of 1 runs told nothing at first") {
+			t.Errorf("gaps: %v", r.Gaps)
+		}
+	})
+	t.Run("no run at all is nothing that passed", func(t *testing.T) {
+		if sum(t, nil, nil).OK() {
+			t.Error("it is called good")
+		}
+	})
 	t.Run("a recovery in a hundred may be late, two may not", func(t *testing.T) {
 		seconds := make([]float64, 100)
 		seconds[0] = 60

@@ -82,6 +82,22 @@ func (p *Part) Ruled() bool {
 	return len(p.rules) > 0
 }
 
+// Obeys says whether the part is under a rule already: the process that runs has it, or it is down and the next one will have it.
+func (p *Part) Obeys(id string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.now == nil {
+		return true
+	}
+	select {
+	case <-p.now.done: // who keeps it has not seen it yet
+		return true
+	default:
+	}
+	r := p.rules[id]
+	return r != nil && slices.Contains(strings.Split(p.now.rules, ";"), r.text)
+}
+
 // Unrule takes a rule away, from the next start on.
 func (p *Part) Unrule(id string) {
 	p.mu.Lock()

@@ -8,24 +8,31 @@ import (
 // Bounds of what may be asked about one job. They are far above what a run needs even with every fault, and far below what a loop without a
 // wait makes of it.
 const (
-	callsOfAJob    = 400 // about one job, of one sort
-	createsPerJob  = 10  // for each job that was closed
-	createsAtLeast = 200
+	callsOfAJob    = 100 // about one job, of one sort
+	createsPerJob  = 4   // for each job that was closed
+	createsAtLeast = 60
 )
 
 // bounds: no record was tried, and no job asked after, more often than allowed.
 func (c *court) bounds() {
 	for _, i := range c.known.order {
 		for _, l := range i.letters {
-			tries := 0
+			tries, of := 0, map[string]int{}
 			for _, a := range l.Attempts {
 				if a.Class != "" && a.Class != "quota" && a.Class != "auth" {
 					tries++
+					of[a.Class]++
 				}
 			}
 			if most := c.mostTries(i.pipeline) * (l.Generation + 1); tries > most {
 				c.find("I17", unbounded, i.about(), "it was tried %d times in %d generations, and the policies allow %d", tries, l.Generation+1, most)
 				break
+			}
+			for _, class := range slices.Sorted(maps.Keys(of)) {
+				most, bounded := c.policy(c.run.Final.Attempts, i.pipeline, class)*(l.Generation+1), l.Class == class
+				if bounded && most > 0 && of[class] > most {
+					c.find("I17", unbounded, i.about(), "it was tried %d times as %s in %d generations, and the policy allows %d", of[class], class, l.Generation+1, most)
+				}
 			}
 		}
 	}

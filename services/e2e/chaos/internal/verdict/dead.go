@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -22,7 +23,6 @@ var healed = map[string]bool{"UNABLE_TO_LOCK_ROW": true, "UNKNOWN_EXCEPTION": tr
 
 // dead: what is said to have died did not land, and died of what its letter says.
 func (c *court) dead() {
-	acted := c.acted()
 	for _, i := range c.known.order {
 		if i.rec == nil {
 			continue // said already
@@ -30,23 +30,18 @@ func (c *court) dead() {
 		switch i.state() {
 		case stateDead:
 			c.checked("dead", 1)
-			c.oneDead(i, acted)
+			c.oneDead(i)
 		case stateUnresolved:
 			c.checked("unresolved", 1)
 			c.oneUnresolved(i)
-		case stateDiscarded, stateRolledBack:
-			if !acted {
-				c.find("I2", unbalanced, i.about(), "it is %s, and nobody did that", i.state())
+		case stateDiscarded:
+			if !c.known.ordered(i, discard) {
+				c.find("I2", unbalanced, i.about(), "it is discarded, and nobody ordered that")
 			}
+		case stateRolledBack:
+			c.find("I2", unbalanced, i.about(), "it is rolled back, and no person of a run orders that")
 		}
 	}
-}
-
-// acted says whether an operator did anything at all.
-func (c *court) acted() bool {
-	return slices.ContainsFunc(c.run.Timeline, func(e history.Event) bool {
-		return e.What == "operator" || e.What == "fault" && e.Kind == history.Operators && e.Done
-	})
 }
 
 // diedOf is the class and code of a dead record.
@@ -60,18 +55,43 @@ func (i *item) diedOf() (class, code string) {
 	return "", ""
 }
 
-func (c *court) oneDead(i *item, acted bool) {
+// healing are codes of letters of records that a person may heal by replaying them later: what another one did is put right, or a definition is.
+// Those of the org are none of these: it must have refused the record as often as any other.
+var healing = map[string]bool{"UNKNOWN_MEMBER": true, "KEY_REUSED": true}
+
+// saidBy is a row that the org saved, and said so, of what a dead record says: the record's own, or one into which it was merged.
+func (k *known) saidBy(r *record) *row {
+	told := func(x *row) bool { return x.effect() && !x.hidden() }
+	if n := slices.IndexFunc(r.rows, told); n >= 0 {
+		return r.rows[n]
+	}
+	g := k.group(r.pipe, r.entity)
+	if g == nil || !r.versions() {
+		return nil
+	}
+	own := maps.Clone(r.says)
+	maps.DeleteFunc(own, func(f string, _ *string) bool { return f == r.pipe.Field || f == r.pipe.Stamp })
+	if len(own) == 0 || r.pipe.Stamp == "" {
+		return nil
+	}
+	for _, x := range g.rows {
+		if told(x) && x.pipe == r.pipe && x.rec != nil && x.rec.n > r.n && covers(x.Cells, own) {
+			return x
+		}
+	}
+	return nil
+}
+
+func (c *court) oneDead(i *item) {
 	r := i.rec
 	class, code := i.diedOf()
 	if class == "" {
 		return // dead without a letter: said already
 	}
-	for _, x := range r.rows {
-		if x.effect() && !x.hidden() {
-			c.find("I7", falseFailure, i.about().in(x.job.ID), "it is dead of %s/%s, and row %d of the job was %s as %s, as its result file said",
-				class, code, x.N, x.Outcome, x.ID)
-			return
-		}
+	if x := c.known.saidBy(r); x != nil {
+		c.find("I7", falseFailure, i.about().in(x.job.ID), "it is dead of %s/%s, and row %d of the job was %s as %s, as its result file said",
+			class, code, x.N, x.Outcome, x.ID)
+		return
 	}
 	fate, heals := strings.CutPrefix(r.fate, "heals/")
 	switch {
@@ -79,13 +99,11 @@ func (c *court) oneDead(i *item, acted bool) {
 		if fate != class+"/"+code && !i.replayedTo(fate, class) {
 			c.find("I7", falseFailure, i.about(), "it is dead of %s/%s, and whatever happens it must die of %s", class, code, fate)
 		}
-	case heals && fate == class:
+	case heals && fate == class && healing[code]:
 	case class == classUnresolved:
 		c.find("I2", unbalanced, i.about(), "it is dead, and its letter calls it unresolved")
 	case code == codeWithdrawn:
-		if !acted {
-			c.find("I7", falseFailure, i.about(), "it was withdrawn, and nobody did that")
-		}
+		c.find("I7", falseFailure, i.about(), "it was withdrawn, and no person of a run orders that")
 	default:
 		c.reason(i, class, code)
 	}
@@ -95,7 +113,7 @@ func (c *court) oneDead(i *item, acted bool) {
 // unreadable frame is read as one record then.
 func (i *item) replayedTo(fate, class string) bool {
 	first := i.letters
-	return len(first) > 1 && first[0].Generation == 0 && first[0].Stage == stageExtract &&
+	return fate == "data/FRAME_UNREADABLE" && len(first) > 1 && first[0].Generation == 0 && first[0].Stage == stageExtract &&
 		first[0].Class == class && first[0].Class+"/"+first[0].Code == fate
 }
 
@@ -104,25 +122,25 @@ func (c *court) reason(i *item, class, code string) {
 	l := i.letter()
 	switch {
 	case l == nil:
-		return // its letter was never seen in the stream: letters says so
+		return // it lies in the stream, or letters says so; and what lies there was seen, or nothing is judged
 	case l.Stage == stageExtract:
 		c.find("I7", falseFailure, i.about(), "it was refused (%s/%s: %.200s), and nothing is wrong with it", class, code, l.Text)
 		return
 	case c.unsent(i.rec, code):
 		return
 	}
-	tries, true_ := 0, false
+	tries, refused := 0, false // in the last of them
 	for _, a := range l.Attempts {
 		if a.Class == "" || a.Class == "quota" || a.Class == "auth" {
 			continue // no try of the record: the org never looked at it
 		}
-		if true_ = c.refusedIn(i.rec, a); true_ {
+		if refused = c.refusedIn(i.rec, a); refused {
 			tries++
 		}
 	}
 	fewest := c.policy(c.run.Final.Fewest, i.pipeline, class)
 	switch {
-	case !true_:
+	case !refused:
 		c.find("I7", falseFailure, i.about(), "it is dead of %s/%s (%.200s), and no row of its last job was refused so: its %d attempts name %v",
 			class, code, l.Text, len(l.Attempts), jobsOf(l.Attempts))
 	case retried[class] && tries < fewest:

@@ -74,7 +74,7 @@ func (c *court) resends(r *record) {
 func (c *court) again(r *record, earlier, later *row) bool {
 	a, b := earlier.job, later.job
 	switch {
-	case !a.Gone && b.Closed > 0 && (a.Ended == 0 || a.Ended > b.Closed+grain) && a.Closed <= b.Closed:
+	case b.Closed > 0 && (a.Ended == 0 && !a.Gone || a.Ended > b.Closed+grain) && a.Closed <= b.Closed:
 		c.find("I3", resent, r.about().in(b.ID), "it was sent again in a job closed at %.0f ms, while job %s, closed at %.0f ms, was at work until %.0f ms",
 			b.Closed, a.ID, a.Closed, a.Ended)
 		return true

@@ -44,10 +44,15 @@ func Judge(dir string) (history.Verdict, error) {
 	if err != nil {
 		return history.Verdict{}, fmt.Errorf("%w: %w", ErrHarness, err)
 	}
+	if run.Run.Harness == "" {
+		if err := watched(run); err != nil {
+			return history.Verdict{}, err
+		}
+	}
 	return Of(run)
 }
 
-// Of judges a run in memory.
+// Of judges a run in memory. Of one that nobody took samples of it does not say what held while it went on, see Checked.
 func Of(run *history.All) (history.Verdict, error) {
 	if run.Run.Harness != "" {
 		return history.Verdict{}, fmt.Errorf("%w: %s", ErrHarness, run.Run.Harness)
@@ -55,8 +60,8 @@ func Of(run *history.All) (history.Verdict, error) {
 	c := &court{run: run, of: map[string]int{}, last: map[string]string{}}
 	c.verdict = history.Verdict{Seed: run.Plan.Seed, Checked: map[string]int{}, Faults: map[string]int{}}
 	c.known = know(run)
-	if len(c.known.records) == 0 {
-		return history.Verdict{}, fmt.Errorf("%w: nothing was published", ErrHarness)
+	if err := c.blind(); err != nil {
+		return history.Verdict{}, err
 	}
 	c.rest()
 	c.accounts()
@@ -65,6 +70,7 @@ func Of(run *history.All) (history.Verdict, error) {
 	c.versions()
 	c.jobs()
 	c.letters()
+	c.orderedOnce()
 	c.samples()
 	c.bounds()
 	c.exits()
@@ -126,12 +132,18 @@ func (c *court) checked(what string, n int) { c.verdict.Checked[what] += n }
 
 // rest: after healing everything must come to rest.
 func (c *court) rest() {
+	if n := c.run.Run.Unpublished; n > 0 {
+		c.find("I16", stuck, about{}, "%d records could not be published: their publishers gave up, long after everything was healed", n)
+	}
 	if !c.run.Run.Rested {
 		c.find("I5", stuck, about{}, "no rest within the bound after healing: %s", or(c.run.Run.Waiting, "it is not known what was waited for"))
 		return // what is not at rest is also said to be so below, by the balance
 	}
 	for _, what := range c.run.Final.Unsettled {
 		c.find("I5", stuck, about{}, "at rest, the API says: %s", what)
+	}
+	for _, what := range c.run.Final.Broken {
+		c.find("I1", unbalanced, about{}, "at rest, an export does not come whole: %s", what)
 	}
 	for _, hole := range c.run.Final.Holes {
 		c.find("I22", stuck, about{}, "stream %s is missing at rest", hole)

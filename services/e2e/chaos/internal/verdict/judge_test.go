@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"errors"
 	"os/exec"
 	"slices"
 	"strings"
@@ -56,14 +57,52 @@ func judged(t *testing.T, run *history.All) history.Verdict {
 
 func TestARunThatCannotBeJudged(t *testing.T) {
 	for name, spoil := range map[string]func(*history.All){
-		"because the instrument failed": func(a *history.All) { a.Run.Harness = "no broker" },
-		"because nothing was published": func(a *history.All) { a.Published = nil },
+		"because the instrument failed":                              func(a *history.All) { a.Run.Harness = "no broker" },
+		"because nothing was published":                              func(a *history.All) { a.Published = nil },
+		"because it is not told what the records of a pipeline mean": func(a *history.All) { a.Pipelines = a.Pipelines[1:] },
+		"because it is not told how often a record may be tried":     func(a *history.All) { a.Final.Attempts = nil },
+		"because the reader of letters was not there":                func(a *history.All) { a.Letters = nil },
+		"because every job is called somebody else's": func(a *history.All) {
+			for i := range a.Jobs {
+				a.Jobs[i].Foreign = true
+			}
+		},
+		"because a job that wrote a row is missing": func(a *history.All) {
+			gone := a.Jobs[0].ID
+			a.Jobs = a.Jobs[1:]
+			a.Rows = slices.DeleteFunc(a.Rows, func(r history.OrgRow) bool { return r.Job == gone })
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run := sample()
 			spoil(run)
-			if v, err := Of(run); err == nil {
-				t.Fatalf("%+v", v)
+			if v, err := Of(run); !errors.Is(err, ErrHarness) {
+				t.Fatalf("%+v, %v", v, err)
+			}
+		})
+	}
+	for name, spoil := range map[string]func(*history.All){
+		"because nobody took samples": func(a *history.All) { a.Samples = nil },
+		"because the ledger could not be looked at": func(a *history.All) {
+			for i := range a.Samples {
+				a.Samples[i].Marks = nil
+			}
+		},
+		"because ops could not be asked": func(a *history.All) {
+			for i := range a.Samples {
+				a.Samples[i].Balance = nil
+			}
+		},
+		"because a mark is none": func(a *history.All) { a.Samples[1].Marks["parts"]["0"] = "far" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			run, dir := sample(), t.TempDir()
+			spoil(run)
+			if err := history.Store(dir, run); err != nil {
+				t.Fatal(err)
+			}
+			if v, err := Judge(dir); !errors.Is(err, ErrHarness) {
+				t.Fatalf("%+v, %v", v, err)
 			}
 		})
 	}

@@ -89,7 +89,7 @@ type job struct {
 	history.OrgJob
 
 	rows []*row
-	// badReads are the answers to questions for its results that were refused, cut or forged.
+	// badReads are the answers to questions for its results that were cut or forged.
 	badReads int
 }
 
@@ -126,12 +126,13 @@ type known struct {
 	orgs    map[string]*history.OrgRecord
 	told    map[string]string // pipeline by job, as the product says
 	saved   map[string][]*row // those that the org saved, by Id
+	orders  orders
 }
 
 func know(run *history.All) *known {
 	k := &known{
 		pipes: map[string]*pipe{}, items: map[[2]string]*item{}, jobs: map[string]*job{}, groups: map[[3]string]*group{},
-		orgs: map[string]*history.OrgRecord{}, told: map[string]string{}, saved: map[string][]*row{},
+		orgs: map[string]*history.OrgRecord{}, told: map[string]string{}, saved: map[string][]*row{}, orders: ordersOf(run.Timeline),
 	}
 	for _, l := range run.Landed {
 		k.told[l.Job] = l.Pipeline

@@ -42,7 +42,7 @@ func (c *court) landed() {
 // oneLanded: the org has the row, it is that of the record's entity, and a job wrote what the record says, or newer values in its place.
 func (c *court) oneLanded(i *item, l history.Landed) {
 	r := i.rec
-	if r.fate != "" && !strings.HasPrefix(r.fate, "heals/") && !i.overruled() {
+	if r.fate != "" && !strings.HasPrefix(r.fate, "heals/") && !c.known.overruled(i) {
 		c.find("I6", falseSuccess, i.about().in(l.Job), "it landed as %s, and whatever happens it must die of %s", l.ID, r.fate)
 		return
 	}
@@ -61,11 +61,12 @@ func (c *court) oneLanded(i *item, l history.Landed) {
 		return
 	}
 	for _, x := range c.known.saved[fold("Id", l.ID)] {
-		if x.Outcome != deleted && x.pipe == r.pipe && r.carried(x, g) {
+		// What a person says to have landed names the row alone.
+		if x.Outcome != deleted && x.pipe == r.pipe && (l.Job == "" || x.job.ID == l.Job) && r.carried(x, g) {
 			return
 		}
 	}
-	c.find("I6", falseSuccess, i.about().in(l.Job), "it landed as %s, and no row that the org saved says %s", l.ID, said(r.says))
+	c.find("I6", falseSuccess, i.about().in(l.Job), "it landed as %s, and no row of the job that the org saved says %s", l.ID, said(r.says))
 }
 
 // carried says whether a row says what the record says: each field its own value, a newer record's, or nothing, where a newer one says it later.
@@ -106,7 +107,7 @@ func (c *court) oneDeleted(i *item, l history.Landed, g *group) {
 		return
 	}
 	for _, x := range g.rows {
-		if x.Outcome == deleted && (l.ID == "" || fold("Id", x.ID) == fold("Id", l.ID)) {
+		if x.Outcome == deleted && (l.ID == "" || fold("Id", x.ID) == fold("Id", l.ID)) && (l.Job == "" || x.job.ID == l.Job) {
 			o := c.known.orgs[fold("Id", x.ID)]
 			if o == nil || o.Deleted {
 				return

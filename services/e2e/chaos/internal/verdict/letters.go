@@ -32,7 +32,6 @@ func (c *court) letters() {
 		}
 	}
 	c.payloads()
-	acted := c.acted()
 	for _, id := range slices.Sorted(maps.Keys(seen)) {
 		l := seen[id]
 		c.checked("letters", 1)
@@ -42,8 +41,8 @@ func (c *court) letters() {
 		i := c.known.items[[2]string{l.Pipeline, l.Key}]
 		switch state := i.state(); {
 		case open[id]: // said above
-		case !acted:
-			c.find("I14", lost, i.about(), "letter %s (%s/%s) left the stream, and nobody did anything", id, l.Class, l.Code)
+		case !c.known.orders.given(l, replay, discard, resolve):
+			c.find("I14", lost, i.about(), "letter %s (%s/%s) left the stream, and nobody ordered anything of it", id, l.Class, l.Code)
 		case state == stateDead && i.generation() <= l.Generation:
 			c.find("I14", lost, i.about(), "letter %s (%s/%s) left the stream, and its record is still dead", id, l.Class, l.Code)
 		}
@@ -97,26 +96,29 @@ func (c *court) rebuilt() bool {
 	return slices.ContainsFunc(c.run.Timeline, func(e history.Event) bool { return e.What == "fault" && e.Done && deleted[e.Fault] })
 }
 
-// generations: each generation behind the first was opened by a letter of the one before it, once.
+// generations: each generation behind the first was opened by somebody's order about the letter of the one before it.
 func (c *court) generations() {
-	if c.rebuilt() {
-		return
-	}
+	rebuilt := c.rebuilt()
 	for _, i := range c.known.order {
 		g := i.generation()
 		if g == 0 {
 			continue
 		}
 		c.checked("replayed", 1)
-		dead := map[int]bool{}
+		dead := map[int]history.Letter{}
 		for _, l := range i.letters {
-			dead[l.Generation] = true
+			dead[l.Generation] = l
 		}
 		for n := range g {
-			if !dead[n] {
+			switch l, seen := dead[n]; {
+			case seen && !c.known.orders.given(l, replay, resolve):
+				c.find("I13", unbalanced, i.about(), "it is in generation %d, and nobody ordered anything of letter %s of generation %d", g, l.ID, n)
+			case !seen && !rebuilt:
 				c.find("I13", unbalanced, i.about(), "it is in generation %d, and no letter of generation %d was ever seen: one replay opens one generation", g, n)
-				break
+			default:
+				continue
 			}
+			break
 		}
 	}
 }

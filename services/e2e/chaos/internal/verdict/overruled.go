@@ -10,12 +10,12 @@ import (
 var overrulable = map[string]bool{"data/KEY_REUSED": true, "data/VERSION_CONFLICT": true}
 
 // overruled says whether a person replayed the record, which had died of its fate, and the replay was followed.
-func (i *item) overruled() bool {
+func (k *known) overruled(i *item) bool {
 	if i.rec == nil || !overrulable[i.rec.fate] || i.generation() == 0 || len(i.letters) == 0 {
 		return false
 	}
 	first := i.letters[0]
-	return first.Generation == 0 && first.Class+"/"+first.Code == i.rec.fate
+	return first.Generation == 0 && first.Class+"/"+first.Code == i.rec.fate && k.orders.given(first, replay)
 }
 
 // overrule makes versions of their entities of those that landed so. Of such a record is published that it dies, not what it says: that is what
@@ -23,7 +23,7 @@ func (i *item) overruled() bool {
 func (k *known) overrule() {
 	for _, i := range k.order {
 		r := i.rec
-		if !i.overruled() || len(i.landed) == 0 || r.says != nil || r.entity == "" {
+		if !k.overruled(i) || len(i.landed) == 0 || r.says != nil || r.entity == "" {
 			continue
 		}
 		g := k.group(r.pipe, r.entity)

@@ -55,17 +55,17 @@ func draw(t *rapid.T) *history.All {
 			}
 			batch, byKey[d.key] = append(batch, d), d
 		}
-		waiting = send(t, m, append(waiting, batch...), last, false)
+		waiting = send(t, m, append(waiting, batch...), last, byKey, false)
 	}
 	for len(waiting) > 0 {
-		waiting = send(t, m, waiting, last, true)
+		waiting = send(t, m, waiting, last, byKey, true)
 	}
 	inserts(t, m)
 	return m.made()
 }
 
 // send has a job carry what is waiting and gives what must come back.
-func send(t *rapid.T, m *maker, batch []drawn, last map[string]map[string]int, land bool) (again []drawn) {
+func send(t *rapid.T, m *maker, batch []drawn, last map[string]map[string]int, byKey map[string]drawn, land bool) (again []drawn) {
 	var rows []sent
 	var carried []drawn
 	inJob := map[string]bool{}
@@ -81,7 +81,7 @@ func send(t *rapid.T, m *maker, batch []drawn, last map[string]map[string]int, l
 			}
 		}
 		if len(c) == 1 {
-			m.rests(d.pipeline, d.key, d.entity, stateSuperseded)
+			m.rests(d.pipeline, d.key, d.entity, stateSuperseded, newestOf(byKey, d, last[d.entity]))
 			continue
 		}
 		inJob[d.entity] = true
@@ -112,6 +112,19 @@ func send(t *rapid.T, m *maker, batch []drawn, last map[string]map[string]int, l
 		again = append(again, d)
 	}
 	return again
+}
+
+// newestOf is the key of the newest record that names one of a record's fields.
+func newestOf(byKey map[string]drawn, of drawn, last map[string]int) string {
+	newest := of
+	for _, d := range byKey {
+		for f := range of.says {
+			if d.entity == of.entity && d.n == last[f] && d.n > newest.n {
+				newest = d
+			}
+		}
+	}
+	return newest.key
 }
 
 func inserts(t *rapid.T, m *maker) {

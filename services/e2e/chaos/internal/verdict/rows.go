@@ -16,7 +16,8 @@ func (k *known) readJobs(run *history.All) {
 		k.jobs[j.ID] = &job{OrgJob: j}
 	}
 	for _, c := range run.Calls {
-		if j := k.jobs[c.Job]; j != nil && resultCalls[c.Endpoint] && (c.Fault != "" || c.Status == 0 || c.Status >= 400) {
+		// What is refused, or not answered at all, is asked again without end: it hides nothing.
+		if j := k.jobs[c.Job]; j != nil && resultCalls[c.Endpoint] && c.Fault != "" && c.Status == 200 {
 			j.badReads++
 		}
 	}
@@ -99,13 +100,33 @@ func (k *known) attribute(x *row, p *pipe) {
 	}
 	if g := k.group(p, x.entity); g != nil {
 		g.rows = append(g.rows, x)
-		if p.Stamp == "" {
+		switch _, stamped := x.Cells[p.Stamp]; {
+		case p.Stamp == "":
 			x.rec = only(g.records, func(r *record) bool { return r.pipe == p && covers(x.Cells, r.says) })
+		case !stamped:
+			x.rec = g.reduced(x)
 		}
 	}
 	if x.rec != nil {
 		x.rec.rows = append(x.rec.rows, x)
 	}
+}
+
+// reduced is the record of which a row without a stamp says what is left when newer ones have taken over the rest, the stamp too: the newest with a
+// value in it. A cell that only clears its field says nothing of whom it is from.
+func (g *group) reduced(x *row) *record {
+	var newest *record
+	for _, r := range g.records {
+		if r.pipe != x.pipe || newest != nil && newest.n > r.n {
+			continue
+		}
+		for f, v := range r.says {
+			if f != r.pipe.Field && v != nil && holds(x.Cells, f, v) {
+				newest = r
+			}
+		}
+	}
+	return newest
 }
 
 // only is the one record of which a question is true; nil when there is none or more than one.

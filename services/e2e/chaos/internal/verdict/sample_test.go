@@ -14,7 +14,7 @@ import (
 // tells rows apart and without one, deletes, keys made from content, and rows with a parent.
 func somePipelines() []history.Pipeline {
 	return []history.Pipeline{
-		{Name: "parts", Object: "Part__c", Operation: "upsert", Field: "Ext__c", Stamp: "Stamp__c", Fields: []string{"Ext__c", "Stamp__c", "A__c", "B__c"}},
+		{Name: "parts", Object: "Part__c", Operation: "upsert", Field: "Ext__c", Stamp: "Stamp__c", Fields: []string{"Ext__c", "Stamp__c", "A__c", "B__c"}, Constants: map[string]string{"Source__c": "here"}},
 		{Name: "dated", Object: "Dated__c", Operation: "upsert", Field: "Ext__c", Stamp: "Stamp__c", Versioned: true, Exact: true, Fields: []string{"Ext__c", "Stamp__c", "A__c"}},
 		{Name: "prices", Object: "Dated__c", Operation: "upsert", Field: "Ext__c", Stamp: "Price_Stamp__c", Versioned: true, Fields: []string{"Ext__c", "Price_Stamp__c", "D__c"}},
 		{Name: "orders", Object: "Order__c", Operation: "insert", Field: "Request__c", Stamp: "Request__c", Fields: []string{"Request__c", "Name__c"}},
@@ -234,15 +234,17 @@ func attempt(job, class, code string) history.LetterAttempt {
 	return history.LetterAttempt{Job: job, Class: class, Code: code}
 }
 
-// rests says in the ledger that a record is superseded or discarded.
-func (m *maker) rests(pipeline, key, entity, state string) {
+// rests says in the ledger that a record is discarded, or superseded by a successor.
+func (m *maker) rests(pipeline, key, entity, state, successor string) {
 	delete(m.dead, pipeline+"/"+key)
-	m.marks[pipeline+"/"+key] = history.FinalRecord{Pipeline: pipeline, Key: key, Entity: entity, State: state, Origin: m.at[pipeline+"/"+key]}
+	m.marks[pipeline+"/"+key] = history.FinalRecord{
+		Pipeline: pipeline, Key: key, Entity: entity, State: state, Successor: successor, Origin: m.at[pipeline+"/"+key],
+	}
 }
 
-// acts notes what an operator did.
-func (m *maker) acts(text string) {
-	m.all.Timeline = append(m.all.Timeline, history.Event{At: m.now, What: "operator", Text: text})
+// acts notes what an operator ordered of letters.
+func (m *maker) acts(order string, letters ...string) {
+	m.all.Timeline = append(m.all.Timeline, history.Event{At: m.now, What: "operator", Text: "ada " + order + " 7: 200", Order: order, Letters: letters, Done: true})
 }
 
 // made finishes the history: what is open, what the stream holds, and the balance.
@@ -341,7 +343,7 @@ func sample() *history.All {
 	m.publish("parts", "parts-14", "p5", 2, says("A__c", "p5.2.a", "B__c", "null"), "")
 
 	j1 := m.job("parts",
-		sent{cells: cells("Ext__c", "p1", "Stamp__c", "parts-1", "A__c", "p1.1.a", "B__c", "p1.1.b"), outcome: created},
+		sent{cells: cells("Ext__c", "p1", "Stamp__c", "parts-1", "A__c", "p1.1.a", "B__c", "p1.1.b", "Source__c", "here"), outcome: created},
 		sent{cells: cells("Ext__c", "p2", "Stamp__c", "parts-3", "A__c", "p2.1.a"), outcome: failed, err: lock},
 		sent{cells: cells("Ext__c", "p3", "Stamp__c", "parts-4", "A__c", "forbidden"), outcome: failed, err: refused},
 		sent{cells: cells("Ext__c", "p4", "Stamp__c", "parts-6", "A__c", "p4.1.a"), outcome: failed, err: lock},
@@ -362,7 +364,8 @@ func sample() *history.All {
 		sent{cells: cells("Ext__c", "p9", "Stamp__c", "parts-12", "A__c", "p9.1.a"), outcome: updated},
 	)
 	m.dies("parts", "parts-13", "p10", "data", "UNKNOWN_MEMBER", stageExtract, 0)
-	m.acts("replayed what healed, discarded the rest")
+	m.acts(replay, "parts/parts-13/0")
+	m.acts(discard, "parts/parts-11/0")
 	j4 := m.job("parts", sent{cells: cells("Ext__c", "p10", "Stamp__c", "parts-13", "A__c", "p10.1.a"), outcome: created})
 
 	m.landed("parts", "parts-1", "p1", j1, 0)
@@ -370,13 +373,13 @@ func sample() *history.All {
 	m.landed("parts", "parts-3", "p2", j3, 0)
 	m.dies("parts", "parts-4", "p3", "data", "FIELD_CUSTOM_VALIDATION_EXCEPTION", "reconcile", 0, attempt(j1, "data", "FIELD_CUSTOM_VALIDATION_EXCEPTION"))
 	m.dies("parts", "parts-5", "bad", "data", "UNKNOWN_MEMBER", stageExtract, 0)
-	m.rests("parts", "parts-6", "p4", stateSuperseded)
+	m.rests("parts", "parts-6", "p4", stateSuperseded, "parts-7")
 	m.landed("parts", "parts-7", "p4", j2, 0)
 	m.landed("parts", "parts-8", "p5", j1, 0)
 	m.dies("parts", "parts-9", "p6", "unclassified", "NEVER_SEEN", "retry", 0, attempt(j1, "unclassified", "NEVER_SEEN"), attempt(j3, "unclassified", "NEVER_SEEN"))
 	m.landed("parts", "parts-10", "p7", j2, 0)
 	m.dies("parts", "parts-11", "p8", "data", "FIELD_CUSTOM_VALIDATION_EXCEPTION", "reconcile", 0, attempt(j2, "data", "FIELD_CUSTOM_VALIDATION_EXCEPTION"))
-	m.rests("parts", "parts-11", "p8", stateDiscarded)
+	m.rests("parts", "parts-11", "p8", stateDiscarded, "")
 	m.landed("parts", "parts-12", "p9", j3, 0)
 	m.landed("parts", "parts-13", "p10", j4, 1)
 	m.landed("parts", "parts-14", "p5", j2, 0)
@@ -399,7 +402,7 @@ func others(m *maker) {
 	a := m.job("dated", sent{cells: cells("Ext__c", "d1", "Stamp__c", "dated-1", "A__c", "d1.2.a"), outcome: created})
 	b := m.job("prices", sent{cells: cells("Ext__c", "d1", "Price_Stamp__c", "prices-1", "D__c", "d1.1.d"), outcome: updated})
 	m.landed("dated", "dated-1", "d1", a, 0)
-	m.rests("dated", "dated-2", "d1", stateSuperseded)
+	m.rests("dated", "dated-2", "d1", stateSuperseded, "dated-1")
 	m.landed("prices", "prices-1", "d1", b, 0)
 
 	m.publish("orders", "orders-1", "orders-1", 1, says("Name__c", "one"), "")

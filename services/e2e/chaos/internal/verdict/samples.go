@@ -28,6 +28,9 @@ func (c *court) samples() {
 			c.marks(s.At, pipeline, s.Marks[pipeline], marks)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		c.grown(c.run.Samples[len(c.run.Samples)-1].At, name, before[name], c.run.Final.Balance[name]) // the last look of all
+	}
 }
 
 func (c *court) sample(at float64, name string, b history.Balance) {

@@ -27,12 +27,19 @@ func (c *court) versions() {
 	c.strangers()
 }
 
-// fields are those that records of an entity name, but the one that names the entity.
+// fields are those that records of an entity name, or rows that were sent about it, but the one that names the entity.
 func (g *group) fields() []string {
 	names := map[string]bool{}
 	for _, r := range g.records {
 		for f := range r.says {
 			names[f] = f != g.field
+		}
+	}
+	for _, x := range g.rows {
+		for f := range x.Cells {
+			if x.pipe.fields[f] {
+				names[f] = f != g.field
+			}
 		}
 	}
 	maps.DeleteFunc(names, func(_ string, named bool) bool { return !named })
@@ -71,11 +78,32 @@ func (c *court) strangers() {
 	}
 	for _, x := range c.known.rows {
 		c.checked("uploaded_rows", 1)
-		if x.pipe == nil || x.pipe.Field == "" || x.job.Foreign {
+		if x.job.Foreign {
 			continue
 		}
-		if g := c.known.group(x.pipe, x.entity); x.effect() && (g == nil || len(g.records) == 0) && !c.known.named(x) {
-			c.find("I6", foreign, about{pipeline: x.pipe.Name, entity: x.entity}.in(x.job.ID), "row %d of the job was %s as %s, and nobody published it", x.N, x.Outcome, x.ID)
+		if x.pipe == nil {
+			c.find("I6", foreign, about{}.in(x.job.ID), "row %d of the job was %s, and no pipeline can have sent it: %v", x.N, x.Outcome, x.Cells)
+			continue
+		}
+		c.unnamed(x)
+		if x.pipe.Field == "" {
+			continue // judged as multisets
+		}
+		if g := c.known.group(x.pipe, x.entity); (g == nil || len(g.records) == 0) && !c.known.named(x) {
+			c.find("I6", foreign, about{pipeline: x.pipe.Name, entity: x.entity}.in(x.job.ID), "row %d of the job was %s, and nobody published it", x.N, or(x.Outcome+" as "+x.ID, x.Outcome))
+		}
+	}
+}
+
+// unnamed: a row sets nothing that its definition does not write.
+func (c *court) unnamed(x *row) {
+	if x.pipe.Constants == nil {
+		return // nobody knows what else it writes
+	}
+	for _, f := range slices.Sorted(maps.Keys(x.Cells)) {
+		if !x.pipe.fields[f] && f != "Id" && x.pipe.Constants[f] != x.Cells[f] {
+			c.find("I6", foreign, about{pipeline: x.pipe.Name, entity: x.entity}.in(x.job.ID), "row %d of the job sets %s to %q, and no definition does", x.N, f, x.Cells[f])
+			return
 		}
 	}
 }
@@ -213,31 +241,4 @@ func (g *group) sent(r *record, field string) bool {
 	return slices.ContainsFunc(g.rows, func(x *row) bool {
 		return x.effect() && holds(x.Cells, field, r.says[field])
 	})
-}
-
-// superseded: what a superseded record says is covered by a newer record that is not superseded itself, field by field.
-func (c *court) superseded(g *group, r *record) {
-	if !r.is(stateSuperseded) {
-		return
-	}
-	c.checked("superseded", 1)
-	if len(r.says) == 0 || r.pipe.Operation == remove {
-		if !slices.ContainsFunc(g.records, func(o *record) bool { return o.n > r.n && o.entered() && !o.is(stateSuperseded) }) {
-			c.find("I9", fieldLost, r.about(), "it is superseded, and nothing newer is there")
-		}
-		return
-	}
-	for _, f := range slices.Sorted(maps.Keys(r.says)) {
-		if f == g.field {
-			continue
-		}
-		ends := slices.ContainsFunc(g.records, func(o *record) bool {
-			_, names := o.says[f]
-			return names && o.n > r.n && o.entered() && !o.is(stateSuperseded)
-		})
-		if !ends {
-			c.find("I9", fieldLost, r.about(), "it is superseded, and %s, which it sets, is named by nothing newer that landed, died or waits for a person", f)
-			return
-		}
-	}
 }
