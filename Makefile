@@ -50,6 +50,12 @@ CHAOS   ?=
 chaos: postgres ## seeded faults against real processes, an independent judge: SEEDS=200, SEED=17, PLANTED=name
 	go run ./services/e2e/chaos run $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST)) $(if $(PLANTED),--planted $(PLANTED)) $(CHAOS)
 
+chaos-points: postgres ## runs in which the services die at one crash point after the other, until they died at each
+	go run ./services/e2e/chaos run --points --first $(FIRST) $(CHAOS)
+
+simulate: ## the product in virtual time: SEEDS worlds from FIRST, every crash point in every operation, days of outages and retention
+	BULKHEAD_SIMULATION_SEEDS=$(SEEDS) go test -tags fault -count=1 -timeout 60m ./services/e2e/simulation
+
 race: test ## the same as test: the race detector is always on
 
 lint: $(TOOLS)/golangci-lint ## static checks
@@ -116,4 +122,4 @@ $(eval $(call tool,sqlc,$(SQLC)))
 $(eval $(call tool,gofumpt,$(GOFUMPT)))
 $(eval $(call tool,golangci-lint,$(LINT)))
 
-.PHONY: help build demo test chaos race lint generate verify up down postgres compiler testdata
+.PHONY: help build demo test chaos chaos-points simulate race lint generate verify up down postgres compiler testdata

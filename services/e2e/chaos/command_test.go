@@ -64,7 +64,7 @@ func TestCommands(t *testing.T) {
 		session := t.TempDir()
 		keptRun(t, session, "seed-1", history.Verdict{Seed: 1, OK: true}, history.Run{})
 		code, out, _ := command(t, "report", "--complete", session)
-		if code != exitFound || !strings.Contains(out, "not everything was tried") || !strings.Contains(out, "fault kill was injected 0 times") {
+		if code != exitFound || !strings.Contains(out, "not all that was demanded was tried") || !strings.Contains(out, "fault kill was injected 0 times") {
 			t.Errorf("exit code %d: %s", code, out)
 		}
 	})

@@ -31,6 +31,11 @@ func TestCheck(t *testing.T) {
 				kinds[f.Kind] = true
 			}
 		}
+		for _, p := range plan.Sweep(1, points) {
+			if err := Check(p); err != nil {
+				t.Fatal(err)
+			}
+		}
 		for _, k := range history.FaultKinds() {
 			if !kinds[k] {
 				t.Errorf("no seed has a %s", k)

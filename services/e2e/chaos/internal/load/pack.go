@@ -3,6 +3,7 @@ package load
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Content types and encodings, as the guide for publishers names them.
@@ -126,12 +127,15 @@ func (a *author) repeatMessages(messages []Message) []Message {
 // repeatable says whether all records of a message are repeats when it is published again.
 func (a *author) repeatable(m Message) bool {
 	for _, e := range m.Entries {
-		if e.Fate != "" && e.Key == "" || e.Key == "" && e.Entity == "" {
+		if e.Fate != "" && e.Key == "" || e.Key == "" && e.Entity == "" || dropped(e) {
 			return false
 		}
 	}
 	return true
 }
+
+// dropped says that a person discards the record: what is published again after that is no repeat, and nobody can say which came first.
+func dropped(e Entry) bool { return strings.HasPrefix(e.Entity, dropPrefix) }
 
 // repeatRecords puts some records once more into later frames.
 func (a *author) repeatRecords(messages []Message) {
@@ -145,7 +149,7 @@ func (a *author) repeatRecords(messages []Message) {
 		}
 		of := messages[a.draw.IntN(i)]
 		for _, e := range of.Entries {
-			if e.Key != "" && !e.alone && a.chance(30) {
+			if e.Key != "" && !e.alone && !dropped(e) && a.chance(30) {
 				m.Entries = append(m.Entries, Entry{Item: e.Item, Again: true})
 			}
 		}
