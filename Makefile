@@ -28,17 +28,21 @@ build: ## build every binary into bin/
 demo: postgres build ## 20,000 generated records through everything, partial failures included
 	bin/bulkhead demo
 
-# The second line sweeps the named fault points, which are compiled in only with their tag; the next two show that each planted bug does what its name
-# says and that the models find theirs; the fifth runs the models with their full bounds, which the race detector would slow down tenfold; the last
-# runs chaos alone, because its bounds are times.
+# With the race detector tests of stores stand on PostgreSQL; the second line runs them on the ledger in memory, and plays seeds of the simulation. The
+# third sweeps the named fault points, which are compiled in only with their tag; the next two show that each planted bug does what its name says and
+# that the models find theirs; the last runs the models with their full bounds, which the race detector would slow down tenfold.
 INTERNALS = $(foreach s,$(SERVICES),./services/$(s)/internal/...)
 MODELS    = ./services/e2e/models ./services/submitter/internal/submit ./services/poller/internal/poll ./services/reconciler/internal/account
-test: postgres compiler testdata ## all tests with the race detector, the fault points, the exhaustive models, chaos
-	go test -race -timeout 25m work
+ON_LEDGER = $(patsubst %/,./%,$(sort $(dir $(shell grep -rl --include=main_test.go testkit.OnEachLedger libs services))))
+test: postgres compiler testdata ## all tests with the race detector, the fault points, the exhaustive models, the simulation
+	BULKHEAD_TEST_LEDGER=postgres BULKHEAD_SIMULATION_SEEDS=10 go test -race -timeout 25m work
+	BULKHEAD_TEST_LEDGER=memory BULKHEAD_SIMULATION_SEEDS=500 go test -timeout 10m $(ON_LEDGER) ./services/e2e/simulation
 	go test -tags fault -timeout 10m -run Fault ./libs/fault ./libs/pg ./libs/bus $(INTERNALS)
 	go test -tags fault,planted -timeout 10m -run Planted ./libs/fault/... ./libs/salesforce $(INTERNALS)
 	go test -tags planted -count=1 -timeout 10m -run TheModelFindsPlantedBugs ./services/submitter/internal/submit ./services/reconciler/internal/account
 	go test -v -count=1 -timeout 10m -run 'TheProtocol|EachSafeguard' $(MODELS)
+
+chaos-fresh: postgres ## five seeds of chaos that nobody ever ran, and each that once failed, as tests
 	go test -v -count=1 -timeout 20m -tags chaos -run Chaos ./services/e2e/chaos
 
 # SEEDS is how many, from FIRST on; SEED is one of them alone, with everything kept; PLANTED plants a bug that must be found; CHAOS takes other flags.

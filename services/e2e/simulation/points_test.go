@@ -160,6 +160,13 @@ func find(among []combination, f trial.Fault) (combination, bool) {
 	return combination{}, false
 }
 
+// Scripts of the org that are needed beside those that chaos has.
+const (
+	lockedRows  = `[{"match":{"fraction":0.3,"seed":1},"times_per_key":1,"effect":{"kind":"row_error","error":"UNABLE_TO_LOCK_ROW:unable to obtain exclusive access to this record:--"}}]`
+	lockedOften = `[{"match":{"fraction":0.6,"seed":2},"times_per_key":3,"effect":{"kind":"row_error","error":"UNABLE_TO_LOCK_ROW:unable to obtain exclusive access to this record:--"}}]`
+	slowCalls   = `[{"match":{"endpoint":"info"},"times":30,"effect":{"kind":"latency","duration":"1500ms"}},{"match":{"endpoint":"success"},"times":30,"effect":{"kind":"latency","duration":"1500ms"}}]`
+)
+
 // scenario is a world in which everything happens that the points need; in a busy one more happens, so that what is passed once is passed again.
 func scenario(together []combination, seed uint64, busy bool) world.Options {
 	op := operations[together[0].operation]
@@ -174,18 +181,26 @@ func scenario(together []combination, seed uint64, busy bool) world.Options {
 		f.ID = fmt.Sprintf("n%d", len(o.Plan.Faults))
 		o.Plan.Faults = append(o.Plan.Faults, f)
 	}
+	// Rows are sent again in every world; in a busy one some more than once.
+	script := lockedRows
+	if busy {
+		script = lockedOften
+	}
+	add(trial.Fault{Kind: trial.Org, Target: "org", OrgKind: "row_error", Script: []byte(script)})
 	if busy {
 		add(trial.Fault{At: 1500, Kind: trial.Definition, Target: "ops"})
 		add(trial.Fault{At: 4400, Kind: trial.Operators, Target: "ops"})
 	}
 	for _, need := range together[0].point.Needs {
-		if script, kind := trial.NeedScript(need, seed); script != nil {
+		if script, kind := trial.NeedScript(need, seed); script != nil && need != "gone_results" {
 			add(trial.Fault{Kind: trial.Org, Target: "org", OrgKind: kind, Script: script})
 		}
 		switch need {
 		case "definition":
 			add(trial.Fault{At: 1000, Kind: trial.Definition, Target: "ops"})
 			add(trial.Fault{At: 2500, Kind: trial.Definition, Target: "ops"})
+		case "foreign_rows":
+			add(trial.Fault{Kind: trial.Org, Target: "org", OrgKind: "foreign_rows", Script: []byte(`[{"times":3,"effect":{"kind":"foreign_rows","rows":2}}]`)})
 		case "backlog":
 			o.Plan.MaxWaiting = 3
 		case "reread":
@@ -197,11 +212,21 @@ func scenario(together []combination, seed uint64, busy bool) world.Options {
 		case "dlq_forgotten":
 			add(trial.Fault{At: 2500, Kind: trial.StreamDelete, Target: "nats", Stream: "DLQ"})
 		case "records_made_again":
-			add(trial.Fault{At: 5000, Kind: world.MadeAgain, Target: "nats", Stream: "RECORDS_" + op.pipelines[0]})
+			for n := range 2 {
+				add(trial.Fault{At: 6000 + 12_000*float64(n), Kind: world.MadeAgain, Target: "nats", Stream: "RECORDS_" + op.pipelines[0]})
+			}
+			o.Linger = time.Minute
+		case "gone_results":
+			// The reconciler comes late, when the job is forgotten.
+			for n := range 4 {
+				add(trial.Fault{At: 1300 + 2500*float64(n), Kind: trial.Pause, Target: "reconciler", For: 2000})
+			}
+			add(trial.Fault{At: 1300, Kind: world.JobsForgotten, Target: "org", For: 10_000})
 		case "unresolved":
 			add(trial.Fault{Kind: trial.Org, Target: "org", OrgKind: "job_vanish", Script: []byte(`[{"match":{"operation":"insert"},"times":4,"effect":{"kind":"job_vanish","rows":0}}]`)})
 		case "stop_in_a_call":
-			for n := range 6 {
+			add(trial.Fault{Kind: trial.Org, Target: "org", OrgKind: "latency", Script: []byte(slowCalls)})
+			for n := range 12 {
 				add(trial.Fault{At: 1200 + 600*float64(n), Kind: trial.Term, Target: together[0].point.Service})
 			}
 		}

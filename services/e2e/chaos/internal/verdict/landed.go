@@ -101,13 +101,19 @@ func (r *record) entered() bool {
 	return false
 }
 
+// sentIn says whether a job was sent a row of the entity. One that was sent again without the rows that were deleted by then was not:
+// an earlier job did it, whose results nobody could read.
+func (g *group) sentIn(job string) bool {
+	return slices.ContainsFunc(g.rows, func(x *row) bool { return x.job.ID == job })
+}
+
 // oneDeleted: a job of ours deleted the row.
 func (c *court) oneDeleted(i *item, l history.Landed, g *group) {
 	if g == nil {
 		return
 	}
 	for _, x := range g.rows {
-		if x.Outcome == deleted && (l.ID == "" || fold("Id", x.ID) == fold("Id", l.ID)) && (l.Job == "" || x.job.ID == l.Job) {
+		if x.Outcome == deleted && (l.ID == "" || fold("Id", x.ID) == fold("Id", l.ID)) && (l.Job == "" || x.job.ID == l.Job || x.hidden() && !g.sentIn(l.Job)) {
 			o := c.known.orgs[fold("Id", x.ID)]
 			if o == nil || o.Deleted {
 				return

@@ -198,6 +198,8 @@ func (w *World) strike(f trial.Fault) {
 		err = w.script(f)
 	case trial.Operators:
 		err = trial.Replay(w.ctx, w.Target(), w.o.Plan, w.note)
+	case JobsForgotten:
+		err = w.forgetJobs(f)
 	case Reread:
 		err = w.reread()
 	case trial.Definition:

@@ -22,6 +22,39 @@ const MadeAgain trial.FaultKind = "stream_made_again"
 // discarded is a record again when it is read again.
 const Reread trial.FaultKind = "reread"
 
+// JobsForgotten is a fault of simulations alone: somebody deletes jobs in the org that the poller saw end, as long as nobody has read their results.
+const JobsForgotten trial.FaultKind = "jobs_forgotten"
+
+// mostForgotten bounds the jobs that are deleted: those after them have their results.
+const mostForgotten = 6
+
+// forgetJobs is [JobsForgotten].
+func (w *World) forgetJobs(f trial.Fault) error {
+	done := map[string]bool{}
+	for end := time.Now().Add(ms(f.For)); time.Now().Before(end) && len(done) < mostForgotten; {
+		rows, err := w.db.Query(w.ctx, "SELECT job_id FROM poller.watches WHERE state = 'finished' AND reconciled_at IS NULL")
+		if err != nil {
+			return err
+		}
+		for rows.Next() {
+			var job string
+			if err := rows.Scan(&job); err != nil {
+				return err
+			}
+			if !done[job] {
+				done[job] = true
+				if err := w.deleteJob(job); err != nil {
+					return err
+				}
+			}
+		}
+		if err := rows.Err(); err != nil || !sleep(w.ctx, 50*time.Millisecond) {
+			return err
+		}
+	}
+	return nil
+}
+
 // person does what needs one: has jobs deleted whose results contradict what was sent, lifts pauses, and decides about what is unresolved.
 func (w *World) person() {
 	// The cause first: what is lifted before is paused again.
