@@ -5,6 +5,7 @@ import (
 	"maps"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -143,8 +144,7 @@ func TestRetention(t *testing.T) {
 			run := judge(t, w)
 			of := map[string]map[string]int{}
 			for key, fate := range fates(run) {
-				var pipeline, k string
-				fmt.Sscan(key, &pipeline, &k) //nolint:errcheck // both are there
+				pipeline, _, _ := strings.Cut(key, " ")
 				if of[pipeline] == nil {
 					of[pipeline] = map[string]int{}
 				}

@@ -41,6 +41,11 @@ var only = map[string]struct {
 	"submitter.hand_back_lane.": {[]string{"upsert"}, "the load has two pipelines of one entity space that upsert"},
 }
 
+// rare are points that a run passes once: the second of two kills there waits for a second time that does not come. A kill there is tried, and a pause.
+var rare = map[string]string{
+	"submitter.hand_back_lane.after_commit": "a lane is given back once for each pause that finds a resend before its bind",
+}
+
 // combination is a point, what is done there, and in which operation.
 type combination struct {
 	point     trial.Point
@@ -62,7 +67,7 @@ func TestPoints(t *testing.T) {
 	all := combinations(t)
 	left, worlds := all, 0
 	// Several at once first, each service having some; what was not reached then is tried again, with fewer beside it and another load.
-	for round, each := range []int{3, 2, 1, 1} {
+	for round, each := range []int{3, 2, 1, 1, 1} {
 		var next []combination
 		for _, together := range packed(left, each) {
 			worlds++
@@ -107,6 +112,9 @@ func combinations(t *testing.T) []combination {
 		for n, op := range operations {
 			if passes(p.Name, op.name) {
 				for _, kind := range strikes {
+					if rare[p.Name] != "" && kind == trial.KillTwice {
+						continue
+					}
 					out = append(out, combination{p, kind, n})
 				}
 			}
@@ -164,6 +172,7 @@ func find(among []combination, f trial.Fault) (combination, bool) {
 const (
 	lockedRows  = `[{"match":{"fraction":0.3,"seed":1},"times_per_key":1,"effect":{"kind":"row_error","error":"UNABLE_TO_LOCK_ROW:unable to obtain exclusive access to this record:--"}}]`
 	lockedOften = `[{"match":{"fraction":0.6,"seed":2},"times_per_key":3,"effect":{"kind":"row_error","error":"UNABLE_TO_LOCK_ROW:unable to obtain exclusive access to this record:--"}}]`
+	usedUp      = `[{"times":3,"effect":{"kind":"quota","quota":"daily"}}]`
 	slowCalls   = `[{"match":{"endpoint":"info"},"times":30,"effect":{"kind":"latency","duration":"1500ms"}},{"match":{"endpoint":"success"},"times":30,"effect":{"kind":"latency","duration":"1500ms"}}]`
 )
 
@@ -206,7 +215,14 @@ func scenario(together []combination, seed uint64, busy bool) world.Options {
 		case "reread":
 			add(trial.Fault{At: 1500, Kind: world.Reread, Target: "ops"})
 			add(trial.Fault{At: 2500, Kind: world.Reread, Target: "ops"})
+		case "shared_space":
+			o.Plan.Records = trial.RecordsFor(120, op.pipelines...)
+			for n := range 4 {
+				add(trial.Fault{At: 1500 + 1000*float64(n), Kind: trial.Org, Target: "org", OrgKind: "quota", Script: []byte(usedUp)})
+			}
 		case "replay":
+			o.Plan.Records = trial.RecordsFor(100, op.pipelines...)
+			add(trial.Fault{At: 7500, Kind: trial.Operators, Target: "ops"})
 			add(trial.Fault{At: 3700, Kind: trial.Operators, Target: "ops"})
 			add(trial.Fault{At: 5200, Kind: trial.Operators, Target: "ops"})
 		case "dlq_forgotten":

@@ -97,12 +97,6 @@ func (w *world) fault(rule string) string {
 	return r.IDs[0]
 }
 
-// heal takes a rule away again.
-func (w *world) heal(id string) {
-	w.t.Helper()
-	w.ask(w.sim.Handler(), http.MethodDelete, "/sim/faults?id="+url.QueryEscape(id), nil, nil)
-}
-
 // call is a request as the org saw it.
 type call struct {
 	N        int64     `json:"n"`

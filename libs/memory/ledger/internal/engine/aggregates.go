@@ -20,7 +20,6 @@ func isAggregate(name string) bool {
 // aggregates are those of one query level.
 type aggregates struct {
 	calls []*aggregateCall
-	sc    *scope
 }
 
 type aggregateCall struct {

@@ -243,7 +243,6 @@ func (b *coreBuilder) project(f *frame) []any {
 type sorted struct {
 	f    *frame
 	keys []any
-	out  []any
 }
 
 // run makes the rows of a SELECT that cannot be passed on one by one.

@@ -30,7 +30,6 @@ type column struct {
 	identity bool
 	always   bool
 	next     int64 // of an identity: the last number given out
-	constant any   // what rows have that were written before the column was added
 }
 
 // unique is a unique constraint or index.

@@ -42,7 +42,7 @@ func (l *Load) seed(ctx context.Context, t history.Target) (map[string]string, e
 			err = fmt.Errorf("%d: %.500s", status, answer)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("Ids of the rows of %s: %w", p.Object, err)
+			return nil, fmt.Errorf("ids of the rows of %s: %w", p.Object, err)
 		}
 		lines := bufio.NewScanner(bytes.NewReader(answer))
 		lines.Buffer(nil, 1<<20)

@@ -17,7 +17,6 @@ type drawn struct {
 	pipeline, key, entity string
 	n                     int
 	says                  map[string]*string
-	tries                 []history.LetterAttempt
 }
 
 // draw makes a history in which everything is as it must be: patches of a few entities in several chunks, each row of which lands, is refused for

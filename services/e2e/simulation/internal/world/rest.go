@@ -221,7 +221,8 @@ func (w *World) deleteJob(id string) error {
 	var session struct {
 		Token string `json:"access_token"`
 	}
-	if err := json.NewDecoder(res.Body).Decode(&session); err != nil {
+	err = json.NewDecoder(res.Body).Decode(&session)
+	if err = errors.Join(err, res.Body.Close()); err != nil {
 		return fmt.Errorf("sign in to the org: %w", err)
 	}
 	if req, err = http.NewRequestWithContext(w.ctx, http.MethodDelete, "http://"+orgHost+"/services/data/v66.0/jobs/ingest/"+id, http.NoBody); err != nil {
@@ -229,6 +230,9 @@ func (w *World) deleteJob(id string) error {
 	}
 	req.Header.Set("Authorization", "Bearer "+session.Token)
 	if res, err = w.web().RoundTrip(req); err != nil {
+		return err
+	}
+	if err := res.Body.Close(); err != nil {
 		return err
 	}
 	w.note(trial.Event{What: "operator", Target: "org", Text: "deleted job " + id + " as its pause asks for: " + res.Status, Done: res.StatusCode == http.StatusNoContent})
