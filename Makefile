@@ -28,7 +28,8 @@ build: ## build every binary into bin/
 demo: postgres build ## 20,000 generated records through everything, partial failures included
 	bin/bulkhead demo
 
-# With the race detector tests of stores stand on PostgreSQL; the second line runs them on the ledger in memory, and plays seeds of the simulation. The
+# With the race detector tests of stores stand on PostgreSQL; the second line runs them on the ledger in memory, and plays seeds and days of the simulation, which
+# the race detector would slow down tenfold. The
 # third sweeps the named fault points, which are compiled in only with their tag; the next two show that each planted bug does what its name says and
 # that the models find theirs; the last runs the models with their full bounds, which the race detector would slow down tenfold.
 INTERNALS = $(foreach s,$(SERVICES),./services/$(s)/internal/...)
@@ -36,7 +37,7 @@ MODELS    = ./services/e2e/models ./services/submitter/internal/submit ./service
 ON_LEDGER = $(patsubst %/,./%,$(sort $(dir $(shell grep -rl --include=main_test.go testkit.OnEachLedger libs services))))
 test: postgres compiler testdata ## all tests with the race detector, the fault points, the exhaustive models, the simulation
 	BULKHEAD_TEST_LEDGER=postgres BULKHEAD_SIMULATION_SEEDS=10 go test -race -timeout 25m work
-	BULKHEAD_TEST_LEDGER=memory BULKHEAD_SIMULATION_SEEDS=500 go test -timeout 10m $(ON_LEDGER) ./services/e2e/simulation
+	BULKHEAD_TEST_LEDGER=memory BULKHEAD_SIMULATION_SEEDS=500 go test -timeout 10m $(ON_LEDGER) ./services/e2e/simulation/...
 	go test -tags fault -timeout 10m -run Fault ./libs/fault ./libs/pg ./libs/bus $(INTERNALS)
 	go test -tags fault,planted -timeout 10m -run Planted ./libs/fault/... ./libs/salesforce $(INTERNALS)
 	go test -tags planted -count=1 -timeout 10m -run TheModelFindsPlantedBugs ./services/submitter/internal/submit ./services/reconciler/internal/account

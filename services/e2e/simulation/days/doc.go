@@ -7,5 +7,6 @@
 //
 // What a crash does at which place is left to the simulation of seeds and to chaos.
 //
-// The package has no code outside of its tests; start reading at world_test.go.
+// The package has no code outside of its tests, which are left out under the race detector: there days take minutes each, and the simulation of seeds
+// has the same goroutines. Start reading at world_test.go.
 package days

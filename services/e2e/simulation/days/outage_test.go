@@ -1,3 +1,5 @@
+//go:build !race
+
 package days_test
 
 import (
@@ -8,13 +10,8 @@ import (
 	"bulkhead/libs/memory/bubble"
 )
 
-// outage is how long the org is away: half an hour, and less where everything takes ten times as long.
-func outage() time.Duration {
-	if raced {
-		return 5 * time.Minute
-	}
-	return 30 * time.Minute
-}
+// outage is how long the org is away.
+const outage = 30 * time.Minute
 
 // standing is work as it stands in production on an ordinary day: every so often some records of each pipeline, and an org that takes its time.
 type standing struct {
@@ -48,9 +45,9 @@ func (s standing) halfAnHour(t *testing.T, away bool) (p played) {
 	contacts, members := s.load(w, 10*time.Minute)
 	since := w.lastCall()
 	if away {
-		w.fault(fmt.Sprintf(`{"match":{"for":%q},"effect":{"kind":"org_down"}}`, outage()))
+		w.fault(fmt.Sprintf(`{"match":{"for":%q},"effect":{"kind":"org_down"}}`, outage))
 	}
-	c, m := s.load(w, outage())
+	c, m := s.load(w, outage)
 	contacts, members = append(contacts, c...), append(members, m...)
 	back := time.Now()
 	p.calls = w.calls(since)
@@ -110,9 +107,6 @@ func TestAnOrgThatIsAwayForHalfAnHour(t *testing.T) {
 		}
 	})
 	t.Run("is over a minute after the org is back", func(t *testing.T) {
-		if raced {
-			return // a short outage leaves too little to be worked off
-		}
 		if len(away.closes) < 6 {
 			t.Fatalf("the backlog was gone after %d minutes: no speed can be seen", len(away.closes))
 		}
