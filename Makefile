@@ -28,10 +28,10 @@ build: ## build every binary into bin/
 demo: postgres build ## 20,000 generated records through everything, partial failures included
 	bin/bulkhead demo
 
-# With the race detector tests of stores stand on PostgreSQL; the second line runs them on the ledger in memory, and plays seeds and days of the simulation, which
-# the race detector would slow down tenfold. The
-# third sweeps the named fault points, which are compiled in only with their tag; the next two show that each planted bug does what its name says and
-# that the models find theirs; the last runs the models with their full bounds, which the race detector would slow down tenfold.
+# With the race detector tests of stores stand on PostgreSQL; the second line runs them on the ledger in memory, and plays seeds and days of the
+# simulation. The third sweeps the named fault points, which are compiled in only with their tag; the next two show that each planted bug does what
+# its name says and that the models find theirs; the last runs the models with their full bounds. The race detector would slow simulation and models
+# down tenfold.
 INTERNALS = $(foreach s,$(SERVICES),./services/$(s)/internal/...)
 MODELS    = ./services/e2e/models ./services/submitter/internal/submit ./services/poller/internal/poll ./services/reconciler/internal/account
 ON_LEDGER = $(patsubst %/,./%,$(sort $(dir $(shell grep -rl --include=main_test.go testkit.OnEachLedger libs services))))

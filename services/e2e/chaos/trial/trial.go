@@ -138,11 +138,8 @@ func Resume(ctx context.Context, t Target, record func(Event)) error {
 	return load.Resume(ctx, t, record)
 }
 
-// RestSQL and SampleSQL are what a ledger is asked at rest and for a sample.
+// RestSQL is what a ledger is asked at rest.
 func RestSQL() string { return watch.RestSQL() }
-
-// SampleSQL is told of at [RestSQL].
-func SampleSQL() string { return watch.SampleSQL() }
 
 // ParseLetter reads a message of the DLQ stream; time, sequence and subject are the caller's to say.
 func ParseLetter(data []byte) Letter { return watch.Letter(data) }

@@ -103,7 +103,6 @@ func (l *life) before(ctx context.Context, edge, op string) error {
 	if err := l.travel(ctx, edge, op, nth, "to"); err != nil {
 		return err
 	}
-	s.world.trace.add(s.world, s.name, op) // where it arrives: no two arrive at the same moment
 	return l.lost(edge, op, nth, "to")
 }
 

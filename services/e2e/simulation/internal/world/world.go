@@ -74,7 +74,6 @@ type World struct {
 	tools  []*slot // commands that a person runs
 	run    trial.All
 	points trial.Points
-	trace  trace
 	struck map[string]bool
 
 	mu      sync.Mutex // of what follows, run and points
