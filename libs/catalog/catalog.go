@@ -56,6 +56,9 @@ type Catalog struct {
 	pool pg.DB
 	http *http.Client // what clients send with; nil = one of their own
 	now  func() time.Time
+	// random and circuit are handed to clients; nil = their own, and none.
+	random  func() float64
+	circuit func(org string) salesforce.Circuit
 
 	mu        sync.Mutex
 	revisions map[revision]*pipeline.Definition
@@ -83,6 +86,28 @@ func New(pool pg.DB) *Catalog { return NewOver(pool, nil) }
 // NewOver makes a catalog whose clients send with an HTTP client that is there already; nil = each has its own.
 func NewOver(pool pg.DB, client *http.Client) *Catalog {
 	return &Catalog{pool: pool, http: client, now: time.Now, revisions: map[revision]*pipeline.Definition{}, orgs: map[string]*org{}}
+}
+
+// ByClock makes the catalog, and the clients that it makes from now on, go by another clock than the process's; nil = stay. It returns the catalog.
+func (c *Catalog) ByClock(now func() time.Time) *Catalog {
+	if now != nil {
+		c.now = now
+	}
+	return c
+}
+
+// ByChance makes the clients that it makes from now on draw their waits from numbers in [0,1); nil = stay. It returns the catalog.
+func (c *Catalog) ByChance(random func() float64) *Catalog {
+	if random != nil {
+		c.random = random
+	}
+	return c
+}
+
+// Through makes the clients that it makes from now on ask an org's circuit before each call; without it they ask none. It returns the catalog.
+func (c *Catalog) Through(circuit func(org string) salesforce.Circuit) *Catalog {
+	c.circuit = circuit
+	return c
 }
 
 // Invalidate makes the next question read the database again.
@@ -227,7 +252,10 @@ func (c *Catalog) org(ctx context.Context, name string) (*org, error) {
 	if config.PinnedOrgID == "" {
 		config.PinnedOrgID = known
 	}
-	config.HTTP = c.http
+	config.HTTP, config.Now, config.Random = c.http, c.now, c.random
+	if c.circuit != nil {
+		config.Circuit = c.circuit(name)
+	}
 	client, err := salesforce.New(config)
 	if err != nil {
 		return nil, fmt.Errorf("org %s: %w", name, err)

@@ -12,6 +12,8 @@ import (
 
 	"bulkhead/libs/pg"
 	"bulkhead/libs/pipeline"
+	"bulkhead/libs/record"
+	"bulkhead/libs/salesforce"
 	"bulkhead/libs/testkit"
 )
 
@@ -258,6 +260,19 @@ func TestOrgs(t *testing.T) {
 			t.Fatalf("another client although the document's id has not changed: %v", err)
 		}
 	})
+	t.Run("a client asks the circuit of its org, by name", func(t *testing.T) {
+		t.Parallel()
+		f := setup(t)
+		f.org(t, "one")
+		f.Through(func(org string) salesforce.Circuit { return shut(org) })
+		client, err := f.Client(t.Context(), "main")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Identity(t.Context()); !salesforce.IsCircuitOpen(err) || !strings.Contains(err.Error(), "closed for main") {
+			t.Fatal(err)
+		}
+	})
 	t.Run("an org that does not exist is said to be missing", func(t *testing.T) {
 		t.Parallel()
 		var missing *NotFoundError
@@ -274,6 +289,13 @@ func TestOrgs(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// shut is a circuit that lets nothing through.
+type shut string
+
+func (s shut) Allow(context.Context) (func(context.Context, salesforce.Verdict), error) {
+	return nil, &salesforce.CircuitOpenError{Wait: time.Hour, Class: record.ClassTransient, Cause: "closed for " + string(s)}
 }
 
 func TestSecret(t *testing.T) {

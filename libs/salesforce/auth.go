@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -131,21 +130,24 @@ func (c *Client) replaceSession(ctx context.Context) (*session, error) {
 }
 
 func (c *Client) logIn(ctx context.Context) (*session, error) {
-	corrected := false
-	for attempt := 1; ; attempt++ {
+	corrected, tried := false, tries{retry: c.cfg.Retry}
+	for {
 		reckoned, _ := c.Skew()
-		s, failed := c.tryLogin(ctx)
+		var s *session
+		failed := c.exchange(ctx, true, func() (err error) {
+			s, err = c.tryLogin(ctx)
+			return err
+		})
 		if failed == nil {
 			return s, nil
 		}
 		if told, _ := c.Skew(); !corrected && c.outlived(failed, told-reckoned) {
 			corrected = true
-			attempt--
 			continue // with what the refusal told of the time
 		}
-		wait, again := retryWait(c.cfg.Retry, attempt, failed, rand.Float64())
+		wait, again := tried.next(failed, true, c.cfg.Random())
 		if !again {
-			return nil, failed
+			return nil, tried.ended(failed)
 		}
 		if err := pause(ctx, wait, failed); err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package salesforce
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -98,6 +99,10 @@ type Config struct {
 	MaxResultBytes int64
 	// Classes says what refused rows need. Default [BuiltInClasses].
 	Classes *ClassTable
+	// Circuit, if set, is asked before each exchange and told what came of it; nil means that every one is allowed.
+	Circuit Circuit
+	// Random gives numbers in [0,1), from any goroutine, for waits; nil means math/rand's.
+	Random func() float64
 	// Observe, if set, is called after each request; it must be quick and safe for concurrent use.
 	Observe func(Call)
 }
@@ -181,6 +186,9 @@ func fillDefaults(cfg *Config) {
 	orDefault(&cfg.UserAgent, "bulkhead")
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Random == nil {
+		cfg.Random = rand.Float64
 	}
 	if cfg.Classes == nil {
 		cfg.Classes = BuiltInClasses()

@@ -13,6 +13,8 @@
 //     something (create, upload, close, abort, delete) are sent once: whether and how to go on is the submission protocol's decision. The one
 //     exception is a reply 401 INVALID_SESSION_ID, which is given before the request is looked at: after one new login
 //     create, close, abort and delete are repeated, the upload is not (its body may have been half sent).
+//   - With a [Circuit] each exchange is made only when it allows it, logins and repetitions too, and it is told what came of each. A call that it holds back
+//     waits for a short while (no longer than between two tries), else it is a [*CircuitOpenError]: nothing was sent.
 //   - One login serves all callers: who meets a lost session while another logs in takes its result, its refusal too. A 401 that says that
 //     the session is not valid for the REST API leads to no login.
 //   - [Definite] tells a refusal from an unknown effect. The predicates ([IsNotFound], [IsAuth], [IsQuota], [IsUnreachable]) work on
@@ -26,8 +28,8 @@
 //   - Access token, client secret, private key and assertion appear in no error, log line or formatted value; neither does SOQL text, which holds keys of
 //     records; also when a reply repeats them. Texts from Salesforce appear with control characters escaped and cut to a length.
 //
-// What it leaves to others: when to call, how often to look, budgets and circuits ([Client.Usage] says what the last reply told),
-// matching rows, retrying records.
+// What it leaves to others: when to call, how often to look, budgets ([Client.Usage] says what the last reply told), what opens a circuit and for how
+// long, matching rows, retrying records.
 //
 // A Client is safe for concurrent use. Start reading at [New], then job.go, results.go and classes.go. Facts about Salesforce
 // are from its Bulk API 2.0 Developer Guide (v66.0) and REST API Developer Guide unless a comment says otherwise.

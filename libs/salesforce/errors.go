@@ -108,9 +108,12 @@ func (e *OrgMismatchError) Error() string {
 }
 
 // Definite says whether the call surely had no effect: the server answered with an error that it parsed (4xx and a Salesforce error
-// code), or nothing was sent. False means that the effect is unknown: timeout, reset, 5xx, a page of the edge, an unreadable reply. A 404 is
+// code), or nothing was sent, be it because the org's circuit is open. False means that the effect is unknown: timeout, reset, 5xx, a page of the edge, an unreadable reply. A 404 is
 // definite too, as "there is no such job": ask [IsNotFound] first where that matters.
 func Definite(err error) bool {
+	if _, ok := neverSent(err); ok {
+		return true
+	}
 	if _, ok := errors.AsType[*RequestError](err); ok {
 		return true
 	}
@@ -152,10 +155,13 @@ func IsAuth(err error) bool {
 func IsQuota(err error) bool { return ClassOf(err) == record.ClassQuota }
 
 // IsUnreachable says whether Salesforce itself did not answer: a transport error or timeout, or an answer of the edge before it. A call
-// that its caller cancelled is none.
+// that its caller cancelled is none; one that was held back after others that got no answer is.
 func IsUnreachable(err error) bool {
 	if errors.Is(err, context.Canceled) {
 		return false
+	}
+	if open, ok := neverSent(err); ok {
+		return open.Class == record.ClassTransient
 	}
 	if _, ok := errors.AsType[*TransportError](err); ok {
 		return true
@@ -180,6 +186,9 @@ func ClassOf(err error) record.Class {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Class
 	}
+	if open, ok := neverSent(err); ok {
+		return open.Class
+	}
 	if _, ok := errors.AsType[*TransportError](err); ok {
 		return record.ClassTransient
 	}
@@ -189,9 +198,12 @@ func ClassOf(err error) record.Class {
 	return record.ClassUnclassified
 }
 
-// RetryAfterHint is how long the answer asked to wait (header Retry-After), between 1 s and 15 min; false without a usable hint.
-// Salesforce's API sends none, its edge may.
+// RetryAfterHint is how long the answer asked to wait (header Retry-After), between 1 s and 15 min, or how long an open circuit does; false without a
+// usable hint. Salesforce's API sends none, its edge may.
 func RetryAfterHint(err error) (time.Duration, bool) {
+	if open, ok := errors.AsType[*CircuitOpenError](err); ok {
+		return open.Wait, true
+	}
 	e, ok := errors.AsType[*Error](err)
 	if !ok || e.retryAfter == 0 {
 		return 0, false

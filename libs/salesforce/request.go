@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -65,9 +64,9 @@ func (c *Client) withSession(ctx context.Context, r request, do func(context.Con
 	if err != nil {
 		return err
 	}
-	renewed := false
-	for attempt := 1; ; attempt++ {
-		failed := do(ctx, s)
+	renewed, tried := false, tries{retry: c.cfg.Retry}
+	for {
+		failed := c.exchange(ctx, false, func() error { return do(ctx, s) })
 		if failed == nil {
 			return nil
 		}
@@ -76,15 +75,11 @@ func (c *Client) withSession(ctx context.Context, r request, do func(context.Con
 			if s, err = c.renew(ctx, s); err != nil {
 				return fmt.Errorf("%s: new login: %w", r.endpoint(), err)
 			}
-			attempt--
 			continue
 		}
-		wait, again := time.Duration(0), false
-		if r.repeat {
-			wait, again = retryWait(c.cfg.Retry, attempt, failed, rand.Float64())
-		}
+		wait, again := tried.next(failed, r.repeat, c.cfg.Random())
 		if !again {
-			return failed
+			return tried.ended(failed)
 		}
 		if err := pause(ctx, wait, failed); err != nil {
 			return err

@@ -92,7 +92,7 @@ var requestClasses = map[string]record.Class{
 
 // classifyRequest is the class of an answer that is not a success.
 func classifyRequest(status int, code, message string) record.Class {
-	if code == "REQUEST_LIMIT_EXCEEDED" {
+	if code == codeRequestLimit {
 		return requestLimitClass(message)
 	}
 	if class, ok := requestClasses[code]; ok {
@@ -115,6 +115,9 @@ func classifyRequest(status int, code, message string) record.Class {
 	}
 	return record.ClassUnclassified
 }
+
+// codeRequestLimit is the code of two limits on calls.
+const codeRequestLimit = "REQUEST_LIMIT_EXCEEDED"
 
 // requestLimitClass tells the two limits apart that share REQUEST_LIMIT_EXCEEDED: "TotalRequests Limit exceeded." is the rolling
 // 24 hours, "ConcurrentPerOrgLongTxn Limit exceeded." passes within seconds.
@@ -229,7 +232,7 @@ func (c *Client) errorFromBody(endpoint string, resp *http.Response, body []byte
 		}
 	}
 	e.Class = classifyRequest(status, e.Code, e.Message)
-	e.retryAfter = parseRetryAfter(resp.Header.Get("Retry-After"), c.cfg.Now())
+	e.retryAfter = parseRetryAfter(resp.Header.Get("Retry-After"), c.timeOf(resp.Header))
 	return e
 }
 

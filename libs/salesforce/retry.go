@@ -15,12 +15,7 @@ func retryWait(policy Retry, attempt int, err error, draw float64) (time.Duratio
 	if attempt >= policy.Tries || !worthRepeating(err) {
 		return 0, false
 	}
-	ceiling := policy.Max
-	if shift := attempt - 1; shift < 30 && policy.Base<<shift < policy.Max {
-		ceiling = policy.Base << shift
-	}
-	// Nearly full jitter: callers that failed together must not come back together, and none comes back at once.
-	wait := ceiling/10 + time.Duration(draw*float64(ceiling-ceiling/10))
+	wait := policy.jittered(attempt, draw)
 	if hint, ok := RetryAfterHint(err); ok {
 		if hint > policy.Max {
 			return 0, false // such a wait is the caller's to plan, not to be slept through here
@@ -28,6 +23,16 @@ func retryWait(policy Retry, attempt int, err error, draw float64) (time.Duratio
 		wait = max(wait, hint)
 	}
 	return wait, true
+}
+
+// jittered is the wait after a number of tries (from 1), nearly fully jittered: callers that failed together must not come back together, and none comes
+// back at once.
+func (r Retry) jittered(attempt int, draw float64) time.Duration {
+	ceiling := r.Max
+	if shift := max(attempt-1, 0); shift < 30 && r.Base<<shift < r.Max {
+		ceiling = r.Base << shift
+	}
+	return ceiling/10 + time.Duration(draw*float64(ceiling-ceiling/10))
 }
 
 // worthRepeating says whether the failure may be gone in a moment.

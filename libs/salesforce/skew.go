@@ -19,6 +19,16 @@ func (c *Client) Skew() (skew time.Duration, ok bool) {
 	return *d, true
 }
 
+// timeOf is the moment of a reply by Salesforce's clock, which has made the dates in it: as the reply tells it, else ours as far as the last ones put it
+// right.
+func (c *Client) timeOf(header http.Header) time.Time {
+	if at, err := http.ParseTime(header.Get("Date")); err == nil {
+		return at
+	}
+	ahead, _ := c.Skew()
+	return c.cfg.Now().Add(ahead)
+}
+
 // noteDate keeps what a reply's header tells of the time. A malformed one is ignored.
 func (c *Client) noteDate(header http.Header) {
 	if at, err := http.ParseTime(header.Get("Date")); err == nil {

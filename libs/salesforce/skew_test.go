@@ -36,6 +36,30 @@ func TestTheOrgsClockIsNoted(t *testing.T) {
 	}
 }
 
+func TestADateToWaitForIsReadByTheOrgsClock(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for _, ahead := range []time.Duration{-time.Hour, 0, time.Hour} {
+		for _, told := range []bool{true, false} {
+			org := now.Add(ahead)
+			o := newScriptedOrg(t, func(n int, w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Date", org.Format(http.TimeFormat))
+				if n > 1 && !told {
+					w.Header().Set("Date", "") // a proxy that leaves it out: the login has told the time
+				}
+				w.Header().Set("Retry-After", org.Add(2*time.Minute).Format(http.TimeFormat))
+				w.WriteHeader(http.StatusServiceUnavailable)
+			})
+			c := o.client(func(c *Config) { c.Now, c.Retry.Tries = func() time.Time { return now }, 1 })
+			for range 2 {
+				_, _, err := readRows(c, t.Context(), Successful)
+				if hint, ok := RetryAfterHint(err); !ok || hint != 2*time.Minute {
+					t.Errorf("the org's clock is %s ahead, told %t: wait %s (%v)", ahead, told, hint, err)
+				}
+			}
+		}
+	}
+}
+
 func TestKeyPrefix(t *testing.T) {
 	for object, want := range map[string]string{"Account": "001", "account": "001", "Lead": "00Q", "Runway__c": "a", "Whatever": ""} {
 		if got, ok := KeyPrefix(object); got != want || ok != (want != "") {

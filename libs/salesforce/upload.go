@@ -36,8 +36,13 @@ func (c *Client) Upload(ctx context.Context, jobID string, size int64, body func
 	if err != nil {
 		return err
 	}
+	told, err := c.allowed(ctx)
+	if err != nil {
+		return err
+	}
 	content := &uploadContent{open: body}
 	if _, err := content.next(); err != nil {
+		told(Verdict{})
 		return fmt.Errorf("salesforce %s: content cannot be opened: %w", r.endpoint(), err)
 	}
 
@@ -45,6 +50,7 @@ func (c *Client) Upload(ctx context.Context, jobID string, size int64, body func
 	err = c.put(putCtx, s, r, size, content)
 	cancel()
 	content.awaitClosed(bodyCloseWait)
+	told(verdictOf(ctx, err, false))
 	if err == nil {
 		return nil
 	}

@@ -1,0 +1,10 @@
+package circuit
+
+import (
+	"os"
+	"testing"
+
+	"bulkhead/libs/testkit"
+)
+
+func TestMain(m *testing.M) { os.Exit(testkit.OnEachLedger(m)) }
