@@ -214,7 +214,7 @@ type Work struct {
 func (h *Host) Run(ctx context.Context, w Work) error {
 	relay := pg.NewRelay(h.DB, h.cfg.Migrations.Service, func(ctx context.Context, msgs []record.Message) error {
 		return bus.PublishBatch(ctx, h.Bus, msgs)
-	}, pg.RelayOptions{Logger: h.Env.Logger})
+	}, pg.RelayOptions{Logger: h.Env.Logger, Random: h.Env.Draw})
 	relayCtx, endRelay := context.WithCancel(context.WithoutCancel(ctx))
 	relayed := make(chan error, 1)
 	go func() { relayed <- relay.Run(relayCtx) }()

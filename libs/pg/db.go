@@ -26,3 +26,9 @@ type listener interface {
 	// Listen calls heard once when it has begun to listen and for every notification on the channel, until ctx ends or the ledger goes away.
 	Listen(ctx context.Context, channel string, heard func()) error
 }
+
+// gambler is a DB that has numbers of its own in [0,1) for what is left to chance; with a pool they are math/rand's.
+type gambler interface {
+	// Draw may be called from any goroutine.
+	Draw() float64
+}

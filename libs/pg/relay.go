@@ -33,6 +33,8 @@ type RelayOptions struct {
 	PublishTimeout time.Duration
 	// MaxBackoff bounds the wait after failures in a row; default 10 s.
 	MaxBackoff time.Duration
+	// Random gives numbers in [0,1), from any goroutine, for waits after failures; default math/rand/v2's.
+	Random func() float64
 }
 
 func (o RelayOptions) withDefaults() RelayOptions {
@@ -53,6 +55,9 @@ func (o RelayOptions) withDefaults() RelayOptions {
 	}
 	if o.MaxBackoff == 0 {
 		o.MaxBackoff = 10 * time.Second
+	}
+	if o.Random == nil {
+		o.Random = rand.Float64
 	}
 	return o
 }
@@ -142,8 +147,7 @@ func (r *Relay) note(ctx context.Context, family string, f *failing, err error) 
 		r.fails[family] = f
 	}
 	f.count++
-	wait := min(r.o.MaxBackoff, 50*time.Millisecond<<min(f.count, 16))
-	f.until = time.Now().Add(wait/2 + rand.N(wait/2))
+	f.until = time.Now().Add(r.backoff(f.count))
 	if err.Error() != f.said {
 		r.o.Logger.WarnContext(ctx, "outbox cannot be published", "schema", r.schema, "family", family, "error", err)
 		f.said = err.Error()

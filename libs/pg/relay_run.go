@@ -3,7 +3,6 @@ package pg
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -41,7 +40,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		}
 		wait := r.o.Every
 		if failures > 0 && len(r.fails) == 0 {
-			wait = max(wait, backoff(failures, r.o.MaxBackoff))
+			wait = max(wait, r.backoff(failures))
 		}
 		if !pause(ctx, wait, wake) {
 			return nil
@@ -59,7 +58,7 @@ func (r *Relay) listen(ctx context.Context, wake chan<- struct{}) {
 		}
 		failures++
 		r.o.Logger.DebugContext(ctx, "outbox listener is away, the sweep goes on", "schema", r.schema, "error", err)
-		if !pause(ctx, backoff(failures, r.o.MaxBackoff), nil) {
+		if !pause(ctx, r.backoff(failures), nil) {
 			return
 		}
 	}
@@ -105,9 +104,9 @@ func listen(ctx context.Context, config *pgx.ConnConfig, channel string, heard f
 }
 
 // backoff is the wait after so many failures in a row, with jitter.
-func backoff(failures int, most time.Duration) time.Duration {
-	wait := min(most, 50*time.Millisecond<<min(failures, 16))
-	return wait/2 + rand.N(wait/2)
+func (r *Relay) backoff(failures int) time.Duration {
+	wait := min(r.o.MaxBackoff, 50*time.Millisecond<<min(failures, 16))
+	return wait/2 + time.Duration(r.o.Random()*float64(wait/2))
 }
 
 // pause waits, or until it is woken, and says whether to go on.

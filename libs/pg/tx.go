@@ -31,7 +31,7 @@ func InTx(ctx context.Context, pool DB, label string, fn func(context.Context, p
 			return err
 		}
 		// A few milliseconds apart, so that the same two do not meet again at once.
-		timer := time.NewTimer(time.Duration(try) * time.Duration(1+rand.IntN(10)) * time.Millisecond)
+		timer := time.NewTimer(apart(pool, try))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -39,6 +39,14 @@ func InTx(ctx context.Context, pool DB, label string, fn func(context.Context, p
 		case <-timer.C:
 		}
 	}
+}
+
+func apart(pool DB, try int) time.Duration {
+	draw := rand.Float64
+	if g, ok := pool.(gambler); ok {
+		draw = g.Draw
+	}
+	return time.Duration(try) * time.Duration(1+int(10*draw())) * time.Millisecond
 }
 
 func tryTx(ctx context.Context, pool DB, label string, fn func(context.Context, pgx.Tx) error) error {

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -16,6 +18,22 @@ import (
 type Env struct {
 	Logger   *slog.Logger
 	Registry *prometheus.Registry
+	// Random gives numbers in [0,1) to whatever in the process is left to chance, from any goroutine; nil = math/rand/v2's. A test that plays the same
+	// run twice gives one with a seed.
+	Random func() float64
+}
+
+// Draw gives the next of the process's random numbers, in [0,1). It may be called from any goroutine.
+func (e Env) Draw() float64 {
+	if e.Random == nil {
+		return rand.Float64() //nolint:gosec // jitter, not a secret
+	}
+	return e.Random()
+}
+
+// Spread draws a time from [0,d]; d below 0 counts as 0.
+func (e Env) Spread(d time.Duration) time.Duration {
+	return time.Duration(e.Draw() * float64(max(d, 0)+1))
 }
 
 // NewEnv makes an environment that logs JSON lines to w, with the service's name in each. In one-machine mode each service has

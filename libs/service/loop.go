@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -29,6 +28,8 @@ type Loop struct {
 	// MaxRest bounds the rest after a pass that failed; 0 = 10 s. One-machine mode, where everything comes back within a second,
 	// sets less.
 	MaxRest time.Duration
+	// FirstRest is the rest after the first pass that failed; 0 = 100 ms. What is never urgent sets Every here and as MaxRest.
+	FirstRest time.Duration
 }
 
 // sayAgain is how often an error that stays the same is repeated in the log.
@@ -46,12 +47,13 @@ func RunLoops(ctx context.Context, env Env, loops ...Loop) {
 	m := newLoopMetrics(env.Registry)
 	var wg sync.WaitGroup
 	for _, l := range loops {
-		wg.Go(func() { l.run(ctx, env.Logger.With("loop", l.Name), m) })
+		wg.Go(func() { l.run(ctx, env, m) })
 	}
 	wg.Wait()
 }
 
-func (l Loop) run(ctx context.Context, logger *slog.Logger, m *loopMetrics) {
+func (l Loop) run(ctx context.Context, env Env, m *loopMetrics) {
+	logger := env.Logger.With("loop", l.Name)
 	var (
 		last string // the error that was logged last: the same one again is not news
 		said time.Time
@@ -60,6 +62,10 @@ func (l Loop) run(ctx context.Context, logger *slog.Logger, m *loopMetrics) {
 	most := l.MaxRest
 	if most <= 0 {
 		most = lastRest
+	}
+	first := l.FirstRest
+	if first <= 0 {
+		first = firstRest
 	}
 	for ctx.Err() == nil {
 		n, err := l.guarded(ctx, logger, m)
@@ -76,8 +82,8 @@ func (l Loop) run(ctx context.Context, logger *slog.Logger, m *loopMetrics) {
 				last, said = err.Error(), time.Now()
 				logger.Warn("pass failed", "error", err)
 			}
-			rest = min(max(2*rest, firstRest), most)
-			sleep(ctx, rest/2+rand.N(rest/2+1), nil)
+			rest = min(max(2*rest, first), most)
+			sleep(ctx, rest/2+env.Spread(rest/2), nil)
 			continue
 		case last != "":
 			logger.Info("pass works again", "after", last)
@@ -85,7 +91,7 @@ func (l Loop) run(ctx context.Context, logger *slog.Logger, m *loopMetrics) {
 		}
 		rest = 0
 		if n == 0 {
-			sleep(ctx, l.Every-l.Every/10+rand.N(l.Every/5+1), l.Wake)
+			sleep(ctx, l.Every-l.Every/10+env.Spread(l.Every/5), l.Wake)
 		}
 	}
 }

@@ -71,6 +71,24 @@ func TestLoopBounds(t *testing.T) {
 			synctest.Wait()
 		})
 	})
+	t.Run("the first rest after a failure may be as long as any", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			calls := 0
+			go RunLoops(ctx, quiet(), Loop{Name: "l", Every: time.Minute, FirstRest: time.Minute, MaxRest: time.Minute, Pass: func(context.Context) (int, error) {
+				calls++
+				return 0, errors.New("no")
+			}})
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			if calls < 60 || calls > 121 {
+				t.Errorf("called %d times in an hour: rests of half a minute to a minute give 60 to 120", calls)
+			}
+			cancel()
+			synctest.Wait()
+		})
+	})
 	t.Run("a bell does not end the rest after a failure, and is heard after it", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
