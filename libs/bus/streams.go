@@ -168,6 +168,8 @@ type StreamInfo struct {
 	Messages uint64
 	Bytes    uint64
 	MaxBytes int64
+	// At is when the broker said this, by its own clock, which its messages are dated by too.
+	At time.Time
 }
 
 // Info asks the broker about a stream. A stream that is not there gives an error that wraps [jetstream.ErrStreamNotFound].
@@ -184,7 +186,7 @@ func Info(ctx context.Context, conn *Conn, stream string) (StreamInfo, error) {
 func streamInfo(i *jetstream.StreamInfo) StreamInfo {
 	info := StreamInfo{
 		Incarnation: i.Created, First: i.State.FirstSeq, Last: i.State.LastSeq,
-		Messages: i.State.Msgs, Bytes: i.State.Bytes, MaxBytes: i.Config.MaxBytes,
+		Messages: i.State.Msgs, Bytes: i.State.Bytes, MaxBytes: i.Config.MaxBytes, At: i.TimeStamp,
 	}
 	if i.State.Msgs == 0 {
 		info.First = info.Last + 1

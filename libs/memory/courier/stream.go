@@ -218,7 +218,7 @@ func (s *stream) info() *jetstream.StreamInfo {
 	}
 	config := s.config
 	config.Subjects = slices.Clone(config.Subjects)
-	return &jetstream.StreamInfo{Config: config, Created: s.created.UTC().Round(0), State: state}
+	return &jetstream.StreamInfo{Config: config, Created: s.created.UTC().Round(0), State: state, TimeStamp: time.Now().UTC().Round(0)}
 }
 
 // same says whether two configurations are the same word for word.

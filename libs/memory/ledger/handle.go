@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -24,19 +25,30 @@ type Handle struct {
 	// After is asked when a statement has been run, and what it did is done: an error after COMMIT is an answer that was lost.
 	After func(ctx context.Context, sql string) error
 
+	// Random gives numbers in [0,1) for the waits of who repeats a transaction, see [Handle.Draw]; nil = math/rand's. Set it before the handle is used.
+	Random func() float64
+
 	owner string
 	store *engine.Store
 
 	mu   sync.Mutex
 	cut  error
 	gone chan struct{} // closed by Cut; made when first needed
-	open map[*engine.Tx]struct{}
+	open []*engine.Tx  // in the order in which they began
 }
 
 var _ pg.DB = (*Handle)(nil)
 
 // ErrClosed is what a handle says that was closed.
 var ErrClosed = errors.New("the ledger is closed")
+
+// Draw gives the next of the handle's random numbers, in [0,1): pg.InTx waits by it.
+func (h *Handle) Draw() float64 {
+	if h.Random == nil {
+		return rand.Float64() //nolint:gosec // a wait, not a secret
+	}
+	return h.Random()
+}
 
 // Cut ends the handle: every call of it fails with err from now on, also those that wait, and what its open transactions did is undone.
 func (h *Handle) Cut(err error) {
@@ -47,10 +59,7 @@ func (h *Handle) Cut(err error) {
 	}
 	h.cut = err
 	close(h.goneLocked())
-	open := make([]*engine.Tx, 0, len(h.open))
-	for tx := range h.open {
-		open = append(open, tx)
-	}
+	open := h.open
 	h.open = nil
 	h.mu.Unlock()
 	for _, tx := range open {
@@ -113,17 +122,14 @@ func (h *Handle) begin(repeatable bool) (*engine.Tx, error) {
 	if h.cut != nil {
 		return nil, fmt.Errorf("ledger of %s: %w", h.owner, h.cut)
 	}
-	if h.open == nil {
-		h.open = map[*engine.Tx]struct{}{}
-	}
-	h.open[tx] = struct{}{}
+	h.open = append(h.open, tx)
 	return tx, nil
 }
 
 func (h *Handle) end(tx *engine.Tx, commit bool) (was, committed bool) {
 	was, committed = h.store.End(tx, commit)
 	h.mu.Lock()
-	delete(h.open, tx)
+	h.open = slices.DeleteFunc(h.open, func(other *engine.Tx) bool { return other == tx })
 	h.mu.Unlock()
 	return was, committed
 }

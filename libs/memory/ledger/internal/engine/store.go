@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,7 +22,7 @@ type Store struct {
 	functions   map[string]bool
 	advisory    map[int64]*Tx
 	plans       map[string]*Plan
-	listeners   map[string]map[chan struct{}]struct{}
+	listeners   map[string][]chan struct{} // by channel, woken in the order in which they began to listen
 	lockTimeout time.Duration
 }
 
@@ -35,7 +36,7 @@ type view struct {
 func NewStore(lockTimeout time.Duration) *Store {
 	return &Store{
 		tables: map[string]*table{}, views: map[string]*view{}, schemas: map[string]bool{}, functions: map[string]bool{}, advisory: map[int64]*Tx{},
-		plans: map[string]*Plan{}, listeners: map[string]map[chan struct{}]struct{}{}, lockTimeout: lockTimeout,
+		plans: map[string]*Plan{}, listeners: map[string][]chan struct{}{}, lockTimeout: lockTimeout,
 	}
 }
 
@@ -250,19 +251,16 @@ func (s *Store) Listen(channel string) (heard <-chan struct{}, stop func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := make(chan struct{}, 1)
-	if s.listeners[channel] == nil {
-		s.listeners[channel] = map[chan struct{}]struct{}{}
-	}
-	s.listeners[channel][c] = struct{}{}
+	s.listeners[channel] = append(s.listeners[channel], c)
 	return c, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		delete(s.listeners[channel], c)
+		s.listeners[channel] = slices.DeleteFunc(s.listeners[channel], func(other chan struct{}) bool { return other == c })
 	}
 }
 
 func (s *Store) notify(channel string) {
-	for c := range s.listeners[channel] {
+	for _, c := range s.listeners[channel] {
 		select {
 		case c <- struct{}{}:
 		default:
