@@ -100,7 +100,7 @@ func New(ctx context.Context, c Config, env service.Env) (_ *App, err error) {
 		env.Logger.WarnContext(ctx, "streams could not be applied yet, it is tried again", "error", err)
 	}
 	a.ledger = ledger.New(ledger.Config{
-		Store: a.store, Broker: ledger.Stream{Conn: a.host.Bus, Now: c.Now}, Orgs: asker, Logger: env.Logger, Now: c.Now,
+		Store: a.store, Broker: ledger.Stream{Conn: a.host.Bus}, Orgs: asker, Logger: env.Logger, Now: c.Now,
 	})
 	if err := a.registerMetrics(); err != nil {
 		return nil, err
@@ -129,7 +129,7 @@ func (a *App) tokens(ctx context.Context) (*api.Tokens, error) {
 func (a *App) assemble(asker *orgs) {
 	a.store = store.New(a.host.DB)
 	a.streams = streams.New(streams.Config{
-		Store: a.store, Conn: a.host.Bus, Logger: a.env.Logger, Replicas: a.config.Replicas, Horizon: a.config.Horizon, Now: a.config.Now,
+		Store: a.store, Conn: a.host.Bus, Logger: a.env.Logger, Replicas: a.config.Replicas, Horizon: a.config.Horizon,
 	})
 	a.letters = letters.New(letters.Config{
 		Store: a.store, Conn: a.host.Bus, Owner: uuid.NewString(), Lease: a.config.Lease, Logger: a.env.Logger,

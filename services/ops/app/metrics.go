@@ -14,10 +14,10 @@ import (
 // scrapeTimeout bounds what a scrape asks.
 const scrapeTimeout = 10 * time.Second
 
-// balanceCollector reads the balance when it is scraped: the same statement as the API's, never a copy.
+// balanceCollector reads the balance and the circuits when it is scraped: the same statements as the API's, never a copy.
 type balanceCollector struct {
-	app                                         *App
-	records, accepted, repeats, addsUp, horizon *prometheus.Desc
+	app                                                  *App
+	records, accepted, repeats, addsUp, horizon, circuit *prometheus.Desc
 }
 
 func (a *App) registerMetrics() error {
@@ -31,6 +31,7 @@ func (a *App) registerMetrics() error {
 		repeats:  desc("bulkhead_repeats", "Records whose key was seen before, by pipeline.", "pipeline"),
 		addsUp:   desc("bulkhead_balance_adds_up", "1 when accepted equals the sum of the other terms, else 0: an incident.", "pipeline"),
 		horizon:  desc("bulkhead_records_horizon_seconds", "How far back decided records can be read again, as the last purge left it.", "pipeline"),
+		circuit:  desc("bulkhead_circuit_open", "1 while the circuit of the org is open: nobody calls it but to see whether it answers again.", "org"),
 	}
 	if err := a.env.Registry.Register(c); err != nil {
 		return fmt.Errorf("metrics: %w", err)
@@ -40,7 +41,7 @@ func (a *App) registerMetrics() error {
 
 // Describe names the metrics.
 func (c *balanceCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.records, c.accepted, c.repeats, c.addsUp, c.horizon} {
+	for _, d := range []*prometheus.Desc{c.records, c.accepted, c.repeats, c.addsUp, c.horizon, c.circuit} {
 		ch <- d
 	}
 }
@@ -57,6 +58,14 @@ func (c *balanceCollector) Collect(ch chan<- prometheus.Metric) {
 	for pipeline, t := range totals {
 		c.pipeline(ch, pipeline, t)
 	}
+	circuits, err := c.app.ledger.Circuits(ctx)
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(c.circuit, err)
+		return
+	}
+	for org, circuit := range circuits {
+		ch <- prometheus.MustNewConstMetric(c.circuit, prometheus.GaugeValue, one(circuit.GetOpen()), org)
+	}
 	for pipeline, span := range c.app.streams.Horizons() {
 		ch <- prometheus.MustNewConstMetric(c.horizon, prometheus.GaugeValue, span.Seconds(), pipeline)
 	}
@@ -68,9 +77,13 @@ func (c *balanceCollector) pipeline(ch chan<- prometheus.Metric, name string, t 
 	}
 	ch <- prometheus.MustNewConstMetric(c.accepted, prometheus.CounterValue, float64(t.Accepted), name)
 	ch <- prometheus.MustNewConstMetric(c.repeats, prometheus.CounterValue, float64(t.Repeats), name)
-	good := 0.0
-	if t.AddsUp() {
-		good = 1
+	ch <- prometheus.MustNewConstMetric(c.addsUp, prometheus.GaugeValue, one(t.AddsUp()), name)
+}
+
+// one is 1 for true, else 0.
+func one(is bool) float64 {
+	if is {
+		return 1
 	}
-	ch <- prometheus.MustNewConstMetric(c.addsUp, prometheus.GaugeValue, good, name)
+	return 0
 }

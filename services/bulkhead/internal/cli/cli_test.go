@@ -94,10 +94,10 @@ const (
 	letterID   = "0b6c1f0e-6c55-5f1c-9a0e-3f2f8f3a1c11"
 	letter     = `{"id":"` + letterID + `","pipeline":"contacts","revision":1,"key":"evt-1","generation":0,"entity":"C-1","class":"data","code":"REQUIRED_FIELD_MISSING","message":"Required fields are missing: [LastName]","fields":["LastName"],"stage":"reconcile","run":"","state":"open","dead_at":"2026-11-22T03:00:00Z","accepted_at":"2026-11-22T02:59:00Z"`
 	status     = `{"balance":` + withDead + `,"adds_up":true,"repeats":3,"unread":{"messages":0,"bytes":0,"oldest_seconds":0},
-"pipelines":[{"name":"contacts","revision":1,"balance":` + withDead + `,"repeats":3,"unread":{"messages":0,"bytes":0,"oldest_seconds":0},"checkpoints":[{"lane":-1,"seq":7,"index":0},{"lane":0,"seq":7,"index":12}],
+"pipelines":[{"name":"contacts","revision":1,"balance":` + withDead + `,"repeats":3,"unread":{"messages":0,"bytes":0,"oldest_seconds":0},"open_chunks":1,"reconciled_chunks":1234,"reconciled_at":"2026-11-22T03:00:05Z","checkpoints":[{"lane":-1,"seq":7,"index":0},{"lane":0,"seq":7,"index":12}],
 "pauses":[{"id":"p","service":"reconciler","class":"quota","code":"STORAGE_LIMIT_EXCEEDED","message":"storage limit exceeded","since":"2026-11-22T03:00:00Z"}],
 "owner":"Sales Systems","contact":"sales@people.example","jobs":[{"job_id":"750000000000002AAA","chunk":"c","state":"InProgress","rows":40000,"processed":30000,"failed":12,"submitted_at":"2026-11-22T03:00:00Z","seen_at":"2026-11-22T03:00:10Z"}]}],
-"orgs":[{"name":"main","org_id":"00D000000000001AAA","api_used":12,"api_max":15000,"error":""}],
+"orgs":[{"name":"main","org_id":"00D000000000001AAA","api_used":12,"api_max":15000,"error":"","circuit":{"open":false,"class":"transient","cause":"busy","failures":2,"opened_at":"2026-11-22T01:00:00Z","failed_at":"2026-11-22T01:20:00Z","next_call_at":null,"next_call_seconds":0,"closed_at":"2026-11-22T01:30:00Z"}}],
 "open_items":[{"owner":"reconciler","kind":"chunk","id":"c","pipeline":"contacts","state":"quarantined","since":"2026-11-22T03:00:00Z","note":"rows that were never sent"}],"version":"v0"}`
 )
 

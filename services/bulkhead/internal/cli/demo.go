@@ -126,7 +126,11 @@ func (p *progress) Phase(name string) {
 	}
 }
 
+// noteWidth bounds what is told beside a number, in characters.
+const noteWidth = 240
+
 func (p *progress) At(done, total int64, note string) {
+	note = oneLine(note, noteWidth) // part of it may be what an org answered
 	if p.bar != nil {
 		p.bar.ChangeMax64(max(total, 1))
 		p.bar.Describe(p.phase + ": " + note)

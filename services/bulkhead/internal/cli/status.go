@@ -23,8 +23,11 @@ func newStatus(g *globals) *cobra.Command {
 		Use:   "status",
 		Short: "Show the balance, and what still moves or waits for a person",
 		Long: `Show the balance of every pipeline: accepted records and where each of them is. Beside it: records received and not yet
-accepted (unread), repeats, checkpoints, pauses, the jobs that Salesforce works on with the records it has processed, and open work with
-the service that must move it.
+accepted (unread), repeats, chunks reconciled, checkpoints, pauses, the jobs that Salesforce works on with the records it has processed, open
+work with the service that must move it, and the orgs.
+
+An org that does not answer, or whose limit of API requests is used up, opens its circuit: nobody calls it, and no record counts an attempt. The
+status tells since when, why and when the next call is made. It is made by itself, and everything goes on when it is answered.
 
 Exit code 0: everything has landed or was decided. 3: something is dead, unresolved or still open. 1: the balance does not
 add up, which is an incident.`,
@@ -140,7 +143,8 @@ func printStatus(g *globals, st *opsv1.GetStatusResponse) {
 		rows = append(rows, []string{
 			printable(p.GetName()), strconv.Itoa(int(p.GetRevision())), thousands(b.GetAccepted()), thousands(b.GetLanded()),
 			thousands(b.GetInFlight()), thousands(b.GetRetrying() + b.GetWaitingForParent()), thousands(b.GetUnresolved()), thousands(b.GetDead()),
-			thousands(p.GetRepeats()), thousands(p.GetUnread().GetMessages()), checkpoints(p.GetCheckpoints()),
+			thousands(p.GetRepeats()), thousands(p.GetUnread().GetMessages()),
+			thousands(p.GetReconciledChunks()) + " of " + thousands(p.GetReconciledChunks()+int64(p.GetOpenChunks())), checkpoints(p.GetCheckpoints()),
 		})
 	}
 	fmt.Fprintln(g.out)
@@ -148,7 +152,7 @@ func printStatus(g *globals, st *opsv1.GetStatusResponse) {
 		fmt.Fprintln(g.out, "No pipeline is defined yet: bulkhead pipelines apply FILE")
 		return
 	}
-	table(g.out, "PIPELINE|REV|ACCEPTED|LANDED|IN FLIGHT|RETRYING|UNRESOLVED|DEAD|REPEATS|UNREAD|CHECKPOINT lane:seq[.index]", rows)
+	table(g.out, "PIPELINE|REV|ACCEPTED|LANDED|IN FLIGHT|RETRYING|UNRESOLVED|DEAD|REPEATS|UNREAD|CHUNKS RECONCILED|CHECKPOINT lane:seq[.index]", rows)
 	for _, p := range st.GetPipelines() {
 		if p.GetStopped() != "" {
 			fmt.Fprintf(g.out, "\n%s HAS STOPPED READING: %s\n%s", printable(p.GetName()), printable(p.GetStopped()), answersFor(p))
@@ -157,6 +161,9 @@ func printStatus(g *globals, st *opsv1.GetStatusResponse) {
 			fmt.Fprintf(g.out, "\n%s is paused by %s since %s: %s %s\n%s  next: bulkhead pipelines resume %s --reason '…'\n", printable(p.GetName()),
 				pause.GetService(), stamp(pause.GetSince()), printable(pause.GetCode()), oneLine(pause.GetMessage(), 200), answersFor(p), printable(p.GetName()))
 		}
+	}
+	for _, o := range st.GetOrgs() {
+		fmt.Fprint(g.out, circuitOf(o))
 	}
 	printJobs(g, st)
 	if items := st.GetOpenItems(); len(items) > 0 {
@@ -172,6 +179,9 @@ func printStatus(g *globals, st *opsv1.GetStatusResponse) {
 		if o.GetApiMax() > 0 {
 			line += fmt.Sprintf(" · API requests %s of %s", thousands(o.GetApiUsed()), thousands(o.GetApiMax()))
 		}
+		if c := o.GetCircuit(); !c.GetOpen() && c.GetClosedAt() != nil {
+			line += fmt.Sprintf(" · circuit last open %s to %s", stamp(c.GetOpenedAt()), stamp(c.GetClosedAt()))
+		}
 		if o.GetError() != "" {
 			line += " · " + oneLine(o.GetError(), 160)
 		}
@@ -183,6 +193,21 @@ func printStatus(g *globals, st *opsv1.GetStatusResponse) {
 	if st.GetBalance().GetDead() > 0 {
 		fmt.Fprintf(g.out, "\n%s records wait for you: bulkhead dlq ls\n", thousands(st.GetBalance().GetDead()))
 	}
+}
+
+// circuitOf tells of an org that nobody calls now, and when that ends; "" while its circuit is closed.
+func circuitOf(o *opsv1.OrgStatus) string {
+	c := o.GetCircuit()
+	if !c.GetOpen() {
+		return ""
+	}
+	next := "due, it is made with the next thing to do there"
+	if wait := time.Duration(math.Ceil(c.GetNextCallSeconds())) * time.Second; wait > 0 {
+		next = "in " + wait.String() + ", by itself"
+	}
+	return fmt.Sprintf("\nthe circuit of org %s is open since %s: nobody calls it (%s, %s failures in a row)\n  cause: %s\n"+
+		"  next call: %s; the first that is answered closes the circuit, nothing is to be resumed\n",
+		printable(o.GetName()), stamp(c.GetOpenedAt()), printable(c.GetClass()), thousands(int64(c.GetFailures())), oneLine(c.GetCause(), 200), next)
 }
 
 // answersFor is the line that names who answers for a pipeline; "" where its definition does not say.

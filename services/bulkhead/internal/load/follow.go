@@ -107,7 +107,7 @@ func transient(err error) bool {
 type standstill struct {
 	decided bool   // everything up to our last message is accepted
 	why     string // nothing moves until a person acts; with the remedy
-	org     string // what the org's last answer was, if it was an error
+	org     string // why the org does not answer, if it does not
 }
 
 func (l *loader) look(ctx context.Context, last uint64) (standstill, error) {
@@ -131,10 +131,21 @@ func (l *loader) look(ctx context.Context, last uint64) (standstill, error) {
 	}
 	for _, o := range reply.GetOrgs() {
 		if o.GetName() == l.org {
-			out.org = o.GetError()
+			out.org = awayFor(o)
 		}
 	}
 	return out, nil
+}
+
+// awayFor says why an org does not answer, and when it is called next while nobody calls it; "" = nothing is known against it. It needs no person.
+func awayFor(o *opsv1.OrgStatus) string {
+	c := o.GetCircuit()
+	if !c.GetOpen() {
+		return o.GetError()
+	}
+	since := c.GetOpenedAt().AsTime().UTC().Format(time.DateTime)
+	wait := time.Duration(math.Ceil(c.GetNextCallSeconds())) * time.Second
+	return fmt.Sprintf("not called since %sZ, next call in %s: %s", since, wait, c.GetCause())
 }
 
 // frameEnd is the index of a mark behind the last record of its message.

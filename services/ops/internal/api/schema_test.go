@@ -21,6 +21,7 @@ func TestNoReplyIsAPlainYesOrNo(t *testing.T) {
 		"bulkhead.ops.v1.Reread.done":                                 "known and accepted say how many, done that no more come",
 		"bulkhead.ops.v1.Revision.current":                            "one revision is in force, the others are not",
 		"bulkhead.ops.v1.RollbackPipelineResponse.changed":            "the text was another one or the same",
+		"bulkhead.ops.v1.Circuit.open":                                "it is open or closed; failures says how many calls failed",
 	}
 	seen := map[protoreflect.FullName]bool{}
 	var walk func(messages protoreflect.MessageDescriptors)

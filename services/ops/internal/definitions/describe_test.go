@@ -216,6 +216,23 @@ func TestCaseSensitivity(t *testing.T) {
 			t.Errorf("%d, %v, asked %d times more", n, err, b.org.asked-asked)
 		}
 	})
+	t.Run("is not asked for while the org's circuit is open, and asked for when the next call is due", func(t *testing.T) {
+		b := setup(t)
+		b.org.err = errors.New("down")
+		b.apply(fixture.Contacts)
+		b.org.err = nil
+		asked := b.org.asked
+		recheck := func(situation string, asks bool) {
+			t.Helper()
+			if _, err := b.applier.Recheck(t.Context()); err != nil || b.org.asked > asked != asks {
+				t.Errorf("%s: asked %d times, %v", situation, b.org.asked-asked, err)
+			}
+		}
+		b.Circuit("poller", fixture.Circuit{Class: "quota", Cause: "used up", Failures: 2, Opened: -9, Failed: -8, NextCall: 300})
+		recheck("open", false)
+		b.Circuit("poller", fixture.Circuit{Class: "quota", Cause: "used up", Failures: 2, Opened: -9, Failed: -8, NextCall: -1})
+		recheck("due", true)
+	})
 	t.Run("is asked for again when the org's document changes: it may be another org", func(t *testing.T) {
 		b := setup(t)
 		b.apply(fixture.Contacts)

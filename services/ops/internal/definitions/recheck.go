@@ -12,6 +12,8 @@ import (
 // field in another way than the current revision says, as when it could not be asked at the apply, or an admin changed the field, the same text
 // becomes a new revision that says so. It says how many there were.
 //
+// An org whose circuit is open is left alone until the next call to it is due.
+//
 // A definition that the org would refuse by now is logged and stays. The errors of those that could not be stored now are joined; the next call tries
 // them again.
 func (a *Applier) Recheck(ctx context.Context) (int, error) {
@@ -24,7 +26,10 @@ func (a *Applier) Recheck(ctx context.Context) (int, error) {
 	}
 	var errs []error
 	n := 0
-	down := map[string]bool{} // orgs that did not answer in this pass: one question to each is enough
+	down, err := a.resting(ctx) // and orgs that did not answer in this pass: one question to each is enough
+	if err != nil {
+		return 0, err
+	}
 	for _, d := range current {
 		definition, err := stored(d)
 		if err != nil || a.isConfirmed(d) || down[definition.Org] {
@@ -48,6 +53,19 @@ func (a *Applier) Recheck(ctx context.Context) (int, error) {
 		}
 	}
 	return n, errors.Join(errs...)
+}
+
+// resting are the orgs that nobody calls now, because their circuits are open.
+func (a *Applier) resting(ctx context.Context) (map[string]bool, error) {
+	circuits, err := a.store.Read().Circuits(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the circuits: %w", err)
+	}
+	out := map[string]bool{}
+	for _, c := range circuits {
+		out[c.Org] = c.NextCallSeconds > 0
+	}
+	return out, nil
 }
 
 // confirm notes that the org described what a revision rests on.

@@ -22,6 +22,8 @@ type Broker interface {
 type Orgs interface {
 	// Usage is the org's id and API usage; an error says why nothing is known.
 	Usage(ctx context.Context, org string) (id string, used, limit int64, err error)
+	// LastUsage is what Usage said last, however long ago, and asks nobody; zero where it never said anything.
+	LastUsage(ctx context.Context, org string) (id string, used, limit int64, err error)
 }
 
 // Mark is a place of a pipeline's checkpoint vector.

@@ -29,16 +29,17 @@ type bundle struct {
 	reader  *ledger.Reader
 	letters *letters.Index
 	broker  *fakeBroker
+	orgs    *fakeOrgs
 }
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
 	db := testkit.NewLedger(t)
 	st := store.New(db.Pool(t, "ops"))
-	b := &bundle{Ledger: fixture.New(t, db.AdminPool(t)), broker: &fakeBroker{}}
+	b := &bundle{Ledger: fixture.New(t, db.AdminPool(t)), broker: &fakeBroker{}, orgs: &fakeOrgs{}}
 	b.Define()
 	b.letters = letters.New(letters.Config{Store: st, Owner: "test", Lease: time.Minute, Logger: testkit.Logger(t)})
-	b.reader = ledger.New(ledger.Config{Store: st, Broker: b.broker, Logger: testkit.Logger(t), Now: func() time.Time { return fixture.Noon.Add(time.Hour) }})
+	b.reader = ledger.New(ledger.Config{Store: st, Broker: b.broker, Orgs: b.orgs, Logger: testkit.Logger(t), Now: func() time.Time { return fixture.Noon.Add(time.Hour) }})
 	return b
 }
 

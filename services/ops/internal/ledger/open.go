@@ -184,13 +184,22 @@ func jobOf(j db.RunningJobsRow) *opsv1.JobProgress {
 	}
 }
 
+// reading says how far the reconciler has come with a chunk: whoever takes over goes on from there.
+func reading(c db.OpenChunksRow) string {
+	note := noteOf(c.WorkReason, "reads the result files of job "+text(c.JobID))
+	if c.WorkReads == nil || *c.WorkReads == 0 || c.WorkNextReadAt == nil {
+		return note
+	}
+	return fmt.Sprintf("%s (complete reads: %d, the next is due at %s)", note, *c.WorkReads, c.WorkNextReadAt.UTC().Format(time.RFC3339))
+}
+
 // chunkItem says who must move a chunk without an outcome: the owner follows from how far it has come.
 func chunkItem(c db.OpenChunksRow) *opsv1.OpenItem {
 	item := &opsv1.OpenItem{Kind: "chunk", Id: c.Chunk.String(), Pipeline: c.Pipeline}
 	since := c.SealedAt
 	switch {
 	case c.WorkState != nil:
-		item.Owner, item.State, item.Note = "reconciler", *c.WorkState, noteOf(c.WorkError, noteOf(c.WorkReason, "reads the result files of job "+text(c.JobID)))
+		item.Owner, item.State, item.Note = "reconciler", *c.WorkState, noteOf(c.WorkError, reading(c))
 		since = later(since, c.WorkNotedAt)
 		if *c.WorkState == "quarantined" {
 			item.Owner = ownerPerson

@@ -3,6 +3,8 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,6 +14,7 @@ import (
 	"bulkhead/libs/service"
 	opsv1 "bulkhead/proto/gen/bulkhead/ops/v1"
 	"bulkhead/services/ops/internal/store"
+	"bulkhead/services/ops/internal/store/db"
 )
 
 // Status answers for everything: balance, pipelines, orgs, and what is open.
@@ -25,6 +28,10 @@ func (r *Reader) Status(ctx context.Context) (*opsv1.GetStatusResponse, error) {
 		return nil, fmt.Errorf("read the pipelines: %w", err)
 	}
 	_, marks, err := r.pipelines(ctx)
+	if err != nil {
+		return nil, err
+	}
+	reconciled, err := r.reconciled(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -49,6 +56,9 @@ func (r *Reader) Status(ctx context.Context) (*opsv1.GetStatusResponse, error) {
 		}
 		if d := described[s.Pipeline]; d != nil {
 			p.Owner, p.Contact, p.DependsOn = d.Owner, d.Contact, d.DependsOn
+		}
+		if place, ok := reconciled[s.Pipeline]; ok {
+			p.ReconciledChunks, p.ReconciledAt = place.Chunks, timestamppb.New(place.ReconciledAt)
 		}
 		for _, m := range marks[s.Pipeline] {
 			p.Checkpoints = append(p.Checkpoints, &opsv1.Checkpoint{Lane: int32(m.Lane), Seq: int64(m.Place.Seq), Index: int32(m.Place.Idx)})
@@ -77,6 +87,19 @@ func (r *Reader) Status(ctx context.Context) (*opsv1.GetStatusResponse, error) {
 	return out, nil
 }
 
+// reconciled is how far the reconciler is, by pipeline; one without an outcome is left out.
+func (r *Reader) reconciled(ctx context.Context) (map[string]db.ReconcilingPlacesRow, error) {
+	places, err := r.store.Read().ReconcilingPlaces(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read how far the reconciler is: %w", err)
+	}
+	out := make(map[string]db.ReconcilingPlacesRow, len(places))
+	for _, p := range places {
+		out[p.Pipeline] = p
+	}
+	return out, nil
+}
+
 // described are the current definitions by name; one that cannot be read any more is left out.
 func (r *Reader) described(ctx context.Context) (map[string]*pipeline.Definition, error) {
 	current, err := r.store.Current(ctx)
@@ -92,17 +115,22 @@ func (r *Reader) described(ctx context.Context) (map[string]*pipeline.Definition
 	return out, nil
 }
 
-// orgStatus says what is known of every org.
+// orgStatus says what is known of every org, by name. An org that the services leave alone is left alone here too: whoever watches a status must not
+// make calls that the circuit spares.
 func (r *Reader) orgStatus(ctx context.Context) ([]*opsv1.OrgStatus, error) {
-	orgs, err := r.store.Read().Orgs(ctx)
+	circuits, err := r.Circuits(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read the orgs: %w", err)
+		return nil, err
 	}
 	var out []*opsv1.OrgStatus
-	for _, o := range orgs {
-		s := &opsv1.OrgStatus{Name: o.Name}
+	for _, name := range slices.Sorted(maps.Keys(circuits)) {
+		s := &opsv1.OrgStatus{Name: name, Circuit: circuits[name]}
 		if r.orgs != nil {
-			id, used, limit, err := r.orgs.Usage(ctx, o.Name)
+			usage := r.orgs.Usage
+			if resting(s.GetCircuit()) {
+				usage = r.orgs.LastUsage
+			}
+			id, used, limit, err := usage(ctx, name)
 			s.OrgId, s.ApiUsed, s.ApiMax = id, used, limit
 			if err != nil {
 				s.Error = err.Error()

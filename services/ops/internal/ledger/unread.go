@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -12,10 +11,7 @@ import (
 )
 
 // Stream asks NATS.
-type Stream struct {
-	Conn *bus.Conn
-	Now  func() time.Time
-}
+type Stream struct{ Conn *bus.Conn }
 
 // Unread asks the pipeline's stream.
 func (s Stream) Unread(ctx context.Context, pipeline string, marks []Mark) (Unread, error) {
@@ -41,7 +37,7 @@ func (s Stream) Unread(ctx context.Context, pipeline string, marks []Mark) (Unre
 	case err != nil:
 		return Unread{}, err
 	default:
-		u.Oldest = max(s.Now().Sub(m.Time), 0)
+		u.Oldest = max(info.At.Sub(m.Time), 0)
 	}
 	return u, nil
 }

@@ -489,6 +489,29 @@ func TestClose(t *testing.T) {
 			t.Errorf("the new letter's message is not the one that stayed")
 		}
 	})
+	t.Run("a message that comes when two later deaths of its record have come and gone is not left over", func(t *testing.T) {
+		b := setup(t).withBroker()
+		b.Refuse("x", "", "NOT_JSON", 0)
+		x := b.index("one")
+		if _, err := x.Sweep(t.Context()); err != nil { // the index has it before its message comes
+			t.Fatal(err)
+		}
+		for generation := 1; generation <= 2; generation++ {
+			order(t, x, store.ActionReplay, fixture.LetterID("x", generation-1))
+			b.Refuse("x", "", "NOT_JSON", generation)
+			b.publish("x", generation)
+			b.read(x)
+			pass(t, x)
+		}
+		state(t, b, fixture.LetterID("x", 1), "died_again", 1) // its own message is gone: that of the next one stands there
+		b.publish("x", 0)
+		b.read(x)
+		pass(t, x)
+		state(t, b, fixture.LetterID("x", 0), "died_again", 1)
+		if n := b.Count(`SELECT count(*) FROM ops.letter_messages WHERE letter_id = $1`, fixture.LetterID("x", 2)); n != 1 {
+			t.Errorf("the newest letter's message is not the one that stayed")
+		}
+	})
 	t.Run("a superseded replay is closed as superseded", func(t *testing.T) {
 		b := setup(t).withBroker()
 		b.Refuse("x", "", "NOT_JSON", 0)

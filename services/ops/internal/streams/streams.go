@@ -34,8 +34,6 @@ type Config struct {
 	FlowBytes, DLQBytes int64
 	// Horizon is how long decided records stay for reading again after a restore; 0 = they go at once.
 	Horizon time.Duration
-	// Now is the clock that the horizon is measured by.
-	Now func() time.Time
 }
 
 // Streams applies and purges. Its passes may run at once.
@@ -48,9 +46,6 @@ type Streams struct {
 
 // New makes the passes.
 func New(c Config) *Streams {
-	if c.Now == nil {
-		c.Now = time.Now
-	}
 	return &Streams{c: c, horizons: map[string]time.Duration{}}
 }
 
@@ -134,13 +129,13 @@ func (s *Streams) purge(ctx context.Context, name string, undecided, oldest uint
 		First: info.First, Last: info.Last, Messages: info.Messages, Bytes: info.Bytes, MaxBytes: info.MaxBytes,
 		Undecided: undecided, OldestNeeded: oldest,
 	})
-	from, err := s.beyondHorizon(ctx, stream, info.First, keep.Needed)
+	from, err := s.beyondHorizon(ctx, stream, info, keep.Needed)
 	if err != nil {
 		return false, err
 	}
 	from = max(from, keep.Room)
 	if from <= info.First {
-		return false, s.measure(ctx, name, stream, info.First, keep.Needed)
+		return false, s.measure(ctx, name, stream, info.At, info.First, keep.Needed)
 	}
 	if err := fault.Point(ctx, pointPurge); err != nil {
 		return false, err
@@ -152,7 +147,7 @@ func (s *Streams) purge(ctx context.Context, name string, undecided, oldest uint
 		return false, err
 	}
 	s.c.Logger.DebugContext(ctx, "decided records let go", "pipeline", name, "messages", from-info.First, "first", from)
-	return true, s.measure(ctx, name, stream, from, keep.Needed)
+	return true, s.measure(ctx, name, stream, info.At, from, keep.Needed)
 }
 
 // ErrNoStream says that a pipeline has no stream yet.
@@ -183,22 +178,22 @@ func (s *Streams) storedAt(ctx context.Context, stream string) func(seq uint64) 
 	}
 }
 
-// beyondHorizon is the first sequence that is not older than the horizon, at most needed.
-func (s *Streams) beyondHorizon(ctx context.Context, stream string, first, needed uint64) (uint64, error) {
+// beyondHorizon is the first sequence that is not older than the horizon, at most needed: by the broker's clock, which has dated the messages.
+func (s *Streams) beyondHorizon(ctx context.Context, stream string, info bus.StreamInfo, needed uint64) (uint64, error) {
 	if s.c.Horizon <= 0 {
 		return needed, nil
 	}
-	return search(first, needed, s.c.Now().Add(-s.c.Horizon), s.storedAt(ctx, stream))
+	return search(info.First, needed, info.At.Add(-s.c.Horizon), s.storedAt(ctx, stream))
 }
 
 // measure notes how much time the decided part that is kept spans: what a restore from a backup can read again.
-func (s *Streams) measure(ctx context.Context, name, stream string, first, needed uint64) error {
+func (s *Streams) measure(ctx context.Context, name, stream string, now time.Time, first, needed uint64) error {
 	span := time.Duration(0)
 	if first < needed {
 		m, err := bus.GetMessage(ctx, s.c.Conn, stream, first)
 		switch {
 		case err == nil:
-			span = max(s.c.Now().Sub(m.Time), 0)
+			span = max(now.Sub(m.Time), 0)
 		case !errors.Is(err, bus.ErrNoMessage):
 			return err
 		}

@@ -559,11 +559,14 @@ type PipelineStatus struct {
 	// Jobs that Salesforce works on now.
 	Jobs []*JobProgress `protobuf:"bytes,13,rep,name=jobs,proto3" json:"jobs,omitempty"`
 	// Who answers for the pipeline, and which pipelines its records need to have landed first; as the definition says.
-	Owner         string   `protobuf:"bytes,14,opt,name=owner,proto3" json:"owner,omitempty"`
-	Contact       string   `protobuf:"bytes,15,opt,name=contact,proto3" json:"contact,omitempty"`
-	DependsOn     []string `protobuf:"bytes,16,rep,name=depends_on,json=dependsOn,proto3" json:"depends_on,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Owner     string   `protobuf:"bytes,14,opt,name=owner,proto3" json:"owner,omitempty"`
+	Contact   string   `protobuf:"bytes,15,opt,name=contact,proto3" json:"contact,omitempty"`
+	DependsOn []string `protobuf:"bytes,16,rep,name=depends_on,json=dependsOn,proto3" json:"depends_on,omitempty"`
+	// How far the reconciler is: chunks with an outcome so far, and when the newest of them got it; the others are open_chunks.
+	ReconciledChunks int64                  `protobuf:"varint,17,opt,name=reconciled_chunks,json=reconciledChunks,proto3" json:"reconciled_chunks,omitempty"`
+	ReconciledAt     *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=reconciled_at,json=reconciledAt,proto3" json:"reconciled_at,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *PipelineStatus) Reset() {
@@ -704,6 +707,20 @@ func (x *PipelineStatus) GetContact() string {
 func (x *PipelineStatus) GetDependsOn() []string {
 	if x != nil {
 		return x.DependsOn
+	}
+	return nil
+}
+
+func (x *PipelineStatus) GetReconciledChunks() int64 {
+	if x != nil {
+		return x.ReconciledChunks
+	}
+	return 0
+}
+
+func (x *PipelineStatus) GetReconciledAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReconciledAt
 	}
 	return nil
 }
@@ -956,12 +973,15 @@ func (x *Pause) GetSince() *timestamppb.Timestamp {
 }
 
 type OrgStatus struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	OrgId         string                 `protobuf:"bytes,2,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
-	ApiUsed       int64                  `protobuf:"varint,3,opt,name=api_used,json=apiUsed,proto3" json:"api_used,omitempty"`
-	ApiMax        int64                  `protobuf:"varint,4,opt,name=api_max,json=apiMax,proto3" json:"api_max,omitempty"`
-	Error         string                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	OrgId string                 `protobuf:"bytes,2,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
+	// Calls of the last 24 hours and how many are allowed; 0 of 0 = not known. While the circuit is open nobody asks: they are as they were last seen.
+	ApiUsed int64 `protobuf:"varint,3,opt,name=api_used,json=apiUsed,proto3" json:"api_used,omitempty"`
+	ApiMax  int64 `protobuf:"varint,4,opt,name=api_max,json=apiMax,proto3" json:"api_max,omitempty"`
+	// Why the org did not tell its usage when it was asked last; empty = it did.
+	Error         string   `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	Circuit       *Circuit `protobuf:"bytes,6,opt,name=circuit,proto3" json:"circuit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1031,6 +1051,128 @@ func (x *OrgStatus) GetError() string {
 	return ""
 }
 
+func (x *OrgStatus) GetCircuit() *Circuit {
+	if x != nil {
+		return x.Circuit
+	}
+	return nil
+}
+
+// The circuit of an org. While it is open no service calls the org, but for one call each time that the wait is over; the first that the org
+// answers closes it, and everything goes on by itself. Of a closed one only open and closed_at say something.
+type Circuit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Open  bool                   `protobuf:"varint,1,opt,name=open,proto3" json:"open,omitempty"`
+	// transient: the org does not answer. quota: it refuses because its limit of API requests is used up.
+	Class string `protobuf:"bytes,2,opt,name=class,proto3" json:"class,omitempty"`
+	// The last failure in words.
+	Cause string `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
+	// Failed calls in a row since it opened.
+	Failures   int32                  `protobuf:"varint,4,opt,name=failures,proto3" json:"failures,omitempty"`
+	OpenedAt   *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=opened_at,json=openedAt,proto3" json:"opened_at,omitempty"`
+	FailedAt   *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=failed_at,json=failedAt,proto3" json:"failed_at,omitempty"`
+	NextCallAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=next_call_at,json=nextCallAt,proto3" json:"next_call_at,omitempty"`
+	// Seconds until then by the ledger's clock; 0 = the call is due, and made with the next thing that there is to do in the org.
+	NextCallSeconds float64 `protobuf:"fixed64,8,opt,name=next_call_seconds,json=nextCallSeconds,proto3" json:"next_call_seconds,omitempty"`
+	// When it closed last; absent = never.
+	ClosedAt      *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=closed_at,json=closedAt,proto3" json:"closed_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Circuit) Reset() {
+	*x = Circuit{}
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Circuit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Circuit) ProtoMessage() {}
+
+func (x *Circuit) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Circuit.ProtoReflect.Descriptor instead.
+func (*Circuit) Descriptor() ([]byte, []int) {
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Circuit) GetOpen() bool {
+	if x != nil {
+		return x.Open
+	}
+	return false
+}
+
+func (x *Circuit) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *Circuit) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *Circuit) GetFailures() int32 {
+	if x != nil {
+		return x.Failures
+	}
+	return 0
+}
+
+func (x *Circuit) GetOpenedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OpenedAt
+	}
+	return nil
+}
+
+func (x *Circuit) GetFailedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FailedAt
+	}
+	return nil
+}
+
+func (x *Circuit) GetNextCallAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextCallAt
+	}
+	return nil
+}
+
+func (x *Circuit) GetNextCallSeconds() float64 {
+	if x != nil {
+		return x.NextCallSeconds
+	}
+	return 0
+}
+
+func (x *Circuit) GetClosedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ClosedAt
+	}
+	return nil
+}
+
 type OpenItem struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Owner         string                 `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
@@ -1046,7 +1188,7 @@ type OpenItem struct {
 
 func (x *OpenItem) Reset() {
 	*x = OpenItem{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[12]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1058,7 +1200,7 @@ func (x *OpenItem) String() string {
 func (*OpenItem) ProtoMessage() {}
 
 func (x *OpenItem) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[12]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1071,7 +1213,7 @@ func (x *OpenItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenItem.ProtoReflect.Descriptor instead.
 func (*OpenItem) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *OpenItem) GetOwner() string {
@@ -1146,7 +1288,7 @@ type Pipeline struct {
 
 func (x *Pipeline) Reset() {
 	*x = Pipeline{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[13]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1158,7 +1300,7 @@ func (x *Pipeline) String() string {
 func (*Pipeline) ProtoMessage() {}
 
 func (x *Pipeline) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[13]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1171,7 +1313,7 @@ func (x *Pipeline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pipeline.ProtoReflect.Descriptor instead.
 func (*Pipeline) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Pipeline) GetName() string {
@@ -1274,7 +1416,7 @@ type ListRevisionsRequest struct {
 
 func (x *ListRevisionsRequest) Reset() {
 	*x = ListRevisionsRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[14]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1286,7 +1428,7 @@ func (x *ListRevisionsRequest) String() string {
 func (*ListRevisionsRequest) ProtoMessage() {}
 
 func (x *ListRevisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[14]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1299,7 +1441,7 @@ func (x *ListRevisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRevisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListRevisionsRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{14}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListRevisionsRequest) GetName() string {
@@ -1318,7 +1460,7 @@ type ListRevisionsResponse struct {
 
 func (x *ListRevisionsResponse) Reset() {
 	*x = ListRevisionsResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[15]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1330,7 +1472,7 @@ func (x *ListRevisionsResponse) String() string {
 func (*ListRevisionsResponse) ProtoMessage() {}
 
 func (x *ListRevisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[15]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1343,7 +1485,7 @@ func (x *ListRevisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRevisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListRevisionsResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{15}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListRevisionsResponse) GetRevisions() []*Revision {
@@ -1368,7 +1510,7 @@ type Revision struct {
 
 func (x *Revision) Reset() {
 	*x = Revision{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[16]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1380,7 +1522,7 @@ func (x *Revision) String() string {
 func (*Revision) ProtoMessage() {}
 
 func (x *Revision) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[16]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1393,7 +1535,7 @@ func (x *Revision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revision.ProtoReflect.Descriptor instead.
 func (*Revision) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{16}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Revision) GetRevision() int32 {
@@ -1451,7 +1593,7 @@ type DiffRevisionsRequest struct {
 
 func (x *DiffRevisionsRequest) Reset() {
 	*x = DiffRevisionsRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[17]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1463,7 +1605,7 @@ func (x *DiffRevisionsRequest) String() string {
 func (*DiffRevisionsRequest) ProtoMessage() {}
 
 func (x *DiffRevisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[17]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1476,7 +1618,7 @@ func (x *DiffRevisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiffRevisionsRequest.ProtoReflect.Descriptor instead.
 func (*DiffRevisionsRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{17}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DiffRevisionsRequest) GetName() string {
@@ -1514,7 +1656,7 @@ type DiffRevisionsResponse struct {
 
 func (x *DiffRevisionsResponse) Reset() {
 	*x = DiffRevisionsResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[18]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1526,7 +1668,7 @@ func (x *DiffRevisionsResponse) String() string {
 func (*DiffRevisionsResponse) ProtoMessage() {}
 
 func (x *DiffRevisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[18]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1539,7 +1681,7 @@ func (x *DiffRevisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiffRevisionsResponse.ProtoReflect.Descriptor instead.
 func (*DiffRevisionsResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{18}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DiffRevisionsResponse) GetFrom() int32 {
@@ -1584,7 +1726,7 @@ type RollbackPipelineRequest struct {
 
 func (x *RollbackPipelineRequest) Reset() {
 	*x = RollbackPipelineRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[19]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1596,7 +1738,7 @@ func (x *RollbackPipelineRequest) String() string {
 func (*RollbackPipelineRequest) ProtoMessage() {}
 
 func (x *RollbackPipelineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[19]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1609,7 +1751,7 @@ func (x *RollbackPipelineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackPipelineRequest.ProtoReflect.Descriptor instead.
 func (*RollbackPipelineRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{19}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RollbackPipelineRequest) GetName() string {
@@ -1658,7 +1800,7 @@ type RollbackPipelineResponse struct {
 
 func (x *RollbackPipelineResponse) Reset() {
 	*x = RollbackPipelineResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[20]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1670,7 +1812,7 @@ func (x *RollbackPipelineResponse) String() string {
 func (*RollbackPipelineResponse) ProtoMessage() {}
 
 func (x *RollbackPipelineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[20]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1683,7 +1825,7 @@ func (x *RollbackPipelineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackPipelineResponse.ProtoReflect.Descriptor instead.
 func (*RollbackPipelineResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{20}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RollbackPipelineResponse) GetPipeline() *Pipeline {
@@ -1724,7 +1866,7 @@ type ResolveRecordsRequest struct {
 
 func (x *ResolveRecordsRequest) Reset() {
 	*x = ResolveRecordsRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[21]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1736,7 +1878,7 @@ func (x *ResolveRecordsRequest) String() string {
 func (*ResolveRecordsRequest) ProtoMessage() {}
 
 func (x *ResolveRecordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[21]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1749,7 +1891,7 @@ func (x *ResolveRecordsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveRecordsRequest.ProtoReflect.Descriptor instead.
 func (*ResolveRecordsRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{21}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ResolveRecordsRequest) GetIds() []string {
@@ -1807,7 +1949,7 @@ type ResolveRecordsResponse struct {
 
 func (x *ResolveRecordsResponse) Reset() {
 	*x = ResolveRecordsResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[22]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1819,7 +1961,7 @@ func (x *ResolveRecordsResponse) String() string {
 func (*ResolveRecordsResponse) ProtoMessage() {}
 
 func (x *ResolveRecordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[22]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1832,7 +1974,7 @@ func (x *ResolveRecordsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveRecordsResponse.ProtoReflect.Descriptor instead.
 func (*ResolveRecordsResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{22}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ResolveRecordsResponse) GetActionId() string {
@@ -1880,7 +2022,7 @@ type RereadRecordsRequest struct {
 
 func (x *RereadRecordsRequest) Reset() {
 	*x = RereadRecordsRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[23]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1892,7 +2034,7 @@ func (x *RereadRecordsRequest) String() string {
 func (*RereadRecordsRequest) ProtoMessage() {}
 
 func (x *RereadRecordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[23]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1905,7 +2047,7 @@ func (x *RereadRecordsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RereadRecordsRequest.ProtoReflect.Descriptor instead.
 func (*RereadRecordsRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{23}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RereadRecordsRequest) GetPipeline() string {
@@ -1967,7 +2109,7 @@ type RereadRecordsResponse struct {
 
 func (x *RereadRecordsResponse) Reset() {
 	*x = RereadRecordsResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[24]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1979,7 +2121,7 @@ func (x *RereadRecordsResponse) String() string {
 func (*RereadRecordsResponse) ProtoMessage() {}
 
 func (x *RereadRecordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[24]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1992,7 +2134,7 @@ func (x *RereadRecordsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RereadRecordsResponse.ProtoReflect.Descriptor instead.
 func (*RereadRecordsResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{24}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RereadRecordsResponse) GetReread() *Reread {
@@ -2018,7 +2160,7 @@ type GetRereadRequest struct {
 
 func (x *GetRereadRequest) Reset() {
 	*x = GetRereadRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[25]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2030,7 +2172,7 @@ func (x *GetRereadRequest) String() string {
 func (*GetRereadRequest) ProtoMessage() {}
 
 func (x *GetRereadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[25]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2043,7 +2185,7 @@ func (x *GetRereadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRereadRequest.ProtoReflect.Descriptor instead.
 func (*GetRereadRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{25}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GetRereadRequest) GetId() string {
@@ -2062,7 +2204,7 @@ type GetRereadResponse struct {
 
 func (x *GetRereadResponse) Reset() {
 	*x = GetRereadResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[26]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2074,7 +2216,7 @@ func (x *GetRereadResponse) String() string {
 func (*GetRereadResponse) ProtoMessage() {}
 
 func (x *GetRereadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[26]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2087,7 +2229,7 @@ func (x *GetRereadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRereadResponse.ProtoReflect.Descriptor instead.
 func (*GetRereadResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{26}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GetRereadResponse) GetReread() *Reread {
@@ -2118,7 +2260,7 @@ type Reread struct {
 
 func (x *Reread) Reset() {
 	*x = Reread{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[27]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2130,7 +2272,7 @@ func (x *Reread) String() string {
 func (*Reread) ProtoMessage() {}
 
 func (x *Reread) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[27]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2143,7 +2285,7 @@ func (x *Reread) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reread.ProtoReflect.Descriptor instead.
 func (*Reread) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{27}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Reread) GetId() string {
@@ -2224,7 +2366,7 @@ type ListPipelinesRequest struct {
 
 func (x *ListPipelinesRequest) Reset() {
 	*x = ListPipelinesRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[28]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2236,7 +2378,7 @@ func (x *ListPipelinesRequest) String() string {
 func (*ListPipelinesRequest) ProtoMessage() {}
 
 func (x *ListPipelinesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[28]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2249,7 +2391,7 @@ func (x *ListPipelinesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPipelinesRequest.ProtoReflect.Descriptor instead.
 func (*ListPipelinesRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{28}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{29}
 }
 
 type ListPipelinesResponse struct {
@@ -2261,7 +2403,7 @@ type ListPipelinesResponse struct {
 
 func (x *ListPipelinesResponse) Reset() {
 	*x = ListPipelinesResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[29]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2273,7 +2415,7 @@ func (x *ListPipelinesResponse) String() string {
 func (*ListPipelinesResponse) ProtoMessage() {}
 
 func (x *ListPipelinesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[29]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2286,7 +2428,7 @@ func (x *ListPipelinesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPipelinesResponse.ProtoReflect.Descriptor instead.
 func (*ListPipelinesResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{29}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListPipelinesResponse) GetPipelines() []*Pipeline {
@@ -2305,7 +2447,7 @@ type GetPipelineRequest struct {
 
 func (x *GetPipelineRequest) Reset() {
 	*x = GetPipelineRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[30]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2317,7 +2459,7 @@ func (x *GetPipelineRequest) String() string {
 func (*GetPipelineRequest) ProtoMessage() {}
 
 func (x *GetPipelineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[30]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2330,7 +2472,7 @@ func (x *GetPipelineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPipelineRequest.ProtoReflect.Descriptor instead.
 func (*GetPipelineRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{30}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GetPipelineRequest) GetName() string {
@@ -2349,7 +2491,7 @@ type GetPipelineResponse struct {
 
 func (x *GetPipelineResponse) Reset() {
 	*x = GetPipelineResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[31]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2361,7 +2503,7 @@ func (x *GetPipelineResponse) String() string {
 func (*GetPipelineResponse) ProtoMessage() {}
 
 func (x *GetPipelineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[31]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2374,7 +2516,7 @@ func (x *GetPipelineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPipelineResponse.ProtoReflect.Descriptor instead.
 func (*GetPipelineResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{31}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *GetPipelineResponse) GetPipeline() *Pipeline {
@@ -2397,7 +2539,7 @@ type PutPipelineRequest struct {
 
 func (x *PutPipelineRequest) Reset() {
 	*x = PutPipelineRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[32]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2409,7 +2551,7 @@ func (x *PutPipelineRequest) String() string {
 func (*PutPipelineRequest) ProtoMessage() {}
 
 func (x *PutPipelineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[32]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2422,7 +2564,7 @@ func (x *PutPipelineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutPipelineRequest.ProtoReflect.Descriptor instead.
 func (*PutPipelineRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{32}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *PutPipelineRequest) GetName() string {
@@ -2464,7 +2606,7 @@ type PutPipelineResponse struct {
 
 func (x *PutPipelineResponse) Reset() {
 	*x = PutPipelineResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[33]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2476,7 +2618,7 @@ func (x *PutPipelineResponse) String() string {
 func (*PutPipelineResponse) ProtoMessage() {}
 
 func (x *PutPipelineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[33]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2489,7 +2631,7 @@ func (x *PutPipelineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutPipelineResponse.ProtoReflect.Descriptor instead.
 func (*PutPipelineResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{33}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *PutPipelineResponse) GetPipeline() *Pipeline {
@@ -2524,7 +2666,7 @@ type ResumePipelineRequest struct {
 
 func (x *ResumePipelineRequest) Reset() {
 	*x = ResumePipelineRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[34]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2536,7 +2678,7 @@ func (x *ResumePipelineRequest) String() string {
 func (*ResumePipelineRequest) ProtoMessage() {}
 
 func (x *ResumePipelineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[34]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2549,7 +2691,7 @@ func (x *ResumePipelineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumePipelineRequest.ProtoReflect.Descriptor instead.
 func (*ResumePipelineRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{34}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ResumePipelineRequest) GetName() string {
@@ -2582,7 +2724,7 @@ type ResumePipelineResponse struct {
 
 func (x *ResumePipelineResponse) Reset() {
 	*x = ResumePipelineResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[35]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2594,7 +2736,7 @@ func (x *ResumePipelineResponse) String() string {
 func (*ResumePipelineResponse) ProtoMessage() {}
 
 func (x *ResumePipelineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[35]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2607,7 +2749,7 @@ func (x *ResumePipelineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumePipelineResponse.ProtoReflect.Descriptor instead.
 func (*ResumePipelineResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{35}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ResumePipelineResponse) GetLifted() int32 {
@@ -2651,7 +2793,7 @@ type DeadLetter struct {
 
 func (x *DeadLetter) Reset() {
 	*x = DeadLetter{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[36]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2663,7 +2805,7 @@ func (x *DeadLetter) String() string {
 func (*DeadLetter) ProtoMessage() {}
 
 func (x *DeadLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[36]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2676,7 +2818,7 @@ func (x *DeadLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
 func (*DeadLetter) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{36}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *DeadLetter) GetId() string {
@@ -2842,7 +2984,7 @@ type Attempt struct {
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[37]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2854,7 +2996,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[37]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2867,7 +3009,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{37}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Attempt) GetN() int32 {
@@ -2937,7 +3079,7 @@ type Origin struct {
 
 func (x *Origin) Reset() {
 	*x = Origin{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[38]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2949,7 +3091,7 @@ func (x *Origin) String() string {
 func (*Origin) ProtoMessage() {}
 
 func (x *Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[38]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2962,7 +3104,7 @@ func (x *Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Origin.ProtoReflect.Descriptor instead.
 func (*Origin) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{38}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Origin) GetStream() string {
@@ -3000,7 +3142,7 @@ type LetterFilter struct {
 
 func (x *LetterFilter) Reset() {
 	*x = LetterFilter{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[39]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3012,7 +3154,7 @@ func (x *LetterFilter) String() string {
 func (*LetterFilter) ProtoMessage() {}
 
 func (x *LetterFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[39]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3025,7 +3167,7 @@ func (x *LetterFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LetterFilter.ProtoReflect.Descriptor instead.
 func (*LetterFilter) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{39}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *LetterFilter) GetPipeline() string {
@@ -3080,7 +3222,7 @@ type ListDeadLettersRequest struct {
 
 func (x *ListDeadLettersRequest) Reset() {
 	*x = ListDeadLettersRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[40]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3092,7 +3234,7 @@ func (x *ListDeadLettersRequest) String() string {
 func (*ListDeadLettersRequest) ProtoMessage() {}
 
 func (x *ListDeadLettersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[40]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3105,7 +3247,7 @@ func (x *ListDeadLettersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeadLettersRequest.ProtoReflect.Descriptor instead.
 func (*ListDeadLettersRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{40}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListDeadLettersRequest) GetPipeline() string {
@@ -3177,7 +3319,7 @@ type ListDeadLettersResponse struct {
 
 func (x *ListDeadLettersResponse) Reset() {
 	*x = ListDeadLettersResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[41]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3189,7 +3331,7 @@ func (x *ListDeadLettersResponse) String() string {
 func (*ListDeadLettersResponse) ProtoMessage() {}
 
 func (x *ListDeadLettersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[41]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3202,7 +3344,7 @@ func (x *ListDeadLettersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeadLettersResponse.ProtoReflect.Descriptor instead.
 func (*ListDeadLettersResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{41}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ListDeadLettersResponse) GetDeadLetters() []*DeadLetter {
@@ -3235,7 +3377,7 @@ type GetDeadLetterRequest struct {
 
 func (x *GetDeadLetterRequest) Reset() {
 	*x = GetDeadLetterRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[42]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3247,7 +3389,7 @@ func (x *GetDeadLetterRequest) String() string {
 func (*GetDeadLetterRequest) ProtoMessage() {}
 
 func (x *GetDeadLetterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[42]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3260,7 +3402,7 @@ func (x *GetDeadLetterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDeadLetterRequest.ProtoReflect.Descriptor instead.
 func (*GetDeadLetterRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{42}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *GetDeadLetterRequest) GetId() string {
@@ -3279,7 +3421,7 @@ type GetDeadLetterResponse struct {
 
 func (x *GetDeadLetterResponse) Reset() {
 	*x = GetDeadLetterResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[43]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3291,7 +3433,7 @@ func (x *GetDeadLetterResponse) String() string {
 func (*GetDeadLetterResponse) ProtoMessage() {}
 
 func (x *GetDeadLetterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[43]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3304,7 +3446,7 @@ func (x *GetDeadLetterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDeadLetterResponse.ProtoReflect.Descriptor instead.
 func (*GetDeadLetterResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{43}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *GetDeadLetterResponse) GetDeadLetter() *DeadLetter {
@@ -3326,7 +3468,7 @@ type ListDeadLetterGroupsRequest struct {
 
 func (x *ListDeadLetterGroupsRequest) Reset() {
 	*x = ListDeadLetterGroupsRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[44]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3338,7 +3480,7 @@ func (x *ListDeadLetterGroupsRequest) String() string {
 func (*ListDeadLetterGroupsRequest) ProtoMessage() {}
 
 func (x *ListDeadLetterGroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[44]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3351,7 +3493,7 @@ func (x *ListDeadLetterGroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeadLetterGroupsRequest.ProtoReflect.Descriptor instead.
 func (*ListDeadLetterGroupsRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{44}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ListDeadLetterGroupsRequest) GetPipeline() string {
@@ -3391,7 +3533,7 @@ type ListDeadLetterGroupsResponse struct {
 
 func (x *ListDeadLetterGroupsResponse) Reset() {
 	*x = ListDeadLetterGroupsResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[45]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3403,7 +3545,7 @@ func (x *ListDeadLetterGroupsResponse) String() string {
 func (*ListDeadLetterGroupsResponse) ProtoMessage() {}
 
 func (x *ListDeadLetterGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[45]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3416,7 +3558,7 @@ func (x *ListDeadLetterGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeadLetterGroupsResponse.ProtoReflect.Descriptor instead.
 func (*ListDeadLetterGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{45}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ListDeadLetterGroupsResponse) GetGroups() []*DeadLetterGroup {
@@ -3450,7 +3592,7 @@ type DeadLetterGroup struct {
 
 func (x *DeadLetterGroup) Reset() {
 	*x = DeadLetterGroup{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[46]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3462,7 +3604,7 @@ func (x *DeadLetterGroup) String() string {
 func (*DeadLetterGroup) ProtoMessage() {}
 
 func (x *DeadLetterGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[46]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3475,7 +3617,7 @@ func (x *DeadLetterGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetterGroup.ProtoReflect.Descriptor instead.
 func (*DeadLetterGroup) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{46}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *DeadLetterGroup) GetGroup() string {
@@ -3600,7 +3742,7 @@ type ReplayDeadLettersRequest struct {
 
 func (x *ReplayDeadLettersRequest) Reset() {
 	*x = ReplayDeadLettersRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[47]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3612,7 +3754,7 @@ func (x *ReplayDeadLettersRequest) String() string {
 func (*ReplayDeadLettersRequest) ProtoMessage() {}
 
 func (x *ReplayDeadLettersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[47]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3625,7 +3767,7 @@ func (x *ReplayDeadLettersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayDeadLettersRequest.ProtoReflect.Descriptor instead.
 func (*ReplayDeadLettersRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{47}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ReplayDeadLettersRequest) GetIds() []string {
@@ -3683,7 +3825,7 @@ type ReplayDeadLettersResponse struct {
 
 func (x *ReplayDeadLettersResponse) Reset() {
 	*x = ReplayDeadLettersResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[48]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3695,7 +3837,7 @@ func (x *ReplayDeadLettersResponse) String() string {
 func (*ReplayDeadLettersResponse) ProtoMessage() {}
 
 func (x *ReplayDeadLettersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[48]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3708,7 +3850,7 @@ func (x *ReplayDeadLettersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayDeadLettersResponse.ProtoReflect.Descriptor instead.
 func (*ReplayDeadLettersResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{48}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ReplayDeadLettersResponse) GetActionId() string {
@@ -3753,7 +3895,7 @@ type DiscardDeadLettersRequest struct {
 
 func (x *DiscardDeadLettersRequest) Reset() {
 	*x = DiscardDeadLettersRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[49]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3765,7 +3907,7 @@ func (x *DiscardDeadLettersRequest) String() string {
 func (*DiscardDeadLettersRequest) ProtoMessage() {}
 
 func (x *DiscardDeadLettersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[49]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3778,7 +3920,7 @@ func (x *DiscardDeadLettersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscardDeadLettersRequest.ProtoReflect.Descriptor instead.
 func (*DiscardDeadLettersRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{49}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *DiscardDeadLettersRequest) GetIds() []string {
@@ -3835,7 +3977,7 @@ type DiscardDeadLettersResponse struct {
 
 func (x *DiscardDeadLettersResponse) Reset() {
 	*x = DiscardDeadLettersResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[50]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3847,7 +3989,7 @@ func (x *DiscardDeadLettersResponse) String() string {
 func (*DiscardDeadLettersResponse) ProtoMessage() {}
 
 func (x *DiscardDeadLettersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[50]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3860,7 +4002,7 @@ func (x *DiscardDeadLettersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscardDeadLettersResponse.ProtoReflect.Descriptor instead.
 func (*DiscardDeadLettersResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{50}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *DiscardDeadLettersResponse) GetActionId() string {
@@ -3903,7 +4045,7 @@ type ListRecordsRequest struct {
 
 func (x *ListRecordsRequest) Reset() {
 	*x = ListRecordsRequest{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[51]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3915,7 +4057,7 @@ func (x *ListRecordsRequest) String() string {
 func (*ListRecordsRequest) ProtoMessage() {}
 
 func (x *ListRecordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[51]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3928,7 +4070,7 @@ func (x *ListRecordsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRecordsRequest.ProtoReflect.Descriptor instead.
 func (*ListRecordsRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{51}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ListRecordsRequest) GetPipeline() string {
@@ -3961,7 +4103,7 @@ type ListRecordsResponse struct {
 
 func (x *ListRecordsResponse) Reset() {
 	*x = ListRecordsResponse{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[52]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3973,7 +4115,7 @@ func (x *ListRecordsResponse) String() string {
 func (*ListRecordsResponse) ProtoMessage() {}
 
 func (x *ListRecordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[52]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3986,7 +4128,7 @@ func (x *ListRecordsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRecordsResponse.ProtoReflect.Descriptor instead.
 func (*ListRecordsResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{52}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ListRecordsResponse) GetRecords() []*RecordHistory {
@@ -4020,7 +4162,7 @@ type RecordHistory struct {
 
 func (x *RecordHistory) Reset() {
 	*x = RecordHistory{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[53]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4032,7 +4174,7 @@ func (x *RecordHistory) String() string {
 func (*RecordHistory) ProtoMessage() {}
 
 func (x *RecordHistory) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[53]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4045,7 +4187,7 @@ func (x *RecordHistory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordHistory.ProtoReflect.Descriptor instead.
 func (*RecordHistory) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{53}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *RecordHistory) GetPipeline() string {
@@ -4148,7 +4290,7 @@ type RecordEvent struct {
 
 func (x *RecordEvent) Reset() {
 	*x = RecordEvent{}
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[54]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4160,7 +4302,7 @@ func (x *RecordEvent) String() string {
 func (*RecordEvent) ProtoMessage() {}
 
 func (x *RecordEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[54]
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4173,7 +4315,7 @@ func (x *RecordEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordEvent.ProtoReflect.Descriptor instead.
 func (*RecordEvent) Descriptor() ([]byte, []int) {
-	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{54}
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *RecordEvent) GetAt() *timestamppb.Timestamp {
@@ -4288,7 +4430,7 @@ const file_bulkhead_ops_v1_ops_proto_rawDesc = "" +
 	"\x04orgs\x18\x06 \x03(\v2\x1a.bulkhead.ops.v1.OrgStatusR\x04orgs\x128\n" +
 	"\n" +
 	"open_items\x18\a \x03(\v2\x19.bulkhead.ops.v1.OpenItemR\topenItems\x12\x18\n" +
-	"\aversion\x18\b \x01(\tR\aversion\"\xee\x04\n" +
+	"\aversion\x18\b \x01(\tR\aversion\"\xdc\x05\n" +
 	"\x0ePipelineStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x05R\brevision\x122\n" +
@@ -4308,7 +4450,9 @@ const file_bulkhead_ops_v1_ops_proto_rawDesc = "" +
 	"\x05owner\x18\x0e \x01(\tR\x05owner\x12\x18\n" +
 	"\acontact\x18\x0f \x01(\tR\acontact\x12\x1d\n" +
 	"\n" +
-	"depends_on\x18\x10 \x03(\tR\tdependsOn\"\x8e\x02\n" +
+	"depends_on\x18\x10 \x03(\tR\tdependsOn\x12+\n" +
+	"\x11reconciled_chunks\x18\x11 \x01(\x03R\x10reconciledChunks\x12?\n" +
+	"\rreconciled_at\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\freconciledAt\"\x8e\x02\n" +
 	"\vJobProgress\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x14\n" +
 	"\x05chunk\x18\x02 \x01(\tR\x05chunk\x12\x14\n" +
@@ -4329,13 +4473,25 @@ const file_bulkhead_ops_v1_ops_proto_rawDesc = "" +
 	"\x05class\x18\x03 \x01(\tR\x05class\x12\x12\n" +
 	"\x04code\x18\x04 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x05 \x01(\tR\amessage\x120\n" +
-	"\x05since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\x80\x01\n" +
+	"\x05since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xb4\x01\n" +
 	"\tOrgStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x15\n" +
 	"\x06org_id\x18\x02 \x01(\tR\x05orgId\x12\x19\n" +
 	"\bapi_used\x18\x03 \x01(\x03R\aapiUsed\x12\x17\n" +
 	"\aapi_max\x18\x04 \x01(\x03R\x06apiMax\x12\x14\n" +
-	"\x05error\x18\x05 \x01(\tR\x05error\"\xbc\x01\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\x122\n" +
+	"\acircuit\x18\x06 \x01(\v2\x18.bulkhead.ops.v1.CircuitR\acircuit\"\xfa\x02\n" +
+	"\aCircuit\x12\x12\n" +
+	"\x04open\x18\x01 \x01(\bR\x04open\x12\x14\n" +
+	"\x05class\x18\x02 \x01(\tR\x05class\x12\x14\n" +
+	"\x05cause\x18\x03 \x01(\tR\x05cause\x12\x1a\n" +
+	"\bfailures\x18\x04 \x01(\x05R\bfailures\x127\n" +
+	"\topened_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\bopenedAt\x127\n" +
+	"\tfailed_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\bfailedAt\x12<\n" +
+	"\fnext_call_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"nextCallAt\x12*\n" +
+	"\x11next_call_seconds\x18\b \x01(\x01R\x0fnextCallSeconds\x127\n" +
+	"\tclosed_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\bclosedAt\"\xbc\x01\n" +
 	"\bOpenItem\x12\x14\n" +
 	"\x05owner\x18\x01 \x01(\tR\x05owner\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x0e\n" +
@@ -4643,7 +4799,7 @@ func file_bulkhead_ops_v1_ops_proto_rawDescGZIP() []byte {
 	return file_bulkhead_ops_v1_ops_proto_rawDescData
 }
 
-var file_bulkhead_ops_v1_ops_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
+var file_bulkhead_ops_v1_ops_proto_msgTypes = make([]protoimpl.MessageInfo, 59)
 var file_bulkhead_ops_v1_ops_proto_goTypes = []any{
 	(*Balance)(nil),                      // 0: bulkhead.ops.v1.Balance
 	(*Unread)(nil),                       // 1: bulkhead.ops.v1.Unread
@@ -4657,149 +4813,156 @@ var file_bulkhead_ops_v1_ops_proto_goTypes = []any{
 	(*Checkpoint)(nil),                   // 9: bulkhead.ops.v1.Checkpoint
 	(*Pause)(nil),                        // 10: bulkhead.ops.v1.Pause
 	(*OrgStatus)(nil),                    // 11: bulkhead.ops.v1.OrgStatus
-	(*OpenItem)(nil),                     // 12: bulkhead.ops.v1.OpenItem
-	(*Pipeline)(nil),                     // 13: bulkhead.ops.v1.Pipeline
-	(*ListRevisionsRequest)(nil),         // 14: bulkhead.ops.v1.ListRevisionsRequest
-	(*ListRevisionsResponse)(nil),        // 15: bulkhead.ops.v1.ListRevisionsResponse
-	(*Revision)(nil),                     // 16: bulkhead.ops.v1.Revision
-	(*DiffRevisionsRequest)(nil),         // 17: bulkhead.ops.v1.DiffRevisionsRequest
-	(*DiffRevisionsResponse)(nil),        // 18: bulkhead.ops.v1.DiffRevisionsResponse
-	(*RollbackPipelineRequest)(nil),      // 19: bulkhead.ops.v1.RollbackPipelineRequest
-	(*RollbackPipelineResponse)(nil),     // 20: bulkhead.ops.v1.RollbackPipelineResponse
-	(*ResolveRecordsRequest)(nil),        // 21: bulkhead.ops.v1.ResolveRecordsRequest
-	(*ResolveRecordsResponse)(nil),       // 22: bulkhead.ops.v1.ResolveRecordsResponse
-	(*RereadRecordsRequest)(nil),         // 23: bulkhead.ops.v1.RereadRecordsRequest
-	(*RereadRecordsResponse)(nil),        // 24: bulkhead.ops.v1.RereadRecordsResponse
-	(*GetRereadRequest)(nil),             // 25: bulkhead.ops.v1.GetRereadRequest
-	(*GetRereadResponse)(nil),            // 26: bulkhead.ops.v1.GetRereadResponse
-	(*Reread)(nil),                       // 27: bulkhead.ops.v1.Reread
-	(*ListPipelinesRequest)(nil),         // 28: bulkhead.ops.v1.ListPipelinesRequest
-	(*ListPipelinesResponse)(nil),        // 29: bulkhead.ops.v1.ListPipelinesResponse
-	(*GetPipelineRequest)(nil),           // 30: bulkhead.ops.v1.GetPipelineRequest
-	(*GetPipelineResponse)(nil),          // 31: bulkhead.ops.v1.GetPipelineResponse
-	(*PutPipelineRequest)(nil),           // 32: bulkhead.ops.v1.PutPipelineRequest
-	(*PutPipelineResponse)(nil),          // 33: bulkhead.ops.v1.PutPipelineResponse
-	(*ResumePipelineRequest)(nil),        // 34: bulkhead.ops.v1.ResumePipelineRequest
-	(*ResumePipelineResponse)(nil),       // 35: bulkhead.ops.v1.ResumePipelineResponse
-	(*DeadLetter)(nil),                   // 36: bulkhead.ops.v1.DeadLetter
-	(*Attempt)(nil),                      // 37: bulkhead.ops.v1.Attempt
-	(*Origin)(nil),                       // 38: bulkhead.ops.v1.Origin
-	(*LetterFilter)(nil),                 // 39: bulkhead.ops.v1.LetterFilter
-	(*ListDeadLettersRequest)(nil),       // 40: bulkhead.ops.v1.ListDeadLettersRequest
-	(*ListDeadLettersResponse)(nil),      // 41: bulkhead.ops.v1.ListDeadLettersResponse
-	(*GetDeadLetterRequest)(nil),         // 42: bulkhead.ops.v1.GetDeadLetterRequest
-	(*GetDeadLetterResponse)(nil),        // 43: bulkhead.ops.v1.GetDeadLetterResponse
-	(*ListDeadLetterGroupsRequest)(nil),  // 44: bulkhead.ops.v1.ListDeadLetterGroupsRequest
-	(*ListDeadLetterGroupsResponse)(nil), // 45: bulkhead.ops.v1.ListDeadLetterGroupsResponse
-	(*DeadLetterGroup)(nil),              // 46: bulkhead.ops.v1.DeadLetterGroup
-	(*ReplayDeadLettersRequest)(nil),     // 47: bulkhead.ops.v1.ReplayDeadLettersRequest
-	(*ReplayDeadLettersResponse)(nil),    // 48: bulkhead.ops.v1.ReplayDeadLettersResponse
-	(*DiscardDeadLettersRequest)(nil),    // 49: bulkhead.ops.v1.DiscardDeadLettersRequest
-	(*DiscardDeadLettersResponse)(nil),   // 50: bulkhead.ops.v1.DiscardDeadLettersResponse
-	(*ListRecordsRequest)(nil),           // 51: bulkhead.ops.v1.ListRecordsRequest
-	(*ListRecordsResponse)(nil),          // 52: bulkhead.ops.v1.ListRecordsResponse
-	(*RecordHistory)(nil),                // 53: bulkhead.ops.v1.RecordHistory
-	(*RecordEvent)(nil),                  // 54: bulkhead.ops.v1.RecordEvent
-	nil,                                  // 55: bulkhead.ops.v1.GetBalanceResponse.PipelinesEntry
-	nil,                                  // 56: bulkhead.ops.v1.GetBalanceResponse.FailedAttemptsEntry
-	nil,                                  // 57: bulkhead.ops.v1.DeadLetter.RowEntry
-	(*timestamppb.Timestamp)(nil),        // 58: google.protobuf.Timestamp
+	(*Circuit)(nil),                      // 12: bulkhead.ops.v1.Circuit
+	(*OpenItem)(nil),                     // 13: bulkhead.ops.v1.OpenItem
+	(*Pipeline)(nil),                     // 14: bulkhead.ops.v1.Pipeline
+	(*ListRevisionsRequest)(nil),         // 15: bulkhead.ops.v1.ListRevisionsRequest
+	(*ListRevisionsResponse)(nil),        // 16: bulkhead.ops.v1.ListRevisionsResponse
+	(*Revision)(nil),                     // 17: bulkhead.ops.v1.Revision
+	(*DiffRevisionsRequest)(nil),         // 18: bulkhead.ops.v1.DiffRevisionsRequest
+	(*DiffRevisionsResponse)(nil),        // 19: bulkhead.ops.v1.DiffRevisionsResponse
+	(*RollbackPipelineRequest)(nil),      // 20: bulkhead.ops.v1.RollbackPipelineRequest
+	(*RollbackPipelineResponse)(nil),     // 21: bulkhead.ops.v1.RollbackPipelineResponse
+	(*ResolveRecordsRequest)(nil),        // 22: bulkhead.ops.v1.ResolveRecordsRequest
+	(*ResolveRecordsResponse)(nil),       // 23: bulkhead.ops.v1.ResolveRecordsResponse
+	(*RereadRecordsRequest)(nil),         // 24: bulkhead.ops.v1.RereadRecordsRequest
+	(*RereadRecordsResponse)(nil),        // 25: bulkhead.ops.v1.RereadRecordsResponse
+	(*GetRereadRequest)(nil),             // 26: bulkhead.ops.v1.GetRereadRequest
+	(*GetRereadResponse)(nil),            // 27: bulkhead.ops.v1.GetRereadResponse
+	(*Reread)(nil),                       // 28: bulkhead.ops.v1.Reread
+	(*ListPipelinesRequest)(nil),         // 29: bulkhead.ops.v1.ListPipelinesRequest
+	(*ListPipelinesResponse)(nil),        // 30: bulkhead.ops.v1.ListPipelinesResponse
+	(*GetPipelineRequest)(nil),           // 31: bulkhead.ops.v1.GetPipelineRequest
+	(*GetPipelineResponse)(nil),          // 32: bulkhead.ops.v1.GetPipelineResponse
+	(*PutPipelineRequest)(nil),           // 33: bulkhead.ops.v1.PutPipelineRequest
+	(*PutPipelineResponse)(nil),          // 34: bulkhead.ops.v1.PutPipelineResponse
+	(*ResumePipelineRequest)(nil),        // 35: bulkhead.ops.v1.ResumePipelineRequest
+	(*ResumePipelineResponse)(nil),       // 36: bulkhead.ops.v1.ResumePipelineResponse
+	(*DeadLetter)(nil),                   // 37: bulkhead.ops.v1.DeadLetter
+	(*Attempt)(nil),                      // 38: bulkhead.ops.v1.Attempt
+	(*Origin)(nil),                       // 39: bulkhead.ops.v1.Origin
+	(*LetterFilter)(nil),                 // 40: bulkhead.ops.v1.LetterFilter
+	(*ListDeadLettersRequest)(nil),       // 41: bulkhead.ops.v1.ListDeadLettersRequest
+	(*ListDeadLettersResponse)(nil),      // 42: bulkhead.ops.v1.ListDeadLettersResponse
+	(*GetDeadLetterRequest)(nil),         // 43: bulkhead.ops.v1.GetDeadLetterRequest
+	(*GetDeadLetterResponse)(nil),        // 44: bulkhead.ops.v1.GetDeadLetterResponse
+	(*ListDeadLetterGroupsRequest)(nil),  // 45: bulkhead.ops.v1.ListDeadLetterGroupsRequest
+	(*ListDeadLetterGroupsResponse)(nil), // 46: bulkhead.ops.v1.ListDeadLetterGroupsResponse
+	(*DeadLetterGroup)(nil),              // 47: bulkhead.ops.v1.DeadLetterGroup
+	(*ReplayDeadLettersRequest)(nil),     // 48: bulkhead.ops.v1.ReplayDeadLettersRequest
+	(*ReplayDeadLettersResponse)(nil),    // 49: bulkhead.ops.v1.ReplayDeadLettersResponse
+	(*DiscardDeadLettersRequest)(nil),    // 50: bulkhead.ops.v1.DiscardDeadLettersRequest
+	(*DiscardDeadLettersResponse)(nil),   // 51: bulkhead.ops.v1.DiscardDeadLettersResponse
+	(*ListRecordsRequest)(nil),           // 52: bulkhead.ops.v1.ListRecordsRequest
+	(*ListRecordsResponse)(nil),          // 53: bulkhead.ops.v1.ListRecordsResponse
+	(*RecordHistory)(nil),                // 54: bulkhead.ops.v1.RecordHistory
+	(*RecordEvent)(nil),                  // 55: bulkhead.ops.v1.RecordEvent
+	nil,                                  // 56: bulkhead.ops.v1.GetBalanceResponse.PipelinesEntry
+	nil,                                  // 57: bulkhead.ops.v1.GetBalanceResponse.FailedAttemptsEntry
+	nil,                                  // 58: bulkhead.ops.v1.DeadLetter.RowEntry
+	(*timestamppb.Timestamp)(nil),        // 59: google.protobuf.Timestamp
 }
 var file_bulkhead_ops_v1_ops_proto_depIdxs = []int32{
 	0,  // 0: bulkhead.ops.v1.GetBalanceResponse.balance:type_name -> bulkhead.ops.v1.Balance
 	1,  // 1: bulkhead.ops.v1.GetBalanceResponse.unread:type_name -> bulkhead.ops.v1.Unread
-	55, // 2: bulkhead.ops.v1.GetBalanceResponse.pipelines:type_name -> bulkhead.ops.v1.GetBalanceResponse.PipelinesEntry
-	56, // 3: bulkhead.ops.v1.GetBalanceResponse.failed_attempts:type_name -> bulkhead.ops.v1.GetBalanceResponse.FailedAttemptsEntry
+	56, // 2: bulkhead.ops.v1.GetBalanceResponse.pipelines:type_name -> bulkhead.ops.v1.GetBalanceResponse.PipelinesEntry
+	57, // 3: bulkhead.ops.v1.GetBalanceResponse.failed_attempts:type_name -> bulkhead.ops.v1.GetBalanceResponse.FailedAttemptsEntry
 	0,  // 4: bulkhead.ops.v1.PipelineBalance.balance:type_name -> bulkhead.ops.v1.Balance
 	1,  // 5: bulkhead.ops.v1.PipelineBalance.unread:type_name -> bulkhead.ops.v1.Unread
 	0,  // 6: bulkhead.ops.v1.GetStatusResponse.balance:type_name -> bulkhead.ops.v1.Balance
 	1,  // 7: bulkhead.ops.v1.GetStatusResponse.unread:type_name -> bulkhead.ops.v1.Unread
 	7,  // 8: bulkhead.ops.v1.GetStatusResponse.pipelines:type_name -> bulkhead.ops.v1.PipelineStatus
 	11, // 9: bulkhead.ops.v1.GetStatusResponse.orgs:type_name -> bulkhead.ops.v1.OrgStatus
-	12, // 10: bulkhead.ops.v1.GetStatusResponse.open_items:type_name -> bulkhead.ops.v1.OpenItem
+	13, // 10: bulkhead.ops.v1.GetStatusResponse.open_items:type_name -> bulkhead.ops.v1.OpenItem
 	0,  // 11: bulkhead.ops.v1.PipelineStatus.balance:type_name -> bulkhead.ops.v1.Balance
 	1,  // 12: bulkhead.ops.v1.PipelineStatus.unread:type_name -> bulkhead.ops.v1.Unread
 	9,  // 13: bulkhead.ops.v1.PipelineStatus.checkpoints:type_name -> bulkhead.ops.v1.Checkpoint
 	10, // 14: bulkhead.ops.v1.PipelineStatus.pauses:type_name -> bulkhead.ops.v1.Pause
-	58, // 15: bulkhead.ops.v1.PipelineStatus.next_retry_at:type_name -> google.protobuf.Timestamp
+	59, // 15: bulkhead.ops.v1.PipelineStatus.next_retry_at:type_name -> google.protobuf.Timestamp
 	8,  // 16: bulkhead.ops.v1.PipelineStatus.jobs:type_name -> bulkhead.ops.v1.JobProgress
-	58, // 17: bulkhead.ops.v1.JobProgress.submitted_at:type_name -> google.protobuf.Timestamp
-	58, // 18: bulkhead.ops.v1.JobProgress.seen_at:type_name -> google.protobuf.Timestamp
-	58, // 19: bulkhead.ops.v1.Pause.since:type_name -> google.protobuf.Timestamp
-	58, // 20: bulkhead.ops.v1.OpenItem.since:type_name -> google.protobuf.Timestamp
-	58, // 21: bulkhead.ops.v1.Pipeline.applied_at:type_name -> google.protobuf.Timestamp
-	10, // 22: bulkhead.ops.v1.Pipeline.pauses:type_name -> bulkhead.ops.v1.Pause
-	16, // 23: bulkhead.ops.v1.ListRevisionsResponse.revisions:type_name -> bulkhead.ops.v1.Revision
-	58, // 24: bulkhead.ops.v1.Revision.applied_at:type_name -> google.protobuf.Timestamp
-	13, // 25: bulkhead.ops.v1.RollbackPipelineResponse.pipeline:type_name -> bulkhead.ops.v1.Pipeline
-	58, // 26: bulkhead.ops.v1.RereadRecordsRequest.since:type_name -> google.protobuf.Timestamp
-	27, // 27: bulkhead.ops.v1.RereadRecordsResponse.reread:type_name -> bulkhead.ops.v1.Reread
-	27, // 28: bulkhead.ops.v1.GetRereadResponse.reread:type_name -> bulkhead.ops.v1.Reread
-	58, // 29: bulkhead.ops.v1.Reread.ordered_at:type_name -> google.protobuf.Timestamp
-	13, // 30: bulkhead.ops.v1.ListPipelinesResponse.pipelines:type_name -> bulkhead.ops.v1.Pipeline
-	13, // 31: bulkhead.ops.v1.GetPipelineResponse.pipeline:type_name -> bulkhead.ops.v1.Pipeline
-	13, // 32: bulkhead.ops.v1.PutPipelineResponse.pipeline:type_name -> bulkhead.ops.v1.Pipeline
-	58, // 33: bulkhead.ops.v1.DeadLetter.dead_at:type_name -> google.protobuf.Timestamp
-	58, // 34: bulkhead.ops.v1.DeadLetter.accepted_at:type_name -> google.protobuf.Timestamp
-	57, // 35: bulkhead.ops.v1.DeadLetter.row:type_name -> bulkhead.ops.v1.DeadLetter.RowEntry
-	37, // 36: bulkhead.ops.v1.DeadLetter.attempts:type_name -> bulkhead.ops.v1.Attempt
-	38, // 37: bulkhead.ops.v1.DeadLetter.origin:type_name -> bulkhead.ops.v1.Origin
-	58, // 38: bulkhead.ops.v1.Attempt.at:type_name -> google.protobuf.Timestamp
-	36, // 39: bulkhead.ops.v1.ListDeadLettersResponse.dead_letters:type_name -> bulkhead.ops.v1.DeadLetter
-	36, // 40: bulkhead.ops.v1.GetDeadLetterResponse.dead_letter:type_name -> bulkhead.ops.v1.DeadLetter
-	46, // 41: bulkhead.ops.v1.ListDeadLetterGroupsResponse.groups:type_name -> bulkhead.ops.v1.DeadLetterGroup
-	58, // 42: bulkhead.ops.v1.DeadLetterGroup.first_dead_at:type_name -> google.protobuf.Timestamp
-	58, // 43: bulkhead.ops.v1.DeadLetterGroup.last_dead_at:type_name -> google.protobuf.Timestamp
-	39, // 44: bulkhead.ops.v1.ReplayDeadLettersRequest.filter:type_name -> bulkhead.ops.v1.LetterFilter
-	39, // 45: bulkhead.ops.v1.DiscardDeadLettersRequest.filter:type_name -> bulkhead.ops.v1.LetterFilter
-	53, // 46: bulkhead.ops.v1.ListRecordsResponse.records:type_name -> bulkhead.ops.v1.RecordHistory
-	54, // 47: bulkhead.ops.v1.RecordHistory.events:type_name -> bulkhead.ops.v1.RecordEvent
-	38, // 48: bulkhead.ops.v1.RecordHistory.origin:type_name -> bulkhead.ops.v1.Origin
-	58, // 49: bulkhead.ops.v1.RecordHistory.accepted_at:type_name -> google.protobuf.Timestamp
-	58, // 50: bulkhead.ops.v1.RecordHistory.next_retry_at:type_name -> google.protobuf.Timestamp
-	58, // 51: bulkhead.ops.v1.RecordEvent.at:type_name -> google.protobuf.Timestamp
-	4,  // 52: bulkhead.ops.v1.GetBalanceResponse.PipelinesEntry.value:type_name -> bulkhead.ops.v1.PipelineBalance
-	5,  // 53: bulkhead.ops.v1.OpsService.GetStatus:input_type -> bulkhead.ops.v1.GetStatusRequest
-	2,  // 54: bulkhead.ops.v1.OpsService.GetBalance:input_type -> bulkhead.ops.v1.GetBalanceRequest
-	28, // 55: bulkhead.ops.v1.OpsService.ListPipelines:input_type -> bulkhead.ops.v1.ListPipelinesRequest
-	30, // 56: bulkhead.ops.v1.OpsService.GetPipeline:input_type -> bulkhead.ops.v1.GetPipelineRequest
-	32, // 57: bulkhead.ops.v1.OpsService.PutPipeline:input_type -> bulkhead.ops.v1.PutPipelineRequest
-	34, // 58: bulkhead.ops.v1.OpsService.ResumePipeline:input_type -> bulkhead.ops.v1.ResumePipelineRequest
-	40, // 59: bulkhead.ops.v1.OpsService.ListDeadLetters:input_type -> bulkhead.ops.v1.ListDeadLettersRequest
-	42, // 60: bulkhead.ops.v1.OpsService.GetDeadLetter:input_type -> bulkhead.ops.v1.GetDeadLetterRequest
-	44, // 61: bulkhead.ops.v1.OpsService.ListDeadLetterGroups:input_type -> bulkhead.ops.v1.ListDeadLetterGroupsRequest
-	47, // 62: bulkhead.ops.v1.OpsService.ReplayDeadLetters:input_type -> bulkhead.ops.v1.ReplayDeadLettersRequest
-	49, // 63: bulkhead.ops.v1.OpsService.DiscardDeadLetters:input_type -> bulkhead.ops.v1.DiscardDeadLettersRequest
-	51, // 64: bulkhead.ops.v1.OpsService.ListRecords:input_type -> bulkhead.ops.v1.ListRecordsRequest
-	14, // 65: bulkhead.ops.v1.OpsService.ListRevisions:input_type -> bulkhead.ops.v1.ListRevisionsRequest
-	17, // 66: bulkhead.ops.v1.OpsService.DiffRevisions:input_type -> bulkhead.ops.v1.DiffRevisionsRequest
-	19, // 67: bulkhead.ops.v1.OpsService.RollbackPipeline:input_type -> bulkhead.ops.v1.RollbackPipelineRequest
-	21, // 68: bulkhead.ops.v1.OpsService.ResolveRecords:input_type -> bulkhead.ops.v1.ResolveRecordsRequest
-	23, // 69: bulkhead.ops.v1.OpsService.RereadRecords:input_type -> bulkhead.ops.v1.RereadRecordsRequest
-	25, // 70: bulkhead.ops.v1.OpsService.GetReread:input_type -> bulkhead.ops.v1.GetRereadRequest
-	6,  // 71: bulkhead.ops.v1.OpsService.GetStatus:output_type -> bulkhead.ops.v1.GetStatusResponse
-	3,  // 72: bulkhead.ops.v1.OpsService.GetBalance:output_type -> bulkhead.ops.v1.GetBalanceResponse
-	29, // 73: bulkhead.ops.v1.OpsService.ListPipelines:output_type -> bulkhead.ops.v1.ListPipelinesResponse
-	31, // 74: bulkhead.ops.v1.OpsService.GetPipeline:output_type -> bulkhead.ops.v1.GetPipelineResponse
-	33, // 75: bulkhead.ops.v1.OpsService.PutPipeline:output_type -> bulkhead.ops.v1.PutPipelineResponse
-	35, // 76: bulkhead.ops.v1.OpsService.ResumePipeline:output_type -> bulkhead.ops.v1.ResumePipelineResponse
-	41, // 77: bulkhead.ops.v1.OpsService.ListDeadLetters:output_type -> bulkhead.ops.v1.ListDeadLettersResponse
-	43, // 78: bulkhead.ops.v1.OpsService.GetDeadLetter:output_type -> bulkhead.ops.v1.GetDeadLetterResponse
-	45, // 79: bulkhead.ops.v1.OpsService.ListDeadLetterGroups:output_type -> bulkhead.ops.v1.ListDeadLetterGroupsResponse
-	48, // 80: bulkhead.ops.v1.OpsService.ReplayDeadLetters:output_type -> bulkhead.ops.v1.ReplayDeadLettersResponse
-	50, // 81: bulkhead.ops.v1.OpsService.DiscardDeadLetters:output_type -> bulkhead.ops.v1.DiscardDeadLettersResponse
-	52, // 82: bulkhead.ops.v1.OpsService.ListRecords:output_type -> bulkhead.ops.v1.ListRecordsResponse
-	15, // 83: bulkhead.ops.v1.OpsService.ListRevisions:output_type -> bulkhead.ops.v1.ListRevisionsResponse
-	18, // 84: bulkhead.ops.v1.OpsService.DiffRevisions:output_type -> bulkhead.ops.v1.DiffRevisionsResponse
-	20, // 85: bulkhead.ops.v1.OpsService.RollbackPipeline:output_type -> bulkhead.ops.v1.RollbackPipelineResponse
-	22, // 86: bulkhead.ops.v1.OpsService.ResolveRecords:output_type -> bulkhead.ops.v1.ResolveRecordsResponse
-	24, // 87: bulkhead.ops.v1.OpsService.RereadRecords:output_type -> bulkhead.ops.v1.RereadRecordsResponse
-	26, // 88: bulkhead.ops.v1.OpsService.GetReread:output_type -> bulkhead.ops.v1.GetRereadResponse
-	71, // [71:89] is the sub-list for method output_type
-	53, // [53:71] is the sub-list for method input_type
-	53, // [53:53] is the sub-list for extension type_name
-	53, // [53:53] is the sub-list for extension extendee
-	0,  // [0:53] is the sub-list for field type_name
+	59, // 17: bulkhead.ops.v1.PipelineStatus.reconciled_at:type_name -> google.protobuf.Timestamp
+	59, // 18: bulkhead.ops.v1.JobProgress.submitted_at:type_name -> google.protobuf.Timestamp
+	59, // 19: bulkhead.ops.v1.JobProgress.seen_at:type_name -> google.protobuf.Timestamp
+	59, // 20: bulkhead.ops.v1.Pause.since:type_name -> google.protobuf.Timestamp
+	12, // 21: bulkhead.ops.v1.OrgStatus.circuit:type_name -> bulkhead.ops.v1.Circuit
+	59, // 22: bulkhead.ops.v1.Circuit.opened_at:type_name -> google.protobuf.Timestamp
+	59, // 23: bulkhead.ops.v1.Circuit.failed_at:type_name -> google.protobuf.Timestamp
+	59, // 24: bulkhead.ops.v1.Circuit.next_call_at:type_name -> google.protobuf.Timestamp
+	59, // 25: bulkhead.ops.v1.Circuit.closed_at:type_name -> google.protobuf.Timestamp
+	59, // 26: bulkhead.ops.v1.OpenItem.since:type_name -> google.protobuf.Timestamp
+	59, // 27: bulkhead.ops.v1.Pipeline.applied_at:type_name -> google.protobuf.Timestamp
+	10, // 28: bulkhead.ops.v1.Pipeline.pauses:type_name -> bulkhead.ops.v1.Pause
+	17, // 29: bulkhead.ops.v1.ListRevisionsResponse.revisions:type_name -> bulkhead.ops.v1.Revision
+	59, // 30: bulkhead.ops.v1.Revision.applied_at:type_name -> google.protobuf.Timestamp
+	14, // 31: bulkhead.ops.v1.RollbackPipelineResponse.pipeline:type_name -> bulkhead.ops.v1.Pipeline
+	59, // 32: bulkhead.ops.v1.RereadRecordsRequest.since:type_name -> google.protobuf.Timestamp
+	28, // 33: bulkhead.ops.v1.RereadRecordsResponse.reread:type_name -> bulkhead.ops.v1.Reread
+	28, // 34: bulkhead.ops.v1.GetRereadResponse.reread:type_name -> bulkhead.ops.v1.Reread
+	59, // 35: bulkhead.ops.v1.Reread.ordered_at:type_name -> google.protobuf.Timestamp
+	14, // 36: bulkhead.ops.v1.ListPipelinesResponse.pipelines:type_name -> bulkhead.ops.v1.Pipeline
+	14, // 37: bulkhead.ops.v1.GetPipelineResponse.pipeline:type_name -> bulkhead.ops.v1.Pipeline
+	14, // 38: bulkhead.ops.v1.PutPipelineResponse.pipeline:type_name -> bulkhead.ops.v1.Pipeline
+	59, // 39: bulkhead.ops.v1.DeadLetter.dead_at:type_name -> google.protobuf.Timestamp
+	59, // 40: bulkhead.ops.v1.DeadLetter.accepted_at:type_name -> google.protobuf.Timestamp
+	58, // 41: bulkhead.ops.v1.DeadLetter.row:type_name -> bulkhead.ops.v1.DeadLetter.RowEntry
+	38, // 42: bulkhead.ops.v1.DeadLetter.attempts:type_name -> bulkhead.ops.v1.Attempt
+	39, // 43: bulkhead.ops.v1.DeadLetter.origin:type_name -> bulkhead.ops.v1.Origin
+	59, // 44: bulkhead.ops.v1.Attempt.at:type_name -> google.protobuf.Timestamp
+	37, // 45: bulkhead.ops.v1.ListDeadLettersResponse.dead_letters:type_name -> bulkhead.ops.v1.DeadLetter
+	37, // 46: bulkhead.ops.v1.GetDeadLetterResponse.dead_letter:type_name -> bulkhead.ops.v1.DeadLetter
+	47, // 47: bulkhead.ops.v1.ListDeadLetterGroupsResponse.groups:type_name -> bulkhead.ops.v1.DeadLetterGroup
+	59, // 48: bulkhead.ops.v1.DeadLetterGroup.first_dead_at:type_name -> google.protobuf.Timestamp
+	59, // 49: bulkhead.ops.v1.DeadLetterGroup.last_dead_at:type_name -> google.protobuf.Timestamp
+	40, // 50: bulkhead.ops.v1.ReplayDeadLettersRequest.filter:type_name -> bulkhead.ops.v1.LetterFilter
+	40, // 51: bulkhead.ops.v1.DiscardDeadLettersRequest.filter:type_name -> bulkhead.ops.v1.LetterFilter
+	54, // 52: bulkhead.ops.v1.ListRecordsResponse.records:type_name -> bulkhead.ops.v1.RecordHistory
+	55, // 53: bulkhead.ops.v1.RecordHistory.events:type_name -> bulkhead.ops.v1.RecordEvent
+	39, // 54: bulkhead.ops.v1.RecordHistory.origin:type_name -> bulkhead.ops.v1.Origin
+	59, // 55: bulkhead.ops.v1.RecordHistory.accepted_at:type_name -> google.protobuf.Timestamp
+	59, // 56: bulkhead.ops.v1.RecordHistory.next_retry_at:type_name -> google.protobuf.Timestamp
+	59, // 57: bulkhead.ops.v1.RecordEvent.at:type_name -> google.protobuf.Timestamp
+	4,  // 58: bulkhead.ops.v1.GetBalanceResponse.PipelinesEntry.value:type_name -> bulkhead.ops.v1.PipelineBalance
+	5,  // 59: bulkhead.ops.v1.OpsService.GetStatus:input_type -> bulkhead.ops.v1.GetStatusRequest
+	2,  // 60: bulkhead.ops.v1.OpsService.GetBalance:input_type -> bulkhead.ops.v1.GetBalanceRequest
+	29, // 61: bulkhead.ops.v1.OpsService.ListPipelines:input_type -> bulkhead.ops.v1.ListPipelinesRequest
+	31, // 62: bulkhead.ops.v1.OpsService.GetPipeline:input_type -> bulkhead.ops.v1.GetPipelineRequest
+	33, // 63: bulkhead.ops.v1.OpsService.PutPipeline:input_type -> bulkhead.ops.v1.PutPipelineRequest
+	35, // 64: bulkhead.ops.v1.OpsService.ResumePipeline:input_type -> bulkhead.ops.v1.ResumePipelineRequest
+	41, // 65: bulkhead.ops.v1.OpsService.ListDeadLetters:input_type -> bulkhead.ops.v1.ListDeadLettersRequest
+	43, // 66: bulkhead.ops.v1.OpsService.GetDeadLetter:input_type -> bulkhead.ops.v1.GetDeadLetterRequest
+	45, // 67: bulkhead.ops.v1.OpsService.ListDeadLetterGroups:input_type -> bulkhead.ops.v1.ListDeadLetterGroupsRequest
+	48, // 68: bulkhead.ops.v1.OpsService.ReplayDeadLetters:input_type -> bulkhead.ops.v1.ReplayDeadLettersRequest
+	50, // 69: bulkhead.ops.v1.OpsService.DiscardDeadLetters:input_type -> bulkhead.ops.v1.DiscardDeadLettersRequest
+	52, // 70: bulkhead.ops.v1.OpsService.ListRecords:input_type -> bulkhead.ops.v1.ListRecordsRequest
+	15, // 71: bulkhead.ops.v1.OpsService.ListRevisions:input_type -> bulkhead.ops.v1.ListRevisionsRequest
+	18, // 72: bulkhead.ops.v1.OpsService.DiffRevisions:input_type -> bulkhead.ops.v1.DiffRevisionsRequest
+	20, // 73: bulkhead.ops.v1.OpsService.RollbackPipeline:input_type -> bulkhead.ops.v1.RollbackPipelineRequest
+	22, // 74: bulkhead.ops.v1.OpsService.ResolveRecords:input_type -> bulkhead.ops.v1.ResolveRecordsRequest
+	24, // 75: bulkhead.ops.v1.OpsService.RereadRecords:input_type -> bulkhead.ops.v1.RereadRecordsRequest
+	26, // 76: bulkhead.ops.v1.OpsService.GetReread:input_type -> bulkhead.ops.v1.GetRereadRequest
+	6,  // 77: bulkhead.ops.v1.OpsService.GetStatus:output_type -> bulkhead.ops.v1.GetStatusResponse
+	3,  // 78: bulkhead.ops.v1.OpsService.GetBalance:output_type -> bulkhead.ops.v1.GetBalanceResponse
+	30, // 79: bulkhead.ops.v1.OpsService.ListPipelines:output_type -> bulkhead.ops.v1.ListPipelinesResponse
+	32, // 80: bulkhead.ops.v1.OpsService.GetPipeline:output_type -> bulkhead.ops.v1.GetPipelineResponse
+	34, // 81: bulkhead.ops.v1.OpsService.PutPipeline:output_type -> bulkhead.ops.v1.PutPipelineResponse
+	36, // 82: bulkhead.ops.v1.OpsService.ResumePipeline:output_type -> bulkhead.ops.v1.ResumePipelineResponse
+	42, // 83: bulkhead.ops.v1.OpsService.ListDeadLetters:output_type -> bulkhead.ops.v1.ListDeadLettersResponse
+	44, // 84: bulkhead.ops.v1.OpsService.GetDeadLetter:output_type -> bulkhead.ops.v1.GetDeadLetterResponse
+	46, // 85: bulkhead.ops.v1.OpsService.ListDeadLetterGroups:output_type -> bulkhead.ops.v1.ListDeadLetterGroupsResponse
+	49, // 86: bulkhead.ops.v1.OpsService.ReplayDeadLetters:output_type -> bulkhead.ops.v1.ReplayDeadLettersResponse
+	51, // 87: bulkhead.ops.v1.OpsService.DiscardDeadLetters:output_type -> bulkhead.ops.v1.DiscardDeadLettersResponse
+	53, // 88: bulkhead.ops.v1.OpsService.ListRecords:output_type -> bulkhead.ops.v1.ListRecordsResponse
+	16, // 89: bulkhead.ops.v1.OpsService.ListRevisions:output_type -> bulkhead.ops.v1.ListRevisionsResponse
+	19, // 90: bulkhead.ops.v1.OpsService.DiffRevisions:output_type -> bulkhead.ops.v1.DiffRevisionsResponse
+	21, // 91: bulkhead.ops.v1.OpsService.RollbackPipeline:output_type -> bulkhead.ops.v1.RollbackPipelineResponse
+	23, // 92: bulkhead.ops.v1.OpsService.ResolveRecords:output_type -> bulkhead.ops.v1.ResolveRecordsResponse
+	25, // 93: bulkhead.ops.v1.OpsService.RereadRecords:output_type -> bulkhead.ops.v1.RereadRecordsResponse
+	27, // 94: bulkhead.ops.v1.OpsService.GetReread:output_type -> bulkhead.ops.v1.GetRereadResponse
+	77, // [77:95] is the sub-list for method output_type
+	59, // [59:77] is the sub-list for method input_type
+	59, // [59:59] is the sub-list for extension type_name
+	59, // [59:59] is the sub-list for extension extendee
+	0,  // [0:59] is the sub-list for field type_name
 }
 
 func init() { file_bulkhead_ops_v1_ops_proto_init() }
@@ -4807,15 +4970,15 @@ func file_bulkhead_ops_v1_ops_proto_init() {
 	if File_bulkhead_ops_v1_ops_proto != nil {
 		return
 	}
-	file_bulkhead_ops_v1_ops_proto_msgTypes[47].OneofWrappers = []any{}
-	file_bulkhead_ops_v1_ops_proto_msgTypes[49].OneofWrappers = []any{}
+	file_bulkhead_ops_v1_ops_proto_msgTypes[48].OneofWrappers = []any{}
+	file_bulkhead_ops_v1_ops_proto_msgTypes[50].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_ops_v1_ops_proto_rawDesc), len(file_bulkhead_ops_v1_ops_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   58,
+			NumMessages:   59,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -51,15 +51,18 @@ FROM ops.letter_messages m
 JOIN ops.letters l ON l.letter_id = m.letter_id
 WHERE l.state IN ('landed', 'superseded', 'discarded', 'rolled_back')
    OR (l.state = 'died_again' AND EXISTS (
-        SELECT 1 FROM ops.letters n JOIN ops.letter_messages nm ON nm.letter_id = n.letter_id
+        SELECT 1 FROM ops.letters n
         WHERE n.pipeline = l.pipeline AND n.key_hash = l.key_hash
-          AND CASE l.class WHEN 'unresolved' THEN n.generation = l.generation AND n.letter_id <> l.letter_id AND n.dead_at >= l.dead_at
-                           ELSE n.generation = l.generation + 1 END))
+          AND (n.generation > l.generation
+            OR l.class = 'unresolved' AND n.generation = l.generation AND n.letter_id <> l.letter_id AND n.dead_at >= l.dead_at)
+          AND (n.state IN ('landed', 'superseded', 'discarded', 'rolled_back')
+            OR EXISTS (SELECT 1 FROM ops.letter_messages nm WHERE nm.letter_id = n.letter_id))))
 ORDER BY m.seq
 LIMIT $1
 `
 
-// Messages of letters that nobody needs any more. Of a record that died again, the new letter must stand in the stream first.
+// Messages of letters that nobody needs any more. Of a record that died again, a later letter must stand in the stream first, or be done with:
+// messages may arrive in another order than that of the deaths, and the later one may be gone when the earlier one comes.
 func (q *Queries) MessagesToDelete(ctx context.Context, maxMessages int32) ([]OpsLetterMessage, error) {
 	rows, err := q.db.Query(ctx, messagesToDelete, maxMessages)
 	if err != nil {

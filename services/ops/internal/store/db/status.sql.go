@@ -67,7 +67,8 @@ const openChunks = `-- name: OpenChunks :many
 SELECT c.chunk, c.pipeline::text AS pipeline, c.kind::text AS kind, c.sealed_at,
        s.state AS submission_state, s.job_id, s.last_error AS submission_error, s.waiting_for, s.noted_at, s.submitted_at,
        w.state AS watch_state, w.job_state, w.last_error AS watch_error, w.finished_at,
-       k.state AS work_state, k.last_error AS work_error, k.reason AS work_reason, k.noted_at AS work_noted_at
+       k.state AS work_state, k.last_error AS work_error, k.reason AS work_reason, k.noted_at AS work_noted_at,
+       k.reads AS work_reads, k.next_read_at AS work_next_read_at
 FROM (
     SELECT chunk, pipeline, kind, sealed_at FROM extractor_pub.chunks WHERE reconciled_at IS NULL
     UNION ALL SELECT chunk, pipeline, kind, sealed_at FROM retrier_pub.chunks WHERE reconciled_at IS NULL
@@ -99,6 +100,8 @@ type OpenChunksRow struct {
 	WorkError       *string
 	WorkReason      *string
 	WorkNotedAt     *time.Time
+	WorkReads       *int32
+	WorkNextReadAt  *time.Time
 }
 
 // Every chunk without an outcome, with the service that must move it next.
@@ -130,6 +133,8 @@ func (q *Queries) OpenChunks(ctx context.Context, maxItems int32) ([]OpenChunksR
 			&i.WorkError,
 			&i.WorkReason,
 			&i.WorkNotedAt,
+			&i.WorkReads,
+			&i.WorkNextReadAt,
 		); err != nil {
 			return nil, err
 		}
@@ -281,6 +286,40 @@ func (q *Queries) ReadingPlaces(ctx context.Context) ([]ExtractorPubCheckpoint, 
 			&i.Idx,
 			&i.MovedAt,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const reconcilingPlaces = `-- name: ReconcilingPlaces :many
+SELECT pipeline, count(*) AS chunks, max(reconciled_at)::timestamptz AS reconciled_at
+FROM reconciler_pub.outcomes
+GROUP BY pipeline
+ORDER BY pipeline
+`
+
+type ReconcilingPlacesRow struct {
+	Pipeline     string
+	Chunks       int64
+	ReconciledAt time.Time
+}
+
+// How far the reconciler is.
+func (q *Queries) ReconcilingPlaces(ctx context.Context) ([]ReconcilingPlacesRow, error) {
+	rows, err := q.db.Query(ctx, reconcilingPlaces)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ReconcilingPlacesRow
+	for rows.Next() {
+		var i ReconcilingPlacesRow
+		if err := rows.Scan(&i.Pipeline, &i.Chunks, &i.ReconciledAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -17,12 +17,20 @@ SELECT pipeline, stopped_code, stopped_message FROM extractor_pub.readers ORDER 
 -- name: ReadingPlaces :many
 SELECT pipeline, lane, seq, idx, moved_at FROM extractor_pub.checkpoints ORDER BY pipeline, lane;
 
+-- How far the reconciler is.
+-- name: ReconcilingPlaces :many
+SELECT pipeline, count(*) AS chunks, max(reconciled_at)::timestamptz AS reconciled_at
+FROM reconciler_pub.outcomes
+GROUP BY pipeline
+ORDER BY pipeline;
+
 -- Every chunk without an outcome, with the service that must move it next.
 -- name: OpenChunks :many
 SELECT c.chunk, c.pipeline::text AS pipeline, c.kind::text AS kind, c.sealed_at,
        s.state AS submission_state, s.job_id, s.last_error AS submission_error, s.waiting_for, s.noted_at, s.submitted_at,
        w.state AS watch_state, w.job_state, w.last_error AS watch_error, w.finished_at,
-       k.state AS work_state, k.last_error AS work_error, k.reason AS work_reason, k.noted_at AS work_noted_at
+       k.state AS work_state, k.last_error AS work_error, k.reason AS work_reason, k.noted_at AS work_noted_at,
+       k.reads AS work_reads, k.next_read_at AS work_next_read_at
 FROM (
     SELECT chunk, pipeline, kind, sealed_at FROM extractor_pub.chunks WHERE reconciled_at IS NULL
     UNION ALL SELECT chunk, pipeline, kind, sealed_at FROM retrier_pub.chunks WHERE reconciled_at IS NULL
