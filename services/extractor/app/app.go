@@ -75,7 +75,7 @@ func New(ctx context.Context, cfg Config, env service.Env) (*App, error) {
 }
 
 func (a *App) assemble() {
-	a.store, a.catalog = store.New(a.host.DB), catalog.NewOver(a.host.DB, a.cfg.Footing.OrgClient())
+	a.store, a.catalog = store.New(a.host.DB), catalog.NewOver(a.host.DB, a.cfg.Footing.OrgClient()).ByClock(a.cfg.Now)
 	deps := extract.Deps{
 		Store: a.store, Catalog: a.catalog, Owner: uuid.NewString(), Lease: a.cfg.Lease, OpenChunks: a.cfg.OpenChunks,
 		Recheck: a.cfg.Sweep, Now: a.cfg.Now, Logger: a.host.Env.Logger, Metrics: extract.NewMetrics(a.host.Env.Registry),
@@ -150,7 +150,11 @@ func (a *App) handle(_ context.Context, e *flowv1.Envelope) error {
 }
 
 func (a *App) partitions(ctx context.Context) (int, error) {
-	return 0, a.store.EnsurePartitions(ctx, a.cfg.Now())
+	now, err := a.store.Clock()(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return 0, a.store.EnsurePartitions(ctx, now)
 }
 
 // Sweep looks once for everything that facts did not tell of. Tests call it instead of waiting.

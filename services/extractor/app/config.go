@@ -28,7 +28,7 @@ type Config struct {
 
 	// Footing is stood on instead of what DSN and NATSURL lead to; nil = those.
 	Footing *host.Footing `yaml:"-"`
-	// Now replaces the clock in tests; nil = the real one. Leases go by the database's clock.
+	// Now replaces the clock in tests; nil = the real one. Leases, and when a record was accepted, go by the ledger's clock.
 	Now func() time.Time `yaml:"-"`
 }
 

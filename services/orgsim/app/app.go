@@ -155,6 +155,8 @@ func New(opts Options) (*App, error) {
 	})
 	a := &App{opts: opts, jobs: jobs, served: make(chan error, 1)}
 	a.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The time that an org tells is its own, which may be wrong. That it was moved by the control API it does not tell: those who call were not moved.
+		w.Header().Set("Date", clk.Unmoved().UTC().Format(http.TimeFormat))
 		if strings.HasPrefix(r.URL.Path, "/sim/") || r.URL.Path == "/sim" {
 			sim.ServeHTTP(w, r)
 			return

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"bulkhead/libs/catalog"
+	"bulkhead/libs/circuit"
 	"bulkhead/libs/host"
 	"bulkhead/libs/pg"
 	"bulkhead/libs/service"
@@ -64,7 +65,7 @@ func New(ctx context.Context, c Config, env service.Env) (*App, error) {
 }
 
 func (a *App) newPasses() *poll.Poller {
-	clients := catalog.NewOver(a.host.DB, a.config.Footing.OrgClient())
+	clients := catalog.NewOver(a.host.DB, a.config.Footing.OrgClient()).ByClock(a.config.Now).ByChance(a.host.Env.Draw).Through(a.circuits().Of)
 	pace := poll.DefaultPace()
 	if a.config.ShortRetries {
 		pace = poll.ShortPace()
@@ -72,7 +73,18 @@ func (a *App) newPasses() *poll.Poller {
 	return poll.New(store.New(a.host.DB), poll.Config{
 		Org:   func(ctx context.Context, org string) (poll.Org, error) { return clients.Client(ctx, org) },
 		Owner: uuid.NewString(), Lease: a.config.Lease, Gone: a.config.Waits.Gone, Pace: pace, Batch: a.config.Concurrency,
-		Now: a.config.Now, Random: a.config.Random, Logger: a.host.Env.Logger, Registerer: a.host.Env.Registry,
+		Random: a.host.Env.Draw, Logger: a.host.Env.Logger, Registerer: a.host.Env.Registry,
+	})
+}
+
+// circuits are shared with the other services that call orgs, through the ledger.
+func (a *App) circuits() *circuit.Circuits {
+	policy := circuit.DefaultPolicy()
+	if a.config.ShortRetries {
+		policy = circuit.ShortPolicy()
+	}
+	return circuit.New(circuit.Config{
+		DB: a.host.DB, Service: name, Policy: policy, Random: a.host.Env.Draw, Logger: a.host.Env.Logger, Registerer: a.host.Env.Registry,
 	})
 }
 

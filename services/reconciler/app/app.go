@@ -2,7 +2,7 @@
 //
 // What became of a row and what follows is decided in packages account and reconcile, what is stored is package store's. Here is only the
 // wiring: loops that each read one chunk's files at a time, the sweep, the taking over of decisions, the republishing of letters, the
-// warnings of old jobs, the consumer of facts, and their
+// warnings of old jobs and the stop that follows them, the consumer of facts, and their
 // ordered end: no new chunk, those in hand finished or handed back, the outbox flushed, connections closed.
 //
 // Several instances may run at once; leases divide the work.
@@ -18,6 +18,7 @@ import (
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/catalog"
+	"bulkhead/libs/circuit"
 	"bulkhead/libs/host"
 	"bulkhead/libs/pg"
 	"bulkhead/libs/service"
@@ -68,17 +69,29 @@ func New(ctx context.Context, c Config, env service.Env) (*App, error) {
 }
 
 func (a *App) newPasses() *reconcile.Reconciler {
-	clients := catalog.NewOver(a.host.DB, a.config.Footing.OrgClient())
+	clients := catalog.NewOver(a.host.DB, a.config.Footing.OrgClient()).ByClock(a.config.Now).ByChance(a.host.Env.Draw).Through(a.circuits().Of)
 	config := reconcile.Config{
 		Store: store.New(a.host.DB), Streams: streams{a.host.Bus},
-		Org:   func(ctx context.Context, org string) (reconcile.Org, error) { return clients.Client(ctx, org) },
-		Owner: uuid.NewString(), Lease: a.config.Lease, Waits: a.config.Waits, Batch: 1, Claimed: a.due.Ring,
-		Now: a.config.Now, Random: a.config.Random, Logger: a.host.Env.Logger, Registerer: a.host.Env.Registry,
+		Org:       func(ctx context.Context, org string) (reconcile.Org, error) { return clients.Client(ctx, org) },
+		Pipelines: func(ctx context.Context, org string) ([]string, error) { return pipelinesOf(ctx, clients, org) },
+		Owner:     uuid.NewString(), Lease: a.config.Lease, Waits: a.config.Waits, Batch: 1, Claimed: a.due.Ring,
+		Now: a.config.Now, Random: a.host.Env.Draw, Logger: a.host.Env.Logger, Registerer: a.host.Env.Registry,
 	}
 	if a.config.ShortRetries {
 		config.BackoffBase, config.BackoffMax = 100*time.Millisecond, shortRest
 	}
 	return reconcile.New(config)
+}
+
+// circuits are shared with the other services that call orgs, through the ledger.
+func (a *App) circuits() *circuit.Circuits {
+	policy := circuit.DefaultPolicy()
+	if a.config.ShortRetries {
+		policy = circuit.ShortPolicy()
+	}
+	return circuit.New(circuit.Config{
+		DB: a.host.DB, Service: name, Policy: policy, Random: a.host.Env.Draw, Logger: a.host.Env.Logger, Registerer: a.host.Env.Registry,
+	})
 }
 
 // Run works until ctx is done, and then stops in order: no new work, what is in hand is finished or handed back, connections are closed.
@@ -93,7 +106,8 @@ func (a *App) Sweep(ctx context.Context) error {
 	_, lettersErr := a.passes.Republish(ctx)
 	_, agesErr := a.passes.Ages(ctx)
 	dueErr := a.readDue(ctx)
-	return errors.Join(err, decidedErr, lettersErr, agesErr, dueErr)
+	_, stopErr := a.passes.Stop(ctx)
+	return errors.Join(err, decidedErr, lettersErr, agesErr, dueErr, stopErr)
 }
 
 // readDue reads what is due, one after the other, until nothing is.
@@ -111,6 +125,7 @@ func (a *App) loops() []service.Loop {
 		{Name: "letters", Every: a.config.Sweep, Pass: a.passes.Republish, MaxRest: a.rest()},
 		{Name: "decisions", Every: a.config.Sweep, Wake: a.decided.C(), Pass: a.passes.Resolve, MaxRest: a.rest()},
 		{Name: "ages", Every: agesEvery, Pass: a.agesPass, MaxRest: a.rest()},
+		{Name: "stops", Every: a.config.Sweep, Pass: a.stopPass, MaxRest: a.rest()},
 	}
 	// Each reads one chunk at a time: large files of one org must not keep the others' chunks waiting. They share the bell, and whoever claims
 	// a chunk rings it for the next.
@@ -138,6 +153,12 @@ func (a *App) agesPass(ctx context.Context) (int, error) {
 	return 0, err
 }
 
+// stopPass keeps orgs with jobs that are not reconciled for too long from getting further ones; there is never more of it to do at once.
+func (a *App) stopPass(ctx context.Context) (int, error) {
+	_, err := a.passes.Stop(ctx)
+	return 0, err
+}
+
 // duePass does what is due and sets the alarm for what will be.
 func (a *App) duePass(ctx context.Context) (int, error) {
 	n, err := a.passes.Pass(ctx)
@@ -149,6 +170,21 @@ func (a *App) duePass(ctx context.Context) (int, error) {
 		a.alarm.Set(wait)
 	}
 	return 0, err
+}
+
+// pipelinesOf are the names of the pipelines that are defined for an org now.
+func pipelinesOf(ctx context.Context, c *catalog.Catalog, org string) ([]string, error) {
+	defs, err := c.Current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, d := range defs {
+		if d.Org == org {
+			names = append(names, d.Name)
+		}
+	}
+	return names, nil
 }
 
 // rest is the longest rest after a pass that failed; 0 = the loops' own.

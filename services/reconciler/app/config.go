@@ -31,9 +31,8 @@ type Config struct {
 
 	// Footing is stood on instead of what DSN and NATSURL lead to; nil = those.
 	Footing *host.Footing `yaml:"-"`
-	// Now and Random replace the clock and the jitter in tests; nil = the real ones.
-	Now    func() time.Time `yaml:"-"`
-	Random func() float64   `yaml:"-"`
+	// Now replaces the process's clock, which logins go by, in tests; nil = the real one. What is due goes by the ledger's clock.
+	Now func() time.Time `yaml:"-"`
 }
 
 // Check says everything that is wrong with the configuration, before anything is opened.

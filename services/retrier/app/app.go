@@ -54,10 +54,10 @@ func New(ctx context.Context, c Config, env service.Env) (_ *App, err error) {
 	}
 	a.alarm = service.NewAlarm(a.regroup)
 	a.host.OnStop("alarm", func(context.Context) error { a.alarm.Stop(); return nil })
-	a.catalog = catalog.NewOver(a.host.DB, a.config.Footing.OrgClient())
+	a.catalog = catalog.NewOver(a.host.DB, a.config.Footing.OrgClient()).ByClock(a.config.Now)
 	st := store.New(a.host.DB)
 	a.passes = retry.New(retry.Config{
-		Store: st, Definitions: a.catalog, Streams: streams{a.host.Bus}, Logger: env.Logger, Now: c.Now, Random: c.Random,
+		Store: st, Definitions: a.catalog, Streams: streams{a.host.Bus}, Logger: env.Logger, Random: env.Draw,
 		ShortRetries: c.ShortRetries, Gather: c.Gather, MaxWaiting: int64(c.MaxWaiting),
 	})
 	if err := registerMetrics(env.Registry, st); err != nil {
@@ -107,13 +107,9 @@ func (a *App) loops() []service.Loop {
 
 // regroupPass seals what is due and sets the alarm for what will be.
 func (a *App) regroupPass(ctx context.Context) (int, error) {
-	n, next, err := a.passes.Regroup(ctx)
-	if !next.IsZero() {
-		now := time.Now
-		if a.config.Now != nil {
-			now = a.config.Now
-		}
-		a.alarm.Set(next.Sub(now()))
+	n, wait, err := a.passes.Regroup(ctx)
+	if wait > 0 {
+		a.alarm.Set(wait)
 	}
 	return n, err
 }

@@ -14,6 +14,7 @@ import (
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/catalog"
+	"bulkhead/libs/circuit"
 	"bulkhead/libs/host"
 	"bulkhead/libs/pg"
 	"bulkhead/libs/pipeline"
@@ -80,7 +81,7 @@ func (a *App) assemble() {
 	a.ledger = ledger
 	a.alarm = service.NewAlarm(a.bell)
 	a.host.OnStop("alarm", func(context.Context) error { a.alarm.Stop(); return nil })
-	orgs := catalog.NewOver(a.host.DB, a.cfg.Footing.OrgClient())
+	orgs := catalog.NewOver(a.host.DB, a.cfg.Footing.OrgClient()).ByClock(a.cfg.Now).ByChance(a.host.Env.Draw).Through(a.circuits().Of)
 	backoff, gateWait := submit.DefaultBackoff, claimEvery
 	if a.cfg.ShortRetries {
 		backoff, gateWait = submit.ShortBackoff, claimEveryShort
@@ -90,9 +91,21 @@ func (a *App) assemble() {
 		Publish: func(ctx context.Context, m record.Message) error { return bus.Publish(ctx, a.host.Bus, m) },
 		Logger:  a.host.Env.Logger, Metrics: submit.NewMetrics(a.host.Env.Registry), Owner: uuid.NewString(), Lease: a.cfg.Lease, Workers: a.cfg.Workers,
 		BindMaxAge: a.cfg.waits().BindMaxAge, OrphanAge: a.cfg.waits().OrphanAge, Backoff: backoff, GateWait: gateWait,
+		Random: a.host.Env.Draw, Now: a.cfg.Now,
 	})
 	a.pool = submit.NewPool(a.runner, a.bell.Ring)
 	a.notes = &submit.Notes{Store: ledger, Logger: a.host.Env.Logger, Lease: a.cfg.Lease, Wake: a.bell.Ring, DefinitionChanged: orgs.Invalidate}
+}
+
+// circuits are shared with the other services that call orgs, through the ledger.
+func (a *App) circuits() *circuit.Circuits {
+	policy := circuit.DefaultPolicy()
+	if a.cfg.ShortRetries {
+		policy = circuit.ShortPolicy()
+	}
+	return circuit.New(circuit.Config{
+		DB: a.host.DB, Service: Name, Policy: policy, Random: a.host.Env.Draw, Logger: a.host.Env.Logger, Registerer: a.host.Env.Registry,
+	})
 }
 
 // Run works until ctx is done, then stops in order. It returns nil after a clean stop.
@@ -117,6 +130,7 @@ func (a *App) loops() []service.Loop {
 	if a.cfg.ShortRetries {
 		every = claimEveryShort
 	}
+	orphansEvery := max(a.cfg.waits().OrphanAge/4, minOrphanEvery)
 	return []service.Loop{
 		{Name: "claim", Every: a.cfg.Sweep, Wake: a.bell.C(), Pass: func(ctx context.Context) (int, error) {
 			n, err := a.pool.Pass(ctx)
@@ -131,7 +145,8 @@ func (a *App) loops() []service.Loop {
 			return 0, err
 		}},
 		{Name: "sweep", Every: a.cfg.Sweep, Pass: service.Once(a.notes.Sweep)},
-		{Name: "orphans", Every: max(a.cfg.waits().OrphanAge/4, minOrphanEvery), Pass: service.Once(a.runner.Orphans)},
+		// Nobody waits for what this finds: an org that cannot be asked is asked next time.
+		{Name: "orphans", Every: orphansEvery, FirstRest: orphansEvery, MaxRest: orphansEvery, Pass: service.Once(a.runner.Orphans)},
 	}
 }
 

@@ -34,6 +34,8 @@ type Config struct {
 
 	// Footing is stood on instead of what DSN and NATSURL lead to; nil = those.
 	Footing *host.Footing `yaml:"-"`
+	// Now replaces the process's clock in tests, which logins and durations of calls go by; nil = the real one. Leases and ages go by the ledger's.
+	Now func() time.Time `yaml:"-"`
 }
 
 // DefaultConfig returns the defaults, for real orgs.

@@ -14,7 +14,8 @@
 //   - At the bound of fresh chunks without an outcome nothing is read and nothing is sealed.
 //   - A stream that was made again or shortened stops its pipeline with an alarm; nothing is guessed.
 //   - A definition's revision starts at a place where everything before is committed under the one before; when it changes the number
-//     of lanes, or how values of the key field compare, it waits until nothing of the entity space can still be sent.
+//     of lanes, or how values of the key field compare, it waits until nothing of the entity space can still be sent; when it tells rows of the same
+//     object apart by another field, until nothing of the pipeline can.
 //   - What is read again is decided again by the holder of the lease alone, only up to where every lane is decided, and with nothing unsealed:
 //     the ledger then knows all that there is to know of it.
 //

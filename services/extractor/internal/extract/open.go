@@ -208,7 +208,7 @@ func (r *Reader) changeRevision(ctx context.Context, room int) (int, error) {
 	}
 	err = r.Store.Switch(ctx, h.Fence, r.Lease, h.def.Revision, def.Revision, def.Lanes, at, drained)
 	if errors.Is(err, store.ErrBusy) {
-		r.Logger.DebugContext(ctx, "another number of lanes waits until nothing of the space can still be sent", "space", def.Space(), "lanes", def.Lanes)
+		r.Logger.DebugContext(ctx, "other lanes wait until nothing can still be sent as it was routed", "space", def.Space(), "lanes", def.Lanes)
 		return 0, nil
 	}
 	if err != nil {
@@ -220,10 +220,26 @@ func (r *Reader) changeRevision(ctx context.Context, room int) (int, error) {
 	return 1, nil
 }
 
-// mustDrain is the entity space that must be quiet before a revision may route its records; nil = none. Within one space another number of lanes has
-// to wait, also one that an older revision routed the same space by, since something of it may still be on its way; and so has another way to compare
-// values, which gives the same rows of the org other lanes.
+// mustDrain is what must be quiet before a revision may route its records; nil = nothing. Rows of one object that are told apart by another field from
+// now on have other lanes, so that nothing would keep an older version that is on its way from landing over a newer one: all of the pipeline has to
+// have an outcome. Within one space another number of lanes has to wait for the space, also one that an older revision routed the same space by, since
+// something of it may still be on its way; and so has another way to compare values, which gives the same rows of the org other lanes.
 func (r *Reader) mustDrain(ctx context.Context, def *pipeline.Definition) (*store.Space, error) {
+	space, err := r.otherLanes(ctx, def)
+	if err != nil {
+		return nil, err
+	}
+	if was := r.held.def; was.Org == def.Org && was.Object == def.Object && !sameRows(was, def) {
+		if space == nil {
+			space = &store.Space{Pipelines: []string{r.pipeline}}
+		}
+		space.Own = r.pipeline
+	}
+	return space, nil
+}
+
+// otherLanes is the space of a definition if an earlier one gave its rows other lanes; nil = none did.
+func (r *Reader) otherLanes(ctx context.Context, def *pipeline.Definition) (*store.Space, error) {
 	for n := r.held.def.Revision; n > 0; n-- {
 		was, err := r.Catalog.Definition(ctx, r.pipeline, n)
 		var none *catalog.NotFoundError

@@ -70,9 +70,22 @@ type Deps struct {
 	Wait time.Duration
 	// Recheck is how often a stopped pipeline looks whether it may go on.
 	Recheck time.Duration
-	Now     func() time.Time
+	// Now is the process's clock: how old a lane's buffer is, when to look again.
+	Now func() time.Time
+	// Clock is the ledger's clock: when a record is accepted, which every other service reads. nil = that of the store.
+	Clock   pg.Clock
 	Logger  *slog.Logger
 	Metrics *Metrics
+}
+
+// acceptedAt is the present time by the ledger's clock: that of what a commit accepts, which is not before it.
+func (d *Deps) acceptedAt(ctx context.Context) (time.Time, error) {
+	clock := d.Clock
+	if clock == nil {
+		clock = d.Store.Clock()
+	}
+	at, err := clock(ctx)
+	return at.Truncate(time.Microsecond), err
 }
 
 // Reader reads the stream of one pipeline. Not for concurrent use.
@@ -311,7 +324,11 @@ func (r *Reader) lookUp(ctx context.Context, batch []decide.Candidate) (decide.A
 // commit cuts the lanes and stores what comes of it. After an error the engine is out of step and must be thrown away.
 func (r *Reader) commit(ctx context.Context, seal []int) error {
 	h := r.held
-	c, err := h.engine.Cut(seal, r.Now().UTC().Truncate(time.Microsecond), newChunkID)
+	at, err := r.acceptedAt(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := h.engine.Cut(seal, at, newChunkID)
 	if err != nil {
 		return fmt.Errorf("seal: %w", err)
 	}

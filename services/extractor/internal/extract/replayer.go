@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"bulkhead/libs/pg"
 	"bulkhead/libs/pipeline"
@@ -88,13 +87,17 @@ func (r *Replayer) take(ctx context.Context, def *pipeline.Definition, inForce i
 		return 0, err
 	}
 	m := newMapper(def, ordinals)
+	at, err := r.acceptedAt(ctx)
+	if err != nil {
+		return 0, err
+	}
 	rows, dead := 0, 0
 	n, err := r.Store.TakeReplays(ctx, targetOf(def, id), inForce, replaysAtOnce, func(letters []store.Replay) (decide.Commit, []record.Message, error) {
 		batch := make([]decide.Candidate, len(letters))
 		for i := range letters {
 			batch[i] = m.replay(&letters[i])
 		}
-		c, err := decide.Replay(engineConfig(def, ordinals), batch, r.Now().UTC().Truncate(time.Microsecond), newChunkID)
+		c, err := decide.Replay(engineConfig(def, ordinals), batch, at, newChunkID)
 		if err != nil {
 			return decide.Commit{}, nil, err
 		}

@@ -154,7 +154,11 @@ func (r *Reader) decideAgain(ctx context.Context, first, last uint64, batch []de
 	if err != nil {
 		return decide.Commit{}, 0, err
 	}
-	return decide.Reread(h.config, batch, recalled, r.Now().UTC().Truncate(time.Microsecond), newChunkID)
+	at, err := r.acceptedAt(ctx)
+	if err != nil {
+		return decide.Commit{}, 0, err
+	}
+	return decide.Reread(h.config, batch, recalled, at, newChunkID)
 }
 
 // step stores what a step did.

@@ -102,9 +102,9 @@ func (s *Store) Marks(ctx context.Context, pipeline string) (map[int]record.Plac
 // ErrBusy says that something of an entity space may still be sent as the revision in force routed it.
 var ErrBusy = errors.New("something of the entity space may still be sent")
 
-// Space is an entity space and the pipelines that write it.
+// Space is an entity space ("" = none) and the pipelines that write it. Own is one of them whose rows count whatever space they are of; "" = none.
 type Space struct {
-	Name      string
+	Name, Own string
 	Pipelines []string
 }
 
@@ -122,7 +122,7 @@ func (s *Store) Switch(ctx context.Context, f Fence, lease time.Duration, was, r
 			if err := q.LockPipeline(ctx, f.Pipeline); err != nil {
 				return err
 			}
-			busy, err := q.SpaceBusy(ctx, db.SpaceBusyParams{Space: drained.Name, Pipelines: drained.Pipelines})
+			busy, err := q.SpaceBusy(ctx, db.SpaceBusyParams{Space: drained.Name, Own: drained.Own, Pipelines: drained.Pipelines})
 			if err != nil {
 				return fmt.Errorf("look whether %s is quiet: %w", drained.Name, err)
 			}

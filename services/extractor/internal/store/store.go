@@ -47,6 +47,9 @@ type Store struct {
 // New uses a pool that is connected as the extractor's role.
 func New(pool pg.DB) *Store { return &Store{pool: pool, q: db.New(pool)} }
 
+// Clock is the ledger's clock.
+func (s *Store) Clock() pg.Clock { return pg.ClockOf(s.pool) }
+
 // Target is what a chunk is made for: the part of a definition that stands in the chunk's row.
 type Target struct {
 	Pipeline   string

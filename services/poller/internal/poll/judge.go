@@ -26,7 +26,7 @@ const CountersUnknown = -1
 // an org that moves.
 const goneLooks = 3
 
-// Watch is what is known of a job before or after a look. Times are of the injected clock.
+// Watch is what is known of a job before or after a look. Times are the ledger's.
 type Watch struct {
 	// Rows is how many rows were sent.
 	Rows int
@@ -61,6 +61,8 @@ type Seen struct {
 	Failure string
 	// Hint is how long a failed call asked to wait; 0 = it did not.
 	Hint time.Duration
+	// Held: the org is given time by its circuit, for so long as Hint says. It is no error of this watch.
+	Held bool
 }
 
 // Verdict is what follows from a look.
@@ -85,6 +87,11 @@ func Judge(w Watch, seen Seen, now time.Time, rnd float64, pace Pace, gone time.
 	}
 	w.LookedAt = now
 	switch {
+	case seen.Held:
+		w.LastError = seen.Failure
+		v := Verdict{State: StateWatching, Watch: w, NextLookAt: now.Add(seen.Hint)}
+		v.Stalled = stalled(before, w, now, pace.Stall)
+		return v
 	case seen.Failure != "":
 		w.Errors++
 		w.LastError = seen.Failure

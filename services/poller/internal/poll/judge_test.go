@@ -143,6 +143,14 @@ func TestErrors(t *testing.T) {
 			t.Fatalf("the last wait is %v", last)
 		}
 	})
+	t.Run("an org that is given time is no error of the watch, and is asked again when its time has come", func(t *testing.T) {
+		w := watch
+		w.Errors = 2
+		v := Judge(w, Seen{Failure: "not called", Held: true, Hint: 50 * time.Second}, start, 0.9, DefaultPace(), time.Minute)
+		if v.State != StateWatching || v.Watch.Errors != 2 || v.Watch.Looks != w.Looks || v.Watch.LastError != "not called" || v.NextLookAt.Sub(start) != 50*time.Second {
+			t.Fatalf("%+v", v)
+		}
+	})
 	t.Run("what the answer asked to wait is waited", func(t *testing.T) {
 		v := Judge(watch, Seen{Failure: "503", Hint: 10 * time.Minute}, start, 0, DefaultPace(), time.Minute)
 		if v.NextLookAt.Sub(start) != 10*time.Minute {

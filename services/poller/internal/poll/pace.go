@@ -15,7 +15,8 @@ type Pace struct {
 	// CapOld is the longest wait at all. Between the two the longest wait is a twentieth of the job's age: a job of three hours
 	// is seen to have ended at most five minutes late, and costs some eighty looks instead of 360. Default 5 min.
 	CapOld time.Duration
-	// Queue is the time that Salesforce takes before it begins, added to the first estimate. Default 2 s.
+	// Queue is the time that Salesforce takes before it begins, added to the first estimate where no speed is known: a known one has it in it.
+	// Default 2 s.
 	Queue time.Duration
 	// Rows is the number of rows a second assumed for a pipeline of which no job has ended yet. Default 500.
 	Rows float64
@@ -49,10 +50,12 @@ func (p Pace) ceiling(age time.Duration) time.Duration {
 // FirstLook is how long after its submission a job is looked at first. speed is the rows a second that the pipeline's last jobs
 // made; 0 means that none is known.
 func (p Pace) FirstLook(rows int, speed float64) time.Duration {
+	// The speed is that of whole jobs, as they were seen to end: what is added to it once more would be added again by each job to the next.
+	wait := seconds(float64(rows) / speed)
 	if !(speed > 0) {
-		speed = p.Rows
+		wait = p.Queue + seconds(float64(rows)/p.Rows)
 	}
-	return clamp(p.Queue+seconds(float64(rows)/speed), p.Floor, p.Cap)
+	return clamp(wait, p.Floor, p.Cap)
 }
 
 // NextLook is how long to wait after a look that found the job running. rnd in [0,1) spreads the looks of many jobs: up to a tenth is

@@ -52,8 +52,9 @@ type Config struct {
 	CallTimeout time.Duration
 	// Batch is how many watches one pass claims, and asks after at once. Default 16: far below the 25 long calls that an org allows.
 	Batch int
-	// Now and Random are the clock and the jitter in [0,1). Default time.Now and math/rand.
-	Now    func() time.Time
+	// Clock is the ledger's clock, by which everything is due: jobs were dated by it when they were closed. Default that of the store.
+	Clock pg.Clock
+	// Random is the jitter in [0,1). Default math/rand.
 	Random func() float64
 	// Logger is where looks are told. Registerer takes the metrics. Both may be nil.
 	Logger     *slog.Logger
@@ -74,8 +75,8 @@ func New(s *store.Store, cfg Config) *Poller {
 	setDefault(&cfg.Pace, DefaultPace())
 	setDefault(&cfg.CallTimeout, 2*time.Minute)
 	setDefault(&cfg.Batch, 16)
-	if cfg.Now == nil {
-		cfg.Now = time.Now
+	if cfg.Clock == nil {
+		cfg.Clock = s.Clock()
 	}
 	if cfg.Random == nil {
 		cfg.Random = rand.Float64
@@ -96,7 +97,11 @@ func setDefault[T comparable](field *T, value T) {
 // Pass claims the watches that are due, looks at each, and stores what it saw. It returns how many it looked at. An error of one look is
 // stored in its watch, not returned; what is returned is an error of the ledger.
 func (p *Poller) Pass(ctx context.Context) (int, error) {
-	watches, err := p.store.ClaimDue(ctx, p.cfg.Owner, p.cfg.Now(), p.cfg.Lease, p.cfg.Batch)
+	now, err := p.cfg.Clock(ctx)
+	if err != nil {
+		return 0, err
+	}
+	watches, err := p.store.ClaimDue(ctx, p.cfg.Owner, now, p.cfg.Lease, p.cfg.Batch)
 	if err != nil {
 		return 0, err
 	}
@@ -121,9 +126,13 @@ func (p *Poller) look(ctx context.Context, row db.PollerWatch) error {
 		return p.handBack(ctx, claim)
 	}
 
+	now, err := p.cfg.Clock(ctx)
+	if err != nil {
+		return err
+	}
 	before := watchOf(row)
-	v := Judge(before, seen, p.cfg.Now(), p.cfg.Random(), p.cfg.Pace, p.cfg.Gone)
-	err := p.storeVerdict(ctx, claim, row, v)
+	v := Judge(before, seen, now, p.cfg.Random(), p.cfg.Pace, p.cfg.Gone)
+	err = p.storeVerdict(ctx, claim, row, v)
 	if errors.Is(err, pg.ErrLost) {
 		log.Debug("somebody else looked at the job")
 		return nil
@@ -152,7 +161,7 @@ func (p *Poller) ask(ctx context.Context, row db.PollerWatch) Seen {
 	defer cancel()
 	fail := func(err error) Seen {
 		hint, _ := salesforce.RetryAfterHint(err)
-		return Seen{Failure: record.Storable(err.Error(), maxErrorText), Hint: hint}
+		return Seen{Failure: record.Storable(err.Error(), maxErrorText), Hint: hint, Held: salesforce.IsCircuitOpen(err)}
 	}
 	org, err := p.cfg.Org(ctx, row.Org)
 	if err != nil {
@@ -225,7 +234,7 @@ func (p *Poller) tell(ctx context.Context, log *slog.Logger, before Watch, seen 
 	w := v.Watch
 	p.metrics.looks.WithLabelValues(resultOf(seen)).Inc()
 	log = log.With("looks", w.Looks, "job_state", w.JobState, "processed", w.Processed, "failed", w.Failed)
-	if seen.Failure != "" && seen.Failure != before.LastError {
+	if seen.Failure != "" && !seen.Held && seen.Failure != before.LastError {
 		log.WarnContext(ctx, "job could not be looked at", "error", seen.Failure, "errors", w.Errors, "next_look_at", v.NextLookAt)
 	}
 	if v.Odd != "" {
@@ -274,7 +283,11 @@ func (p *Poller) Settled(ctx context.Context, chunk uuid.NullUUID) (int, error) 
 
 // NextDue is how long until there is something to look at; false when nothing is watched.
 func (p *Poller) NextDue(ctx context.Context) (time.Duration, bool, error) {
-	q, err := p.store.NextDue(ctx, p.cfg.Now())
+	now, err := p.cfg.Clock(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	q, err := p.store.NextDue(ctx, now)
 	if err != nil {
 		return 0, false, err
 	}

@@ -35,7 +35,7 @@ func setup(t testing.TB) *bundle {
 	db := testkit.NewLedger(t)
 	b := &bundle{t: t, admin: db.AdminPool(t), store: store.New(db.Pool(t, "poller")), now: time.Now().UTC().Truncate(time.Millisecond)}
 	b.config = poll.Config{
-		Owner: "one", Now: func() time.Time { return b.now }, Random: func() float64 { return 0.5 }, Logger: testkit.Logger(t),
+		Owner: "one", Clock: func(context.Context) (time.Time, error) { return b.now, nil }, Random: func() float64 { return 0.5 }, Logger: testkit.Logger(t),
 	}
 	return b
 }

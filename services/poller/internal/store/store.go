@@ -2,7 +2,7 @@
 //
 // Every legal move of a watch is one method here, an UPDATE with the old state, the claim's epoch and its owner in the WHERE. No row hit
 // means that somebody was first: the method returns an error that wraps pg.ErrLost and the caller stops. Leases are judged by the
-// database's clock, what is due by the clock that the caller hands in.
+// database's clock, and so is what is due: the caller hands in what [Store.Clock] says.
 //
 //	(nothing) ──Watch──▶ watching ──Keep──▶ watching
 //	                        ├──Finish──▶ finished        both with the fact job_finished
@@ -55,6 +55,9 @@ type Store struct {
 
 // New returns a store on a pool of the service's role.
 func New(pool pg.DB) *Store { return &Store{pool: pool} }
+
+// Clock is the ledger's clock.
+func (s *Store) Clock() pg.Clock { return pg.ClockOf(s.pool) }
 
 // Claim is the right to move one watch, until its lease ends or somebody else takes it.
 type Claim struct {

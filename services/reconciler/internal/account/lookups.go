@@ -87,12 +87,14 @@ func Ask(o *Outcome, c Chunk, m *flowv1.Manifest) Questions {
 type Seen struct {
 	// ID has 18 characters.
 	ID string
-	// By is the id of the user who made it, At when.
+	// By is the id of the user who made it.
 	By string
+	// At is when it was made, by the ledger's clock, as far as that is known: the org dates it by its own.
 	At time.Time
 }
 
-// maxSkew is how far Salesforce's clock may be behind ours.
+// maxSkew is how far a row may seem to have been made before its record was accepted: what is left of the difference between the org's clock and the
+// ledger's where it was not told, was told in whole seconds, or has changed since.
 const maxSkew = 10 * time.Minute
 
 // Ours says whether a sending of the row may have made what was seen: our user did, not before the record was accepted, and it is no row that

@@ -335,7 +335,9 @@ func (m *accountModel) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
 
 func (m *accountModel) decide(w *accountWorld) {
 	job, files := w.job(), w.read-1
-	job.CloseRefused = job.CloseRefused || m.r.abortIsNone && w.end == endAborted
+	if m.r.abortIsNone && w.end == endAborted {
+		job.CloseRefused, job.Processed = true, -1 // its counter would tell
+	}
 	unread := !job.HasFiles() || m.r.abortIsNone && w.end == endAborted
 	if unread {
 		files = 0

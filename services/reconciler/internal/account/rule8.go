@@ -25,7 +25,8 @@ type Job struct {
 	Processed, Failed int64
 	// ErrorMessage is Salesforce's, of a failed job.
 	ErrorMessage string
-	// CloseRefused: Salesforce refused to close the job, so it was aborted while it was open: it cannot have processed anything.
+	// CloseRefused: Salesforce refused to close the job, so it was aborted while it was open: it cannot have processed anything, unless somebody who
+	// stood still since before the refusal closed it after all. Its counter tells.
 	CloseRefused bool
 	// Unreadable: it has result files and their rows cannot be read, for good. They tell of no row.
 	Unreadable bool
@@ -55,7 +56,7 @@ func (j Job) processedNothing() bool {
 	case JobGone:
 		return planted.On(planted.SendAgainOn404)
 	case salesforce.StateAborted:
-		return j.CloseRefused || planted.On(planted.ResultsOfAbortedJobsIgnored)
+		return j.CloseRefused && j.Processed <= 0 || planted.On(planted.ResultsOfAbortedJobsIgnored)
 	case salesforce.StateFailed:
 		return salesforce.ParseJobFault(j.ErrorMessage).RefusedWhole()
 	}

@@ -16,7 +16,10 @@ const (
 // Ages tells of jobs that were submitted long ago and are not reconciled, whoever they wait for: a warning from a day on, an error from three.
 // The gauges are always right; a pipeline is told in the log once per call, so that the caller's interval bounds the lines.
 func (r *Reconciler) Ages(ctx context.Context) (int, error) {
-	now := r.cfg.Now()
+	now, err := r.cfg.Clock(ctx)
+	if err != nil {
+		return 0, err
+	}
 	told := 0
 	for _, bound := range []struct {
 		label string

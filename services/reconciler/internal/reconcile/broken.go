@@ -30,7 +30,10 @@ const (
 func (r *Reconciler) brokeOff(ctx context.Context, t *task, cause error) error {
 	r.metrics.reads.WithLabelValues("broke_off").Inc()
 	text := record.Storable(cause.Error(), maxErrorText)
-	now := r.cfg.Now()
+	now, err := r.cfg.Clock(ctx)
+	if err != nil {
+		return err
+	}
 	if errors.Is(cause, account.ErrChunk) {
 		return beaten(r.quarantine(ctx, t, "CHUNK_UNMATCHABLE", text))
 	}
@@ -38,6 +41,10 @@ func (r *Reconciler) brokeOff(ctx context.Context, t *task, cause error) error {
 	hint, _ := salesforce.RetryAfterHint(cause)
 	b.NextReadAt = now.Add(r.backoff(b.Errors, hint))
 	switch {
+	case salesforce.IsCircuitOpen(cause):
+		// The org is given time, which is no error of this chunk, and is told of by the circuit.
+		b.Errors, b.NextReadAt = int(t.work.Errors), now.Add(hint)
+		return beaten(r.cfg.Store.BrokeOff(ctx, t.claim, b))
 	case salesforce.IsNotFound(cause) && !errors.Is(cause, errLookup):
 		b.NotFound = int(t.work.NotFound) + 1
 		b.FirstNotFoundAt = t.work.FirstNotFoundAt
@@ -106,8 +113,19 @@ func wayOut(code string) string {
 	return " If they stay as they are, delete the job in Salesforce and resume: its rows then count as missing, and are sent again, looked up or unresolved."
 }
 
+// hopeless is how many reads in a row may break off before the next ones are far between: an hour or two with the default waits, more than most outages
+// last. Results are there for a week, and an org's calls are counted.
+const hopeless = 240
+
+// farBetween is how many times the longest wait the reads are apart then.
+const farBetween = 10
+
 // backoff is how long to wait after so many errors in a row, from half to all of the doubled base.
 func (r *Reconciler) backoff(errs int, hint time.Duration) time.Duration {
-	wait := min(time.Duration(float64(r.cfg.BackoffBase)*math.Pow(2, float64(min(max(errs-1, 0), 32)))), r.cfg.BackoffMax)
+	longest := r.cfg.BackoffMax
+	if errs > hopeless {
+		longest *= farBetween
+	}
+	wait := min(time.Duration(float64(r.cfg.BackoffBase)*math.Pow(2, float64(min(max(errs-1, 0), 32)))), longest)
 	return max(time.Duration(float64(wait)*(0.5+r.cfg.Random()/2)), hint)
 }

@@ -100,11 +100,11 @@ func (f form) again() form {
 	return f
 }
 
-func setup(t testing.TB) *bundle {
+func setup(t testing.TB, options ...simtest.Option) *bundle {
 	t.Helper()
 	db := testkit.NewLedger(t)
 	b := &bundle{
-		t: t, admin: db.AdminPool(t), store: store.New(db.Pool(t, "reconciler")), natsURL: testkit.NATS(t).URL(), sim: simtest.Start(t),
+		t: t, admin: db.AdminPool(t), store: store.New(db.Pool(t, "reconciler")), natsURL: testkit.NATS(t).URL(), sim: simtest.Start(t, options...),
 		now: time.Now().UTC().Truncate(time.Millisecond), waits: record.DefaultWaits(), form: upserts,
 	}
 	b.connect()
@@ -145,7 +145,7 @@ func (b *bundle) clientOf(url, id, secret string) *salesforce.Client {
 // reconciler returns one on the bundle's parts.
 func (b *bundle) reconciler(change ...func(*reconcile.Config)) *reconcile.Reconciler {
 	c := reconcile.Config{
-		Store: b.store, Streams: streams{b.conn}, Owner: "one", Waits: b.waits, Now: func() time.Time { return b.now },
+		Store: b.store, Streams: streams{b.conn}, Owner: "one", Waits: b.waits, Clock: func(context.Context) (time.Time, error) { return b.now, nil }, Now: func() time.Time { return b.now },
 		Random: func() float64 { return 0.5 }, Logger: testkit.Logger(b.t),
 		Org: func(context.Context, string) (reconcile.Org, error) { return b.client, nil },
 	}

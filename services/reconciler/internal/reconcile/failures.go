@@ -46,7 +46,11 @@ type failures struct {
 
 // failuresOf prepares them.
 func (r *Reconciler) failuresOf(ctx context.Context, t *task, c *chunk, o *account.Outcome) (*failures, error) {
-	f := &failures{r: r, task: t, chunk: c, outcome: o, decided: r.cfg.Now().UTC(), last: -1}
+	now, err := r.cfg.Clock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f := &failures{r: r, task: t, chunk: c, outcome: o, decided: now.UTC(), last: -1}
 	for row := range o.States {
 		if didNotLand(o.Of(row)) {
 			f.last = row
@@ -55,7 +59,6 @@ func (r *Reconciler) failuresOf(ctx context.Context, t *task, c *chunk, o *accou
 	if f.last < 0 {
 		return f, nil
 	}
-	var err error
 	if f.reduced, err = r.cfg.Store.Reduced(ctx, t.work.Chunk, t.work.Pipeline); err != nil {
 		return nil, err
 	}

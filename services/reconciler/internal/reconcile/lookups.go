@@ -22,7 +22,7 @@ const (
 // lookupBatch is how many values one call asks for.
 const lookupBatch = 2000
 
-// clockSlack is more than the clocks of our own services and of the database ever differ.
+// clockSlack is more than the ledger's clock is ever put back by whoever keeps it right.
 const clockSlack = 10 * time.Minute
 
 // Fields that a look-up asks for beside the correlating one: who made the row, and when.
@@ -59,7 +59,10 @@ func (r *Reconciler) conclude(ctx context.Context, t *task, c *chunk, reading *a
 	if t.work.LookedUpAt != nil {
 		past.Last = *t.work.LookedUpAt
 	}
-	now := r.cfg.Now()
+	now, err := r.cfg.Clock(ctx)
+	if err != nil {
+		return err
+	}
 	verdict := account.DecideLooks(open, c.ExternalIDField, past, r.cfg.Waits, now)
 	if verdict.Step == account.StepAgain {
 		t.log.InfoContext(ctx, "inserted rows are in none of the files and were not found", "reason", verdict.Reason, "rows", open, "next_read_at", verdict.At)
@@ -191,7 +194,28 @@ func (r *Reconciler) lookUp(ctx context.Context, t *task, c *chunk, rows []int) 
 	if err := ask(); err != nil {
 		return nil, err
 	}
-	return r.ours(ctx, c, seen, who.UserID)
+	ahead, now, err := r.orgAhead(ctx, org)
+	if err != nil {
+		return nil, err
+	}
+	for _, found := range seen {
+		for i := range found {
+			found[i].At = found[i].At.Add(-ahead)
+		}
+	}
+	return r.ours(ctx, c, seen, who.UserID, now)
+}
+
+// orgAhead says how far the org's clock is ahead of the ledger's, 0 where the org has not told its time, and what the ledger's says. The org's was noted by
+// this process's clock, which may be wrong by as much: that falls out.
+func (r *Reconciler) orgAhead(ctx context.Context, org Org) (ahead time.Duration, now time.Time, err error) {
+	if now, err = r.cfg.Clock(ctx); err != nil {
+		return 0, time.Time{}, err
+	}
+	if skew, ok := org.Skew(); ok {
+		ahead = skew + r.cfg.Now().Sub(now)
+	}
+	return ahead, now, nil
 }
 
 // errEnough ends the reading of rows early.
@@ -199,12 +223,12 @@ var errEnough = errors.New("enough rows")
 
 // ours leaves what a sending of each row may have made: an id that another record landed with, of this
 // pipeline or of another that made rows, is that one's.
-func (r *Reconciler) ours(ctx context.Context, c *chunk, seen map[int][]account.Seen, user string) (map[int][]account.Seen, error) {
+func (r *Reconciler) ours(ctx context.Context, c *chunk, seen map[int][]account.Seen, user string, now time.Time) (map[int][]account.Seen, error) {
 	if len(seen) == 0 {
 		return nil, nil
 	}
 	wanted, taken := map[string]bool{}, map[string]bool{}
-	since := r.cfg.Now()
+	since := now
 	for row, found := range seen {
 		for _, e := range c.manifest.GetRows()[row].GetRecords() {
 			if at := time.UnixMicro(e.GetAcceptedAt()); at.Before(since) {

@@ -24,6 +24,7 @@ type metrics struct {
 	unresolved   prometheus.Gauge
 	old          *prometheus.GaugeVec
 	skew         prometheus.Gauge
+	stopped      prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) metrics {
@@ -49,6 +50,7 @@ func newMetrics(r prometheus.Registerer) metrics {
 		lookups:      counter("lookups_total", "Look-ups of inserted rows whose fate the result files left open."),
 		resolved:     vector("resolved_records_total", "Unresolved records that were decided, by decision.", "decision"),
 		skew:         gauge("clock_skew_seconds", "How far Salesforce's clock was ahead of ours at the last read of result files."),
+		stopped:      gauge("stopped_orgs", "Orgs that get no further jobs since one of theirs has no outcome for five days; Salesforce keeps results for seven."),
 		unresolved:   gauge("unresolved_records", "Records of which it is not known whether they landed, and nobody has decided."),
 		old: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "bulkhead_reconciler_old_chunks", Help: "Submitted chunks without an outcome, by the age they exceed: 24h, 72h.",
@@ -57,7 +59,7 @@ func newMetrics(r prometheus.Registerer) metrics {
 	}
 	if r != nil {
 		r.MustRegister(m.reads, m.rows, m.failures, m.chunks, m.quarantines, m.pauses, m.lostPayloads, m.reading, m.quarantined, m.oldest, m.lookups,
-			m.resolved, m.unresolved, m.old, m.skew)
+			m.resolved, m.unresolved, m.old, m.skew, m.stopped)
 	}
 	return m
 }

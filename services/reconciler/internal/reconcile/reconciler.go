@@ -52,13 +52,15 @@ type Config struct {
 	Streams Streams
 	// Org returns the client of an org by its name.
 	Org func(ctx context.Context, name string) (Org, error)
+	// Pipelines are the names of those whose definitions name an org. nil = only those that have chunks on their way are known.
+	Pipelines func(ctx context.Context, org string) ([]string, error)
 	// Owner names this instance; unique among all that ever ran.
 	Owner string
 	// Lease is how long a claim lasts without renewal. Default 15 s.
 	Lease time.Duration
 	// Waits are the settings missing.wait, settle.wait, gone.wait and lookup.wait. Default [record.DefaultWaits].
 	Waits record.Waits
-	// Backoff bounds the waits after reads that broke off. Default 1 s to 30 s.
+	// Backoff bounds the waits after reads that broke off, up to the first few hundred in a row; those after are further apart. Default 1 s to 30 s.
 	BackoffBase, BackoffMax time.Duration
 	// ReadTimeout bounds one read of all files of a job. Default 1 h: a file may take Salesforce's slowest line its time, and the client
 	// ends what stands still far earlier.
@@ -67,8 +69,11 @@ type Config struct {
 	Batch int
 	// Claimed is called when a pass has claimed as many as it may, before it reads them: there may be more. May be nil.
 	Claimed func()
-	// Now and Random are the clock and the jitter in [0,1). Default time.Now and math/rand.
-	Now    func() time.Time
+	// Clock is the ledger's clock, by which everything is due and dated. Default that of the store.
+	Clock pg.Clock
+	// Now is this process's clock, which the org's clients compare the org's with. Default time.Now.
+	Now func() time.Time
+	// Random is the jitter in [0,1). Default math/rand.
 	Random func() float64
 	// Logger is where work is told. Registerer takes the metrics. Both may be nil.
 	Logger     *slog.Logger
@@ -89,6 +94,9 @@ func New(cfg Config) *Reconciler {
 	setDefault(&cfg.BackoffMax, 30*time.Second)
 	setDefault(&cfg.ReadTimeout, time.Hour)
 	setDefault(&cfg.Batch, 4)
+	if cfg.Clock == nil && cfg.Store != nil {
+		cfg.Clock = cfg.Store.Clock()
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -110,12 +118,20 @@ func setDefault[T comparable](field *T, value T) {
 
 // Note takes up chunks that are to be reconciled: with a chunk only that one, else all. It returns how many are new.
 func (r *Reconciler) Note(ctx context.Context, chunk uuid.NullUUID) (int, error) {
-	return r.cfg.Store.Note(ctx, chunk, r.cfg.Now())
+	now, err := r.cfg.Clock(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return r.cfg.Store.Note(ctx, chunk, now)
 }
 
 // Lifted takes up quarantined chunks again whose pause a person has lifted.
 func (r *Reconciler) Lifted(ctx context.Context) (int, error) {
-	n, err := r.cfg.Store.LiftQuarantined(ctx, r.cfg.Now())
+	now, err := r.cfg.Clock(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n, err := r.cfg.Store.LiftQuarantined(ctx, now)
 	if n > 0 {
 		r.cfg.Logger.InfoContext(ctx, "quarantine was lifted, the files are read again", "chunks", n)
 	}
@@ -124,7 +140,11 @@ func (r *Reconciler) Lifted(ctx context.Context) (int, error) {
 
 // NextDue is how long until there is something to read; false when there is nothing.
 func (r *Reconciler) NextDue(ctx context.Context) (time.Duration, bool, error) {
-	q, err := r.cfg.Store.NextDue(ctx, r.cfg.Now())
+	now, err := r.cfg.Clock(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	q, err := r.cfg.Store.NextDue(ctx, now)
 	if err != nil {
 		return 0, false, err
 	}
@@ -137,7 +157,11 @@ func (r *Reconciler) NextDue(ctx context.Context) (time.Duration, bool, error) {
 // Pass claims the chunks that are due, reads the files of each once, and stores what follows. It returns how many it worked on. What goes wrong
 // with one chunk is stored with it, not returned; what is returned is an error of the ledger.
 func (r *Reconciler) Pass(ctx context.Context) (int, error) {
-	works, err := r.cfg.Store.ClaimDue(ctx, r.cfg.Owner, r.cfg.Now(), r.cfg.Lease, r.cfg.Batch)
+	now, err := r.cfg.Clock(ctx)
+	if err != nil {
+		return 0, err
+	}
+	works, err := r.cfg.Store.ClaimDue(ctx, r.cfg.Owner, now, r.cfg.Lease, r.cfg.Batch)
 	if err != nil {
 		return 0, err
 	}
@@ -215,7 +239,10 @@ func (r *Reconciler) settleOrWait(ctx context.Context, t *task) error {
 		t.log = t.log.With("classes", org.Classes().Version()) // by whose rules the refused rows were classed
 	}
 	// What the files say is as old as the beginning of the read, which may take an hour: a row may have shown up since.
-	began := r.cfg.Now()
+	began, err := r.cfg.Clock(ctx)
+	if err != nil {
+		return err
+	}
 	reading, err := r.download(ctx, org, t.log, t.work.JobID, t.job, c, x)
 	if err != nil {
 		if salesforce.IsNotFound(err) {
@@ -249,7 +276,10 @@ func (r *Reconciler) settleOrWait(ctx context.Context, t *task) error {
 	} else {
 		past.Reads = 0
 	}
-	now := r.cfg.Now()
+	now, err := r.cfg.Clock(ctx)
+	if err != nil {
+		return err
+	}
 	summary := reading.Summary()
 	verdict := account.Decide(t.job, summary, past, r.cfg.Waits, began)
 	verdict.At = verdict.At.Add(now.Sub(began)) // of no meaning where nothing is read again

@@ -18,6 +18,7 @@ type script struct {
 	mu    sync.Mutex
 	files map[string]http.HandlerFunc
 	reads int
+	url   string
 }
 
 // The files by the last element of their path.
@@ -37,6 +38,7 @@ func (b *bundle) script() *script {
 	mux := http.NewServeMux()
 	server := httptest.NewServer(mux)
 	b.t.Cleanup(server.Close)
+	s.url = server.URL
 	mux.HandleFunc("POST /services/oauth2/token", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(map[string]string{

@@ -43,6 +43,9 @@ func (c *clock) Now() time.Time {
 	return c.now
 }
 
+// Ledger is the clock as the passes ask the ledger for it.
+func (c *clock) Ledger(context.Context) (time.Time, error) { return c.Now(), nil }
+
 func (c *clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -134,7 +137,7 @@ func newLedger(t *testing.T) *ledger {
 // passes are those of one instance, with a jitter that is always half.
 func (l *ledger) passes() *Passes {
 	return New(Config{
-		Store: l.store, Definitions: l.defs, Streams: l.dlq, Logger: testkit.Logger(l.t), Now: l.clock.Now,
+		Store: l.store, Definitions: l.defs, Streams: l.dlq, Logger: testkit.Logger(l.t), Clock: l.clock.Ledger,
 		Random: func() float64 { return 0.5 }, Gather: time.Millisecond,
 	})
 }

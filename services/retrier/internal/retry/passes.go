@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"bulkhead/libs/pg"
 	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
 	"bulkhead/services/retrier/internal/store"
@@ -27,8 +28,8 @@ type Config struct {
 	Definitions Definitions
 	Streams     Streams
 	Logger      *slog.Logger
-	// Now is the clock that due times are read by; default time.Now.
-	Now func() time.Time
+	// Clock is the ledger's clock, which due times are made and read by; default that of the store.
+	Clock pg.Clock
 	// Random draws the jitter, in [0,1); it must be safe for concurrent use. Default math/rand/v2's.
 	Random func() float64
 	// ShortRetries makes each wait at most 2 s (demo, tests); never a default.
@@ -51,7 +52,7 @@ type Passes struct {
 	definitions Definitions
 	streams     Streams
 	logger      *slog.Logger
-	now         func() time.Time
+	clock       pg.Clock
 	random      func() float64
 	short       bool
 	gather      time.Duration
@@ -61,14 +62,14 @@ type Passes struct {
 // New makes the passes, with defaults for what c leaves out.
 func New(c Config) *Passes {
 	p := &Passes{
-		store: c.Store, definitions: c.Definitions, streams: c.Streams, logger: c.Logger, now: c.Now, random: c.Random,
+		store: c.Store, definitions: c.Definitions, streams: c.Streams, logger: c.Logger, clock: c.Clock, random: c.Random,
 		short: c.ShortRetries, gather: c.Gather, maxWaiting: c.MaxWaiting,
 	}
 	if p.logger == nil {
 		p.logger = slog.New(slog.DiscardHandler)
 	}
-	if p.now == nil {
-		p.now = time.Now
+	if p.clock == nil {
+		p.clock = p.store.Clock()
 	}
 	if p.random == nil {
 		p.random = randomFloat

@@ -285,9 +285,9 @@ func TestRegroup(t *testing.T) {
 		if _, err := l.passes().TakeOpen(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		n, next, err := l.passes().Regroup(t.Context())
-		if n != 0 || err != nil || !next.Equal(noon.Add(501*time.Millisecond)) {
-			t.Errorf("sealed %d, next %s, %v", n, next, err)
+		n, wait, err := l.passes().Regroup(t.Context())
+		if n != 0 || err != nil || wait != 501*time.Millisecond {
+			t.Errorf("sealed %d, look again in %s, %v", n, wait, err)
 		}
 		l.clock.Advance(501 * time.Millisecond)
 		if n, _, err := l.passes().Regroup(t.Context()); n != 1 || err != nil {

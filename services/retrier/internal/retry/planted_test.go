@@ -24,7 +24,7 @@ func TestPlantedBugReplayWithoutAnIdempotencyKey(t *testing.T) {
 			l.reconciled(uuid.New(), failing{key: "letter", entity: "c", seq: 3, class: "data", code: "X", disposition: "dead"})
 			l.ordered("letter", 0, "reconcile", "replaying", "retrier")
 			another := New(Config{
-				Store: store.New(l.admin), Definitions: l.defs, Streams: l.dlq, Now: l.clock.Now, Gather: time.Millisecond,
+				Store: store.New(l.admin), Definitions: l.defs, Streams: l.dlq, Clock: l.clock.Ledger, Gather: time.Millisecond,
 			})
 			for _, p := range []*Passes{l.passes(), another} {
 				for range 2 { // each instance remembers its own

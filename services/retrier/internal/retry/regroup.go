@@ -19,13 +19,16 @@ import (
 	"bulkhead/services/retrier/internal/store"
 )
 
-// Regroup seals one resend chunk in every lane in which enough is due. It says how many it sealed, and when to look again (zero: when
-// something new begins to wait).
-func (p *Passes) Regroup(ctx context.Context) (int, time.Time, error) {
-	now := p.now().UTC()
+// Regroup seals one resend chunk in every lane in which enough is due. It says how many it sealed, and how long until it is worth to look again
+// (0: when something new begins to wait).
+func (p *Passes) Regroup(ctx context.Context) (int, time.Duration, error) {
+	now, err := p.clock(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("look for what is due: %w", err)
+	}
 	lanes, err := p.store.DueLanes(ctx, now)
 	if err != nil {
-		return 0, time.Time{}, fmt.Errorf("look for what is due: %w", err)
+		return 0, 0, fmt.Errorf("look for what is due: %w", err)
 	}
 	var (
 		sealed int
@@ -48,7 +51,11 @@ func (p *Passes) Regroup(ctx context.Context) (int, time.Time, error) {
 	} else if waits && due.After(now) {
 		next = earlier(next, due.Add(p.gather))
 	}
-	return sealed, next, errors.Join(errs...)
+	wait := time.Duration(0)
+	if !next.IsZero() {
+		wait = max(next.Sub(now), time.Nanosecond)
+	}
+	return sealed, wait, errors.Join(errs...)
 }
 
 func earlier(a, b time.Time) time.Time {

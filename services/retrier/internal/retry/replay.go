@@ -27,7 +27,10 @@ func (p *Passes) Replay(ctx context.Context) (int, error) {
 	if len(letters) == 0 {
 		return 0, nil
 	}
-	now := p.now().UTC()
+	now, err := p.clock(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("replay letters: %w", err)
+	}
 	waiting := make([]store.Waiting, len(letters))
 	inForce := map[string]*pipeline.Definition{}
 	for i, l := range letters {
@@ -44,7 +47,7 @@ func (p *Passes) Replay(ctx context.Context) (int, error) {
 	if err := fault.Point(ctx, pointOrdered); err != nil {
 		return 0, err
 	}
-	taken, err := p.store.Replay(ctx, waiting)
+	taken, err := p.store.Replay(ctx, waiting, routedBy(inForce))
 	if errors.Is(err, pg.ErrLost) {
 		return 0, nil
 	}
@@ -87,4 +90,16 @@ func (p *Passes) laneOf(ctx context.Context, l routed, inForce map[string]*pipel
 		return l.Lane, nil
 	}
 	return record.LaneOf(l.EntityHash, now.Lanes), nil
+}
+
+// routedBy are the revisions that laneOf found in force.
+func routedBy(inForce map[string]*pipeline.Definition) store.Routed {
+	by := make(store.Routed, len(inForce))
+	for name, d := range inForce {
+		by[name] = 0
+		if d != nil {
+			by[name] = d.Revision
+		}
+	}
+	return by
 }

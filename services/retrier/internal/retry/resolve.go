@@ -27,7 +27,10 @@ func (p *Passes) Resolve(ctx context.Context) (int, error) {
 	if len(decided) == 0 {
 		return 0, nil
 	}
-	now := p.now().UTC()
+	now, err := p.clock(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("take decided records: %w", err)
+	}
 	waiting := make([]store.Waiting, len(decided))
 	inForce := map[string]*pipeline.Definition{}
 	for i, d := range decided {
@@ -45,7 +48,7 @@ func (p *Passes) Resolve(ctx context.Context) (int, error) {
 			Code: code, Attempt: d.Attempt, Reason: decidedReason(d), Due: now, Since: now, Version: d.Version,
 		}
 	}
-	taken, err := p.store.Resolve(ctx, waiting)
+	taken, err := p.store.Resolve(ctx, waiting, routedBy(inForce))
 	if errors.Is(err, pg.ErrLost) {
 		return 0, nil
 	}

@@ -61,7 +61,10 @@ func (p *Passes) Take(ctx context.Context, chunk uuid.UUID) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("take chunk %s: %w", chunk, err)
 	}
-	now := p.now().UTC()
+	now, err := p.clock(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("take chunk %s: %w", chunk, err)
+	}
 	var (
 		waiting  []store.Waiting
 		verdicts = map[int64]Verdict{} // of the dead, by failure

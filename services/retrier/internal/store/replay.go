@@ -3,6 +3,9 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -58,15 +61,40 @@ func (s *Store) RevisionInForce(ctx context.Context, pipeline string) (int, erro
 	return int(revision), err
 }
 
+// Routed are the revisions by which records were routed to lanes, by pipeline; 0 = none was in force.
+type Routed map[string]int
+
+// hold keeps these revisions in force until the transaction ends; pg.ErrLost when another one is by now. Without it an entity's records could wait in
+// two lanes: nothing may be on its way while the number of lanes changes, and what a person orders in that moment would begin to be.
+func (r Routed) hold(ctx context.Context, q *db.Queries) error {
+	for _, name := range slices.Sorted(maps.Keys(r)) { // in one order, so that two that hold several do not wait for each other
+		if err := q.LockRouting(ctx, name); err != nil {
+			return fmt.Errorf("hold the lanes of %s: %w", name, err)
+		}
+		now, err := q.RevisionInForce(ctx, name)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return fmt.Errorf("look for the lanes of %s: %w", name, err)
+		}
+		if int(now) != r[name] {
+			return fmt.Errorf("revision %d of %s is in force, not %d: %w", now, name, r[name], pg.ErrLost)
+		}
+	}
+	return nil
+}
+
 // Replay takes letters and lets their records wait. waiting holds one entry per letter, named by its LetterID; a letter that
-// somebody took before is left out. It returns how many were taken; pg.ErrLost when that is none.
-func (s *Store) Replay(ctx context.Context, waiting []Waiting) (int, error) {
+// somebody took before is left out. It returns how many were taken; pg.ErrLost when that is none, or when they were routed by revisions that are in
+// force no more.
+func (s *Store) Replay(ctx context.Context, waiting []Waiting, by Routed) (int, error) {
 	ids := make([]uuid.UUID, len(waiting))
 	for i, w := range waiting {
 		ids[i] = *w.LetterID
 	}
 	taken := 0
 	err := s.move(ctx, PointReplay, func(ctx context.Context, _ pgx.Tx, q *db.Queries) error {
+		if err := by.hold(ctx, q); err != nil {
+			return err
+		}
 		mine, err := q.TakeLetters(ctx, ids)
 		if err != nil {
 			return err

@@ -50,14 +50,17 @@ func (s *Store) ResolutionsToTake(ctx context.Context, limit int) ([]Resolution,
 }
 
 // Resolve takes decided records and lets them wait; one that somebody took before is left out. It returns how many were taken; pg.ErrLost when
-// that is none.
-func (s *Store) Resolve(ctx context.Context, waiting []Waiting) (int, error) {
+// that is none, or when they were routed by revisions that are in force no more.
+func (s *Store) Resolve(ctx context.Context, waiting []Waiting, by Routed) (int, error) {
 	ids := make([]int64, len(waiting))
 	for i, w := range waiting {
 		ids[i] = w.FailureID
 	}
 	taken := 0
 	err := s.move(ctx, PointResolve, func(ctx context.Context, _ pgx.Tx, q *db.Queries) error {
+		if err := by.hold(ctx, q); err != nil {
+			return err
+		}
 		mine, err := q.TakeResolutions(ctx, ids)
 		if err != nil {
 			return err

@@ -35,6 +35,9 @@ type Store struct {
 // New makes a store over a pool whose role is the retrier's.
 func New(pool pg.DB) *Store { return &Store{pool: pool} }
 
+// Clock is the ledger's clock.
+func (s *Store) Clock() pg.Clock { return pg.ClockOf(s.pool) }
+
 func (s *Store) read() *db.Queries { return db.New(s.pool) }
 
 // move runs one legal move in a transaction of its own.

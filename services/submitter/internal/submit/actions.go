@@ -177,11 +177,25 @@ func (t *turn) close(ctx context.Context, jobID string) (Event[string], error) {
 }
 
 func (t *turn) look(ctx context.Context, jobID string) (Event[string], error) {
-	return call(ctx, t, pointBeforeLook, pointAfterLook, func(org Org) (salesforce.JobInfo, error) { return org.Job(ctx, jobID) }, looked)
+	e, err := call(ctx, t, pointBeforeLook, pointAfterLook, func(org Org) (salesforce.JobInfo, error) { return org.Job(ctx, jobID) }, looked)
+	return t.mayNot(ctx, "look at a bound job refused", e, err)
 }
 
 func (t *turn) abort(ctx context.Context, jobID string) (Event[string], error) {
-	return call(ctx, t, pointBeforeAbort, pointAfterAbort, func(org Org) (salesforce.JobInfo, error) { return org.AbortJob(ctx, jobID) }, aborted)
+	e, err := call(ctx, t, pointBeforeAbort, pointAfterAbort, func(org Org) (salesforce.JobInfo, error) { return org.AbortJob(ctx, jobID) }, aborted)
+	return t.mayNot(ctx, "abort of a bound job refused", e, err)
+}
+
+// mayNot pauses the pipeline where a call for a bound job was refused for good, unless for the state that the job is in: the job is another user's, say.
+// No other job may take its place, so the chunk keeps its lane and the call is repeated until a person has seen to it; without a pause nobody would hear.
+func (t *turn) mayNot(ctx context.Context, what string, e Event[string], err error) (Event[string], error) {
+	if e.Kind == Broken || err == nil || !forGood(err) || salesforce.IsJobState(err) {
+		return e, err
+	}
+	if failed := t.pause(ctx, what, err); failed != nil {
+		return broken(failed)
+	}
+	return e, err
 }
 
 // maxRefusal bounds what is kept of Salesforce's words.

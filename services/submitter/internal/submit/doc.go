@@ -18,6 +18,7 @@
 //     equal versions neither is newer. Nobody asks for them before the lane is held: two pipelines are read by two readers, so that no earlier
 //     answer would stay true.
 //   - An insert is never left out for a newer version: each of its records is a row of its own.
+//   - A bound job that our user may neither look at nor abort (another user made it) pauses the pipeline, and waits; no other takes its place.
 //   - No call goes to another Salesforce org than the one that the ledger knows by the org's name: the pipeline pauses instead (ORG_CHANGED).
 //   - A request that fails for a reason which is not the chunk's is tried again for ever, with growing waits, and counts against no record.
 //     The waits are rows: a worker never sleeps with a lease.

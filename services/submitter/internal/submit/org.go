@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"bulkhead/libs/record"
 	"bulkhead/libs/salesforce"
@@ -21,6 +22,8 @@ type Org interface {
 	Lookup(ctx context.Context, object, field string, values []string, more ...string) ([]salesforce.Found, error)
 	// OrgID is the 18-character id of the org that the credentials lead to.
 	OrgID(ctx context.Context) (string, error)
+	// Skew is how far the org's clock was ahead of this process's at its last reply that told the time; ok is false before the first.
+	Skew() (skew time.Duration, ok bool)
 }
 
 // Orgs finds orgs by the name that definitions give them.

@@ -16,7 +16,8 @@ const maxOrphanPages = 150
 // orphanTime bounds the look at one org.
 const orphanTime = 5 * time.Minute
 
-// OrphanJobs picks, from an org's jobs, those that are Open, ours (created by user), and older than age. Whether a submission has
+// OrphanJobs picks, from an org's jobs, those that are Open, ours (created by user), and older than age; now is the time of the
+// org, whose clock has dated the jobs. Whether a submission has
 // one of them is for the ledger to say.
 func OrphanJobs(jobs []salesforce.JobInfo, user string, now time.Time, age time.Duration) []string {
 	var out []string
@@ -37,7 +38,8 @@ func OrphanJobs(jobs []salesforce.JobInfo, user string, now time.Time, age time.
 }
 
 // Orphans looks through the orgs that this service has made jobs in for Open jobs that nobody will bind, and reports or aborts them as the
-// org's configuration says. An org that cannot be asked now is asked next time. It says how many it found.
+// org's configuration says. An org that cannot be asked now is asked next time; where that is because its circuit is open it is no error. It says how
+// many it found.
 func (r *Runner) Orphans(ctx context.Context) (int, error) {
 	names, err := r.c.Store.OrgsWithJobs(ctx)
 	if err != nil {
@@ -48,7 +50,10 @@ func (r *Runner) Orphans(ctx context.Context) (int, error) {
 	for _, name := range names {
 		n, err := r.orphansOf(ctx, name)
 		found += n
-		if err != nil {
+		switch {
+		case salesforce.IsCircuitOpen(err):
+			r.c.Logger.DebugContext(ctx, "open jobs were not looked for, the org is given time", "org", name, "error", err)
+		case err != nil:
 			errs = append(errs, fmt.Errorf("orphans of org %s: %w", name, err))
 		}
 	}
@@ -77,7 +82,9 @@ func (r *Runner) orphansOf(ctx context.Context, name string) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		old = append(old, OrphanJobs(page.Jobs, us.UserID, r.c.Now(), r.c.OrphanAge)...)
+		// The page has told the time: an org whose clock is behind must not make a job that is being uploaded look old.
+		ahead, _ := org.Skew()
+		old = append(old, OrphanJobs(page.Jobs, us.UserID, r.c.Now().Add(ahead), r.c.OrphanAge)...)
 		if locator = page.Next; locator == "" {
 			break
 		}

@@ -118,6 +118,8 @@ type turn struct {
 	// parked collects why the submission will be given back.
 	parked store.Parked
 	hint   time.Duration
+	// held: the org is given time by its circuit, for so long as hint says.
+	held bool
 }
 
 // Drive works on one claimed submission until there is nothing more to do for it now. It never fails: what went wrong stands in the
@@ -141,6 +143,7 @@ func (r *Runner) Drive(ctx context.Context, w store.Work) {
 		if err != nil {
 			t.parked.LastError = err.Error()
 			t.hint, _ = salesforce.RetryAfterHint(err)
+			t.held = salesforce.IsCircuitOpen(err)
 		}
 		if e.Kind == Broken || e.Kind == Fenced {
 			t.handBack(ctx, s.Do, e.Kind, err)
@@ -215,9 +218,12 @@ func (t *turn) hold(ctx context.Context) (held context.Context, release func()) 
 // park gives the submission back and names the next try.
 func (t *turn) park(ctx context.Context) {
 	p := t.parked
-	if p.WaitingFor != "" {
+	switch {
+	case p.WaitingFor != "":
 		p.Wait, p.LastError = t.c.GateWait, ""
-	} else {
+	case t.held:
+		p.Tries, p.Wait = t.w.Tries, t.hint // no failure of this submission's own
+	default:
 		p.Tries = t.w.Tries + 1
 		p.Wait = t.c.Backoff.Wait(p.Tries, t.hint, t.c.Random())
 	}
@@ -230,6 +236,8 @@ func (t *turn) park(ctx context.Context) {
 	switch {
 	case p.WaitingFor != "":
 		t.log.Debug("waiting at a gate", "waiting_for", p.WaitingFor)
+	case t.held:
+		t.log.Debug("the org is given time", "error", p.LastError, "wait", p.Wait)
 	case p.Tries == 1:
 		t.log.Warn("a request failed, tried again later", "error", p.LastError, "wait", p.Wait)
 	default:

@@ -92,36 +92,38 @@ func (q *Queries) OpenChunks(ctx context.Context, pipeline string) (int64, error
 const spaceBusy = `-- name: SpaceBusy :one
 SELECT (EXISTS (
     SELECT FROM extractor.chunks c
-    WHERE c.space = $1 AND c.reconciled_at IS NULL AND NOT EXISTS (SELECT FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)
+    WHERE (c.space = $1 OR c.pipeline = $2) AND c.reconciled_at IS NULL AND NOT EXISTS (SELECT FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)
 ) OR EXISTS (
     SELECT FROM retrier_pub.chunks c
-    WHERE c.space = $1 AND NOT EXISTS (SELECT FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)
+    WHERE (c.space = $1 OR c.pipeline = $2) AND NOT EXISTS (SELECT FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)
 ) OR EXISTS (
     SELECT FROM reconciler_pub.outcome_runs r
-    WHERE r.pipeline = ANY ($2::text[]) AND r.retrying + r.waiting_for_parent > 0
+    WHERE r.pipeline = ANY ($3::text[]) AND r.retrying + r.waiting_for_parent > 0
       AND NOT EXISTS (SELECT FROM retrier_pub.taken t WHERE t.chunk = r.chunk)
 ) OR EXISTS (
-    SELECT FROM retrier_pub.waiting w WHERE w.pipeline = ANY ($2::text[])
+    SELECT FROM retrier_pub.waiting w WHERE w.pipeline = ANY ($3::text[])
 ) OR EXISTS (
     SELECT FROM reconciler_pub.resolutions v
-    WHERE v.pipeline = ANY ($2::text[]) AND v.decision = 'not_landed'
+    WHERE v.pipeline = ANY ($3::text[]) AND v.decision = 'not_landed'
       AND NOT EXISTS (SELECT FROM retrier_pub.resolutions_taken t WHERE t.failure_id = v.failure_id)
 ) OR EXISTS (
     SELECT FROM ops_pub.replays p
-    WHERE p.pipeline = ANY ($2::text[]) AND p.taker = 'retrier'
+    WHERE p.pipeline = ANY ($3::text[]) AND p.taker = 'retrier'
       AND NOT EXISTS (SELECT FROM retrier_pub.letters_taken t WHERE t.letter_id = p.letter_id)
 ))::boolean AS busy
 `
 
 type SpaceBusyParams struct {
 	Space     string
+	Own       string
 	Pipelines []string
 }
 
 // Whether anything of an entity space may still be sent as it was routed: chunks without an outcome, failures not yet taken, rows that wait,
 // unresolved ones that were decided not to have landed, and letters that the retrier will send again. Those that the extractor maps again are routed by the revision in force then.
+// Chunks of one pipeline may count wherever its rows went.
 func (q *Queries) SpaceBusy(ctx context.Context, arg SpaceBusyParams) (bool, error) {
-	row := q.db.QueryRow(ctx, spaceBusy, arg.Space, arg.Pipelines)
+	row := q.db.QueryRow(ctx, spaceBusy, arg.Space, arg.Own, arg.Pipelines)
 	var busy bool
 	err := row.Scan(&busy)
 	return busy, err

@@ -79,7 +79,8 @@ const lockPipeline = `-- name: LockPipeline :exec
 SELECT pg_advisory_xact_lock(hashtextextended('bulkhead.extractor.' || $1::text, 0))
 `
 
-// Serialises everything that must happen once per pipeline though it has no lease: new columns, replays.
+// Serialises everything that must happen once per pipeline though it has no lease: new columns, replays, and another number of lanes. The retrier takes it
+// too, by the same key, where it routes records to lanes.
 func (q *Queries) LockPipeline(ctx context.Context, name string) error {
 	_, err := q.db.Exec(ctx, lockPipeline, name)
 	return err

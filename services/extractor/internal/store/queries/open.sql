@@ -6,13 +6,14 @@ WHERE c.pipeline = @pipeline AND c.kind = 'fresh' AND c.reconciled_at IS NULL
 
 -- Whether anything of an entity space may still be sent as it was routed: chunks without an outcome, failures not yet taken, rows that wait,
 -- unresolved ones that were decided not to have landed, and letters that the retrier will send again. Those that the extractor maps again are routed by the revision in force then.
+-- Chunks of one pipeline may count wherever its rows went.
 -- name: SpaceBusy :one
 SELECT (EXISTS (
     SELECT FROM extractor.chunks c
-    WHERE c.space = @space AND c.reconciled_at IS NULL AND NOT EXISTS (SELECT FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)
+    WHERE (c.space = @space OR c.pipeline = @own) AND c.reconciled_at IS NULL AND NOT EXISTS (SELECT FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)
 ) OR EXISTS (
     SELECT FROM retrier_pub.chunks c
-    WHERE c.space = @space AND NOT EXISTS (SELECT FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)
+    WHERE (c.space = @space OR c.pipeline = @own) AND NOT EXISTS (SELECT FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)
 ) OR EXISTS (
     SELECT FROM reconciler_pub.outcome_runs r
     WHERE r.pipeline = ANY (@pipelines::text[]) AND r.retrying + r.waiting_for_parent > 0

@@ -4,7 +4,8 @@ SELECT id FROM extractor.pipelines WHERE name = @name;
 -- name: AddPipeline :one
 INSERT INTO extractor.pipelines (name) VALUES (@name) RETURNING id;
 
--- Serialises everything that must happen once per pipeline though it has no lease: new columns, replays.
+-- Serialises everything that must happen once per pipeline though it has no lease: new columns, replays, and another number of lanes. The retrier takes it
+-- too, by the same key, where it routes records to lanes.
 -- name: LockPipeline :exec
 SELECT pg_advisory_xact_lock(hashtextextended('bulkhead.extractor.' || @name::text, 0));
 

@@ -32,7 +32,7 @@ const blockedInARow = `-- name: BlockedInARow :one
 SELECT count(*)::bigint FROM reconciler.outcomes o
 WHERE o.pipeline = $1 AND o.standing = 'blocked'
   AND o.reconciled_at > coalesce((SELECT max(p.reconciled_at) FROM reconciler.outcomes p WHERE p.pipeline = $1 AND p.standing = 'works'), '-infinity')
-  AND o.reconciled_at > coalesce((SELECT max(l.at) FROM ops_pub.lifts l JOIN reconciler.pauses x ON x.id = l.pause_id WHERE x.pipeline = $1), '-infinity')
+  AND o.reconciled_at > coalesce((SELECT max(l.at) FROM ops_pub.lifts l JOIN reconciler.pauses x ON x.id = l.pause_id WHERE x.pipeline = $1 AND x.org = ''), '-infinity')
 `
 
 // Blocked submissions since the last one that worked, and since a person last lifted a pause of ours.
@@ -300,7 +300,7 @@ func (q *Queries) OpenLetters(ctx context.Context, arg OpenLettersParams) ([]Ope
 
 const openPauses = `-- name: OpenPauses :one
 SELECT count(*)::bigint FROM reconciler.pauses p
-WHERE p.pipeline = $1 AND ($2::text IS NULL OR p.class = $2)
+WHERE p.pipeline = $1 AND p.org = '' AND ($2::text IS NULL OR p.class = $2)
   AND NOT EXISTS (SELECT FROM ops_pub.lifts l WHERE l.pause_id = p.id)
 `
 
@@ -309,7 +309,7 @@ type OpenPausesParams struct {
 	Class    *string
 }
 
-// Pauses of ours that nobody has lifted; with a class only of that.
+// Pauses of ours that nobody has lifted; with a class only of that. A stop of the whole org says nothing of this pipeline, and ends by itself.
 func (q *Queries) OpenPauses(ctx context.Context, arg OpenPausesParams) (int64, error) {
 	row := q.db.QueryRow(ctx, openPauses, arg.Pipeline, arg.Class)
 	var column_1 int64

@@ -163,9 +163,9 @@ func (q *Queries) NextDecisions(ctx context.Context, maxRows int32) ([]NextDecis
 }
 
 const oldUnreconciled = `-- name: OldUnreconciled :many
-SELECT s.pipeline, s.org, count(*)::bigint AS chunks, min(s.submitted_at)::timestamptz AS oldest
+SELECT s.pipeline, s.org, count(*)::bigint AS chunks, min(coalesce(s.submitted_at, s.bound_at))::timestamptz AS oldest
 FROM submitter_pub.submissions s
-WHERE s.ended_at IS NULL AND s.submitted_at IS NOT NULL AND s.submitted_at < $1::timestamptz
+WHERE s.ended_at IS NULL AND coalesce(s.submitted_at, s.bound_at) < $1::timestamptz
   AND NOT EXISTS (SELECT FROM reconciler.outcomes o WHERE o.chunk = s.chunk)
 GROUP BY s.pipeline, s.org ORDER BY s.pipeline, s.org
 `
@@ -177,7 +177,7 @@ type OldUnreconciledRow struct {
 	Oldest   time.Time
 }
 
-// Jobs that were submitted long ago and are not reconciled, by pipeline: Salesforce keeps their results for seven days.
+// Jobs that were submitted long ago, or bound and so may have been, and are not reconciled, by pipeline: Salesforce keeps their results for seven days.
 func (q *Queries) OldUnreconciled(ctx context.Context, before time.Time) ([]OldUnreconciledRow, error) {
 	rows, err := q.db.Query(ctx, oldUnreconciled, before)
 	if err != nil {

@@ -68,7 +68,7 @@ type ClaimDueParams struct {
 	MaxRows      int32
 }
 
-// What is due comes from the injected clock; who may work on it from the database's.
+// What is due and who may work on it both go by the database's clock; the first is handed in, so that one look at it serves a whole pass.
 func (q *Queries) ClaimDue(ctx context.Context, arg ClaimDueParams) ([]ReconcilerWork, error) {
 	rows, err := q.db.Query(ctx, claimDue,
 		arg.Owner,

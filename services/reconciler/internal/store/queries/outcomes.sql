@@ -33,12 +33,12 @@ SELECT pg_advisory_xact_lock(hashtextextended('reconciler.series/' || @pipeline:
 SELECT count(*)::bigint FROM reconciler.outcomes o
 WHERE o.pipeline = @pipeline AND o.standing = 'blocked'
   AND o.reconciled_at > coalesce((SELECT max(p.reconciled_at) FROM reconciler.outcomes p WHERE p.pipeline = @pipeline AND p.standing = 'works'), '-infinity')
-  AND o.reconciled_at > coalesce((SELECT max(l.at) FROM ops_pub.lifts l JOIN reconciler.pauses x ON x.id = l.pause_id WHERE x.pipeline = @pipeline), '-infinity');
+  AND o.reconciled_at > coalesce((SELECT max(l.at) FROM ops_pub.lifts l JOIN reconciler.pauses x ON x.id = l.pause_id WHERE x.pipeline = @pipeline AND x.org = ''), '-infinity');
 
 -- name: OpenPauses :one
--- Pauses of ours that nobody has lifted; with a class only of that.
+-- Pauses of ours that nobody has lifted; with a class only of that. A stop of the whole org says nothing of this pipeline, and ends by itself.
 SELECT count(*)::bigint FROM reconciler.pauses p
-WHERE p.pipeline = @pipeline AND (sqlc.narg(class)::text IS NULL OR p.class = sqlc.narg(class))
+WHERE p.pipeline = @pipeline AND p.org = '' AND (sqlc.narg(class)::text IS NULL OR p.class = sqlc.narg(class))
   AND NOT EXISTS (SELECT FROM ops_pub.lifts l WHERE l.pause_id = p.id);
 
 -- name: InsertPause :exec

@@ -31,9 +31,9 @@ SELECT r.sf_id FROM reconciler.resolutions r JOIN reconciler.outcomes o ON o.chu
 WHERE o.org = @org AND r.sf_id = ANY(@ids::text[]);
 
 -- name: OldUnreconciled :many
--- Jobs that were submitted long ago and are not reconciled, by pipeline: Salesforce keeps their results for seven days.
-SELECT s.pipeline, s.org, count(*)::bigint AS chunks, min(s.submitted_at)::timestamptz AS oldest
+-- Jobs that were submitted long ago, or bound and so may have been, and are not reconciled, by pipeline: Salesforce keeps their results for seven days.
+SELECT s.pipeline, s.org, count(*)::bigint AS chunks, min(coalesce(s.submitted_at, s.bound_at))::timestamptz AS oldest
 FROM submitter_pub.submissions s
-WHERE s.ended_at IS NULL AND s.submitted_at IS NOT NULL AND s.submitted_at < @before::timestamptz
+WHERE s.ended_at IS NULL AND coalesce(s.submitted_at, s.bound_at) < @before::timestamptz
   AND NOT EXISTS (SELECT FROM reconciler.outcomes o WHERE o.chunk = s.chunk)
 GROUP BY s.pipeline, s.org ORDER BY s.pipeline, s.org;

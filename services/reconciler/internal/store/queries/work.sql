@@ -20,7 +20,7 @@ WHERE s.state = 'nothing_sent' AND s.ended_at IS NULL
 ON CONFLICT (chunk) DO NOTHING;
 
 -- name: ClaimDue :many
--- What is due comes from the injected clock; who may work on it from the database's.
+-- What is due and who may work on it both go by the database's clock; the first is handed in, so that one look at it serves a whole pass.
 UPDATE reconciler.work SET owner = @owner, epoch = epoch + 1, lease_until = now() + make_interval(secs => @lease_seconds::double precision)
 WHERE chunk IN (
     SELECT k.chunk FROM reconciler.work k

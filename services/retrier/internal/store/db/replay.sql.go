@@ -78,6 +78,17 @@ func (q *Queries) LettersToReplay(ctx context.Context, maxLetters int32) ([]Lett
 	return items, nil
 }
 
+const lockRouting = `-- name: LockRouting :exec
+SELECT pg_advisory_xact_lock(hashtextextended('bulkhead.extractor.' || $1::text, 0))
+`
+
+// Held by whoever routes records of a pipeline to lanes without its reader's lease, and by the extractor while it looks whether anything of an entity
+// space may still be sent as it was routed and brings another number of lanes into force: its LockPipeline, by the same key.
+func (q *Queries) LockRouting(ctx context.Context, pipeline string) error {
+	_, err := q.db.Exec(ctx, lockRouting, pipeline)
+	return err
+}
+
 const revisionInForce = `-- name: RevisionInForce :one
 SELECT revision FROM extractor_pub.readers WHERE pipeline = $1
 `

@@ -24,3 +24,8 @@ RETURNING letter_id;
 -- The definition by which records are routed to lanes now.
 -- name: RevisionInForce :one
 SELECT revision FROM extractor_pub.readers WHERE pipeline = @pipeline;
+
+-- Held by whoever routes records of a pipeline to lanes without its reader's lease, and by the extractor while it looks whether anything of an entity
+-- space may still be sent as it was routed and brings another number of lanes into force: its LockPipeline, by the same key.
+-- name: LockRouting :exec
+SELECT pg_advisory_xact_lock(hashtextextended('bulkhead.extractor.' || @pipeline::text, 0));

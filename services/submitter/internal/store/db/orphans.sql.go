@@ -11,7 +11,7 @@ import (
 
 const keptAmong = `-- name: KeptAmong :many
 SELECT job_id FROM submitter.submissions
-WHERE job_id = ANY($1::text[])
+WHERE job_id = ANY($1::text[]) AND ended_at IS NULL
   AND (state NOT IN ('claimed', 'created') OR lease_until > now()
        OR job_created_at > now() - make_interval(secs => $2::float8)
        OR uploaded_at > now() - make_interval(secs => least($2::float8, 60)))
@@ -23,7 +23,7 @@ type KeptAmongParams struct {
 }
 
 // Which of these jobs a submission still has: bound ones are adopted whatever their age, created ones may be bound until they are too old, and
-// while somebody works on them.
+// while somebody works on them. Behind the outcome nobody has a job: one that counted as gone and is Open all the same must never be closed.
 func (q *Queries) KeptAmong(ctx context.Context, arg KeptAmongParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, keptAmong, arg.JobIds, arg.MaxAgeSeconds)
 	if err != nil {
