@@ -80,8 +80,7 @@ func callsIn(run *trial.All, from, to time.Duration) int {
 	return n
 }
 
-// TestOutage is of an org that has work all the time. What waits for an org asks after it by itself, twice a minute at most: an org with next to
-// nothing to do is asked more often when it is away than when it is there.
+// TestOutage is of an org that has work of every kind all the time. Package days plays outages with little work, and short ones.
 func TestOutage(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	const whole, from, lasts = 50 * time.Minute, 10 * time.Minute, 30 * time.Minute
@@ -205,10 +204,6 @@ func TestSkew(t *testing.T) {
 		bubble.Test(t, func(t *testing.T) {
 			mix := []string{"parts", "orders", "phones"}
 			o := world.Options{Pipelines: mix, Skew: skew, Plan: trial.Plan{Version: 1, Seed: 11, Records: trial.RecordsFor(60, mix...), FaultsFor: 3000}}
-			if skew["poller"] < 0 {
-				// It looks at each job that much later, so that hours are played.
-				o.Instances, o.Sweep = 1, 30*time.Second
-			}
 			w := world.Open(t, o)
 			var err error
 			if run, err = w.Play(8 * time.Hour); err != nil {

@@ -22,13 +22,8 @@ import (
 	"bulkhead/libs/memory/wire"
 	"bulkhead/libs/service"
 	"bulkhead/libs/testkit"
-	extractor "bulkhead/services/extractor/app"
-	ops "bulkhead/services/ops/app"
+	"bulkhead/services/e2e/simulation/internal/parts"
 	orgsim "bulkhead/services/orgsim/app"
-	poller "bulkhead/services/poller/app"
-	reconciler "bulkhead/services/reconciler/app"
-	retrier "bulkhead/services/retrier/app"
-	submitter "bulkhead/services/submitter/app"
 )
 
 // Twice each, since what one bubble leaves behind in package variables breaks the next.
@@ -83,7 +78,7 @@ func killed(t *testing.T) {
 }
 
 // services in an order in which they may be started.
-var services = []string{"ops", "reconciler", "poller", "retrier", "submitter", "extractor"}
+var services = parts.Services()
 
 // running is one instance of a service with what it stands on.
 type running struct {
@@ -98,10 +93,7 @@ type running struct {
 type footed struct {
 	db     *ledger.DB
 	broker *courier.Courier
-	net    *wire.Net
-	sim    *orgsim.App
-	server *http.Server
-	served chan error
+	org    *parts.Org
 
 	documents, definitions [][]byte
 	running                map[string]*running
@@ -113,11 +105,10 @@ func newFooted(t *testing.T) *footed {
 	db, err := ledger.Open(testkit.AllMigrations(t)...)
 	must(t, err)
 	f := &footed{db: db, broker: courier.Open(), running: map[string]*running{}}
-	f.net, f.sim, f.server, f.served = serveOrg(t, time.Second)
-	secret := filepath.Join(t.TempDir(), "secret")
-	must(t, os.WriteFile(secret, []byte(orgsim.DefaultClientSecret), 0o600))
-	f.documents = [][]byte{fmt.Appendf(nil, "kind: Org\nname: main\nloginUrl: http://127.0.0.1\nclientId: %s\nauth: client_credentials\nclientSecretFile: %s\n"+
-		"apiVersion: \"66.0\"\norphans: abort\nallowInsecureLoopback: true\n", orgsim.DefaultClientID, secret)}
+	f.org = serveOrg(t, time.Second)
+	document, err := parts.OrgDocument(t.TempDir())
+	must(t, err)
+	f.documents = [][]byte{document}
 	definition, err := os.ReadFile(filepath.Join(testkit.Root(t), "deploy", "config", "pipelines", "accounts.yaml"))
 	must(t, err)
 	f.definitions = [][]byte{definition}
@@ -125,23 +116,11 @@ func newFooted(t *testing.T) *footed {
 }
 
 // serveOrg runs a simulated org behind a network in memory.
-func serveOrg(t *testing.T, queue time.Duration) (*wire.Net, *orgsim.App, *http.Server, chan error) {
+func serveOrg(t *testing.T, queue time.Duration) *parts.Org {
 	t.Helper()
-	sim, err := orgsim.New(orgsim.Options{QueueDelay: queue, RowsPerSecond: -1, OrgSeed: 1})
+	org, err := parts.OpenOrg(orgsim.Options{QueueDelay: queue, RowsPerSecond: -1, OrgSeed: 1}, 0)
 	must(t, err)
-	net, served := wire.Open("org"), make(chan error, 1)
-	server := &http.Server{Handler: sim.Handler(), ReadHeaderTimeout: time.Minute}
-	go func() { served <- server.Serve(net) }()
-	return net, sim, server, served
-}
-
-func endOrg(t *testing.T, sim *orgsim.App, server *http.Server, served chan error) {
-	t.Helper()
-	must(t, sim.Stop(context.WithoutCancel(t.Context())))
-	must(t, server.Shutdown(context.WithoutCancel(t.Context())))
-	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		t.Error(err)
-	}
+	return org
 }
 
 func (f *footed) startAll(t *testing.T) {
@@ -153,44 +132,19 @@ func (f *footed) startAll(t *testing.T) {
 
 func (f *footed) start(t *testing.T, name string) {
 	t.Helper()
-	r := &running{ended: make(chan error, 1), db: f.db.As(name), bus: f.broker.As(name), org: f.net.As(name)}
+	r := &running{ended: make(chan error, 1), db: f.db.As(name), bus: f.broker.As(name), org: f.org.Net.As(name)}
 	var ctx context.Context
 	ctx, r.stop = context.WithCancel(t.Context())
-	a, err := f.make(ctx, name, &host.Footing{DB: r.db, Bus: r.bus.Conn(), Org: r.org.Transport()},
-		service.Env{Logger: testkit.Logger(t).With("service", name), Registry: prometheus.NewRegistry()})
+	a, door, err := parts.New(ctx, name, parts.Settings{
+		On:  &host.Footing{DB: r.db, Bus: r.bus.Conn(), Org: r.org.Transport()},
+		Env: service.Env{Logger: testkit.Logger(t).With("service", name), Registry: prometheus.NewRegistry()}, Orgs: f.documents, Definitions: f.definitions,
+	})
 	must(t, err)
+	if door != nil {
+		f.door = door
+	}
 	go func() { r.ended <- a.Run(ctx) }()
 	f.running[name] = r
-}
-
-type app interface {
-	Run(ctx context.Context) error
-}
-
-func (f *footed) make(ctx context.Context, name string, on *host.Footing, env service.Env) (app, error) {
-	switch name {
-	case "ops":
-		o, err := ops.New(ctx, ops.Config{Footing: on, Orgs: f.documents, Definitions: f.definitions}, env)
-		if err == nil {
-			f.door = o.Handler()
-		}
-		return o, err
-	case "reconciler":
-		return reconciler.New(ctx, reconciler.Config{Footing: on}, env)
-	case "poller":
-		return poller.New(ctx, poller.Config{Footing: on}, env)
-	case "retrier":
-		return retrier.New(ctx, retrier.Config{Footing: on}, env)
-	case "submitter":
-		c := submitter.DefaultConfig()
-		c.Footing = on
-		return submitter.New(ctx, c, env)
-	case "extractor":
-		c := extractor.DefaultConfig()
-		c.Footing = on
-		return extractor.New(ctx, c, env)
-	}
-	return nil, fmt.Errorf("there is no service %q", name)
 }
 
 // kill cuts a service off everything at once, as the end of its process does, and waits until its goroutines are gone.
@@ -218,7 +172,7 @@ func (f *footed) end(t *testing.T) {
 		}
 		r.org.Close()
 	}
-	endOrg(t, f.sim, f.server, f.served)
+	must(t, f.org.Close(context.WithoutCancel(t.Context())))
 }
 
 func (f *footed) publish(t *testing.T, records int) {

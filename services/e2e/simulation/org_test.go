@@ -1,6 +1,7 @@
 package simulation_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -21,11 +22,11 @@ func TestOrg(t *testing.T) {
 
 func oneJob(t *testing.T) {
 	const queued = 10 * time.Minute
-	n, org, server, served := serveOrg(t, queued)
-	caller := n.As("test")
+	org := serveOrg(t, queued)
+	caller := org.Net.As("test")
 	defer func() {
 		caller.Close()
-		endOrg(t, org, server, served)
+		must(t, org.Close(context.WithoutCancel(t.Context())))
 	}()
 	client, err := salesforce.New(salesforce.Config{
 		LoginURL: "http://127.0.0.1", ClientID: orgsim.DefaultClientID, AllowInsecureLoopback: true,

@@ -3,7 +3,6 @@ package simulation_test
 import (
 	"fmt"
 	"os"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -62,7 +61,6 @@ func TestPoints(t *testing.T) {
 	if !fault.Enabled {
 		return // the points are there in a build with the tag `fault` alone: `make simulate` makes it
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	began := time.Now()
 	all := combinations(t)
 	left, worlds := all, 0

@@ -3,7 +3,8 @@ package simulation_test
 import (
 	"fmt"
 	"os"
-	"runtime/debug"
+	"os/exec"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -19,7 +20,10 @@ const bound = 3 * time.Minute
 // TestSeeds plays worlds from their seeds. BULKHEAD_SIMULATION_SEEDS is how many, BULKHEAD_SIMULATION_SEED the first.
 func TestSeeds(t *testing.T) {
 	seeds, first := number(t, "BULKHEAD_SIMULATION_SEEDS", 100), number(t, "BULKHEAD_SIMULATION_SEED", 1)
-	defer debug.SetGCPercent(debug.SetGCPercent(400)) // a world is thrown away after a moment
+	if os.Getenv(inPart) == "" && seeds >= manySeeds {
+		inParts(t, first, seeds)
+		return
+	}
 	began := time.Now()
 	for seed := first; seed < first+seeds; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
@@ -32,9 +36,41 @@ func TestSeeds(t *testing.T) {
 	t.Logf("%d seeds from %d, %.0f ms each", seeds, first, float64(time.Since(began).Milliseconds())/float64(max(seeds, 1)))
 }
 
+const (
+	// manySeeds is how many are worth a process for each processor: one process plays them on one, see TestMain.
+	manySeeds = 100
+	// inPart says that the process is such a one.
+	inPart = "BULKHEAD_SIMULATION_IN_PART"
+)
+
+// inParts has the seeds played by as many processes as there are processors.
+func inParts(t *testing.T, first, seeds int) {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := runtime.NumCPU()
+	for n := range parts {
+		from, to := first+n*seeds/parts, first+(n+1)*seeds/parts
+		t.Run(fmt.Sprintf("seeds %d to %d", from, to-1), func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.CommandContext(t.Context(), program, "-test.run=^TestSeeds$", "-test.v="+strconv.FormatBool(testing.Verbose()), "-test.timeout=60m")
+			cmd.Env = append(os.Environ(), inPart+"=1", fmt.Sprintf("BULKHEAD_SIMULATION_SEED=%d", from), fmt.Sprintf("BULKHEAD_SIMULATION_SEEDS=%d", to-from))
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Errorf("%v\n%s", err, out)
+			} else if testing.Verbose() {
+				t.Logf("%s", out)
+			}
+		})
+	}
+}
+
 // judged plays a world and wants the judge to find nothing.
 func judged(t *testing.T, o world.Options) (trial.Verdict, *world.World) {
 	t.Helper()
+	tidy()
 	if os.Getenv("BULKHEAD_SIMULATION_LOG") != "" {
 		o.Log = logger(t)
 	}

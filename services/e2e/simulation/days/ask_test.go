@@ -69,7 +69,6 @@ func (w *world) paused(pipeline string) string {
 	var r struct {
 		Pipelines []struct {
 			Name   string `json:"name"`
-			Paused bool   `json:"paused"`
 			Pauses []struct {
 				Code    string `json:"code"`
 				Reason  string `json:"reason"`
@@ -79,7 +78,7 @@ func (w *world) paused(pipeline string) string {
 	}
 	w.ask(w.door, http.MethodGet, "/v1/pipelines", nil, &r)
 	for _, p := range r.Pipelines {
-		if p.Name == pipeline && p.Paused {
+		if p.Name == pipeline && len(p.Pauses) > 0 {
 			return fmt.Sprintf("%+v", p.Pauses)
 		}
 	}

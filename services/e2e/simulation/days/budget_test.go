@@ -59,7 +59,11 @@ func TestTheDailyLimitOfCallsIsUsedUp(t *testing.T) {
 			since := w.lastCall()
 			time.Sleep(2 * time.Hour)
 			w.waited()
-			t.Logf("two hours of waiting cost %v", byEndpoint(w.calls(since)))
+			cost := w.calls(since)
+			t.Logf("two hours of waiting cost %v", byEndpoint(cost))
+			if len(cost) > 12 {
+				t.Errorf("%d calls in two hours are more than a handful an hour", len(cost))
+			}
 			// The org's clock goes ahead of the others, so that the day need not be played: until an hour before the first calls are a day old.
 			w.ask(w.sim.Handler(), http.MethodPost, "/sim/clock", map[string]string{"advance": (21*time.Hour - time.Duration(limit/10)*time.Minute).String()}, nil)
 			took := w.within(4*time.Hour, "all land", func() bool { return int(w.balance("").Landed) == len(all) })
@@ -68,7 +72,7 @@ func TestTheDailyLimitOfCallsIsUsedUp(t *testing.T) {
 			w.once("Contact", "External_Id__c", all...)
 		})
 	})
-	t.Run("work goes on within a minute of a limit that is raised", func(t *testing.T) {
+	t.Run("work goes on within the quarter of an hour in which a limit is raised", func(t *testing.T) {
 		t.Parallel()
 		bubble.Test(t, func(t *testing.T) {
 			w := open(t, options{pipelines: []string{"contacts"}, apiLimit: limit})
@@ -78,14 +82,14 @@ func TestTheDailyLimitOfCallsIsUsedUp(t *testing.T) {
 			w.waited()
 			since, raised := w.lastCall(), time.Now()
 			w.ask(w.sim.Handler(), http.MethodPost, "/sim/settings", map[string]int{"daily_api_limit": 100_000}, nil)
-			w.within(5*time.Minute, "all land", func() bool { return int(w.balance("").Landed) == len(all) })
+			w.within(25*time.Minute, "all land", func() bool { return int(w.balance("").Landed) == len(all) })
 			closed := time.Hour
 			for _, c := range w.calls(since) {
 				if c.Endpoint == "close" && c.Applied {
 					closed = min(closed, c.At.Sub(raised))
 				}
 			}
-			if closed > time.Minute {
+			if closed > 17*time.Minute {
 				t.Errorf("the first job was closed %s after the limit was raised", closed)
 			}
 			w.waited()

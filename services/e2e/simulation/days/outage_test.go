@@ -17,16 +17,30 @@ const outage = 30 * time.Minute
 type standing struct {
 	every time.Duration // between two lots
 	queue time.Duration // a job waits in the org
+	alone bool          // there are contacts only
+}
+
+// pipelines are those that have work.
+func (s standing) pipelines() []string {
+	if s.alone {
+		return []string{"contacts"}
+	}
+	return []string{"contacts", "members"}
 }
 
 // load publishes for a time, a lot at a time, and gives the keys of each pipeline.
 func (s standing) load(w *world, d time.Duration) (contacts, members []string) {
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(s.every) {
 		name := fmt.Sprintf("k%d", w.published)
-		c, m := keys("c-"+name, 5), keys("m-"+name, 5)
+		c := keys("c-"+name, 5)
 		w.publish("contacts", records(contact, c...)...)
+		contacts = append(contacts, c...)
+		if s.alone {
+			continue
+		}
+		m := keys("m-"+name, 5)
 		w.publish("members", records(member, m...)...)
-		contacts, members = append(contacts, c...), append(members, m...)
+		members = append(members, m...)
 	}
 	return contacts, members
 }
@@ -40,7 +54,7 @@ type played struct {
 
 // halfAnHour plays ten minutes of standing work, and half an hour more in which the org is away or not, and waits until all has landed.
 func (s standing) halfAnHour(t *testing.T, away bool) (p played) {
-	w := open(t, options{pipelines: []string{"contacts", "members"}, queue: s.queue})
+	w := open(t, options{pipelines: s.pipelines(), queue: s.queue})
 	defer w.end()
 	contacts, members := s.load(w, 10*time.Minute)
 	since := w.lastCall()
@@ -59,7 +73,9 @@ func (s standing) halfAnHour(t *testing.T, away bool) (p played) {
 	w.within(2*time.Hour, "all land", func() bool { return int(w.balance("").Landed) == want })
 	w.waited()
 	w.once("Contact", "External_Id__c", contacts...)
-	w.once("Member__c", "Number__c", members...)
+	if !s.alone {
+		w.once("Member__c", "Number__c", members...)
+	}
 	for _, c := range w.calls(last) {
 		if c.Endpoint == "close" && c.Applied {
 			minute := int(c.At.Sub(back) / time.Minute)
@@ -80,7 +96,7 @@ func (s standing) nobodyBlamed(w *world, calls []call) {
 		}
 	}
 	w.waited()
-	for _, p := range []string{"contacts", "members"} {
+	for _, p := range s.pipelines() {
 		if why := w.paused(p); why != "" {
 			w.t.Errorf("%s is paused: %s", p, why)
 		}
@@ -88,34 +104,96 @@ func (s standing) nobodyBlamed(w *world, calls []call) {
 }
 
 // The healthy rate is that of the very same work over the same half hour in a world whose org is there: calls of every kind, those of logins and of the
-// search for orphans too. What is called while the org is away hardly depends on the work that waits: the head of each lane is tried again every half
-// minute at most, and so are the jobs under way and the search for orphans, each some times in a row. With less work than here that is more than the
-// healthy calls.
+// search for orphans too. What is called while the org is away does not depend on the work that waits: it is a call or two of each service until the circuit
+// is open, and one a minute or so after that.
 //
 // Full speed is that at which the backlog is worked off later: jobs closed in a minute, bounded by the lanes.
 func TestAnOrgThatIsAwayForHalfAnHour(t *testing.T) {
 	t.Parallel()
-	s := standing{every: 20 * time.Second, queue: 5 * time.Second}
-	var there, away played
-	bubble.Test(t, func(t *testing.T) { there = s.halfAnHour(t, false) })
-	bubble.Test(t, func(t *testing.T) { away = s.halfAnHour(t, true) })
-	t.Logf("%d calls when it is there, %v\n%d when it is away, %v; jobs closed per minute afterwards: %v", len(there.calls), byEndpoint(there.calls),
-		len(away.calls), byEndpoint(away.calls), away.closes)
-	t.Run("costs no more calls than when it is there", func(t *testing.T) {
-		if ratio := float64(len(away.calls)) / float64(len(there.calls)); ratio > 1.1 {
-			t.Errorf("the outage cost %.2f times the healthy calls", ratio)
-		}
-	})
-	t.Run("is over a minute after the org is back", func(t *testing.T) {
-		if len(away.closes) < 6 {
-			t.Fatalf("the backlog was gone after %d minutes: no speed can be seen", len(away.closes))
-		}
-		full := 0
-		for _, n := range away.closes[2:5] {
-			full += n
-		}
-		if second := away.closes[1]; second*3 < full*8/10 {
-			t.Errorf("in the second minute %d jobs were closed, in the three behind it %d", second, full)
-		}
-	})
+	for _, test := range []struct {
+		name string
+		standing
+	}{
+		{"when there is much to do", standing{every: 20 * time.Second, queue: 5 * time.Second}},
+		{"when there is little to do", standing{every: time.Minute, queue: time.Second, alone: true}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var there, away played
+			bubble.Test(t, func(t *testing.T) { there = test.halfAnHour(t, false) })
+			bubble.Test(t, func(t *testing.T) { away = test.halfAnHour(t, true) })
+			t.Logf("%d calls when it is there, %v\n%d when it is away, %v; jobs closed per minute afterwards: %v", len(there.calls), byEndpoint(there.calls),
+				len(away.calls), byEndpoint(away.calls), away.closes)
+			t.Run("it costs no more calls than when it is there", func(t *testing.T) {
+				if ratio := float64(len(away.calls)) / float64(len(there.calls)); ratio > 1.1 {
+					t.Errorf("the outage cost %.2f times the healthy calls", ratio)
+				}
+				if len(away.calls) > 45 {
+					t.Errorf("%d calls in half an hour are more than one in forty seconds", len(away.calls))
+				}
+			})
+			t.Run("work has its full speed a minute after the org is back", func(t *testing.T) {
+				switch n := len(away.closes); {
+				case n <= 3 && test.alone:
+					return // the whole backlog is gone by then
+				case n < 6:
+					t.Fatalf("the backlog was gone after %d minutes: no speed can be seen", n)
+				}
+				soon, later := away.closes[1]+away.closes[2], 0
+				rest := away.closes[3 : len(away.closes)-1]
+				for _, n := range rest {
+					later += n
+				}
+				if soon*len(rest) < later*2*8/10 {
+					t.Errorf("in the two minutes behind the first %d jobs were closed, in the %d behind them %d", soon, len(rest), later)
+				}
+			})
+		})
+	}
+}
+
+func TestAnOrgThatIsAwayForFiveMinutes(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		standing
+	}{
+		{"when there is much to do", standing{every: 5 * time.Second, queue: 5 * time.Second}},
+		{"when there is little to do", standing{every: time.Minute, queue: time.Second, alone: true}},
+	} {
+		t.Run("costs fewer than ten calls "+test.name, func(t *testing.T) {
+			t.Parallel()
+			bubble.Test(t, func(t *testing.T) {
+				w := open(t, options{pipelines: test.pipelines(), queue: test.queue})
+				defer w.end()
+				contacts, members := test.load(w, 3*time.Minute)
+				since := w.lastCall()
+				w.fault(`{"match":{"for":"5m"},"effect":{"kind":"org_down"}}`)
+				c, m := test.load(w, 5*time.Minute)
+				back := time.Now()
+				contacts, members = append(contacts, c...), append(members, m...)
+				calls := w.calls(since)
+				t.Logf("%d calls: %v", len(calls), byEndpoint(calls))
+				if len(calls) >= 10 {
+					t.Errorf("%d calls", len(calls))
+				}
+				test.nobodyBlamed(w, calls)
+				w.within(time.Hour, "all land", func() bool { return int(w.balance("").Landed) == len(contacts)+len(members) })
+				first := time.Hour
+				for _, call := range w.calls(since) {
+					if call.Status/100 == 2 {
+						first = min(first, call.At.Sub(back))
+					}
+				}
+				if first > time.Minute {
+					t.Errorf("the org was called again %s after it was back", first)
+				}
+				w.waited()
+				w.once("Contact", "External_Id__c", contacts...)
+				if !test.alone {
+					w.once("Member__c", "Number__c", members...)
+				}
+			})
+		})
+	}
 }

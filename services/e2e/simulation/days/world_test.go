@@ -4,13 +4,10 @@ package days_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -23,17 +20,12 @@ import (
 	"bulkhead/libs/memory/wire"
 	"bulkhead/libs/service"
 	"bulkhead/libs/testkit"
-	extractor "bulkhead/services/extractor/app"
-	ops "bulkhead/services/ops/app"
+	"bulkhead/services/e2e/simulation/internal/parts"
 	orgsim "bulkhead/services/orgsim/app"
-	poller "bulkhead/services/poller/app"
-	reconciler "bulkhead/services/reconciler/app"
-	retrier "bulkhead/services/retrier/app"
-	submitter "bulkhead/services/submitter/app"
 )
 
 // services in an order in which they may be started.
-var services = []string{"ops", "reconciler", "poller", "retrier", "submitter", "extractor"}
+var services = parts.Services()
 
 // options say what a world is like; the zero value is one with every pipeline of [definitions] and an org that works at once.
 type options struct {
@@ -43,7 +35,7 @@ type options struct {
 	queue time.Duration
 	// apiLimit is the org's daily limit of calls; 0 = its own.
 	apiLimit int
-	// skew is what the clocks of services are ahead, by name.
+	// skew is what the clocks of services are ahead, by name, and that of the org, as "org".
 	skew map[string]time.Duration
 }
 
@@ -54,10 +46,8 @@ type world struct {
 	log    *journal
 	db     *ledger.DB
 	broker *courier.Courier
-	net    *wire.Net
+	org    *parts.Org
 	sim    *orgsim.App
-	server *http.Server
-	served chan error
 
 	documents, definitions [][]byte
 	running                map[string]*running
@@ -82,15 +72,12 @@ func open(t *testing.T, o options) *world {
 	var err error
 	w.db, err = ledger.Open(testkit.AllMigrations(t)...)
 	w.must(err)
-	w.sim, err = orgsim.New(orgsim.Options{Model: []byte(model), QueueDelay: o.queue, RowsPerSecond: -1, OrgSeed: 1, DailyAPILimit: o.apiLimit})
+	w.org, err = parts.OpenOrg(orgsim.Options{Model: []byte(model), QueueDelay: o.queue, RowsPerSecond: -1, OrgSeed: 1, DailyAPILimit: o.apiLimit}, o.skew["org"])
 	w.must(err)
-	w.net, w.served = wire.Open("org"), make(chan error, 1)
-	w.server = &http.Server{Handler: w.sim.Handler(), ReadHeaderTimeout: time.Minute, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
-	go func() { w.served <- w.server.Serve(w.net) }()
-	secret := filepath.Join(t.TempDir(), "secret")
-	w.must(os.WriteFile(secret, []byte(orgsim.DefaultClientSecret), 0o600))
-	w.documents = [][]byte{fmt.Appendf(nil, "kind: Org\nname: main\nloginUrl: http://127.0.0.1\nclientId: %s\nauth: client_credentials\nclientSecretFile: %s\n"+
-		"apiVersion: \"66.0\"\norphans: abort\nallowInsecureLoopback: true\n", orgsim.DefaultClientID, secret)}
+	w.sim = w.org.Sim
+	document, err := parts.OrgDocument(t.TempDir())
+	w.must(err)
+	w.documents = [][]byte{document}
 	for _, name := range services {
 		w.start(name)
 	}
@@ -108,49 +95,20 @@ func (w *world) must(err error) {
 // start begins an instance of a service.
 func (w *world) start(name string) {
 	w.t.Helper()
-	r := &running{ended: make(chan error, 1), org: w.net.As(name)}
+	r := &running{ended: make(chan error, 1), org: w.org.Net.As(name)}
 	var ctx context.Context
 	ctx, r.stop = context.WithCancel(w.t.Context())
-	a, err := w.make(ctx, name, &host.Footing{DB: w.db.As(name), Bus: w.broker.As(name).Conn(), Org: r.org.Transport()},
-		service.Env{Logger: slog.New(w.log).With("service", name), Registry: prometheus.NewRegistry()})
+	a, door, err := parts.New(ctx, name, parts.Settings{
+		On:  &host.Footing{DB: w.db.As(name), Bus: w.broker.As(name).Conn(), Org: r.org.Transport()},
+		Env: service.Env{Logger: slog.New(w.log).With("service", name), Registry: prometheus.NewRegistry()},
+		Now: func() time.Time { return time.Now().Add(w.o.skew[name]) }, Orgs: w.documents, Definitions: w.definitions,
+	})
 	w.must(err)
+	if door != nil {
+		w.door = door
+	}
 	go func() { r.ended <- a.Run(ctx) }()
 	w.running[name] = r
-}
-
-// app is what all six are.
-type app interface {
-	Run(ctx context.Context) error
-}
-
-// make makes an app with the settings of production.
-func (w *world) make(ctx context.Context, name string, on *host.Footing, env service.Env) (app, error) {
-	now := func() time.Time { return time.Now().Add(w.o.skew[name]) }
-	switch name {
-	case "ops":
-		c := ops.DefaultConfig()
-		c.Footing, c.Orgs, c.Definitions, c.Now, c.HTTPListen, c.GRPCListen = on, w.documents, w.definitions, now, "", ""
-		a, err := ops.New(ctx, c, env)
-		if err == nil {
-			w.door = a.Handler()
-		}
-		return a, err
-	case "reconciler":
-		return reconciler.New(ctx, reconciler.Config{Footing: on, Now: now}, env)
-	case "poller":
-		return poller.New(ctx, poller.Config{Footing: on, Now: now}, env)
-	case "retrier":
-		return retrier.New(ctx, retrier.Config{Footing: on, Now: now}, env)
-	case "submitter":
-		c := submitter.DefaultConfig()
-		c.Footing = on
-		return submitter.New(ctx, c, env)
-	case "extractor":
-		c := extractor.DefaultConfig()
-		c.Footing, c.Now = on, now
-		return extractor.New(ctx, c, env)
-	}
-	return nil, fmt.Errorf("there is no service %q", name)
 }
 
 // stop asks a service to end, and waits until it has.
@@ -173,11 +131,7 @@ func (w *world) end() {
 			w.stop(name)
 		}
 	}
-	ctx := context.WithoutCancel(w.t.Context())
-	if err := errors.Join(w.sim.Stop(ctx), w.server.Shutdown(ctx)); err != nil {
-		w.t.Error(err)
-	}
-	if err := <-w.served; !errors.Is(err, http.ErrServerClosed) {
+	if err := w.org.Close(context.WithoutCancel(w.t.Context())); err != nil {
 		w.t.Error(err)
 	}
 	if w.t.Failed() {

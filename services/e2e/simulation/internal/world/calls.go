@@ -31,6 +31,9 @@ var pace = map[string][2]time.Duration{
 // errLost is what a call ends with that an edge has lost, or whose answer it has.
 var errLost = errors.New("the connection was lost")
 
+// ErrDies is what [Options.Call] answers so that the instance is killed there.
+var ErrDies = errors.New("killed at a call")
+
 // storm is what is wrong with an edge of an instance until a time.
 type storm struct {
 	edge  string
@@ -39,7 +42,8 @@ type storm struct {
 }
 
 // listen puts the world between the life and everything that it calls.
-func (l *life) listen() {
+func (l *life) listen(n int) {
+	l.db.Random = dice(l.slot.world.o.Plan.Seed, hashed(l.slot.name+" ledger", n))
 	l.db.Before = func(ctx context.Context, sql string) error { return l.before(ctx, toLedger, sql) }
 	l.db.After = func(ctx context.Context, sql string) error { return l.after(ctx, toLedger, sql) }
 	l.bus.SetHooks(courier.Hooks{
@@ -93,6 +97,14 @@ func (l *life) before(ctx context.Context, edge, op string) error {
 	s.calls[op]++
 	nth := s.calls[op]
 	s.mu.Unlock()
+	if ask := s.world.o.Call; ask != nil {
+		if err := ask(s.service, edge, op); err != nil {
+			if errors.Is(err, ErrDies) {
+				l.kill()
+			}
+			return err
+		}
+	}
 	if d := s.deedAt("call", n, l); d != nil {
 		if n%2 == 0 {
 			l.kill()

@@ -4,8 +4,10 @@
 //
 // What always holds:
 //
-//   - A world is made from a seed. The seed draws the load, and how long every call to ledger, broker and org takes, to the microsecond: so
-//     the order in which the instances act is the seed's and not the machine's.
+//   - A world is made from a seed. The seed draws the load, how long every call to ledger, broker and org takes, to the nanosecond, whatever the
+//     services leave to chance, and their ids: so the order in which the instances act is the seed's and not the machine's. On one processor
+//     (GOMAXPROCS) equal seeds make the same calls at the same times, unless the machine interrupts a goroutine for longer than ten
+//     milliseconds, or two things happen at the same nanosecond.
 //   - A killed instance is gone as a process is that was killed: at one moment it is cut off from ledger, broker and org, so that nothing that
 //     its goroutines still do reaches anybody, then they are waited for, and nothing of their memory is used again. The next life of the
 //     instance begins with a new app.

@@ -75,7 +75,7 @@ func (s *lettersSeen) look(w *World) {
 	}
 }
 
-// left says which letters lie in the stream, and which streams are missing.
+// left says which letters lie in the stream, and which streams and consumers are missing.
 func (w *World) left(ctx context.Context) (letters, holes []string, err error) {
 	names := []string{bus.StreamFlow, bus.StreamDLQ}
 	for _, p := range w.pipelines {
@@ -85,6 +85,15 @@ func (w *World) left(ctx context.Context) (letters, holes []string, err error) {
 	for _, name := range names {
 		if _, err := admin.Stream(ctx, name); err != nil {
 			holes = append(holes, name)
+		}
+	}
+	listen := map[string]bool{}
+	for _, c := range w.broker.Consumers(bus.StreamFlow) {
+		listen[c.Name] = true
+	}
+	for _, service := range Services() {
+		if w.alive(service) && !listen[service] {
+			holes = append(holes, bus.StreamFlow+"/"+service)
 		}
 	}
 	letters = []string{}
@@ -103,6 +112,7 @@ func (w *World) left(ctx context.Context) (letters, holes []string, err error) {
 // Collect gives the whole run as chaos' judge reads one.
 func (w *World) Collect() (*trial.All, error) {
 	w.letters.look(w)
+	w.sample()
 	w.mu.Lock()
 	w.letters.mu.Lock()
 	w.run.Letters, w.run.Points = w.letters.all, w.points

@@ -93,7 +93,7 @@ func (w *World) Moving() ([]string, error) {
 		return out, err
 	}
 	var read, last int64
-	if err := w.db.QueryRow(w.ctx, "SELECT coalesce(max(seq), 0) FROM ops.checkpoints WHERE reader = 'dlq'").Scan(&read); err != nil {
+	if err := w.db.QueryRow(w.ctx, trial.LettersSQL()).Scan(&read); err != nil {
 		return nil, err
 	}
 	if info, err := w.broker.As("admin").Stream(w.ctx, bus.StreamDLQ); err != nil {

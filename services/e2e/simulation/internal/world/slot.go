@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"sync"
@@ -19,12 +18,7 @@ import (
 	"bulkhead/libs/memory/wire"
 	"bulkhead/libs/service"
 	"bulkhead/services/e2e/chaos/trial"
-	extractor "bulkhead/services/extractor/app"
-	ops "bulkhead/services/ops/app"
-	poller "bulkhead/services/poller/app"
-	reconciler "bulkhead/services/reconciler/app"
-	retrier "bulkhead/services/retrier/app"
-	submitter "bulkhead/services/submitter/app"
+	"bulkhead/services/e2e/simulation/internal/parts"
 )
 
 // down is the time from the death of an instance to the start of its next life.
@@ -74,9 +68,10 @@ func (s *slot) begin() {
 	}
 	go func() {
 		defer close(s.ended)
-		time.Sleep(time.Duration(hashed(s.name, 0) % uint64(time.Millisecond))) // no two begin at the same moment
+		apart := time.Duration(hashed(s.name, 0) % uint64(time.Millisecond)) // no two begin at the same moment, not even those that were killed at one
+		time.Sleep(apart)
 		for s.once() {
-			time.Sleep(down)
+			time.Sleep(down + apart)
 		}
 	}()
 }
@@ -84,14 +79,14 @@ func (s *slot) begin() {
 // born begins a life; stop ends what it lives by.
 func (s *slot) born() (l *life, stop func()) {
 	w := s.world
-	l = &life{slot: s, db: w.db.As(s.name), bus: w.broker.As(s.name), org: w.net.As(s.name)}
+	l = &life{slot: s, db: w.db.As(s.name), bus: w.broker.As(s.name), org: w.org.Net.As(s.name)}
 	ctx, cancel := context.WithCancel(w.ctx)
 	l.ctx, l.stop = fault.With(ctx, l.point), cancel
-	l.listen()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.life = l
 	s.lives++
+	l.listen(s.lives)
+	s.life = l
 	s.held = time.Time{} // a pause ends with the process that it stopped
 	return l, func() {
 		cancel()
@@ -107,7 +102,9 @@ func (l *life) footing() *host.Footing {
 }
 
 func (s *slot) env() service.Env {
-	return service.Env{Logger: s.world.o.Log.With("instance", s.name), Registry: prometheus.NewRegistry()}
+	return service.Env{
+		Logger: s.world.o.Log.With("instance", s.name), Registry: prometheus.NewRegistry(), Random: dice(s.world.o.Plan.Seed, hashed(s.name, s.lives)),
+	}
 }
 
 // once is one life; false = there is no other.
@@ -221,64 +218,32 @@ func (s *slot) now() *life {
 	return s.life
 }
 
-// app is what all six are.
-type app interface {
-	Run(ctx context.Context) error
+// alive says whether an instance of a service runs.
+func (w *World) alive(service string) bool {
+	return slices.ContainsFunc(w.slots, func(s *slot) bool {
+		l := s.now()
+		return s.service == service && l != nil && l.ctx.Err() == nil
+	})
 }
 
 // make makes the instance's app anew.
-func (s *slot) make(l *life) (app, error) {
+func (s *slot) make(l *life) (parts.App, error) {
 	w := s.world
 	o := w.o
-	on, env := l.footing(), s.env()
-	now := time.Now
-	if d := o.Skew[s.service]; d != 0 {
-		now = func() time.Time { return time.Now().Add(d) }
+	settings := parts.Settings{
+		On: l.footing(), Env: s.env(), Lease: o.Lease, Sweep: o.Sweep, Short: !o.LongWaits, MaxWaiting: o.Plan.MaxWaiting, PurgeAtOnce: true, Orgs: w.documents,
+		Now: func() time.Time { return time.Now().Add(o.Skew[s.service]) },
 	}
-	dice := rand.New(rand.NewPCG(o.Plan.Seed, hashed(s.name, s.lives))) //nolint:gosec // to be drawn again
-	var mu sync.Mutex
-	random := func() float64 {
-		mu.Lock()
-		defer mu.Unlock()
-		return dice.Float64()
+	w.mu.Lock()
+	if !w.defined {
+		settings.Definitions = w.definitions
 	}
-	var a app
-	var err error
-	switch s.service {
-	case "ops":
-		c := ops.DefaultConfig()
-		c.Footing, c.Lease, c.Sweep, c.Horizon, c.Now, c.HTTPListen, c.GRPCListen = on, o.Lease, o.Sweep, 0, now, "", ""
-		w.mu.Lock()
-		if !w.defined {
-			c.Definitions = w.definitions
-		}
-		w.mu.Unlock()
-		c.Orgs = w.documents
-		var made *ops.App
-		if made, err = ops.New(l.ctx, c, env); err == nil {
-			l.mu.Lock()
-			if !l.dead {
-				l.door = made.Handler()
-			}
-			l.mu.Unlock()
-			a = made
-		}
-	case "reconciler":
-		a, err = reconciler.New(l.ctx, reconciler.Config{Footing: on, Lease: o.Lease, Sweep: o.Sweep, ShortWaits: !o.LongWaits, ShortRetries: !o.LongWaits, Now: now, Random: random}, env)
-	case "poller":
-		a, err = poller.New(l.ctx, poller.Config{Footing: on, Lease: o.Lease, Sweep: o.Sweep, ShortWaits: !o.LongWaits, ShortRetries: !o.LongWaits, Now: now, Random: random}, env)
-	case "retrier":
-		a, err = retrier.New(l.ctx, retrier.Config{Footing: on, Sweep: o.Sweep, ShortRetries: !o.LongWaits, MaxWaiting: o.Plan.MaxWaiting, Now: now, Random: random}, env)
-	case "submitter":
-		c := submitter.DefaultConfig()
-		c.Footing, c.Lease, c.Sweep, c.ShortWaits, c.ShortRetries = on, o.Lease, o.Sweep, !o.LongWaits, !o.LongWaits
-		a, err = submitter.New(l.ctx, c, env)
-	case "extractor":
-		c := extractor.DefaultConfig()
-		c.Footing, c.Lease, c.Sweep, c.Now = on, o.Lease, o.Sweep, now
-		a, err = extractor.New(l.ctx, c, env)
-	default:
-		err = fmt.Errorf("there is no service %q", s.service)
+	w.mu.Unlock()
+	a, door, err := parts.New(l.ctx, s.service, settings)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err == nil && !l.dead {
+		l.door = door
 	}
 	return a, err
 }

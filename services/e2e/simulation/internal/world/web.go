@@ -34,7 +34,7 @@ func (w *World) Target() trial.Target {
 // web carries requests to handlers, without a network: who asks is no part of what is tried.
 func (w *World) web() carrier {
 	return func(req *http.Request) (res *http.Response, err error) {
-		handler, l := w.sim.Handler(), (*life)(nil)
+		handler, l := w.org.Sim.Handler(), (*life)(nil)
 		if req.URL.Host != orgHost {
 			if handler, l, err = w.doorOf(req.URL.Host); err != nil {
 				return nil, err

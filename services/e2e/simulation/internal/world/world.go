@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -15,9 +12,9 @@ import (
 
 	"bulkhead/libs/memory/courier"
 	"bulkhead/libs/memory/ledger"
-	"bulkhead/libs/memory/wire"
 	"bulkhead/libs/testkit"
 	"bulkhead/services/e2e/chaos/trial"
+	"bulkhead/services/e2e/simulation/internal/parts"
 	orgsim "bulkhead/services/orgsim/app"
 )
 
@@ -33,7 +30,7 @@ type Options struct {
 	LongWaits bool
 	// Lease and Sweep are those of every service; 0 = 2 s, and 5 s.
 	Lease, Sweep time.Duration
-	// Skew is what the clocks of services are ahead, by service.
+	// Skew is what the clocks of services are ahead, by service. The org's is right, since what is judged is dated by it.
 	Skew map[string]time.Duration
 	// DailyAPILimit is the org's; 0 = as it comes.
 	DailyAPILimit int
@@ -47,6 +44,9 @@ type Options struct {
 	Calm bool
 	// Log gets what the services log; nil = nobody.
 	Log *slog.Logger
+	// Call is asked before every call of an instance to ledger ("postgres"), broker ("nats") or org: an error is what comes of the call, and [ErrDies] the end
+	// of the instance. what is the statement, the verb, or the method with its path. It is asked until the world ends, from any goroutine.
+	Call func(service, edge, what string) error
 	// Passed is told of every crash point that an instance passes, in a build that has them.
 	Passed func(point string)
 }
@@ -60,10 +60,7 @@ type World struct {
 
 	db     *ledger.DB
 	broker *courier.Courier
-	net    *wire.Net
-	sim    *orgsim.App
-	server *http.Server
-	served chan error
+	org    *parts.Org
 
 	documents, definitions [][]byte
 	pipelines              []trial.Pipeline
@@ -84,6 +81,7 @@ type World struct {
 	scripts map[string][]string // ids of the simulator's rules by fault
 
 	letters lettersSeen
+	samples sampler
 	ctx     context.Context //nolint:containedctx // the life of the world, which its instances outlive nowhere
 	stop    context.CancelFunc
 }
@@ -94,6 +92,7 @@ func Open(t testing.TB, o Options) *World {
 	o = o.filled()
 	w := &World{o: o, t: t, began: time.Now(), dir: t.TempDir(), broker: courier.Open(), struck: map[string]bool{}, scripts: map[string][]string{}}
 	w.points = trial.Points{Reached: map[string]int{}, Killed: map[string]int{}, Held: map[string]int{}}
+	t.Cleanup(drawIDs(o.Plan.Seed))
 	w.ctx, w.stop = context.WithCancel(context.WithoutCancel(t.Context()))
 	var err error
 	if w.db, err = ledger.Open(testkit.AllMigrations(t)...); err != nil {
@@ -137,9 +136,7 @@ func (o Options) filled() Options {
 }
 
 // Services are the six, in the order in which they are started.
-func Services() []string {
-	return []string{"ops", "reconciler", "poller", "retrier", "submitter", "extractor"}
-}
+func Services() []string { return parts.Services() }
 
 // openOrg serves the simulator on a network of the world's own.
 func (w *World) openOrg() error {
@@ -148,26 +145,19 @@ func (w *World) openOrg() error {
 		rows = -1
 	}
 	var err error
-	w.sim, err = orgsim.New(orgsim.Options{
+	w.org, err = parts.OpenOrg(orgsim.Options{
 		Model: trial.Model(), QueueDelay: w.o.QueueDelay, RowsPerSecond: rows, OrgSeed: 1, DailyAPILimit: w.o.DailyAPILimit,
-	})
-	if err != nil {
-		return err
-	}
-	w.net, w.served = wire.Open("org"), make(chan error, 1)
-	w.server = &http.Server{Handler: w.sim.Handler(), ReadHeaderTimeout: time.Minute}
-	go func() { w.served <- w.server.Serve(w.net) }()
-	return nil
+	}, 0)
+	return err
 }
 
 // describe draws the load and writes down what ops is given at its first start.
 func (w *World) describe() error {
-	secret := filepath.Join(w.dir, "secret")
-	if err := os.WriteFile(secret, []byte(orgsim.DefaultClientSecret), 0o600); err != nil {
+	document, err := parts.OrgDocument(w.dir)
+	if err != nil {
 		return err
 	}
-	w.documents = [][]byte{fmt.Appendf(nil, "kind: Org\nname: main\nloginUrl: http://127.0.0.1\nclientId: %s\nauth: client_credentials\nclientSecretFile: %s\n"+
-		"apiVersion: \"66.0\"\norphans: abort\nallowInsecureLoopback: true\n", orgsim.DefaultClientID, secret)}
+	w.documents = [][]byte{document}
 	texts := trial.Definitions()
 	for _, p := range trial.Pipelines() {
 		if len(w.o.Pipelines) == 0 || slices.Contains(w.o.Pipelines, p.Name) {
@@ -235,6 +225,7 @@ func (w *World) Start() {
 	w.defined = true
 	w.mu.Unlock()
 	w.letters.watch(w)
+	w.samples.watch(w)
 }
 
 // Close stops everything, waits until no goroutine of the world is left, and tells what went wrong.
@@ -243,16 +234,14 @@ func (w *World) Close() error {
 	w.ending = true
 	w.mu.Unlock()
 	w.letters.end()
+	w.samples.end()
 	for _, s := range w.slots {
 		s.end()
 	}
 	w.stop()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	err := errors.Join(w.sim.Stop(ctx), w.server.Shutdown(ctx))
-	if served := <-w.served; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
-	}
+	err := w.org.Close(ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return errors.Join(append(w.errs, err)...)
