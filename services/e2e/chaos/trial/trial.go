@@ -80,8 +80,8 @@ const (
 	Definition   = history.Definition
 )
 
-// Judge judges a run.
-func Judge(run *All) (Verdict, error) { return verdict.Of(run) }
+// Judge judges a run that was watched all the time.
+func Judge(run *All) (Verdict, error) { return verdict.Whole(run) }
 
 // Draw draws a load; RecordsFor is the number of records of a plan in which some pipelines have about so many.
 func Draw(p Plan) *Load { return load.Draw(p) }
@@ -138,8 +138,16 @@ func Resume(ctx context.Context, t Target, record func(Event)) error {
 	return load.Resume(ctx, t, record)
 }
 
-// RestSQL is what a ledger is asked at rest.
+// RestSQL is what a ledger is asked at rest, and LettersSQL how far ops has read the stream of letters.
 func RestSQL() string { return watch.RestSQL() }
+
+// FillSample fills in what a sample has of the ledger.
+func FillSample(ctx context.Context, db watch.Asked, s *Sample) error {
+	return watch.Sample(ctx, db, s)
+}
+
+// LettersSQL is told of at [RestSQL].
+func LettersSQL() string { return watch.LettersSQL() }
 
 // ParseLetter reads a message of the DLQ stream; time, sequence and subject are the caller's to say.
 func ParseLetter(data []byte) Letter { return watch.Letter(data) }

@@ -17,6 +17,7 @@ const (
 	fetchTime   = 2 * time.Second
 	fetchBatch  = 500
 	deadLetters = "DLQ"
+	facts       = "FLOW"
 )
 
 // settled is how long the stream and the API may still differ at rest: letters are taken out of the stream, and read from it, behind what
@@ -42,8 +43,11 @@ func (c *collector) letters(ctx context.Context) error {
 	}
 }
 
-// agree says whether the letters that are open are those that lie in the stream.
+// agree says whether the letters that are open are those that lie in the stream, and nothing is missing that a service would make again.
 func (c *collector) agree() bool {
+	if len(c.final.Holes) > 0 {
+		return false
+	}
 	open, left := map[string]bool{}, map[string]bool{}
 	for _, o := range c.final.Open {
 		open[o.ID] = true
@@ -54,7 +58,7 @@ func (c *collector) agree() bool {
 	return maps.Equal(open, left)
 }
 
-// left notes which letters lie in the stream, and which streams are missing.
+// left notes which letters lie in the stream, and which streams and consumers are missing.
 func (c *collector) left(ctx context.Context) error {
 	return again(ctx, func(int) (err error) {
 		if c.target.Left == nil {
@@ -76,7 +80,7 @@ func (c *collector) readLeft(ctx context.Context) error {
 		return fmt.Errorf("the broker: %w", err)
 	}
 	c.final.Holes, c.final.Left = nil, []string{}
-	names := []string{"FLOW", deadLetters}
+	names := []string{facts, deadLetters}
 	for _, p := range c.pipelines {
 		names = append(names, "RECORDS_"+p.Name)
 	}
@@ -87,10 +91,31 @@ func (c *collector) readLeft(ctx context.Context) error {
 			c.final.Holes = append(c.final.Holes, name)
 		case err != nil:
 			return fmt.Errorf("stream %s: %w", name, err)
+		case name == facts:
+			if err := c.consumers(ctx, stream); err != nil {
+				return fmt.Errorf("stream %s: %w", name, err)
+			}
 		case name == deadLetters:
 			if err := c.readLetters(ctx, stream); err != nil {
 				return fmt.Errorf("stream %s: %w", name, err)
 			}
+		}
+	}
+	return nil
+}
+
+// listeners are the services, each of which has a consumer of the facts under its own name.
+var listeners = []string{"extractor", "submitter", "poller", "reconciler", "retrier", "ops"}
+
+// consumers notes which services have no consumer of the facts.
+func (c *collector) consumers(ctx context.Context, stream jetstream.Stream) error {
+	for _, service := range listeners {
+		_, err := stream.Consumer(ctx, service)
+		switch {
+		case errors.Is(err, jetstream.ErrConsumerNotFound):
+			c.final.Holes = append(c.final.Holes, facts+"/"+service)
+		case err != nil:
+			return fmt.Errorf("consumer %s: %w", service, err)
 		}
 	}
 	return nil

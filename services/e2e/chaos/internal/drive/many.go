@@ -53,7 +53,7 @@ func (o *Outcome) Add(more Outcome) {
 // Many makes the runs of a set. Findings and failures of the instrument are in the outcome; an error is the context's, or of a cluster that
 // could not be opened.
 func Many(ctx context.Context, s Set) (Outcome, error) {
-	return makeAll(ctx, s, maker{run: Run, open: func(ctx context.Context, dir string) (*stack.Cluster, func(context.Context) error, error) {
+	return makeAll(ctx, s, maker{run: begin, open: func(ctx context.Context, dir string) (*stack.Cluster, func(context.Context) error, error) {
 		c, err := stack.OpenCluster(ctx, dir)
 		if err != nil {
 			return nil, nil, err
@@ -64,7 +64,7 @@ func Many(ctx context.Context, s Set) (Outcome, error) {
 
 // maker is what runs are made with: tests have others.
 type maker struct {
-	run  func(ctx context.Context, o Options) (history.Verdict, error)
+	run  func(ctx context.Context, o Options) (judged, error)
 	open func(ctx context.Context, dir string) (*stack.Cluster, func(context.Context) error, error)
 }
 
@@ -113,7 +113,7 @@ type many struct {
 	out Outcome
 }
 
-// work makes runs on one cluster.
+// work makes runs on one cluster. While one is judged the next one starts, up to where its faults would begin.
 func (m *many) work(ctx context.Context, n int, next <-chan int) (err error) {
 	dir := filepath.Join(m.Dir, fmt.Sprintf("cluster-%d", n))
 	cluster, closing, err := m.open(ctx, dir)
@@ -131,44 +131,124 @@ func (m *many) work(ctx context.Context, n int, next <-chan int) (err error) {
 			err = fmt.Errorf("remove a database cluster: %w", removed)
 		}
 	}()
+	w := &worker{many: m, cluster: cluster, before: ended(nil)}
+	defer func() {
+		if judged := <-w.before; judged != nil && err == nil {
+			err = judged
+		}
+	}()
 	for i := range next {
 		if ctx.Err() != nil {
 			return nil // whoever ended it has said why
 		}
-		if err := m.one(ctx, cluster, i); err != nil {
+		if err := w.one(ctx, i); err != nil {
+			return err
+		}
+	}
+	if err := w.wait(); err != nil {
+		return err
+	}
+	for _, i := range w.again {
+		if err := errors.Join(w.try(ctx, i, 2), w.wait()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// one makes a run, and once more when the instrument failed.
-func (m *many) one(ctx context.Context, cluster *stack.Cluster, i int) error {
-	p := m.Plans[i]
-	for try := 1; ; try++ {
-		dir := filepath.Join(m.Dir, fmt.Sprintf("seed-%d", p.Seed))
-		if try > 1 {
-			dir += "-again"
-		}
-		v, err := m.run(ctx, Options{
-			Plan: p, Dir: dir, Bin: m.Bin, Cluster: cluster, Commit: m.Commit, Machine: m.Machine,
-			Phase: func(name string) { m.Phase(p.Seed, name) },
-		})
-		var h *Harness
-		switch {
-		case errors.As(err, &h):
-			m.say(fmt.Sprintf("seed %d told nothing: %s\n  kept in %s", p.Seed, report.Line(err.Error()), dir))
-			if try == 1 {
-				m.count(func(o *Outcome) { o.Retried++ })
-				continue
-			}
-			m.count(func(o *Outcome) { o.Harness++; o.Dirs[i] = dir })
-			return nil
-		case err != nil:
-			return err
-		}
-		return m.ended(i, dir, v)
+// worker makes one run after the other.
+type worker struct {
+	*many
+	cluster *stack.Cluster
+	// before gives what became of judging the run before; there is always one value in it, or one to come.
+	before chan error
+	// fatal is what ended the set while a run was being made beside it.
+	fatal error
+	// again are runs that told nothing only when they were judged: they are made once more behind all others.
+	again []int
+}
+
+// ended is what comes of something that is over.
+func ended(err error) chan error {
+	out := make(chan error, 1)
+	out <- err
+	return out
+}
+
+// wait waits until the run before is judged.
+func (w *worker) wait() error {
+	err := <-w.before
+	w.before <- nil
+	if err != nil {
+		w.fatal = err
 	}
+	return w.fatal
+}
+
+// one makes a run, and once more when the instrument failed.
+func (w *worker) one(ctx context.Context, i int) error {
+	err := w.try(ctx, i, 1)
+	var h *Harness
+	if errors.As(err, &h) {
+		return errors.Join(w.wait(), w.try(ctx, i, 2))
+	}
+	return err
+}
+
+// try makes a run for the first or the second time, and has it judged by the side. It gives back a failure of the instrument in a first try, and what ends the set.
+func (w *worker) try(ctx context.Context, i, try int) error {
+	p := w.Plans[i]
+	dir := filepath.Join(w.Dir, fmt.Sprintf("seed-%d", p.Seed))
+	if try > 1 {
+		dir += "-again"
+	}
+	judge, err := w.run(ctx, Options{
+		Plan: p, Dir: dir, Bin: w.Bin, Cluster: w.cluster, Commit: w.Commit, Machine: w.Machine,
+		Phase: func(name string) { w.Phase(p.Seed, name) }, Quiet: w.wait,
+	})
+	if err != nil && w.fatal == nil {
+		return w.failed(i, try, dir, err)
+	}
+	if err := w.wait(); err != nil {
+		return err
+	}
+	judged := make(chan error, 1)
+	w.before = judged
+	go func() {
+		v, err := judge()
+		if err == nil {
+			judged <- w.ended(i, dir, v)
+			return
+		}
+		err = w.failed(i, try, dir, err)
+		var h *Harness
+		if errors.As(err, &h) {
+			w.mu.Lock()
+			w.again = append(w.again, i)
+			w.mu.Unlock()
+			err = nil
+		}
+		judged <- err
+	}()
+	if w.UntilFound {
+		return w.wait() // another run may not be wanted
+	}
+	return nil
+}
+
+// failed tells of a run without a verdict. A failure of the instrument in a first try is given back; of a second one nothing more is made.
+func (w *worker) failed(i, try int, dir string, err error) error {
+	var h *Harness
+	if !errors.As(err, &h) {
+		return err
+	}
+	w.say(fmt.Sprintf("seed %d told nothing: %s\n  kept in %s", w.Plans[i].Seed, report.Line(err.Error()), dir))
+	if try == 1 {
+		w.count(func(o *Outcome) { o.Retried++ })
+		return err
+	}
+	w.count(func(o *Outcome) { o.Harness++; o.Dirs[i] = dir })
+	return nil
 }
 
 // ended tells what became of a run.

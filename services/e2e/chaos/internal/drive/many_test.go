@@ -16,7 +16,7 @@ import (
 	"bulkhead/services/e2e/chaos/internal/stack"
 )
 
-// scripted makes runs that end as said, by seed and try: "ok", "found" or "harness".
+// scripted makes runs that end as said, by seed and try: "ok", "found", "harness", or "unjudged" for one that only its judge finds to tell nothing.
 func scripted(t *testing.T, ends map[uint64][]string) (maker, *atomic.Int32) {
 	t.Helper()
 	var closed atomic.Int32
@@ -25,7 +25,7 @@ func scripted(t *testing.T, ends map[uint64][]string) (maker, *atomic.Int32) {
 		open: func(_ context.Context, dir string) (*stack.Cluster, func(context.Context) error, error) {
 			return nil, func(context.Context) error { closed.Add(1); return nil }, os.MkdirAll(dir, 0o755)
 		},
-		run: func(_ context.Context, o Options) (history.Verdict, error) {
+		run: func(_ context.Context, o Options) (judged, error) {
 			seed := o.Plan.Seed
 			end := ends[seed][tries[seed]]
 			tries[seed]++
@@ -35,13 +35,16 @@ func scripted(t *testing.T, ends map[uint64][]string) (maker, *atomic.Int32) {
 			}
 			for file, value := range map[string]any{history.PlanFile: o.Plan, history.RunFile: history.Run{}, history.VerdictFile: v, history.FinalFile: 1} {
 				if err := history.WriteJSON(filepath.Join(o.Dir, file), value); err != nil {
-					return v, err
+					return nil, err
 				}
 			}
-			if end == "harness" {
-				return history.Verdict{}, &Harness{Err: errors.New("no port")}
+			switch end {
+			case "harness":
+				return nil, &Harness{Err: errors.New("no port")}
+			case "unjudged":
+				return func() (history.Verdict, error) { return v, &Harness{Err: errors.New("no samples")} }, nil
 			}
-			return v, nil
+			return func() (history.Verdict, error) { return v, nil }, nil
 		},
 	}, &closed
 }
@@ -98,6 +101,40 @@ func TestMany(t *testing.T) {
 			t.Errorf("%v\n%s", o.Dirs, out)
 		}
 	})
+	t.Run("a run that its judge finds to tell nothing is made once more behind the others", func(t *testing.T) {
+		s, out := set(t, 1, 2, 3)
+		with, _ := scripted(t, map[uint64][]string{1: {"unjudged", "ok"}, 2: {"ok"}, 3: {"unjudged", "unjudged"}})
+		o, err := makeAll(t.Context(), s, with)
+		if err != nil || o.Failed != 0 || o.Harness != 1 || o.Retried != 2 {
+			t.Fatalf("%+v, %v", o, err)
+		}
+		if !strings.HasSuffix(o.Dirs[0], "seed-1-again") || !o.Verdicts[0].OK || strings.Index(out.String(), "seed 2 ok") > strings.Index(out.String(), "seed 1 ok") {
+			t.Errorf("%v\n%s", o.Dirs, out)
+		}
+	})
+	t.Run("a run starts while the one before is judged, and its faults wait for that", func(t *testing.T) {
+		s, _ := set(t, 1, 2)
+		with, _ := scripted(t, map[uint64][]string{1: {"ok"}, 2: {"ok"}})
+		plain, second, judgedFirst := with.run, make(chan struct{}), false
+		with.run = func(ctx context.Context, o Options) (judged, error) {
+			judge, err := plain(ctx, o)
+			if o.Plan.Seed == 1 {
+				return func() (history.Verdict, error) {
+					<-second // the second one has begun
+					judgedFirst = true
+					return judge()
+				}, err
+			}
+			close(second)
+			if err := o.Quiet(); err != nil || !judgedFirst {
+				t.Errorf("the faults of a run begin while the one before is judged (%v)", err)
+			}
+			return judge, err
+		}
+		if o, err := makeAll(t.Context(), s, with); err != nil || !o.Verdicts[1].OK {
+			t.Errorf("%+v, %v", o, err)
+		}
+	})
 	t.Run("a search ends with the first run that finds something", func(t *testing.T) {
 		s, _ := set(t, 1, 2, 3)
 		s.UntilFound = true
@@ -112,10 +149,10 @@ func TestMany(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		with, closed := scripted(t, map[uint64][]string{1: {"ok"}, 2: {"ok"}, 3: {"ok"}})
 		plain := with.run
-		with.run = func(ctx context.Context, o Options) (history.Verdict, error) {
+		with.run = func(ctx context.Context, o Options) (judged, error) {
 			if o.Plan.Seed == 2 {
 				cancel()
-				return history.Verdict{}, ctx.Err()
+				return nil, ctx.Err()
 			}
 			return plain(ctx, o)
 		}
@@ -144,7 +181,7 @@ func TestMany(t *testing.T) {
 				opened.Add(1)
 				return nil, func(context.Context) error { return nil }, nil
 			},
-			run: func(ctx context.Context, o Options) (history.Verdict, error) {
+			run: func(ctx context.Context, o Options) (judged, error) {
 				if o.Plan.Seed == 2 {
 					close(both)
 				}
@@ -152,7 +189,8 @@ func TestMany(t *testing.T) {
 				case <-both: // both run at this moment
 				case <-ctx.Done():
 				}
-				return history.Verdict{OK: true}, history.WriteJSON(filepath.Join(o.Dir, history.RunFile), history.Run{})
+				return func() (history.Verdict, error) { return history.Verdict{OK: true}, nil },
+					history.WriteJSON(filepath.Join(o.Dir, history.RunFile), history.Run{})
 			},
 		}
 		if o, err := makeAll(t.Context(), s, with); err != nil || opened.Load() != 2 || fmt.Sprint(o.Failed) != "0" {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"bulkhead/services/e2e/chaos/internal/history"
+	"bulkhead/services/e2e/chaos/internal/load"
 )
 
 // Calls of whoever looks after the org.
@@ -29,47 +29,35 @@ const (
 // jobOf finds the job that a pause speaks of.
 var jobOf = regexp.MustCompile(`job (750[0-9A-Za-z]{12,15})`)
 
-// quarantines finds the jobs whose results contradict what was sent. The messages of their pauses name the way out, which only somebody with
-// rights in the org can take: to have Salesforce throw the job away, results and all.
-func quarantines(status []byte) ([]string, error) {
-	var said struct {
-		Pipelines []struct {
-			Pauses []struct{ Service, Message string }
-		}
+// quarantined gives the job whose results contradict what was sent, if that is what a pause is about. Its message names the way out, which
+// only somebody with rights in the org can take: to have Salesforce throw the job away, results and all.
+func quarantined(p load.Pause) (job string, yes bool) {
+	m := jobOf.FindStringSubmatch(p.Message)
+	if m == nil || p.Service != "reconciler" || !strings.Contains(p.Message, "delete the job") {
+		return "", false
 	}
-	if err := json.Unmarshal(status, &said); err != nil {
-		return nil, fmt.Errorf("status: %w", err)
-	}
-	var jobs []string
-	for _, p := range said.Pipelines {
-		for _, x := range p.Pauses {
-			if m := jobOf.FindStringSubmatch(x.Message); m != nil && x.Service == "reconciler" && strings.Contains(x.Message, "delete the job") {
-				jobs = append(jobs, m[1])
-			}
-		}
-	}
-	return jobs, nil
+	return m[1], true
 }
 
-// throwAway does what such pauses ask for, before they are lifted.
-func (r *run) throwAway(ctx context.Context) error {
-	var errs []error
-	for _, ops := range r.target.OpsURLs {
-		status, err := ask(ctx, http.MethodGet, ops+"/v1/status", r.target.Token, nil, http.StatusOK)
+// lift does away with the causes of pauses, and lifts them.
+func (r *run) lift(ctx context.Context) error {
+	return load.Lift(ctx, r.target, r.record, func(ctx context.Context, p load.Pause) error {
+		job, yes := quarantined(p)
+		if !yes {
+			return nil
+		}
+		err := r.deleteJob(ctx, job)
+		text := "deleted job " + job + " as its pause asks for"
 		if err != nil {
-			errs = append(errs, err)
-			continue
+			text = "job " + job + " is not deleted: " + err.Error()
 		}
-		jobs, err := quarantines(status)
-		if err != nil || len(jobs) == 0 {
-			return err
-		}
-		return r.deleteJobs(ctx, jobs)
-	}
-	return errors.Join(errs...)
+		r.record(history.Event{At: r.stack.Since(), What: "operator", Target: "org", Text: text, Done: err == nil})
+		return err
+	})
 }
 
-func (r *run) deleteJobs(ctx context.Context, jobs []string) error {
+// deleteJob is what somebody does who has rights in the org.
+func (r *run) deleteJob(ctx context.Context, job string) error {
 	org := strings.TrimSuffix(r.target.ControlURL, "/sim")
 	secret, err := os.ReadFile(filepath.Join(r.Dir, "conf", "org-secret"))
 	if err != nil {
@@ -86,15 +74,8 @@ func (r *run) deleteJobs(ctx context.Context, jobs []string) error {
 	if err := json.Unmarshal(answer, &session); err != nil {
 		return fmt.Errorf("sign in to the org: %w", err)
 	}
-	for _, id := range jobs {
-		_, err := ask(ctx, http.MethodDelete, org+orgAPI+id, session.Token, nil, http.StatusNoContent, http.StatusNotFound)
-		text := "deleted job " + id + " as its pause asks for"
-		if err != nil {
-			text = "job " + id + " is not deleted: " + err.Error()
-		}
-		r.record(history.Event{At: r.stack.Since(), What: "operator", Target: "org", Text: text, Done: err == nil})
-	}
-	return nil
+	_, err = ask(ctx, http.MethodDelete, org+orgAPI+job, session.Token, nil, http.StatusNoContent, http.StatusNotFound)
+	return err
 }
 
 // ask makes one call, with a form (a strings.Reader) or JSON (a bytes.Reader) or without a body, and gives its answer; any other status than those that are wanted is an error.

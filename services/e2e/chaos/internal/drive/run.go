@@ -27,8 +27,8 @@ const (
 	stopBound    = 20 * time.Second
 )
 
-// resumeEvery is the pause between two looks of the operator who lifts pauses while everything comes to rest.
-const resumeEvery = time.Second
+// liftEvery is the pause between two looks of the operator who lifts pauses while everything comes to rest.
+const liftEvery = 300 * time.Millisecond
 
 // Harness is an error of the instrument: the run has no verdict.
 type Harness struct{ Err error }
@@ -50,6 +50,8 @@ type Options struct {
 	Commit, Machine string
 	// Phase is told what begins; nil = nobody listens.
 	Phase func(name string)
+	// Quiet waits, before faults begin, until nothing else is under way that would slow the run down; nil = nothing is.
+	Quiet func() error
 }
 
 // run is one run in the making.
@@ -64,47 +66,78 @@ type run struct {
 	secrets   []secret
 }
 
+// judged takes away what is left of a run and judges it. The error is of type [*Harness].
+type judged func() (history.Verdict, error)
+
 // Run makes one run. The error is of type [*Harness], or the context's.
 func Run(ctx context.Context, o Options) (history.Verdict, error) {
+	judge, err := begin(ctx, o)
+	if err != nil {
+		return history.Verdict{}, err
+	}
+	return judge()
+}
+
+// begin makes a run as far as its processes are needed; at the end none runs any more, and another run may begin on the cluster. The error is
+// that of Run.
+func begin(ctx context.Context, o Options) (judged, error) {
 	if o.Phase == nil {
 		o.Phase = func(string) {}
 	}
+	if o.Quiet == nil {
+		o.Quiet = func() error { return nil }
+	}
 	r := &run{Options: o, began: time.Now()}
 	r.note = history.Run{Seed: o.Plan.Seed, Commit: o.Commit, Machine: o.Machine, Started: r.began.UTC().Format(time.RFC3339)}
-	v, err := r.whole(ctx)
-	if err == nil {
+	if err := r.prepare(); err != nil {
+		return nil, r.harness(err)
+	}
+	if err := r.live(ctx); err != nil {
+		err = errors.Join(err, r.drop(ctx))
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, r.harness(err)
+	}
+	return func() (history.Verdict, error) {
+		v, err := r.judge(ctx)
+		if err != nil {
+			return history.Verdict{}, r.harness(err)
+		}
 		return v, nil
-	}
-	if ctx.Err() != nil {
-		return history.Verdict{}, ctx.Err()
-	}
+	}, nil
+}
+
+// harness notes that the instrument failed. What failed is told whether or not the note of it can be written.
+func (r *run) harness(err error) error {
 	r.note.Harness = err.Error()
 	r.note.Seconds = time.Since(r.began).Seconds()
-	// What failed is told whether or not the note of it can be written.
-	return history.Verdict{}, &Harness{Err: errors.Join(err, history.WriteJSON(r.at(history.RunFile), r.note))}
+	return &Harness{Err: errors.Join(err, history.WriteJSON(r.at(history.RunFile), r.note))}
 }
 
 func (r *run) at(name string) string { return filepath.Join(r.Dir, filepath.FromSlash(name)) }
 
-func (r *run) whole(ctx context.Context) (v history.Verdict, err error) {
+// prepare makes the run's directory.
+func (r *run) prepare() error {
 	if err := os.MkdirAll(r.Dir, 0o755); err != nil {
-		return v, fmt.Errorf("directory of the run: %w", err)
+		return fmt.Errorf("directory of the run: %w", err)
 	}
-	if err := errors.Join(
+	return errors.Join(
 		history.WriteJSON(r.at(history.PlanFile), r.Plan),
 		history.WriteJSON(r.at(history.PipelinesFile), load.Pipelines()),
 		history.WriteJSON(r.at(history.RunFile), r.note),
-	); err != nil {
-		return v, err
-	}
-	if err := r.live(ctx); err != nil {
-		return v, err
-	}
+	)
+}
+
+// judge takes away the database, notes what logs tell, and has the run judged.
+func (r *run) judge(ctx context.Context) (v history.Verdict, err error) {
 	r.Phase("judge")
+	if err := r.drop(ctx); err != nil {
+		return v, err
+	}
 	if r.note.Leaks, err = leaks(r.at(history.LogsDir), r.secrets); err != nil {
 		return v, fmt.Errorf("look for secrets in logs: %w", err)
 	}
-	r.note.Seconds = time.Since(r.began).Seconds()
 	if err := history.WriteJSON(r.at(history.RunFile), r.note); err != nil {
 		return v, err
 	}
@@ -112,6 +145,19 @@ func (r *run) whole(ctx context.Context) (v history.Verdict, err error) {
 		return v, err
 	}
 	return v, history.WriteJSON(r.at(history.VerdictFile), v)
+}
+
+// drop removes the run's database, whatever became of the context.
+func (r *run) drop(ctx context.Context) error {
+	if r.stack == nil {
+		return nil // who starts a stack undoes what fails
+	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopBound)
+	defer cancel()
+	if err := r.stack.Drop(ending); err != nil {
+		return fmt.Errorf("drop: %w", err)
+	}
+	return nil
 }
 
 // live is all of it for which processes are needed.
@@ -129,13 +175,10 @@ func (r *run) live(ctx context.Context) (err error) {
 		return fmt.Errorf("start: %w", err)
 	}
 	defer func() {
-		// The stack ends whatever became of the run, and of the context.
-		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopBound)
-		defer cancel()
+		// Processes end whatever became of the run, and of the context.
 		r.phase("stop")
-		if stopped := r.stack.Stop(ending); stopped != nil {
-			err = errors.Join(err, fmt.Errorf("stop: %w", stopped))
-		}
+		r.stack.Kill()
+		r.note.Seconds = time.Since(r.began).Seconds()
 	}()
 
 	watching, stopWatching := context.WithCancel(ctx)
@@ -143,6 +186,9 @@ func (r *run) live(ctx context.Context) (err error) {
 	watched := make(chan error, 1)
 	go func() { watched <- watch.Run(watching, r.target, r.Dir) }()
 
+	if err := r.Quiet(); err != nil {
+		return err
+	}
 	if err := r.storm(ctx); err != nil {
 		return err
 	}
@@ -206,7 +252,7 @@ func (r *run) storm(ctx context.Context) error {
 		Operators: func(ctx context.Context) error {
 			return errors.Join(
 				load.Reread(ctx, r.target, r.Plan, r.record), load.Replay(ctx, r.target, r.Plan, r.record), r.decide(ctx),
-				r.throwAway(ctx), load.Resume(ctx, r.target, r.record),
+				r.lift(ctx),
 			)
 		},
 		Definition: func(ctx context.Context) error { return load.Change(ctx, r.target, r.Plan, r.record) },
@@ -247,15 +293,18 @@ func (r *run) calm(ctx context.Context) error {
 	lifting, stop := context.WithCancel(bounded)
 	go func() {
 		defer close(resumed)
-		r.lift(lifting)
+		r.keepLifting(lifting)
 	}()
 	// What waits for a person is looked at when nothing moves by itself any more; then that must come to rest too.
-	err := watch.Rest(bounded, r.target, r.Plan)
+	waits := func(what string) {
+		r.record(history.Event{At: r.stack.Since(), What: "note", Text: "rest waits for " + what})
+	}
+	err := watch.Settled(bounded, r.target, waits)
 	if err == nil {
-		if err := errors.Join(load.Heals(bounded, r.target, r.record), r.decide(bounded)); err != nil && ctx.Err() == nil {
+		if err := errors.Join(load.Heals(bounded, r.target, r.record), r.decide(bounded), r.reopen(bounded)); err != nil && ctx.Err() == nil {
 			r.record(history.Event{At: r.stack.Since(), What: "note", Text: "what waits for a person: " + err.Error()})
 		}
-		err = watch.Rest(bounded, r.target, r.Plan)
+		err = watch.Rest(bounded, r.target, waits)
 	}
 	stop()
 	<-resumed
@@ -270,13 +319,22 @@ func (r *run) calm(ctx context.Context) error {
 	return nil
 }
 
-// lift resumes what is paused, again and again: a pause may come late, from work that was done while another was lifted.
-func (r *run) lift(ctx context.Context) {
-	tick := time.NewTicker(resumeEvery)
+// reopen publishes again what a person has given up just now, in some runs.
+func (r *run) reopen(ctx context.Context) error {
+	if !load.Reopens(r.Plan) {
+		return nil
+	}
+	n, err := load.Reopen(ctx, r.target, r.Plan, r.published)
+	r.record(history.Event{At: r.stack.Since(), What: "note", Text: fmt.Sprintf("%d discarded records were published again", n)})
+	return err
+}
+
+// keepLifting lifts what is paused, again and again: a pause may come late, from work that was done while another was lifted.
+func (r *run) keepLifting(ctx context.Context) {
+	tick := time.NewTicker(liftEvery)
 	defer tick.Stop()
 	for {
-		// The cause first: what is lifted before is paused again.
-		if err := errors.Join(r.throwAway(ctx), load.Resume(ctx, r.target, r.record)); err != nil && ctx.Err() == nil {
+		if err := r.lift(ctx); err != nil && ctx.Err() == nil {
 			r.record(history.Event{At: r.stack.Since(), What: "note", Text: "resume: " + err.Error()})
 		}
 		select {

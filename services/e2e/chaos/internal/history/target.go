@@ -25,7 +25,7 @@ type Target struct {
 	Since func() float64
 	// HTTP carries the requests to the addresses above; nil = the network. A run in virtual time has none.
 	HTTP http.RoundTripper
-	// Left says which letters lie in the DLQ stream and which streams are missing; nil = a NATS client asks at PlainNATSURL.
+	// Left says which letters lie in the DLQ stream and which streams and consumers are missing; nil = a NATS client asks at PlainNATSURL.
 	Left func(ctx context.Context) (letters, holes []string, err error)
 	// Bin is the directory that holds the binaries under test, `bulkhead` among them.
 	Bin string

@@ -298,7 +298,7 @@ type Final struct {
 	Unsettled []string `json:"unsettled,omitempty"`
 	// Broken are exports that never came whole, because the API itself finds them other than its balance, a sentence each.
 	Broken []string `json:"broken,omitempty"`
-	// Holes are consumers or streams that should be there and are not.
+	// Holes are what should be at the broker and is not: streams by name, and the consumers of services as "<stream>/<service>".
 	Holes []string `json:"holes,omitempty"`
 }
 

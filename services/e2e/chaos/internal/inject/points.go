@@ -61,8 +61,8 @@ func (f *fault) restart(ctx context.Context, p *stack.Part, why string) {
 }
 
 // reached waits until the target came to the point. For as long as the plan says its twin stands back; then the twin comes back, and the
-// rule stays until faults end: on a slow machine a point may be reached late.
-func (f *fault) reached(ctx context.Context, first time.Duration, comeBack func(), yes func() bool) bool {
+// rule stays until so long before faults end: on a slow machine a point may be reached late.
+func (f *fault) reached(ctx context.Context, first, before time.Duration, comeBack func(), yes func() bool) bool {
 	alone, cancel := context.WithTimeout(ctx, starting+first)
 	err := stack.Await(alone, yes)
 	cancel()
@@ -70,7 +70,7 @@ func (f *fault) reached(ctx context.Context, first time.Duration, comeBack func(
 		return true
 	}
 	comeBack()
-	late, cancel := context.WithDeadline(ctx, f.load.Add(ms(f.plan.FaultsFor)))
+	late, cancel := context.WithDeadline(ctx, f.load.Add(ms(f.plan.FaultsFor)-before))
 	defer cancel()
 	return stack.Await(late, yes) == nil || yes()
 }
@@ -87,7 +87,7 @@ func (f *fault) killPoint(ctx context.Context) error {
 	comeBack := f.arm(ctx, p, "crash", times)
 	defer comeBack()
 	for n := 1; n <= times; n++ {
-		if !f.reached(ctx, f.lasting(tryFor), comeBack, func() bool { return p.Killed(name)-before >= n }) {
+		if !f.reached(ctx, f.lasting(tryFor), 0, comeBack, func() bool { return p.Killed(name)-before >= n }) {
 			f.struck(false, fmt.Sprintf("killed %d times: the point was not reached", n-1))
 			f.disarm(context.WithoutCancel(ctx), p, true)
 			return nil
@@ -108,7 +108,7 @@ func (f *fault) pausePoint(ctx context.Context) error {
 	before := p.Held(name)
 	comeBack := f.arm(ctx, p, "delay:"+holdFor, 0)
 	defer comeBack()
-	if !f.reached(ctx, tryFor, comeBack, func() bool { return p.Held(name) > before }) {
+	if !f.reached(ctx, tryFor, f.lasting(pastLease), comeBack, func() bool { return p.Held(name) > before }) {
 		f.struck(false, "the point was not reached")
 		f.disarm(context.WithoutCancel(ctx), p, true)
 		return nil

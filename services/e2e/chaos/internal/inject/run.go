@@ -18,6 +18,8 @@ import (
 const (
 	// readyWithin bounds waiting for a part that was started again. It goes on to start after that.
 	readyWithin = 10 * time.Second
+	// leastReady is waited for it in any case.
+	leastReady = time.Second
 	// undoWithin bounds undoing one fault.
 	undoWithin = 5 * time.Second
 	// hookWithin bounds what operators and changed definitions take.
@@ -204,9 +206,10 @@ func (f *fault) last(ctx context.Context, d time.Duration, undo func(context.Con
 	return end(ending)
 }
 
-// ready waits until a part serves again, and writes the end of the fault.
+// ready waits until a part serves again, and writes the end of the fault. When the time of faults is over it waits no longer: healing does.
 func (f *fault) ready(ctx context.Context, wait func(context.Context) error) {
-	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	within := min(readyWithin, max(time.Until(f.load.Add(ms(f.plan.FaultsFor))), leastReady))
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	text := "ready again"
 	if err := wait(ctx); err != nil {

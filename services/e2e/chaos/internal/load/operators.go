@@ -98,6 +98,9 @@ type letter struct {
 // dropped says whether an operator discards it.
 func (l letter) dropped() bool { return strings.HasPrefix(l.Entity, dropPrefix) }
 
+// hopeless says that the org refuses the record whatever happens.
+func (l letter) hopeless() bool { return strings.HasPrefix(l.Entity, refusedPrefix) }
+
 // maxLetters is the API's largest page: more letters than an operator looks at.
 const maxLetters = 1000
 
@@ -215,8 +218,8 @@ func count(letters []letter, code string) int {
 	return n
 }
 
-// Heals replays what only waited for something else: records whose parent came late, and those with a member that the definition takes by
-// now; and discards the letters that are marked for it. It is what an operator does when the storm is over; an error says that ops does not
+// Heals replays what only waited for something else: records whose parent came late, but not those whose parent never comes, and those with a
+// member that the definition takes by now; and discards the letters that are marked for it. It is what an operator does when the storm is over; an error says that ops does not
 // answer.
 func Heals(ctx context.Context, t history.Target, record func(history.Event)) error {
 	who := people(t, record)[0]
@@ -225,7 +228,8 @@ func Heals(ctx context.Context, t history.Target, record func(history.Event)) er
 		if err != nil {
 			return err
 		}
-		if len(open) > 0 {
+		// What the org refuses for good would only be tried as often as its class allows once more.
+		if open = slices.DeleteFunc(open, letter.hopeless); len(open) > 0 {
 			who.order(ctx, "replay", fmt.Sprintf("heals-%s-%.0f", q.Get("pipeline"), t.Since()), map[string]any{"ids": idsOf(open)})
 		}
 	}
@@ -239,14 +243,23 @@ func Heals(ctx context.Context, t history.Target, record func(history.Event)) er
 	return nil
 }
 
+// Pause is what ops tells of a pause.
+type Pause struct{ Service, Class, Code, Message string }
+
 // Resume lifts every pause that stands, as an operator does who has read why and done away with the cause. It says so in the timeline. An
 // error says that ops does not answer.
 func Resume(ctx context.Context, t history.Target, record func(history.Event)) error {
+	return Lift(ctx, t, record, func(context.Context, Pause) error { return nil })
+}
+
+// Lift is Resume by somebody who first does away with the cause of each pause. What they cannot do away with stays paused, and is told of as
+// an error.
+func Lift(ctx context.Context, t history.Target, record func(history.Event), cause func(context.Context, Pause) error) error {
 	who := people(t, record)[0]
 	var status struct {
 		Pipelines []struct {
 			Name   string
-			Pauses []struct{ Service, Class, Code, Message string }
+			Pauses []Pause
 		}
 	}
 	code, answer, err := who.ask(ctx, http.MethodGet, "/v1/status", nil, &status)
@@ -256,17 +269,24 @@ func Resume(ctx context.Context, t history.Target, record func(history.Event)) e
 	if code != http.StatusOK {
 		return fmt.Errorf("status: %d: %s", code, answer)
 	}
+	var left []error
 	for _, p := range status.Pipelines {
 		if len(p.Pauses) == 0 {
 			continue
 		}
 		var why []string
+		var stays error
 		for _, x := range p.Pauses {
+			stays = errors.Join(stays, cause(ctx, x))
 			why = append(why, fmt.Sprintf("%s %s %s: %.200s", x.Service, x.Class, x.Code, x.Message))
+		}
+		if stays != nil {
+			left = append(left, fmt.Errorf("%s stays paused: %w", p.Name, stays))
+			continue
 		}
 		code, answer, err := who.ask(ctx, http.MethodPost, "/v1/pipelines/"+p.Name+":resume",
 			map[string]any{"reason": "chaos: the cause is gone", "by": who.name}, nil)
 		who.tell("resume "+p.Name+" ("+strings.Join(why, "; ")+")", code, answer, err)
 	}
-	return nil
+	return errors.Join(left...)
 }

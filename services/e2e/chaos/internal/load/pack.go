@@ -29,6 +29,7 @@ func (a *author) pack(duration float64) []Message {
 	}
 	out = a.repeatMessages(out)
 	a.repeatRecords(out)
+	a.repeatDropped(out)
 	a.number(out)
 	for i := range out {
 		out[i].At = duration * 0.9 * (float64(i) + a.draw.Float64()) / float64(len(out))
@@ -127,14 +128,14 @@ func (a *author) repeatMessages(messages []Message) []Message {
 // repeatable says whether all records of a message are repeats when it is published again.
 func (a *author) repeatable(m Message) bool {
 	for _, e := range m.Entries {
-		if e.Fate != "" && e.Key == "" || e.Key == "" && e.Entity == "" || dropped(e) {
+		if e.Fate != "" && e.Key == "" || e.Key == "" && e.Entity == "" {
 			return false
 		}
 	}
 	return true
 }
 
-// dropped says that a person discards the record: what is published again after that is no repeat, and nobody can say which came first.
+// dropped says that a person discards the record: what is published again after that is no repeat, but opens a generation.
 func dropped(e Entry) bool { return strings.HasPrefix(e.Entity, dropPrefix) }
 
 // repeatRecords puts some records once more into later frames.
@@ -149,12 +150,36 @@ func (a *author) repeatRecords(messages []Message) {
 		}
 		of := messages[a.draw.IntN(i)]
 		for _, e := range of.Entries {
-			if e.Key != "" && !e.alone && !dropped(e) && a.chance(30) {
+			if e.Key != "" && !e.alone && a.chance(30) {
 				m.Entries = append(m.Entries, Entry{Item: e.Item, Again: true})
 			}
 		}
 		if m.Count > 0 {
 			m.Count = len(m.Entries)
+		}
+	}
+}
+
+// repeatDropped publishes about half of the records that a person discards once more at the end, when some are discarded already.
+func (a *author) repeatDropped(messages []Message) {
+	late := len(messages) / 6
+	if late == 0 {
+		return
+	}
+	last := len(messages) - late
+	for i := range messages[:last] {
+		for _, e := range messages[i].Entries {
+			if !dropped(e) || a.chance(50) {
+				continue
+			}
+			m := &messages[last+a.draw.IntN(late)]
+			if m.Type != typeNDJSON || m.Name == "again" || m.Entries[0].alone {
+				continue
+			}
+			m.Entries = append(m.Entries, Entry{Item: e.Item, Again: true})
+			if m.Count > 0 {
+				m.Count = len(m.Entries)
+			}
 		}
 	}
 }

@@ -119,7 +119,7 @@ func rest(t *testing.T, target history.Target, plan history.Plan) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	if err := watch.Rest(ctx, target, plan); err != nil {
+	if err := watch.Rest(ctx, target, nil); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -63,7 +63,7 @@ func (a *author) refused() {
 	}
 	r := reasons[a.refusals%len(reasons)]
 	a.refusals++
-	entity := fmt.Sprintf("refused-%s-%d", a.Name, a.numbers)
+	entity := fmt.Sprintf("%s%s-%d", refusedPrefix, a.Name, a.numbers)
 	switch {
 	case r.entity != nil:
 		entity = r.entity(a)
@@ -83,3 +83,6 @@ func (a *author) refused() {
 
 // dropPrefix begins the entities whose letters an operator discards.
 const dropPrefix = "drop-"
+
+// refusedPrefix begins the entities that the org refuses whatever happens.
+const refusedPrefix = "refused-"

@@ -10,7 +10,7 @@ import (
 )
 
 // Version of the way in which seeds are expanded. It rises with every change that gives a seed another plan.
-const Version = 2
+const Version = 3
 
 // The sizes of a run. Times are milliseconds from the start of the load.
 const (
@@ -24,6 +24,8 @@ const (
 	firstStop = 1_500
 	// apart is the least time between two faults that stop the broker, PostgreSQL or everything.
 	apart = 2_000
+	// lateEnd is how long a fault may last behind the time in which faults begin: what lasts longer begins earlier.
+	lateEnd = 500
 	// pastLease is longer than every lease of the processes under test, which is two seconds.
 	pastLease = 2_600
 	// tryPoint is how long a process that is to die at a point runs with that rule before it is taken away.
@@ -65,6 +67,7 @@ func Draw(seed uint64, points []Point) history.Plan {
 	d.others()
 	d.org()
 	d.held(points)
+	d.bound()
 	d.number()
 	return d.plan
 }
@@ -77,6 +80,21 @@ type drawing struct {
 }
 
 func (d *drawing) add(f history.Fault) { d.plan.Faults = append(d.plan.Faults, f) }
+
+// lasting are the kinds that last as long as the plan says. At crash points that is the time of a try.
+var lasting = map[history.FaultKind]bool{
+	history.KillLong: true, history.Pause: true, history.Cut: true, history.Delay: true, history.HalfOpen: true, history.BrokerFull: true,
+}
+
+// bound lets faults that last begin early enough to end with the others: a run is over only when its last fault is.
+func (d *drawing) bound() {
+	for i := range d.plan.Faults {
+		f := &d.plan.Faults[i]
+		if lasting[f.Kind] {
+			f.At = max(firstFault, min(f.At, faultsFor+lateEnd-f.For))
+		}
+	}
+}
 
 // number puts the faults in the order of their times, and names them.
 func (d *drawing) number() {

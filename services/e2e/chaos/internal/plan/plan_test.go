@@ -43,6 +43,9 @@ func TestASeedIsItsPlan(t *testing.T) {
 				t.Fatalf("fault %d: %+v", i, f)
 			}
 			last = f.At
+			if lasting[f.Kind] && f.At+f.For > a.FaultsFor+lateEnd {
+				t.Fatalf("fault %d outlasts the others: %+v", i, f)
+			}
 			if !slices.Contains(history.FaultKinds(), f.Kind) {
 				t.Fatalf("kind %q", f.Kind)
 			}

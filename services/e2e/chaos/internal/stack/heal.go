@@ -50,15 +50,26 @@ func (s *Stack) Heal(ctx context.Context) error {
 	return errors.Join(append(errs, together(armed...), s.WaitReady(ctx))...)
 }
 
-// Stop kills what runs, closes the links and drops the run's database. Files stay. It may be called twice.
+// Stop is Kill and Drop. Files stay. It may be called twice.
 func (s *Stack) Stop(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, stopWithin)
-	defer cancel()
+	s.Kill()
+	return s.Drop(ctx)
+}
+
+// Kill ends every process, by SIGKILL, and closes the links. The cluster goes on, and another stack may be started on it. It may be called
+// twice.
+func (s *Stack) Kill() {
 	s.end()
 	s.kept.Wait()
 	for _, edge := range s.edges {
 		edge.Close()
 	}
 	s.ports.free()
+}
+
+// Drop removes the run's database. It may be called twice.
+func (s *Stack) Drop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, stopWithin)
+	defer cancel()
 	return errors.Join(s.o.Cluster.Ensure(ctx), s.o.Cluster.drop(ctx, s.database))
 }

@@ -120,9 +120,11 @@ func (s *Stack) instance(service, name, address, grpc string) *Part {
 			environment(),
 			"BULKHEAD_DSN="+s.o.Cluster.dsn(role, s.o.Cluster.passwords[service], s.edges[name+">"+Postgres].Address(), s.database),
 			"BULKHEAD_NATS=nats://"+s.edges[name+">"+NATS].Address(),
-			"BULKHEAD_SHORT_WAITS=true", "BULKHEAD_SHORT_RETRIES=true", "BULKHEAD_LEASE="+lease, "BULKHEAD_SWEEP="+sweep,
 			"BULKHEAD_FAULT="+rules, "BULKHEAD_FAULT_LOG="+traced, "BULKHEAD_PLANTED="+s.o.Plan.Planted,
 		)
+		if !s.o.OwnPace {
+			cmd.Env = append(cmd.Env, "BULKHEAD_SHORT_WAITS=true", "BULKHEAD_SHORT_RETRIES=true", "BULKHEAD_LEASE="+lease, "BULKHEAD_SWEEP="+sweep)
+		}
 		if s.o.Plan.MaxWaiting > 0 && service == "retrier" {
 			cmd.Env = append(cmd.Env, fmt.Sprintf("BULKHEAD_RETRIER_MAX_WAITING=%d", s.o.Plan.MaxWaiting))
 		}

@@ -34,8 +34,10 @@ type Options struct {
 	Definitions map[string][]byte
 	// Record is told what happens, from many goroutines; nil = nobody is.
 	Record func(history.Event)
-	// Cluster holds the run's database. It must not be in use by another run.
+	// Cluster holds the run's database. It must not be in use by another run whose processes still run.
 	Cluster *Cluster
+	// OwnPace leaves the processes the product's own waits, leases and looks; without it they are short.
+	OwnPace bool
 }
 
 // Stack is a run's parts, running. It is safe for concurrent use.

@@ -114,10 +114,19 @@ func (c *court) recount(p *pipe) {
 		return
 	}
 	ours := map[string]int64{}
+	var reopenedLeast, reopenedMost int64
 	for _, i := range c.known.order {
 		if i.pipeline == p.Name {
 			ours[i.state()]++
+			least, most := c.known.reopened(i)
+			reopenedLeast, reopenedMost = reopenedLeast+int64(least), reopenedMost+int64(most)
 		}
+	}
+	// What was given up stays so when its upstream opens the next generation.
+	if more := b.Discarded - ours[stateDiscarded]; more > 0 {
+		ours[stateDiscarded] += min(max(more, reopenedLeast), reopenedMost)
+	} else {
+		ours[stateDiscarded] += reopenedLeast
 	}
 	terms := []struct {
 		state string
@@ -154,7 +163,7 @@ func sum(b history.Balance) int64 {
 	return b.Landed + b.InFlight + b.Retrying + b.WaitingForParent + b.Unresolved + b.Dead + b.Superseded + b.Discarded + b.RolledBack
 }
 
-// accepted: as many were accepted, and counted as repeats, as the broker's answers allow.
+// accepted: as many were accepted, and counted as repeats, as the broker's answers allow. What was given up and published again is no repeat.
 func (c *court) accepted(p *pipe, b history.Balance) {
 	if !c.run.Run.Rested {
 		return // what is unread is not accepted yet
@@ -166,7 +175,13 @@ func (c *court) accepted(p *pipe, b history.Balance) {
 		if r.placed() {
 			continue // what has no key repeats nothing
 		}
-		repeatsLeast += int64(max(lies-r.most(), 0))
+		var again, perhaps int
+		for _, i := range r.items {
+			n, m := c.known.reopened(i)
+			again, perhaps = again+n, perhaps+m
+		}
+		least, most = least+int64(again), most+int64(perhaps)
+		repeatsLeast += int64(max(lies-r.most()-perhaps, 0))
 		repeatsMost += int64(max(lies+may-1, 0))
 	}
 	if b.Accepted < least || b.Accepted > most {

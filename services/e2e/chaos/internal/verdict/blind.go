@@ -11,7 +11,7 @@ import (
 const looks = 2
 
 // blind says why a run cannot be judged: a part of the instrument did not look, so that finding nothing would say nothing. What the product
-// did is never a reason.
+// did is never a reason. Such a run does not pass: it is made once more, and when it cannot be judged again the whole set fails.
 func (c *court) blind() error {
 	if len(c.known.records) == 0 {
 		return fmt.Errorf("%w: nothing was published", ErrHarness)

@@ -44,6 +44,11 @@ func Judge(dir string) (history.Verdict, error) {
 	if err != nil {
 		return history.Verdict{}, fmt.Errorf("%w: %w", ErrHarness, err)
 	}
+	return Whole(run)
+}
+
+// Whole judges a run in memory that was watched all the time; the error is ErrHarness.
+func Whole(run *history.All) (history.Verdict, error) {
 	if run.Run.Harness == "" {
 		if err := watched(run); err != nil {
 			return history.Verdict{}, err
@@ -146,7 +151,7 @@ func (c *court) rest() {
 		c.find("I1", unbalanced, about{}, "at rest, an export does not come whole: %s", what)
 	}
 	for _, hole := range c.run.Final.Holes {
-		c.find("I22", stuck, about{}, "stream %s is missing at rest", hole)
+		c.find("I22", stuck, about{}, "%s is missing at rest: a stream, or a service's consumer of one", hole)
 	}
 }
 

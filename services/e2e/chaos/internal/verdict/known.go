@@ -127,12 +127,14 @@ type known struct {
 	told    map[string]string // pipeline by job, as the product says
 	saved   map[string][]*row // those that the org saved, by Id
 	orders  orders
+	rereads map[string]int // by pipeline
 }
 
 func know(run *history.All) *known {
 	k := &known{
 		pipes: map[string]*pipe{}, items: map[[2]string]*item{}, jobs: map[string]*job{}, groups: map[[3]string]*group{},
 		orgs: map[string]*history.OrgRecord{}, told: map[string]string{}, saved: map[string][]*row{}, orders: ordersOf(run.Timeline),
+		rereads: rereads(run.Timeline),
 	}
 	for _, l := range run.Landed {
 		k.told[l.Job] = l.Pipeline

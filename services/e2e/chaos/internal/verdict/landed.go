@@ -107,7 +107,9 @@ func (g *group) sentIn(job string) bool {
 	return slices.ContainsFunc(g.rows, func(x *row) bool { return x.job.ID == job })
 }
 
-// oneDeleted: a job of ours deleted the row.
+// oneDeleted: a job of ours deleted the row. It need not be the job that the product names: where nobody could read what an earlier job did, the
+// product asks the org before it sends the rows again, leaves out what is gone, and calls it landed with the resend. That is true as long as
+// the earlier job hid its outcome, and the named one was not sent the row.
 func (c *court) oneDeleted(i *item, l history.Landed, g *group) {
 	if g == nil {
 		return

@@ -96,21 +96,27 @@ func (c *court) rebuilt() bool {
 	return slices.ContainsFunc(c.run.Timeline, func(e history.Event) bool { return e.What == "fault" && e.Done && deleted[e.Fault] })
 }
 
-// generations: each generation behind the first was opened by somebody's order about the letter of the one before it.
+// generations: each generation behind the first was opened by somebody's order about the letter of the one before it: by a replay, or, when it
+// was given up, by its upstream.
 func (c *court) generations() {
 	rebuilt := c.rebuilt()
 	for _, i := range c.known.order {
 		g := i.generation()
-		if g == 0 {
-			continue
+		if g == 0 || i.rec == nil {
+			continue // of a record that nobody published it is said already
 		}
 		c.checked("replayed", 1)
 		dead := map[int]history.Letter{}
 		for _, l := range i.letters {
 			dead[l.Generation] = l
 		}
+		reopened, _ := c.known.reopened(i)
+		if chances := c.known.chances(i.rec); reopened > chances {
+			c.find("I13", unbalanced, i.about(), "%d of its %d generations follow letters that were discarded, and it was published or read again %d times", reopened, g, chances)
+		}
 		for n := range g {
 			switch l, seen := dead[n]; {
+			case seen && c.known.orders.given(l, discard): // counted above
 			case seen && !c.known.orders.given(l, replay, resolve):
 				c.find("I13", unbalanced, i.about(), "it is in generation %d, and nobody ordered anything of letter %s of generation %d", g, l.ID, n)
 			case !seen && !rebuilt:

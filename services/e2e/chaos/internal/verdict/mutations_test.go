@@ -73,6 +73,15 @@ func nobodyOrders(a *history.All, order string) {
 	a.Timeline = slices.DeleteFunc(a.Timeline, func(e history.Event) bool { return e.Order == order })
 }
 
+// discardedUnseen deletes the stream of letters before anybody saw the discarded record's, and lets the order name letters of a pipeline.
+func discardedUnseen(a *history.All, pipeline string) {
+	a.Plan.Faults = append(a.Plan.Faults, history.Fault{ID: "f9", Kind: history.StreamDelete, Stream: "DLQ"})
+	a.Timeline = append(a.Timeline, history.Event{What: "fault", Fault: "f9", Done: true})
+	a.Letters = slices.DeleteFunc(a.Letters, func(l history.Letter) bool { return l.Key == "parts-11" })
+	o := at(a.Timeline, func(e history.Event) bool { return e.Order == discard })
+	o.Letters, o.Filter = nil, pipeline+"/data/REQUIRED_FIELD_MISSING"
+}
+
 func mutations() []mutation {
 	return slices.Concat(mutationsOfRecords(), mutationsOfOrders(), mutationsOfTheRest())
 }
@@ -97,6 +106,9 @@ func mutationsOfOrders() []mutation {
 			for _, action := range []string{"first", "second"} {
 				a.Timeline = append(a.Timeline, history.Event{What: "operator", Text: "ada: 200", Key: "a key", Action: action, Done: true})
 			}
+		}},
+		{"a record is discarded whose letter nobody saw, and the order was about another pipeline", "I2", []string{unbalanced}, func(a *history.All) {
+			discardedUnseen(a, "orders")
 		}},
 		{"a record was withdrawn", "I7", []string{falseFailure}, func(a *history.All) {
 			o := at(a.Final.Open, func(o history.FinalLetter) bool { return o.Key == "parts-9" })
@@ -317,6 +329,7 @@ func mutationsOfTheRest() []mutation {
 		{"a pipeline is paused at rest", "I5", []string{stuck}, func(a *history.All) {
 			a.Final.Unsettled = []string{"parts: paused: class permission"}
 		}},
+		{"a service has no consumer of the facts at rest", "I22", []string{stuck}, func(a *history.All) { a.Final.Holes = []string{"FLOW/poller"} }},
 		{"a stream is missing at rest", "I22", []string{stuck}, func(a *history.All) { a.Final.Holes = []string{"FLOW"} }},
 		{"a process panicked", "I25", []string{stuck}, func(a *history.All) {
 			a.Timeline = append(a.Timeline, history.Event{At: 300, What: "exit", Target: "poller-1", Text: "exit status 2"})

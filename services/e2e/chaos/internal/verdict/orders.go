@@ -3,6 +3,7 @@ package verdict
 import (
 	"regexp"
 	"slices"
+	"strings"
 
 	"bulkhead/services/e2e/chaos/internal/history"
 )
@@ -49,6 +50,16 @@ func (o orders) given(l history.Letter, what ...string) bool {
 	return o.unnamed || slices.ContainsFunc(what, func(order string) bool {
 		return o.of[[2]string{order, l.ID}] || o.filters[[2]string{order, l.Pipeline + "/" + l.Class + "/" + l.Code}]
 	})
+}
+
+// anyOf says whether somebody ordered this of letters of the pipeline that were not named one by one.
+func (o orders) anyOf(order, pipeline string) bool {
+	for f := range o.filters {
+		if f[0] == order && strings.HasPrefix(f[1], pipeline+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // ordered says whether somebody ordered one of these things of any letter of a record.

@@ -49,6 +49,11 @@ func get(ctx context.Context, url, token string, out any) error {
 	return nil
 }
 
+// Balances asks the instances of ops, one after the other, for the balance of every pipeline; first says which one is asked first.
+func Balances(ctx context.Context, t history.Target, first int) (map[string]history.Balance, error) {
+	return balances(ctx, t, first)
+}
+
 // balances asks one of the instances of ops for the balance of every pipeline; first says which one is asked first.
 func balances(ctx context.Context, t history.Target, first int) (map[string]history.Balance, error) {
 	var answer struct {

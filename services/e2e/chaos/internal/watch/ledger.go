@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,6 +16,9 @@ var sampleSQL string
 
 //go:embed rest.sql
 var restSQL string
+
+//go:embed letters.sql
+var lettersSQL string
 
 // ledger reads the database, by a connection that is made anew when it breaks.
 type ledger struct {
@@ -53,20 +57,45 @@ func (l *ledger) close() {
 // sample fills in the marks and the progress.
 func (l *ledger) sample(ctx context.Context, s *history.Sample) error {
 	return l.with(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		var marks map[string]map[string]string
-		var progress map[string]int64
-		if err := conn.QueryRow(ctx, sampleSQL).Scan(&marks, &progress); err != nil {
-			return fmt.Errorf("read marks and progress: %w", err)
-		}
-		s.Marks, s.Progress = marks, progress
-		return nil
+		return Sample(ctx, conn, s)
 	})
+}
+
+// Asked answers questions to a ledger.
+type Asked interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// Sample fills in the marks and the progress.
+func Sample(ctx context.Context, db Asked, s *history.Sample) error {
+	rows, err := db.Query(ctx, sampleSQL)
+	if err != nil {
+		return fmt.Errorf("read marks and progress: %w", err)
+	}
+	marks, progress := map[string]map[string]string{}, map[string]int64{}
+	var what, name, lane, value string
+	if _, err = pgx.ForEachRow(rows, []any{&what, &name, &lane, &value}, func() error {
+		if what == "mark" {
+			if marks[name] == nil {
+				marks[name] = map[string]string{}
+			}
+			marks[name][lane] = value
+			return nil
+		}
+		n, err := strconv.ParseInt(value, 10, 64)
+		progress[name] = n
+		return err
+	}); err != nil {
+		return fmt.Errorf("read marks and progress: %w", err)
+	}
+	s.Marks, s.Progress = marks, progress
+	return nil
 }
 
 // lettersRead says up to which sequence ops has read the stream of letters.
 func (l *ledger) lettersRead(ctx context.Context) (seq int64, err error) {
 	err = l.with(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		err := conn.QueryRow(ctx, "SELECT coalesce(max(seq), 0) FROM ops.checkpoints WHERE reader = 'dlq'").Scan(&seq)
+		err := conn.QueryRow(ctx, lettersSQL).Scan(&seq)
 		if err != nil {
 			return fmt.Errorf("read how far letters were read: %w", err)
 		}

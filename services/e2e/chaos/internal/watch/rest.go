@@ -12,9 +12,25 @@ import (
 	"bulkhead/services/e2e/chaos/internal/load"
 )
 
+// restEvery is the time from one look to the next.
+const restEvery = 100 * time.Millisecond
+
 // Rest waits until everything that was published is accepted and nothing moves, or waits for something that will come: in the balance, in the
 // ledger, in the stream of letters, and in the org. Records that are dead or unresolved are at rest. When ctx ends first the error says what it still waited for.
-func Rest(ctx context.Context, t history.Target, _ history.Plan) error {
+// waits is told of that whenever it changes; nil = nobody is.
+func Rest(ctx context.Context, t history.Target, waits func(what string)) error {
+	return rest(ctx, t, waits, true)
+}
+
+// Settled is Rest but for the org: a job that nobody wants any more may still be open there.
+func Settled(ctx context.Context, t history.Target, waits func(what string)) error {
+	return rest(ctx, t, waits, false)
+}
+
+func rest(ctx context.Context, t history.Target, waits func(what string), org bool) error {
+	if waits == nil {
+		waits = func(string) {}
+	}
 	l := &ledger{dsn: t.AdminDSN}
 	defer l.close()
 	r, err := newReader(t)
@@ -22,11 +38,11 @@ func Rest(ctx context.Context, t history.Target, _ history.Plan) error {
 		return err
 	}
 	defer r.conn.Close()
-	tick := time.NewTicker(between)
+	tick := time.NewTicker(restEvery)
 	defer tick.Stop()
 	waiting := []string{"the first look"}
 	for n := 0; ; n++ {
-		now, err := moving(ctx, t, l, r, n)
+		now, err := moving(ctx, t, l, r, n, org)
 		switch {
 		case ctx.Err() != nil:
 			return fmt.Errorf("no rest: waits for %s", strings.Join(waiting, "; "))
@@ -34,6 +50,9 @@ func Rest(ctx context.Context, t history.Target, _ history.Plan) error {
 			now = append(now, err.Error())
 		case len(now) == 0:
 			return nil
+		}
+		if !slices.Equal(now, waiting) {
+			waits(strings.Join(now, "; "))
 		}
 		waiting = now
 		select {
@@ -45,7 +64,7 @@ func Rest(ctx context.Context, t history.Target, _ history.Plan) error {
 }
 
 // moving says what is not at rest. A look ends with the first of balance, ledger, stream and org that is not: the later ones mean nothing then.
-func moving(ctx context.Context, t history.Target, l *ledger, r *reader, n int) ([]string, error) {
+func moving(ctx context.Context, t history.Target, l *ledger, r *reader, n int, org bool) ([]string, error) {
 	balance, err := balances(ctx, t, n)
 	if err != nil {
 		return nil, err
@@ -65,7 +84,7 @@ func moving(ctx context.Context, t history.Target, l *ledger, r *reader, n int) 
 	if out, err = l.open(ctx); err != nil || out != nil {
 		return out, err
 	}
-	if out, err = unreadLetters(ctx, l, r); err != nil || out != nil {
+	if out, err = unreadLetters(ctx, l, r); err != nil || out != nil || !org {
 		return out, err
 	}
 	all, err := jobs(ctx, t)

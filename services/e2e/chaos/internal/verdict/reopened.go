@@ -1,0 +1,49 @@
+package verdict
+
+import (
+	"strings"
+
+	"bulkhead/services/e2e/chaos/internal/history"
+)
+
+// rereads counts by pipeline how often people had a part of its stream read again. Orders under one key are one, but each may be meant here:
+// too many only widens what is allowed.
+func rereads(timeline []history.Event) map[string]int {
+	out := map[string]int{}
+	for _, e := range timeline {
+		if _, rest, ordered := strings.Cut(e.Text, " reread "); ordered && e.What == "operator" {
+			pipeline, _, _ := strings.Cut(rest, ":")
+			out[pipeline]++
+		}
+	}
+	return out
+}
+
+// reopened is how many generations of a record were opened by its upstream: a person had given up its letter, and then it was published once
+// more, or its part of the stream was read again. Such a one is accepted again, and what was given up stays discarded. It is a range where
+// the same letter was ordered to be replayed as well: nobody can say which of the two opened the generation.
+func (k *known) reopened(i *item) (least, most int) {
+	g := i.generation()
+	if g == 0 || i.rec == nil {
+		return 0, 0
+	}
+	seen := map[int]bool{}
+	for _, l := range i.letters {
+		if l.Generation >= g || seen[l.Generation] || !k.orders.given(l, discard) {
+			continue
+		}
+		seen[l.Generation] = true
+		most++
+		if !k.orders.given(l, replay, resolve) {
+			least++
+		}
+	}
+	return least, most
+}
+
+// chances is how often the upstream of a record can have opened a generation: each place behind the first, each try that may have left it in
+// one more, each reading again.
+func (k *known) chances(r *record) int {
+	lies, may := r.places()
+	return max(lies+may-1, 0) + k.rereads[r.pipe.Name]
+}
