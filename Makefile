@@ -31,17 +31,18 @@ demo: postgres build ## 20,000 generated records through everything, partial fai
 # With the race detector tests of stores stand on PostgreSQL; the second line runs them on the ledger in memory, and plays seeds and days of the
 # simulation. The third sweeps the named fault points, which are compiled in only with their tag; the next two show that each planted bug does what
 # its name says and that the models find theirs; the last runs the models with their full bounds. The race detector would slow simulation and models
-# down tenfold.
+# down tenfold. At the very end real processes are killed for some minutes.
 INTERNALS = $(foreach s,$(SERVICES),./services/$(s)/internal/...)
 MODELS    = ./services/e2e/models ./services/submitter/internal/submit ./services/poller/internal/poll ./services/reconciler/internal/account
 ON_LEDGER = $(patsubst %/,./%,$(sort $(dir $(shell grep -rl --include=main_test.go testkit.OnEachLedger libs services))))
-test: postgres compiler testdata ## all tests with the race detector, the fault points, the exhaustive models, the simulation
+test: postgres compiler testdata ## all tests with the race detector, the fault points, the exhaustive models, the simulation, fresh chaos
 	BULKHEAD_TEST_LEDGER=postgres BULKHEAD_SIMULATION_SEEDS=10 go test -race -timeout 25m work
-	BULKHEAD_TEST_LEDGER=memory BULKHEAD_SIMULATION_SEEDS=500 go test -timeout 10m $(ON_LEDGER) ./services/e2e/simulation/...
+	BULKHEAD_TEST_LEDGER=memory BULKHEAD_SIMULATION_SEEDS=2000 go test -timeout 10m $(ON_LEDGER) ./services/e2e/simulation/...
 	go test -tags fault -timeout 10m -run Fault ./libs/fault ./libs/pg ./libs/bus $(INTERNALS)
 	go test -tags fault,planted -timeout 10m -run Planted ./libs/fault/... ./libs/salesforce $(INTERNALS)
 	go test -tags planted -count=1 -timeout 10m -run TheModelFindsPlantedBugs ./services/submitter/internal/submit ./services/reconciler/internal/account
 	go test -v -count=1 -timeout 10m -run 'TheProtocol|EachSafeguard' $(MODELS)
+	$(MAKE) --no-print-directory chaos-fresh
 
 chaos-fresh: postgres ## five seeds of chaos that nobody ever ran, and each that once failed, as tests
 	go test -v -count=1 -timeout 20m -tags chaos -run Chaos ./services/e2e/chaos
@@ -57,6 +58,9 @@ chaos: postgres ## seeded faults against real processes, an independent judge: S
 
 chaos-points: postgres ## runs in which the services die at one crash point after the other, until they died at each
 	go run ./services/e2e/chaos run --points --first $(FIRST) $(CHAOS)
+
+chaos-outage: postgres ## how soon full speed is back after two minutes without the org, in real time
+	go run ./services/e2e/chaos outage $(CHAOS)
 
 simulate: ## the product in virtual time: SEEDS worlds from FIRST, every crash point in every operation, days of outages and retention
 	BULKHEAD_SIMULATION_SEEDS=$(SEEDS) go test -tags fault -count=1 -timeout 60m ./services/e2e/simulation
@@ -127,4 +131,4 @@ $(eval $(call tool,sqlc,$(SQLC)))
 $(eval $(call tool,gofumpt,$(GOFUMPT)))
 $(eval $(call tool,golangci-lint,$(LINT)))
 
-.PHONY: help build demo test chaos chaos-points simulate race lint generate verify up down postgres compiler testdata
+.PHONY: help build demo test chaos chaos-fresh chaos-points chaos-outage simulate race lint generate verify up down postgres compiler testdata

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"bulkhead/libs/bus"
 	"bulkhead/services/e2e/inprocess"
@@ -66,7 +67,7 @@ func TestEachServiceMayStop(t *testing.T) {
 			t.Errorf("%+v, want %d dead", b, deaths)
 		}
 	})
-	t.Run("the checkpoint stands at the last message, in status and in the transaction of what it tells of", func(t *testing.T) {
+	t.Run("status shows the extractor's checkpoint at the last message, and the reconciler behind the last chunk", func(t *testing.T) {
 		info, err := bus.Info(t.Context(), s.Conn, bus.RecordsStream("contacts"))
 		if err != nil {
 			t.Fatal(err)
@@ -78,6 +79,9 @@ func TestEachServiceMayStop(t *testing.T) {
 					Lane int
 					Seq  uint64
 				}
+				Reconciled int64     `json:"reconciled_chunks"`
+				At         time.Time `json:"reconciled_at"`
+				Open       int       `json:"open_chunks"`
 			}
 		}
 		s.Ask(http.MethodGet, "/v1/status", nil, &status)
@@ -92,6 +96,10 @@ func TestEachServiceMayStop(t *testing.T) {
 				if c.Seq != info.Last {
 					t.Errorf("lane %d stands at %d of %d", c.Lane, c.Seq, info.Last)
 				}
+			}
+			sealed := s.number(`SELECT (SELECT count(*) FROM extractor_pub.chunks WHERE pipeline = 'contacts') + (SELECT count(*) FROM retrier_pub.chunks WHERE pipeline = 'contacts')`)
+			if p.Open != 0 || p.Reconciled != sealed || p.At.IsZero() {
+				t.Errorf("%d chunks are reconciled, the last at %s, and %d open; %d were sealed", p.Reconciled, p.At, p.Open, sealed)
 			}
 		}
 		if n := s.number(`SELECT count(*) FROM extractor_pub.records WHERE pipeline = 'contacts' AND generation = 0`); n != total {

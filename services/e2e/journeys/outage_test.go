@@ -53,6 +53,7 @@ func TestAnOrgThatIsDownIsWaitedForAndCountsNoAttempt(t *testing.T) {
 		return b.Balance.Accepted == 100, err
 	})
 	s.stillWaiting(t, 0, 100)
+	s.statusSays(t, "the circuit of org main is open since", "503", "next call: ")
 	org.heal(t, rule)
 	s.settle(t, "", 100)
 

@@ -39,6 +39,24 @@ func testsOf(file string) ([]string, error) {
 	return out, nil
 }
 
+// namesATest says what is wrong with the name of a test on the reliability page: what is not written as one, or is not there.
+func namesATest(t *testing.T, row, name string) {
+	t.Helper()
+	m := namedTest.FindStringSubmatch(name)
+	if m == nil {
+		t.Errorf("%s names %q, which is not written as path_test.go:TestName", row, name)
+		return
+	}
+	there, err := testsOf(m[1])
+	if err != nil {
+		t.Errorf("%s: %v", row, err)
+		return
+	}
+	if !slices.Contains(there, m[2]) {
+		t.Errorf("%s names %s, which %s does not have", row, m[2], m[1])
+	}
+}
+
 func TestEachInvariantNamesTheTestThatFalsifiesIt(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "docs/reliability.md"))
 	if err != nil {
@@ -60,19 +78,7 @@ func TestEachInvariantNamesTheTestThatFalsifiesIt(t *testing.T) {
 			t.Errorf("%s neither names a test nor says what it waits for", name)
 		}
 		for _, w := range words {
-			m := namedTest.FindStringSubmatch(w)
-			if m == nil {
-				t.Errorf("%s names %q, which is not written as path_test.go:TestName", name, w)
-				continue
-			}
-			there, err := testsOf(m[1])
-			if err != nil {
-				t.Errorf("%s: %v", name, err)
-				continue
-			}
-			if !slices.Contains(there, m[2]) {
-				t.Errorf("%s names %s, which %s does not have", name, m[2], m[1])
-			}
+			namesATest(t, name, w)
 		}
 	}
 	for n := range invariants {
