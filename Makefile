@@ -63,7 +63,7 @@ chaos-outage: postgres ## how soon full speed is back after two minutes without 
 	go run ./services/e2e/chaos outage $(CHAOS)
 
 simulate: ## the product in virtual time: SEEDS worlds from FIRST, every crash point in every operation, days of outages and retention
-	BULKHEAD_SIMULATION_SEEDS=$(SEEDS) go test -tags fault -count=1 -timeout 60m ./services/e2e/simulation
+	BULKHEAD_SIMULATION_SEED=$(FIRST) BULKHEAD_SIMULATION_SEEDS=$(SEEDS) go test -tags fault -count=1 -timeout 60m ./services/e2e/simulation
 
 race: test ## the same as test: the race detector is always on
 

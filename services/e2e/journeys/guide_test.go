@@ -1,6 +1,7 @@
 package journeys
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"path/filepath"
@@ -76,6 +77,7 @@ func TestFromAnAlertToRecordsThatLand(t *testing.T) {
 	began := time.Now()
 	printed := "" // all that the steps have printed so far
 	meaning := map[string]string{"PIPELINE": "contacts", "CODE": "REQUIRED_FIELD_MISSING"}
+	shown := map[string]string{} // what a step printed of a word where it is not what is typed
 	for i, line := range steps {
 		n := i + 1
 		if line == "" {
@@ -91,7 +93,7 @@ func TestFromAnAlertToRecordsThatLand(t *testing.T) {
 				continue
 			}
 			value := meaning[a]
-			if value == "" || !strings.Contains(printed, value) {
+			if value == "" || !strings.Contains(printed, cmp.Or(shown[a], value)) {
 				t.Fatalf("step %d asks for %s, and no step before it has printed it (%q)\n%s", n, a, value, printed)
 			}
 			args[j] = value
@@ -125,8 +127,7 @@ func TestFromAnAlertToRecordsThatLand(t *testing.T) {
 				t.Fatalf("%d groups of %d letters: one cause is one group", len(all.Groups), len(all.Letters))
 			}
 			meaning["GROUP"], meaning["LETTER"], meaning["KEY"] = all.Groups[0].Group, all.Letters[0].ID, all.Letters[0].Key
-			meaning["COUNT"] = itoa(all.Groups[0].Count - 1) // one of them is tried alone first
-			printed += " " + meaning["COUNT"] + " "
+			shown["COUNT"], meaning["COUNT"] = itoa(all.Groups[0].Count), itoa(all.Groups[0].Count-1) // one of them is tried alone first
 		case strings.HasPrefix(line, "bulkhead dlq replay LETTER"):
 			s.settle(t, "", 27)
 		case strings.HasPrefix(line, "bulkhead record") && !strings.Contains(r.stdout, "landed"):

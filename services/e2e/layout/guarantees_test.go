@@ -31,15 +31,7 @@ func TestEachGuaranteeNamesTheTestThatShowsIt(t *testing.T) {
 				t.Errorf("%s: nothing shows what is guaranteed of %s", heading, row[0])
 			}
 			for _, w := range shown {
-				m := namedTest.FindStringSubmatch(w)
-				if m == nil {
-					t.Errorf("%s names %q, which is not written as path_test.go:TestName", row[0], w)
-					continue
-				}
-				there, err := testsOf(m[1])
-				if err != nil || !slices.Contains(there, m[2]) {
-					t.Errorf("%s names %s of %s, which is not there (%v)", row[0], m[2], m[1], err)
-				}
+				namesATest(t, row[0], w)
 			}
 		}
 	}

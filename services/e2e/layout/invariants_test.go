@@ -39,7 +39,7 @@ func testsOf(file string) ([]string, error) {
 	return out, nil
 }
 
-// namesATest says what is wrong with the name of a test on the reliability page: what is not written as one, or is not there.
+// namesATest says what is wrong with the name of a test on a page: what is not written as one, or is not there.
 func namesATest(t *testing.T, row, name string) {
 	t.Helper()
 	m := namedTest.FindStringSubmatch(name)

@@ -231,6 +231,7 @@ func (r *run) start(ctx context.Context) error {
 	}
 	r.stack, r.target = s, s.Target()
 	if r.secrets, err = secretsOf(r.Dir, r.target); err != nil {
+		s.Kill()
 		return err
 	}
 	r.note.StartSeconds = time.Since(began).Seconds()

@@ -25,7 +25,9 @@ func Reread(ctx context.Context, t history.Target, p history.Plan, record func(h
 	for _, who := range people(t, record) {
 		in := map[string]any{"since": since, "reason": "chaos: rows were restored", "by": who.name, "idempotency_key": key}
 		status, answer, err := who.ask(ctx, http.MethodPost, "/v1/pipelines/"+name+":reread", in, nil)
-		who.tell("reread "+name, status, answer, err)
+		e := who.told("reread "+name, status, answer, err)
+		e.Key = key
+		record(e)
 		if err != nil {
 			last = err
 			continue

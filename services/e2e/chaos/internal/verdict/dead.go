@@ -35,9 +35,7 @@ func (c *court) dead() {
 			c.checked("unresolved", 1)
 			c.oneUnresolved(i)
 		case stateDiscarded:
-			// Of a letter that was deleted with its stream before anybody saw it only the pipeline is known.
-			unseen := len(i.letters) == 0 && c.rebuilt() && c.known.orders.anyOf(discard, i.pipeline)
-			if !c.known.ordered(i, discard) && !unseen {
+			if !c.known.ordered(i, discard) && (len(i.letters) > 0 || !c.known.unseenDiscard) {
 				c.find("I2", unbalanced, i.about(), "it is discarded, and nobody ordered that")
 			}
 		case stateRolledBack:

@@ -128,6 +128,8 @@ type known struct {
 	saved   map[string][]*row // those that the org saved, by Id
 	orders  orders
 	rereads map[string]int // by pipeline
+	// unseenDiscard says that the stream of letters was deleted, and that somebody discarded a letter that nobody had seen in it.
+	unseenDiscard bool
 }
 
 func know(run *history.All) *known {
@@ -136,6 +138,7 @@ func know(run *history.All) *known {
 		orgs: map[string]*history.OrgRecord{}, told: map[string]string{}, saved: map[string][]*row{}, orders: ordersOf(run.Timeline),
 		rereads: rereads(run.Timeline),
 	}
+	k.unseenDiscard = rebuilt(run) && k.orders.unseen(discard, run.Letters)
 	for _, l := range run.Landed {
 		k.told[l.Job] = l.Pipeline
 	}

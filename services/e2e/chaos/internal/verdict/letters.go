@@ -88,18 +88,18 @@ func (i *item) generation() int {
 }
 
 // rebuilt says whether the stream of letters was deleted: what lay there for a moment before may never have been seen.
-func (c *court) rebuilt() bool {
+func rebuilt(run *history.All) bool {
 	deleted := map[string]bool{}
-	for _, f := range c.run.Plan.Faults {
+	for _, f := range run.Plan.Faults {
 		deleted[f.ID] = f.Kind == history.StreamDelete && f.Stream == "DLQ"
 	}
-	return slices.ContainsFunc(c.run.Timeline, func(e history.Event) bool { return e.What == "fault" && e.Done && deleted[e.Fault] })
+	return slices.ContainsFunc(run.Timeline, func(e history.Event) bool { return e.What == "fault" && e.Done && deleted[e.Fault] })
 }
 
 // generations: each generation behind the first was opened by somebody's order about the letter of the one before it: by a replay, or, when it
 // was given up, by its upstream.
 func (c *court) generations() {
-	rebuilt := c.rebuilt()
+	rebuilt := rebuilt(c.run)
 	for _, i := range c.known.order {
 		g := i.generation()
 		if g == 0 || i.rec == nil {
@@ -117,6 +117,7 @@ func (c *court) generations() {
 		for n := range g {
 			switch l, seen := dead[n]; {
 			case seen && c.known.orders.given(l, discard): // counted above
+				continue
 			case seen && !c.known.orders.given(l, replay, resolve):
 				c.find("I13", unbalanced, i.about(), "it is in generation %d, and nobody ordered anything of letter %s of generation %d", g, l.ID, n)
 			case !seen && !rebuilt:

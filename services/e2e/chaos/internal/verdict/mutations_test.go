@@ -73,13 +73,13 @@ func nobodyOrders(a *history.All, order string) {
 	a.Timeline = slices.DeleteFunc(a.Timeline, func(e history.Event) bool { return e.Order == order })
 }
 
-// discardedUnseen deletes the stream of letters before anybody saw the discarded record's, and lets the order name letters of a pipeline.
-func discardedUnseen(a *history.All, pipeline string) {
+// discardedUnseen deletes the stream of letters before anybody saw the discarded record's, and lets the order name its letter or another one.
+func discardedUnseen(a *history.All, letter string) {
 	a.Plan.Faults = append(a.Plan.Faults, history.Fault{ID: "f9", Kind: history.StreamDelete, Stream: "DLQ"})
 	a.Timeline = append(a.Timeline, history.Event{What: "fault", Fault: "f9", Done: true})
 	a.Letters = slices.DeleteFunc(a.Letters, func(l history.Letter) bool { return l.Key == "parts-11" })
 	o := at(a.Timeline, func(e history.Event) bool { return e.Order == discard })
-	o.Letters, o.Filter = nil, pipeline+"/data/REQUIRED_FIELD_MISSING"
+	o.Letters = []string{letter}
 }
 
 func mutations() []mutation {
@@ -107,8 +107,8 @@ func mutationsOfOrders() []mutation {
 				a.Timeline = append(a.Timeline, history.Event{What: "operator", Text: "ada: 200", Key: "a key", Action: action, Done: true})
 			}
 		}},
-		{"a record is discarded whose letter nobody saw, and the order was about another pipeline", "I2", []string{unbalanced}, func(a *history.All) {
-			discardedUnseen(a, "orders")
+		{"a record is discarded whose letter nobody saw, and the order was about another one", "I2", []string{unbalanced}, func(a *history.All) {
+			discardedUnseen(a, a.Letters[0].ID)
 		}},
 		{"a record was withdrawn", "I7", []string{falseFailure}, func(a *history.All) {
 			o := at(a.Final.Open, func(o history.FinalLetter) bool { return o.Key == "parts-9" })

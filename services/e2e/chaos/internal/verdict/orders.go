@@ -3,7 +3,6 @@ package verdict
 import (
 	"regexp"
 	"slices"
-	"strings"
 
 	"bulkhead/services/e2e/chaos/internal/history"
 )
@@ -52,10 +51,14 @@ func (o orders) given(l history.Letter, what ...string) bool {
 	})
 }
 
-// anyOf says whether somebody ordered this of letters of the pipeline that were not named one by one.
-func (o orders) anyOf(order, pipeline string) bool {
-	for f := range o.filters {
-		if f[0] == order && strings.HasPrefix(f[1], pipeline+"/") {
+// unseen says whether somebody ordered this of a letter that is not among those that were seen.
+func (o orders) unseen(order string, letters []history.Letter) bool {
+	seen := map[string]bool{}
+	for _, l := range letters {
+		seen[l.ID] = true
+	}
+	for of := range o.of {
+		if of[0] == order && !seen[of[1]] {
 			return true
 		}
 	}

@@ -6,14 +6,15 @@ import (
 	"bulkhead/services/e2e/chaos/internal/history"
 )
 
-// rereads counts by pipeline how often people had a part of its stream read again. Orders under one key are one, but each may be meant here:
-// too many only widens what is allowed.
+// rereads counts by pipeline how often people had a part of its stream read again. Orders under one key are one. What was refused
+// counts too, which only widens what is allowed.
 func rereads(timeline []history.Event) map[string]int {
-	out := map[string]int{}
+	out, keys := map[string]int{}, map[string]bool{}
 	for _, e := range timeline {
-		if _, rest, ordered := strings.Cut(e.Text, " reread "); ordered && e.What == "operator" {
+		if _, rest, ordered := strings.Cut(e.Text, " reread "); ordered && e.What == "operator" && (e.Key == "" || !keys[e.Key]) {
 			pipeline, _, _ := strings.Cut(rest, ":")
 			out[pipeline]++
+			keys[e.Key] = true
 		}
 	}
 	return out
@@ -21,7 +22,7 @@ func rereads(timeline []history.Event) map[string]int {
 
 // reopened is how many generations of a record were opened by its upstream: a person had given up its letter, and then it was published once
 // more, or its part of the stream was read again. Such a one is accepted again, and what was given up stays discarded. It is a range where
-// the same letter was ordered to be replayed as well: nobody can say which of the two opened the generation.
+// the same letter was ordered to be replayed as well, or where nobody saw the letter: nobody can say then what opened the generation.
 func (k *known) reopened(i *item) (least, most int) {
 	g := i.generation()
 	if g == 0 || i.rec == nil {
@@ -36,6 +37,17 @@ func (k *known) reopened(i *item) (least, most int) {
 		most++
 		if !k.orders.given(l, replay, resolve) {
 			least++
+		}
+	}
+	if k.unseenDiscard {
+		had := map[int]bool{}
+		for _, l := range i.letters {
+			had[l.Generation] = true
+		}
+		for n := range g {
+			if !had[n] {
+				most++
+			}
 		}
 	}
 	return least, most

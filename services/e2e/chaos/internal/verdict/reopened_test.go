@@ -50,6 +50,22 @@ func TestARecordThatIsPublishedAgainAfterADiscard(t *testing.T) {
 			all.Published = all.Published[:1]
 			all.Timeline = append(all.Timeline, history.Event{At: m.now, What: "operator", Text: "ada reread labels: 200", Done: true})
 		}, "I13", unbalanced},
+		"opens no two generations at once": {func(_ *maker, all *history.All, _ *history.Balance) {
+			at(all.Letters, func(l history.Letter) bool { return l.Generation == 1 }).Generation = 2
+			at(all.Final.Open, func(l history.FinalLetter) bool { return l.Generation == 1 }).Generation = 2
+			at(all.Final.Records, func(r history.FinalRecord) bool { return r.Generation == 1 }).Generation = 2
+		}, "I13", unbalanced},
+		"is read again once by an order that is given twice under its key": {func(m *maker, all *history.All, _ *history.Balance) {
+			all.Published = all.Published[:1]
+			for range 2 {
+				all.Timeline = append(all.Timeline, history.Event{At: m.now, What: "operator", Text: "ada reread parts: 200", Key: "one", Done: true})
+			}
+			m.acts(discard, "parts/parts-1/1")
+			again := *at(all.Letters, func(l history.Letter) bool { return l.Generation == 1 })
+			again.ID, again.Generation = "parts/parts-1/2", 2
+			all.Letters = append(all.Letters, again)
+			at(all.Final.Records, func(r history.FinalRecord) bool { return r.Generation == 1 }).Generation = 2
+		}, "I13", unbalanced},
 		"is not accepted twice where it is replayed": {func(_ *maker, all *history.All, _ *history.Balance) {
 			all.Timeline[0].Order = replay
 		}, "I1", unbalanced},
