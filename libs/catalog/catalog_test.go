@@ -269,7 +269,7 @@ func TestOrgs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := client.Identity(t.Context()); !salesforce.IsCircuitOpen(err) || !strings.Contains(err.Error(), "closed for main") {
+		if _, err := client.Identity(t.Context()); !salesforce.IsHeldBack(err) || !strings.Contains(err.Error(), "closed for main") {
 			t.Fatal(err)
 		}
 	})

@@ -60,7 +60,6 @@ func (c *Circuits) Of(org string) salesforce.Circuit {
 	if have == nil {
 		have = &circuit{Circuits: c, org: org, log: c.cfg.Logger.With("org", org), looking: make(chan struct{}, 1)}
 		c.orgs[org] = have
-		c.metrics.open.WithLabelValues(org).Set(0)
 	}
 	return have
 }

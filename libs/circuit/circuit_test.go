@@ -128,9 +128,6 @@ func TestCircuit(t *testing.T) {
 				t.Errorf("process %d: %+v", i, open)
 			}
 			if err := testutil.GatherAndCompare(p.registry, strings.NewReader(`
-# HELP bulkhead_circuit_open Whether calls to the org are held back because it does not answer, or has no calls left today: 1, else 0.
-# TYPE bulkhead_circuit_open gauge
-bulkhead_circuit_open{org="main"} 1
 # HELP bulkhead_circuit_refused_calls_total Calls to the org that were not made because its circuit was open.
 # TYPE bulkhead_circuit_refused_calls_total counter
 bulkhead_circuit_refused_calls_total{org="main"} 1

@@ -71,11 +71,6 @@ func (c *circuit) know(s state, now, readAt time.Time) {
 		return
 	}
 	c.known, c.at, c.readAt, c.away = s, now, readAt, false
-	open := 0.0
-	if s.open {
-		open = 1
-	}
-	c.metrics.open.WithLabelValues(c.org).Set(open)
 }
 
 // ledgerAway lets calls through until the ledger answers: a service without its ledger stops by itself, and what only spares calls must not stop one.

@@ -7,15 +7,11 @@ import (
 )
 
 type metrics struct {
-	open    *prometheus.GaugeVec
 	refused *prometheus.CounterVec
 }
 
 func newMetrics(registerer prometheus.Registerer) metrics {
 	m := metrics{
-		open: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "bulkhead_circuit_open", Help: "Whether calls to the org are held back because it does not answer, or has no calls left today: 1, else 0.",
-		}, []string{"org"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bulkhead_circuit_refused_calls_total", Help: "Calls to the org that were not made because its circuit was open.",
 		}, []string{"org"}),
@@ -23,7 +19,7 @@ func newMetrics(registerer prometheus.Registerer) metrics {
 	if registerer == nil {
 		return m
 	}
-	m.open, m.refused = registered(registerer, m.open), registered(registerer, m.refused)
+	m.refused = registered(registerer, m.refused)
 	return m
 }
 

@@ -149,7 +149,7 @@ func (c *Client) logIn(ctx context.Context) (*session, error) {
 		if !again {
 			return nil, tried.ended(failed)
 		}
-		if err := pause(ctx, wait, failed); err != nil {
+		if err := pause(ctx, wait, tried.ended(failed)); err != nil {
 			return nil, err
 		}
 	}

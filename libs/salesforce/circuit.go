@@ -22,7 +22,7 @@ type Circuit interface {
 type Proof int
 
 const (
-	// ProofNone says nothing: the caller cancelled it, nothing was sent, a login answered (another host, which knows no limits), a reply made no sense.
+	// ProofNone says nothing: the caller ended it, nothing was sent, a login answered (another host, which knows no limits), a reply made no sense.
 	ProofNone Proof = iota
 	// ProofAnswers is an answer of the org's API, a refusal too.
 	ProofAnswers
@@ -53,11 +53,26 @@ func (e *CircuitOpenError) Error() string {
 	return "not called, the org is given time: " + e.Cause
 }
 
-// IsCircuitOpen says whether a call was held back because its org is given time, at once or after tries that got no answer: nobody is to blame.
-func IsCircuitOpen(err error) bool {
+// maxBehind is the most by which [Behind] makes a wait longer. With the longest wait of a circuit, and the second in which whoever waits finds that it is
+// over, it is less than a minute: work goes on that soon when an org is back.
+const maxBehind = 1500 * time.Millisecond
+
+// IsHeldBack says whether nothing of a call was sent, because its org is given time: no failure of the call's own. One that was sent, got no answer and
+// is not sent again for the same reason is a failure like any other.
+func IsHeldBack(err error) bool {
+	_, ok := neverSent(err)
+	return ok
+}
+
+// IsGivenTime says whether a call was not sent, or not sent again, because its org is given time: [RetryAfterHint] is then its circuit's wait.
+func IsGivenTime(err error) bool {
 	_, ok := errors.AsType[*CircuitOpenError](err)
 	return ok
 }
+
+// Behind is how long what failed before waits for an open circuit: a little longer than what has not, up to its own backoff. Whoever comes first shows
+// whether the org is back, and that must not be, again and again, the one call that gets no answer from an org which is there.
+func Behind(wait, backoff time.Duration) time.Duration { return wait + min(backoff, maxBehind) }
 
 // neverSent says whether err is a call that was held back before anything of it was sent.
 func neverSent(err error) (*CircuitOpenError, bool) {
@@ -72,7 +87,8 @@ func neverSent(err error) (*CircuitOpenError, bool) {
 	return open, !lost
 }
 
-// verdictOf reads an exchange. ctx is the caller's own: what it cancelled says nothing of the org.
+// verdictOf reads an exchange. ctx is the caller's own: what it ended, cancelled or out of time, says nothing of the org. The client's own time-outs end
+// contexts inside of it.
 func verdictOf(ctx context.Context, err error, login bool) Verdict {
 	if err == nil {
 		if login {
@@ -81,7 +97,7 @@ func verdictOf(ctx context.Context, err error, login bool) Verdict {
 		return Verdict{Proof: ProofAnswers}
 	}
 	if IsUnreachable(err) {
-		if errors.Is(ctx.Err(), context.Canceled) {
+		if ctx.Err() != nil {
 			return Verdict{}
 		}
 		return Verdict{Proof: ProofAway, Class: record.ClassTransient, Cause: err.Error()}
@@ -171,7 +187,7 @@ func (t *tries) next(failed error, repeat bool, draw float64) (time.Duration, bo
 
 // ended is the error of a call that is not made again: what came of it, and why it was not repeated.
 func (t *tries) ended(failed error) error {
-	if t.last != nil && IsCircuitOpen(failed) {
+	if t.last != nil && IsGivenTime(failed) {
 		return fmt.Errorf("%w; not tried again: %w", t.last, failed)
 	}
 	return failed

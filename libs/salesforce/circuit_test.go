@@ -134,6 +134,46 @@ func TestCircuitIsTold(t *testing.T) {
 			t.Errorf("told %s, %v", circuit.proofs(), err)
 		}
 	})
+	t.Run("what the caller's own time ended says nothing either", func(t *testing.T) {
+		o := newScriptedOrg(t, func(_ int, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		circuit := &scriptedCircuit{}
+		c := o.client(circuit.in)
+		if _, err := c.Identity(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		if err := look(ctx, c); !errors.Is(err, context.DeadlineExceeded) || circuit.proofs() != "--" {
+			t.Errorf("told %s, %v", circuit.proofs(), err)
+		}
+	})
+	hang := func(_ int, _ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	}
+	for _, test := range []struct {
+		name string
+		do   func(context.Context, *Client) error
+		mend func(*scriptedOrg, *Config)
+		want string
+	}{
+		{"a call", look, func(_ *scriptedOrg, cfg *Config) { cfg.Timeouts.Call = 20 * time.Millisecond }, "-x"},
+		{"an upload", func(ctx context.Context, c *Client) error {
+			return c.Upload(ctx, testJob, 4, func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewBufferString("A\n1\n")), nil })
+		}, func(_ *scriptedOrg, cfg *Config) { cfg.Timeouts.Upload = 20 * time.Millisecond }, "-x"},
+		{"a login", look, func(o *scriptedOrg, cfg *Config) { o.login, cfg.Timeouts.Login = hang, 20*time.Millisecond }, "x"},
+	} {
+		t.Run(test.name+" that takes longer than the client gives it is no answer, although its caller has more time", func(t *testing.T) {
+			o := newScriptedOrg(t, hang)
+			circuit := &scriptedCircuit{}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			c := o.client(circuit.in, func(cfg *Config) { cfg.Retry.Tries = 1; test.mend(o, cfg) })
+			if err := test.do(ctx, c); !IsUnreachable(err) || circuit.proofs() != test.want {
+				t.Errorf("told %s, %v", circuit.proofs(), err)
+			}
+		})
+	}
 	t.Run("a login that gets no answer is none", func(t *testing.T) {
 		circuit := &scriptedCircuit{}
 		o := newScriptedOrg(t, func(int, http.ResponseWriter, *http.Request) {})
@@ -168,7 +208,7 @@ func TestAnOpenCircuit(t *testing.T) {
 		c := o.client(circuit.in)
 		_, err := c.CloseJob(t.Context(), testJob)
 		hint, ok := RetryAfterHint(err)
-		if !IsCircuitOpen(err) || !ok || hint != long || !Definite(err) || !IsUnreachable(err) || ClassOf(err) != record.ClassTransient || !strings.Contains(err.Error(), "503") {
+		if !IsHeldBack(err) || !ok || hint != long || !Definite(err) || !IsUnreachable(err) || ClassOf(err) != record.ClassTransient || !strings.Contains(err.Error(), "503") {
 			t.Errorf("%v: hint %s %v, definite %v, unreachable %v, class %s", err, hint, ok, Definite(err), IsUnreachable(err), ClassOf(err))
 		}
 		if len(o.calls()) != 0 || o.loginCount() != 0 {
@@ -182,7 +222,7 @@ func TestAnOpenCircuit(t *testing.T) {
 			t.Error("the content was opened")
 			return nil, io.EOF
 		})
-		if !IsCircuitOpen(err) || !Definite(err) || errors.Is(err, ErrUploadUnsure) || len(o.calls()) != 0 {
+		if !IsHeldBack(err) || !Definite(err) || errors.Is(err, ErrUploadUnsure) || len(o.calls()) != 0 {
 			t.Errorf("%v after %d calls", err, len(o.calls()))
 		}
 	})
@@ -200,7 +240,7 @@ func TestAnOpenCircuit(t *testing.T) {
 		for range 100 {
 			circuit.waits = append(circuit.waits, time.Millisecond)
 		}
-		if _, err := o.client(circuit.in).Job(t.Context(), testJob); !IsCircuitOpen(err) || len(o.calls()) != 0 || circuit.asked != 5 {
+		if _, err := o.client(circuit.in).Job(t.Context(), testJob); !IsHeldBack(err) || len(o.calls()) != 0 || circuit.asked != 5 {
 			t.Errorf("%v after %d calls, asked %d times", err, len(o.calls()), circuit.asked)
 		}
 	})
@@ -209,18 +249,71 @@ func TestAnOpenCircuit(t *testing.T) {
 		circuit := &scriptedCircuit{waits: []time.Duration{0, 0, long}}
 		_, err := o.client(circuit.in).Job(t.Context(), testJob)
 		hint, _ := RetryAfterHint(err)
-		if e, ok := errors.AsType[*Error](err); !ok || e.Status != 502 || !IsCircuitOpen(err) || hint != long || Definite(err) || !IsUnreachable(err) || len(o.calls()) != 1 {
+		if e, ok := errors.AsType[*Error](err); !ok || e.Status != 502 || IsHeldBack(err) || !IsGivenTime(err) || hint != long || Definite(err) || !IsUnreachable(err) || len(o.calls()) != 1 {
 			t.Errorf("%v after %d calls, hint %s", err, len(o.calls()), hint)
 		}
 	})
 	t.Run("leaves a call that waits for it to its caller's end", func(t *testing.T) {
 		o := newScriptedOrg(t, answer)
+		circuit := &scriptedCircuit{waits: []time.Duration{0, time.Minute}}
+		c := o.client(circuit.in, func(cfg *Config) { cfg.Retry.Max = time.Hour })
+		if _, err := c.Identity(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
-		circuit := &scriptedCircuit{waits: []time.Duration{0, time.Minute}}
-		_, err := o.client(circuit.in, func(cfg *Config) { cfg.Retry.Max = time.Hour }).Job(ctx, testJob)
-		if !errors.Is(err, context.DeadlineExceeded) || !IsCircuitOpen(err) || len(o.calls()) != 0 {
+		_, err := c.Job(ctx, testJob)
+		if !errors.Is(err, context.DeadlineExceeded) || !IsHeldBack(err) || len(o.calls()) != 0 {
 			t.Errorf("%v after %d calls", err, len(o.calls()))
 		}
 	})
+	for _, test := range []struct {
+		name  string
+		login bool
+	}{{"a call", false}, {"a login", true}} {
+		t.Run(test.name+" that failed, and whose caller ends while it waits to be sent again, still says that it was sent", func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			page := func(_ int, w http.ResponseWriter, _ *http.Request) { writePage(w, 502) }
+			o := newScriptedOrg(t, page)
+			circuit := &scriptedCircuit{waits: []time.Duration{0, 0, time.Minute}}
+			if test.login {
+				o.login, circuit.waits = page, circuit.waits[1:]
+			}
+			ends := func(cfg *Config) {
+				cfg.Retry.Max, cfg.Retry.Base = time.Hour, time.Millisecond
+				cfg.Circuit = endingCircuit{circuit, cancel}
+			}
+			_, err := o.client(ends).Job(ctx, testJob)
+			if e, ok := errors.AsType[*Error](err); !ok || e.Status != 502 || IsHeldBack(err) || Definite(err) || !errors.Is(err, context.Canceled) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+// endingCircuit ends the caller's context with the first call that it holds back.
+type endingCircuit struct {
+	*scriptedCircuit
+	end func()
+}
+
+func (c endingCircuit) Allow(ctx context.Context) (func(context.Context, Verdict), error) {
+	told, err := c.scriptedCircuit.Allow(ctx)
+	if err != nil {
+		c.end()
+	}
+	return told, err
+}
+
+func TestBehind(t *testing.T) {
+	for _, test := range []struct{ wait, backoff, want time.Duration }{
+		{55 * time.Second, 0, 55 * time.Second},
+		{55 * time.Second, time.Second, 56 * time.Second},
+		{57200 * time.Millisecond, time.Hour, 58700 * time.Millisecond}, // less than a minute, however often it has failed
+	} {
+		if got := Behind(test.wait, test.backoff); got != test.want {
+			t.Errorf("%+v: %s", test, got)
+		}
+	}
 }

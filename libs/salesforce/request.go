@@ -81,7 +81,7 @@ func (c *Client) withSession(ctx context.Context, r request, do func(context.Con
 		if !again {
 			return tried.ended(failed)
 		}
-		if err := pause(ctx, wait, failed); err != nil {
+		if err := pause(ctx, wait, tried.ended(failed)); err != nil {
 			return err
 		}
 	}

@@ -61,8 +61,8 @@ type Seen struct {
 	Failure string
 	// Hint is how long a failed call asked to wait; 0 = it did not.
 	Hint time.Duration
-	// Held: the org is given time by its circuit, for so long as Hint says. It is no error of this watch.
-	Held bool
+	// GivenTime: the org is, by its circuit, for so long as Hint says. Held: for that reason nothing was sent. It is no error of this watch.
+	GivenTime, Held bool
 }
 
 // Verdict is what follows from a look.
@@ -88,14 +88,23 @@ func Judge(w Watch, seen Seen, now time.Time, rnd float64, pace Pace, gone time.
 	w.LookedAt = now
 	switch {
 	case seen.Held:
-		w.LastError = seen.Failure
-		v := Verdict{State: StateWatching, Watch: w, NextLookAt: now.Add(seen.Hint)}
+		wait := seen.Hint
+		if w.Errors == 0 {
+			w.LastError = seen.Failure
+		} else { // it still says of what it failed, and comes after those that have not
+			wait = salesforce.Behind(wait, pace.Backoff(w.Errors, 0, rnd))
+		}
+		v := Verdict{State: StateWatching, Watch: w, NextLookAt: now.Add(wait)}
 		v.Stalled = stalled(before, w, now, pace.Stall)
 		return v
 	case seen.Failure != "":
 		w.Errors++
 		w.LastError = seen.Failure
-		v := Verdict{State: StateWatching, Watch: w, NextLookAt: now.Add(pace.Backoff(w.Errors, seen.Hint, rnd))}
+		wait := pace.Backoff(w.Errors, seen.Hint, rnd)
+		if seen.GivenTime {
+			wait = max(wait, salesforce.Behind(seen.Hint, pace.Backoff(w.Errors, 0, rnd)))
+		}
+		v := Verdict{State: StateWatching, Watch: w, NextLookAt: now.Add(wait)}
 		v.Stalled = stalled(before, w, now, pace.Stall)
 		return v
 	case seen.NotFound:

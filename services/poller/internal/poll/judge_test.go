@@ -145,9 +145,30 @@ func TestErrors(t *testing.T) {
 	})
 	t.Run("an org that is given time is no error of the watch, and is asked again when its time has come", func(t *testing.T) {
 		w := watch
-		w.Errors = 2
-		v := Judge(w, Seen{Failure: "not called", Held: true, Hint: 50 * time.Second}, start, 0.9, DefaultPace(), time.Minute)
-		if v.State != StateWatching || v.Watch.Errors != 2 || v.Watch.Looks != w.Looks || v.Watch.LastError != "not called" || v.NextLookAt.Sub(start) != 50*time.Second {
+		w.Errors = 0
+		v := Judge(w, Seen{Failure: "not called", GivenTime: true, Held: true, Hint: 50 * time.Second}, start, 0.9, DefaultPace(), time.Minute)
+		if v.State != StateWatching || v.Watch.Errors != 0 || v.Watch.Looks != w.Looks || v.Watch.LastError != "not called" || v.NextLookAt.Sub(start) != 50*time.Second {
+			t.Fatalf("%+v", v)
+		}
+	})
+	t.Run("a look that failed before keeps saying of what, and comes after those that have not", func(t *testing.T) {
+		w := watch
+		w.Errors, w.LastError = 2, "504"
+		v := Judge(w, Seen{Failure: "not called", GivenTime: true, Held: true, Hint: 50 * time.Second}, start, 0.9, DefaultPace(), time.Minute)
+		if v.Watch.Errors != 2 || v.Watch.LastError != "504" || v.NextLookAt.Sub(start) <= 51*time.Second || v.NextLookAt.Sub(start) > 53*time.Second {
+			t.Fatalf("%+v", v)
+		}
+	})
+	t.Run("a look that was sent and got no answer is an error of the watch, which waits longer than the org's circuit, but for no minute", func(t *testing.T) {
+		w := watch
+		for n := 1; n < 100; n++ {
+			v := Judge(w, Seen{Failure: "504; not tried again", GivenTime: true, Hint: 57 * time.Second}, start, 0.9, DefaultPace(), time.Minute)
+			if wait := v.NextLookAt.Sub(start); v.Watch.Errors != n || wait <= 57500*time.Millisecond || wait > 59*time.Second {
+				t.Fatalf("%d: %+v in %s", n, v, wait)
+			}
+			w = v.Watch
+		}
+		if v := Judge(w, Seen{Failure: "504", GivenTime: true, Hint: time.Second}, start, 0.9, DefaultPace(), time.Minute); v.NextLookAt.Sub(start) < 20*time.Second {
 			t.Fatalf("%+v", v)
 		}
 	})

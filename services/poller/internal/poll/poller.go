@@ -161,7 +161,7 @@ func (p *Poller) ask(ctx context.Context, row db.PollerWatch) Seen {
 	defer cancel()
 	fail := func(err error) Seen {
 		hint, _ := salesforce.RetryAfterHint(err)
-		return Seen{Failure: record.Storable(err.Error(), maxErrorText), Hint: hint, Held: salesforce.IsCircuitOpen(err)}
+		return Seen{Failure: record.Storable(err.Error(), maxErrorText), Hint: hint, GivenTime: salesforce.IsGivenTime(err), Held: salesforce.IsHeldBack(err)}
 	}
 	org, err := p.cfg.Org(ctx, row.Org)
 	if err != nil {

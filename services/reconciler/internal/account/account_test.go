@@ -241,7 +241,7 @@ func TestReading(t *testing.T) {
 			{Job{State: salesforce.StateFailed, ErrorMessage: "InternalServerError : x"}, record.OutcomeMissing},
 			{Job{State: salesforce.StateFailed, ErrorMessage: "ClientInputError : LineEnding is invalid on user data"}, record.OutcomeUnprocessed},
 			{Job{State: salesforce.StateAborted, CloseRefused: true}, record.OutcomeUnprocessed},
-			{Job{State: salesforce.StateAborted, CloseRefused: true, Processed: -1, Failed: -1}, record.OutcomeUnprocessed},
+			{Job{State: salesforce.StateAborted, CloseRefused: true, Processed: -1, Failed: -1}, record.OutcomeMissing},
 			{Job{State: salesforce.StateAborted, CloseRefused: true, Processed: 1}, record.OutcomeMissing},
 			{Job{State: JobNothingSent}, record.OutcomeUnprocessed},
 		} {

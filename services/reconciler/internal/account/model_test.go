@@ -29,6 +29,7 @@ const (
 	endFailed
 	endInvalid // failed: the file was refused as a whole
 	endRefused // the close was refused, and we aborted it
+	endClosed  // the same, but somebody who stood still had closed it by then, and it gave no counters
 	ends
 )
 
@@ -280,6 +281,9 @@ func (w *accountWorld) job() Job {
 		j.State, j.ErrorMessage = salesforce.StateFailed, "InvalidBatch : Field name not found : X"
 	case endRefused:
 		j.State, j.CloseRefused = salesforce.StateAborted, true
+	case endClosed:
+		j.State, j.CloseRefused = salesforce.StateAborted, true
+		j.Processed, j.Failed = -1, -1
 	}
 	return j
 }
@@ -336,7 +340,7 @@ func (m *accountModel) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
 func (m *accountModel) decide(w *accountWorld) {
 	job, files := w.job(), w.read-1
 	if m.r.abortIsNone && w.end == endAborted {
-		job.CloseRefused, job.Processed = true, -1 // its counter would tell
+		job.CloseRefused, job.Processed = true, 0 // its counter would tell
 	}
 	unread := !job.HasFiles() || m.r.abortIsNone && w.end == endAborted
 	if unread {

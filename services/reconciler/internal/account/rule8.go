@@ -26,7 +26,7 @@ type Job struct {
 	// ErrorMessage is Salesforce's, of a failed job.
 	ErrorMessage string
 	// CloseRefused: Salesforce refused to close the job, so it was aborted while it was open: it cannot have processed anything, unless somebody who
-	// stood still since before the refusal closed it after all. Its counter tells.
+	// stood still since before the refusal closed it after all. Its counter tells, if it gave one: zero = nobody did.
 	CloseRefused bool
 	// Unreadable: it has result files and their rows cannot be read, for good. They tell of no row.
 	Unreadable bool
@@ -56,7 +56,11 @@ func (j Job) processedNothing() bool {
 	case JobGone:
 		return planted.On(planted.SendAgainOn404)
 	case salesforce.StateAborted:
-		return j.CloseRefused && j.Processed <= 0 || planted.On(planted.ResultsOfAbortedJobsIgnored)
+		// Without a counter nothing tells. Salesforce shows counters from the close on and may leave them out of a job that was aborted open, but it is not
+		// known that it does, so their absence proves no more than their presence would. Then the file of unprocessed rows is left, which is
+		// believed row by row; what is not in it either is missing: keyed rows are sent again as such, at a try's cost, inserted ones are
+		// looked for or left to a person. That costs time. Calling rows unprocessed that landed would insert them twice.
+		return j.CloseRefused && j.Processed == 0 || planted.On(planted.ResultsOfAbortedJobsIgnored)
 	case salesforce.StateFailed:
 		return salesforce.ParseJobFault(j.ErrorMessage).RefusedWhole()
 	}

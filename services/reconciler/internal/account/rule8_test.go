@@ -59,6 +59,7 @@ func TestDecide(t *testing.T) {
 		{"a refused file with empty results is all unprocessed after two equal reads", Job{State: salesforce.StateFailed, ErrorMessage: "InvalidBatch : Field name not found : X"}, Read{Sent: 10, Digest: same}, after(1, 0, 0), time.Minute, StepSettle, 0},
 		{"a job that failed otherwise with empty results is not", Job{State: salesforce.StateFailed, ErrorMessage: "InternalServerError : oops"}, Read{Sent: 10, Digest: same}, after(1, 0, 0), time.Minute, StepAgain, 10 * time.Minute},
 		{"a job whose close was refused is all unprocessed after two equal reads", Job{State: salesforce.StateAborted, CloseRefused: true}, Read{Sent: 10, Digest: same}, after(1, 0, 0), time.Minute, StepSettle, 0},
+		{"a job whose close was refused and that gave no counters is waited for", Job{State: salesforce.StateAborted, CloseRefused: true, Processed: -1, Failed: -1}, Read{Sent: 10, Digest: same}, after(1, 0, 0), time.Minute, StepAgain, 10 * time.Minute},
 
 		{"rows that cannot be are looked at twice before the alarm", complete(10, 0), Read{Sent: 10, Landed: 10, Contradiction: "no", Digest: same}, Past{}, 0, StepAgain, time.Minute},
 		{"rows that cannot be and stay quarantine the chunk", complete(10, 0), Read{Sent: 10, Landed: 10, Contradiction: "no", Digest: same}, after(1, 0, 0), time.Minute, StepQuarantine, 0},

@@ -39,12 +39,13 @@ func (r *Reconciler) brokeOff(ctx context.Context, t *task, cause error) error {
 	}
 	b := store.Broken{Errors: int(t.work.Errors) + 1, LastError: text}
 	hint, _ := salesforce.RetryAfterHint(cause)
+	if salesforce.IsHeldBack(cause) {
+		return beaten(r.cfg.Store.BrokeOff(ctx, t.claim, r.heldBack(t, now, hint, text)))
+	}
 	b.NextReadAt = now.Add(r.backoff(b.Errors, hint))
 	switch {
-	case salesforce.IsCircuitOpen(cause):
-		// The org is given time, which is no error of this chunk, and is told of by the circuit.
-		b.Errors, b.NextReadAt = int(t.work.Errors), now.Add(hint)
-		return beaten(r.cfg.Store.BrokeOff(ctx, t.claim, b))
+	case salesforce.IsGivenTime(cause):
+		b.NextReadAt = now.Add(max(r.backoff(b.Errors, 0), salesforce.Behind(hint, r.backoff(b.Errors, 0))))
 	case salesforce.IsNotFound(cause) && !errors.Is(cause, errLookup):
 		b.NotFound = int(t.work.NotFound) + 1
 		b.FirstNotFoundAt = t.work.FirstNotFoundAt
@@ -73,6 +74,19 @@ func (r *Reconciler) brokeOff(ctx context.Context, t *task, cause error) error {
 		t.log.WarnContext(ctx, "the result files could not be read", "error", text, "errors", b.Errors, "next_read_at", b.NextReadAt)
 	}
 	return beaten(r.cfg.Store.BrokeOff(ctx, t.claim, b))
+}
+
+// heldBack is what follows from a read of which nothing was sent, because the org is given time: no error of this chunk, and the circuit tells of it. What
+// was in a row stays so. A chunk whose reads have failed before still says of what, and comes after those that have not.
+func (r *Reconciler) heldBack(t *task, now time.Time, wait time.Duration, text string) store.Broken {
+	if t.work.Errors > 0 {
+		text = t.work.LastError
+		wait = salesforce.Behind(wait, r.backoff(int(t.work.Errors), 0))
+	}
+	return store.Broken{
+		Errors: int(t.work.Errors), Malformed: int(t.work.Malformed), NotFound: int(t.work.NotFound), FirstNotFoundAt: t.work.FirstNotFoundAt,
+		NextReadAt: now.Add(wait), LastError: text,
+	}
 }
 
 // givenUp says whether a read that failed with err is the one after which the files count as telling nothing: their headers are good and their

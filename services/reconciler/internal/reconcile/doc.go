@@ -12,7 +12,8 @@
 //   - An inserted row that stands in no file is never sent again before two look-ups, lookup.wait apart, agreed that it is not there. Where no
 //     field names it, its records are unresolved, each with a letter, until a person has decided: [Reconciler.Resolve] takes that over, once.
 //   - While a job of an org has no outcome for five days, every pipeline of the org is paused: Salesforce deletes results after seven. The pauses end by
-//     themselves when the last such job has its outcome, or when a person lifts them, for the jobs that were overdue then.
+//     themselves when the last such job has its outcome, and one when its pipeline does not write to the org any more. A person who lifts them lets go
+//     every job that was handed over by then: only one that was handed over later stops the org anew.
 //   - A record that did not land keeps its row as sent, its payload as published, and every try so far.
 //   - Memory is bounded by the rows of a chunk, not by the size of the files: a key, an outcome and an id per row, and the errors of the
 //     refused ones. Failures are written in batches, the payloads fetched batch by batch.

@@ -52,7 +52,8 @@ type Config struct {
 	Streams Streams
 	// Org returns the client of an org by its name.
 	Org func(ctx context.Context, name string) (Org, error)
-	// Pipelines are the names of those whose definitions name an org. nil = only those that have chunks on their way are known.
+	// Pipelines are the names of those whose definitions name an org; with an error, those that are known. nil = only those that have chunks on their
+	// way are known.
 	Pipelines func(ctx context.Context, org string) ([]string, error)
 	// Owner names this instance; unique among all that ever ran.
 	Owner string

@@ -2,8 +2,11 @@ package reconcile_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,50 +27,69 @@ func TestDecideStops(t *testing.T) {
 	stop := func(org, pipeline string, lifted *time.Time) store.Stop {
 		return store.Stop{ID: uuid.New(), Org: org, Pipeline: pipeline, LiftedAt: lifted}
 	}
-	writes := map[string][]string{"main": {"accounts", "contacts"}, "other": {"orders"}}
+	whole := map[string]reconcile.Writers{"main": {Names: []string{"accounts", "contacts"}}, "other": {Names: []string{"orders"}}}
 	for name, test := range map[string]struct {
 		overdue []store.Overdue
+		writers map[string]reconcile.Writers // nil = all
 		stated  []store.Stop
 		state   []string // org/pipeline
 		end     []string
+		stopped int
 	}{
 		"nothing is overdue and nothing stated":                        {},
-		"one overdue job stops every pipeline of its org and no other": {overdue: []store.Overdue{old("main", 5*days, 5*days)}, state: []string{"main/accounts", "main/contacts"}},
+		"one overdue job stops every pipeline of its org and no other": {overdue: []store.Overdue{old("main", 5*days, 5*days)}, state: []string{"main/accounts", "main/contacts"}, stopped: 1},
 		"two orgs are stopped for their own jobs": {
 			overdue: []store.Overdue{old("main", 6*days, 6*days), old("other", 5*days, 5*days)},
-			state:   []string{"main/accounts", "main/contacts", "other/orders"},
+			state:   []string{"main/accounts", "main/contacts", "other/orders"}, stopped: 2,
 		},
 		"a stop that holds is not stated again": {
-			overdue: []store.Overdue{old("main", 6*days, 5*days)}, stated: []store.Stop{stop("main", "accounts", nil), stop("main", "contacts", nil)},
+			overdue: []store.Overdue{old("main", 6*days, 5*days)}, stated: []store.Stop{stop("main", "accounts", nil), stop("main", "contacts", nil)}, stopped: 1,
 		},
 		"a pipeline that is new to a stopped org is stopped too": {
-			overdue: []store.Overdue{old("main", 6*days, 5*days)}, stated: []store.Stop{stop("main", "accounts", nil)}, state: []string{"main/contacts"},
+			overdue: []store.Overdue{old("main", 6*days, 5*days)}, stated: []store.Stop{stop("main", "accounts", nil)}, state: []string{"main/contacts"}, stopped: 1,
 		},
 		"a stop of another org keeps nobody from being stopped": {
 			overdue: []store.Overdue{old("main", 6*days, 5*days), old("other", 6*days, 6*days)},
-			stated:  []store.Stop{stop("other", "accounts", nil), stop("other", "orders", nil)}, state: []string{"main/accounts", "main/contacts"},
+			stated:  []store.Stop{stop("other", "orders", nil)}, state: []string{"main/accounts", "main/contacts"}, stopped: 2,
 		},
-		"what a person lifted stays lifted for the jobs that were overdue then": {
-			overdue: []store.Overdue{old("main", 7*days, 6*days)},
-			stated:  []store.Stop{stop("main", "accounts", at(-days+time.Hour)), stop("main", "contacts", at(-days))},
-		},
-		"a job that became overdue after the lift stops its org anew": {
+		"what a person lifted stays lifted for every job that was handed over by then, though it became overdue later": {
 			overdue: []store.Overdue{old("main", 7*days, 5*days)},
-			stated:  []store.Stop{stop("main", "accounts", at(-time.Hour)), stop("main", "contacts", at(0))}, state: []string{"main/accounts"},
+			stated:  []store.Stop{stop("main", "accounts", at(-time.Minute)), stop("main", "contacts", at(-5*days))},
+		},
+		"a job that was handed over after the lift stops its org anew when it is overdue": {
+			overdue: []store.Overdue{old("main", 10*days, 5*days)},
+			stated:  []store.Stop{stop("main", "accounts", at(-5*days-time.Second)), stop("main", "contacts", at(-5*days))}, state: []string{"main/accounts"}, stopped: 1,
 		},
 		"a stop stated again after a lift holds": {
-			overdue: []store.Overdue{old("main", 7*days, 5*days)},
-			stated:  []store.Stop{stop("main", "accounts", at(-days)), stop("main", "accounts", nil), stop("main", "contacts", nil)},
+			overdue: []store.Overdue{old("main", 10*days, 5*days)},
+			stated:  []store.Stop{stop("main", "accounts", at(-6*days)), stop("main", "accounts", nil), stop("main", "contacts", nil)}, stopped: 1,
+		},
+		"a pipeline that does not write to the org any more is let go": {
+			overdue: []store.Overdue{old("main", 6*days, 5*days)}, stopped: 1,
+			stated: []store.Stop{stop("main", "accounts", nil), stop("main", "contacts", nil), stop("main", "orders", nil)}, end: []string{"main/orders"},
+		},
+		"a stop of a pipeline that comes back to its org is still lifted": {
+			overdue: []store.Overdue{old("main", 6*days, 5*days)}, stopped: 1,
+			stated: []store.Stop{stop("main", "accounts", nil), stop("main", "contacts", nil), stop("main", "orders", at(0))},
+		},
+		"while not all pipelines of an org are known, the known ones are stopped and none of its stops ends": {
+			overdue: []store.Overdue{old("main", 6*days, 5*days), old("other", 6*days, 5*days)}, stopped: 2,
+			writers: map[string]reconcile.Writers{"main": {Names: []string{"accounts"}, Partly: true}, "other": {Names: []string{"orders"}}},
+			stated:  []store.Stop{stop("main", "contacts", nil), stop("other", "invoices", nil), stop("third", "visits", nil)},
+			state:   []string{"main/accounts", "other/orders"}, end: []string{"other/invoices", "third/visits"},
 		},
 		"where nothing is overdue any more stops end, lifted ones too": {
 			overdue: []store.Overdue{old("other", 6*days, 6*days)},
 			stated:  []store.Stop{stop("main", "accounts", nil), stop("main", "contacts", at(-days)), stop("other", "orders", nil)},
-			end:     []string{"main/accounts", "main/contacts"},
+			end:     []string{"main/accounts", "main/contacts"}, stopped: 1,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			do := reconcile.DecideStops(test.overdue, writes, test.stated)
+			if test.writers == nil {
+				test.writers = whole
+			}
+			do := reconcile.DecideStops(test.overdue, test.writers, test.stated)
 			var state, end []string
 			for org, names := range do.State {
 				for _, n := range names {
@@ -82,6 +104,9 @@ func TestDecideStops(t *testing.T) {
 			if !slices.Equal(state, test.state) || !slices.Equal(end, test.end) {
 				t.Errorf("state %v, want %v; end %v, want %v", state, test.state, end, test.end)
 			}
+			if do.Stopped != test.stopped {
+				t.Errorf("%d orgs are stopped, want %d", do.Stopped, test.stopped)
+			}
 		})
 	}
 }
@@ -91,10 +116,14 @@ func TestStop(t *testing.T) {
 	b := setup(t)
 	b.script()
 	c := b.scripted(1, "JobComplete", 1, 0)
+	pipelines, unread := []string{"accounts", "contacts"}, error(nil)
 	r := b.reconciler(func(c *reconcile.Config) {
 		c.Pipelines = func(_ context.Context, org string) ([]string, error) {
+			if unread != nil {
+				return nil, unread
+			}
 			if org == "main" {
-				return []string{"accounts", "contacts"}, nil
+				return pipelines, nil
 			}
 			return nil, nil
 		}
@@ -145,15 +174,33 @@ func TestStop(t *testing.T) {
 	look("after a person lifted one", "contacts", 0)
 	b.now = b.now.Add(48 * time.Hour)
 	handedOver("121 hours")
-	look("a job that became overdue after the lift", "accounts contacts", 1)
+	look("a job that became overdue after the lift and was handed over before it", "contacts", 0)
+	b.now = b.now.Add(100 * time.Hour)
+	handedOver("121 hours")
+	look("a job that was handed over after the lift", "accounts contacts", 1)
 
 	// A chunk that was bound and never said to be submitted may have been closed as well.
 	b.exec(`UPDATE submitter.submissions SET submitted_at = NULL, state = 'bound', bound_at = $1::timestamptz - interval '122 hours' WHERE chunk = $2`, b.now, c.id)
 	look("bound and unheard of for as long", "accounts contacts", 0)
 	b.exec(`UPDATE submitter.submissions SET submitted_at = bound_at, state = 'submitted' WHERE chunk = $1`, c.id)
 
+	pipelines, unread = []string{"accounts"}, errors.New("one definition cannot be read")
+	if n, err := r.Stop(t.Context()); n != 0 || !errors.Is(err, unread) {
+		t.Errorf("a pipeline that may have moved to another org: %d changes, %v", n, err)
+	}
+	unread = nil
+	look("a pipeline that has moved to another org", "accounts", 1)
+	b.exec(`INSERT INTO reconciler.pauses (id, pipeline, class, code, message, org) VALUES ($1, 'orders', 'unclassified', 'RESULTS_OVERDUE', 'why', 'other')`, uuid.New())
+	b.exec(`DELETE FROM reconciler.pauses WHERE pipeline = 'accounts'`)
+	unread = errors.New("one definition cannot be read")
+	n, err := r.Stop(t.Context())
+	if got, _ := holding(); n != 2 || !errors.Is(err, unread) || got != "accounts" {
+		t.Errorf("while definitions cannot be read, the pipeline with work is stopped and another org's stop ends: %d changes, %v, paused %q", n, err, got)
+	}
+	unread = nil
+
 	b.run(b.reconciler(), time.Hour) // to its outcome
-	look("when it has its outcome", "", 3)
+	look("when it has its outcome", "", 1)
 	if n := b.pauses(); len(n) != 0 {
 		t.Errorf("%v are left", n)
 	}
@@ -165,15 +212,30 @@ func TestTwoInstancesStopAPipelineOnce(t *testing.T) {
 	b.script()
 	c := b.scripted(1, "JobComplete", 1, 0)
 	b.exec(`UPDATE submitter.submissions SET submitted_at = $1::timestamptz - interval '6 days' WHERE chunk = $2`, b.now, c.id)
-	for range 2 {
-		pause := store.Pause{ID: uuid.New(), Pipeline: "accounts", Class: "unclassified", Code: "RESULTS_OVERDUE", Message: "why"}
-		if _, err := b.store.StateStop(t.Context(), "main", pause); err != nil {
-			t.Fatal(err)
+	state := func(pipeline string, newest time.Time) bool {
+		pause := store.Pause{ID: uuid.New(), Pipeline: pipeline, Class: "unclassified", Code: "RESULTS_OVERDUE", Message: "why"}
+		fresh, err := b.store.StateStop(t.Context(), "main", newest, pause)
+		if err != nil {
+			t.Error(err)
+		}
+		return fresh
+	}
+	for i, want := range []bool{true, false} {
+		if fresh := state("accounts", b.now); fresh != want {
+			t.Errorf("%d. time: stated %t", i+1, fresh)
 		}
 	}
 	stops, err := b.store.Stops(t.Context())
 	if err != nil || len(stops) != 1 {
 		t.Fatalf("%+v, %v", stops, err)
+	}
+	// Decided before another instance's stop was stated and lifted, stated after it.
+	b.exec(`INSERT INTO ops.lifts (pause_id, by, reason, at) VALUES ($1, 'someone', 'known', $2::timestamptz)`, stops[0].ID, b.now)
+	if state("accounts", b.now) {
+		t.Error("a job that was handed over by the time of the lift stopped the pipeline again")
+	}
+	if !state("accounts", b.now.Add(time.Second)) {
+		t.Error("a job that was handed over after the lift did not stop the pipeline")
 	}
 	for i, want := range []bool{true, false} {
 		if ended, err := b.store.EndStop(t.Context(), stops[0].ID); ended != want || err != nil {
@@ -184,5 +246,30 @@ func TestTwoInstancesStopAPipelineOnce(t *testing.T) {
 	b.exec(`INSERT INTO reconciler.pauses (id, pipeline, class, code, message) VALUES ($1, 'accounts', 'quota', 'X', 'why')`, stops[0].ID)
 	if ended, err := b.store.EndStop(t.Context(), stops[0].ID); ended || err != nil {
 		t.Errorf("a pause of a pipeline's own was ended: %v", err)
+	}
+}
+
+func TestManyInstancesStopAPipelineAtTheSameMoment(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const rounds, instances = 25, 4
+	for round := range rounds {
+		var all sync.WaitGroup
+		begin := make(chan struct{})
+		for range instances {
+			all.Go(func() {
+				pause := store.Pause{ID: uuid.New(), Pipeline: fmt.Sprintf("p%d", round), Class: "unclassified", Code: "RESULTS_OVERDUE", Message: "why"}
+				<-begin
+				if _, err := b.store.StateStop(t.Context(), "main", b.now, pause); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		close(begin)
+		all.Wait()
+	}
+	stops, err := b.store.Stops(t.Context())
+	if err != nil || len(stops) != rounds {
+		t.Errorf("%d stops of %d pipelines, %v", len(stops), rounds, err)
 	}
 }

@@ -84,16 +84,39 @@ func (s *Store) Stops(ctx context.Context) ([]Stop, error) {
 	return out, nil
 }
 
-// StateStop pauses a pipeline because of its org. false = it is stated already. Each of these two writes is one statement, and nothing else follows
-// from it: whoever dies before it is repeated by the next look.
-func (s *Store) StateStop(ctx context.Context, org string, p Pause) (bool, error) {
-	n, err := db.New(s.pool).StateStop(ctx, db.StateStopParams{
-		ID: p.ID, Pipeline: p.Pipeline, Class: p.Class, Code: p.Code, Message: record.Storable(p.Message, maxMessage), Org: org,
+// StateStop pauses a pipeline because of its org, whose newest overdue job was handed over at newest. false = a stop is stated that holds, or that a person
+// lifted no earlier than that. However many instances state it at once, one does. Nothing else follows from this write or from [Store.EndStop], so they
+// have no crash points: when somebody dies before one, the next look repeats it.
+func (s *Store) StateStop(ctx context.Context, org string, newest time.Time, p Pause) (bool, error) {
+	n, err := s.stateStop(ctx, db.StateStopParams{
+		ID: p.ID, Pipeline: p.Pipeline, Class: p.Class, Code: p.Code, Message: record.Storable(p.Message, maxMessage), Org: org, Newest: newest,
 	})
 	if err != nil {
 		return false, fmt.Errorf("stop pipeline %s: %w", p.Pipeline, err)
 	}
 	return n > 0, nil
+}
+
+func (s *Store) stateStop(ctx context.Context, stop db.StateStopParams) (int64, error) {
+	tx, err := s.pool.BeginTx(ctx, pgx.TxOptions{})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { // after a commit it does nothing
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+		defer cancel()
+		_ = tx.Rollback(ending)
+	}()
+	q := db.New(tx)
+	// A statement sees what was committed before it began: the lock must be had before the one that looks for stops begins.
+	if err := q.LockStops(ctx, stop.Org); err != nil {
+		return 0, err
+	}
+	n, err := q.StateStop(ctx, stop)
+	if err != nil {
+		return 0, err
+	}
+	return n, tx.Commit(ctx)
 }
 
 // EndStop takes a stop back. false = somebody was first.
@@ -104,6 +127,9 @@ func (s *Store) EndStop(ctx context.Context, id uuid.UUID) (bool, error) {
 	}
 	return n > 0, nil
 }
+
+// endTimeout bounds the rollback of a stop that was not stated.
+const endTimeout = 15 * time.Second
 
 // maxMessage bounds what a stop says, in bytes.
 const maxMessage = 2000

@@ -9,6 +9,7 @@ import (
 
 	"bulkhead/libs/record"
 	"bulkhead/libs/salesforce"
+	"bulkhead/services/orgsim/simtest"
 )
 
 // breaker is a circuit that a test opens and closes.
@@ -23,6 +24,74 @@ func (b *breaker) Allow(context.Context) (func(context.Context, salesforce.Verdi
 	}
 	return func(context.Context, salesforce.Verdict) {}, nil
 }
+
+// opener is a circuit that opens with the first call that gets no answer.
+type opener struct{ breaker }
+
+func (o *opener) Allow(ctx context.Context) (func(context.Context, salesforce.Verdict), error) {
+	told, err := o.breaker.Allow(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, v salesforce.Verdict) {
+		o.open.Store(o.open.Load() || v.Proof == salesforce.ProofAway)
+		told(ctx, v)
+	}, nil
+}
+
+func TestACallThatWasSentAndGotNoAnswerIsAFailedTry(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		endpoint simtest.Endpoint
+		hint     time.Duration // what is known of the circuit when the turn ends
+	}{
+		{"a job that is asked for", simtest.Create, 0},
+		{"a close, although the look after it is held back", simtest.Close, held},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b := newBench(t)
+			circuit := &opener{}
+			client, err := salesforce.New(salesforce.Config{
+				LoginURL: b.sim.URL, ClientID: b.sim.ClientID, ClientSecret: func() (string, error) { return b.sim.Secret, nil }, AllowInsecureLoopback: true, Circuit: circuit,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.client, b.config.Backoff = client, DefaultBackoff
+			r := NewRunner(b.config)
+			c := b.seal(record.ChunkFresh, 0, accountRows("a", 2)...)
+			b.note(c)
+			b.sim.AddFault(simtest.Fault{
+				Match: simtest.Match{Endpoint: test.endpoint}, Times: simtest.Times(0),
+				Effect: simtest.Effect{Kind: simtest.Status, Status: 503, Code: "SERVER_UNAVAILABLE", Message: "busy"},
+			})
+			wants := func(what string, tries int, hint time.Duration) {
+				t.Helper()
+				if n := ask[int](b, `SELECT tries FROM submitter.submissions WHERE chunk = $1`, c.id); n != tries {
+					t.Errorf("%s: %d tries, want %d", what, n, tries)
+				}
+				wait := ask[float64](b, `SELECT extract(epoch FROM next_try_at - clock_timestamp())::float8 FROM submitter.submissions WHERE chunk = $1`, c.id)
+				if wait < hint.Seconds() || wait > (hint+maxLater).Seconds() {
+					t.Errorf("%s: tried again in %v s, want it behind those that wait %s", what, wait, hint)
+				}
+				b.exec(`UPDATE submitter.submissions SET next_try_at = now() WHERE chunk = $1`, c.id)
+			}
+			b.turns(r, 1)
+			if said := b.text(c, "last_error"); !strings.Contains(said, "503") {
+				t.Errorf("a person reads %q", said)
+			}
+			wants("after the call that was sent", 1, test.hint)
+			b.turns(r, 1)
+			wants("after one that was held back", 1, held)
+			circuit.open.Store(false)
+			b.turns(r, 1)
+			wants("after another that was sent", 2, test.hint)
+		})
+	}
+}
+
+// maxLater is the most by which what failed before comes later.
+const maxLater = 2 * time.Second
 
 func TestAnOrgThatIsGivenTime(t *testing.T) {
 	b := newBench(t)

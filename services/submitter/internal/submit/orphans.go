@@ -38,7 +38,7 @@ func OrphanJobs(jobs []salesforce.JobInfo, user string, now time.Time, age time.
 }
 
 // Orphans looks through the orgs that this service has made jobs in for Open jobs that nobody will bind, and reports or aborts them as the
-// org's configuration says. An org that cannot be asked now is asked next time; where that is because its circuit is open it is no error. It says how
+// org's configuration says. An org that cannot be asked now is asked next time; where nothing was sent because its circuit is open it is no error. It says how
 // many it found.
 func (r *Runner) Orphans(ctx context.Context) (int, error) {
 	names, err := r.c.Store.OrgsWithJobs(ctx)
@@ -51,7 +51,7 @@ func (r *Runner) Orphans(ctx context.Context) (int, error) {
 		n, err := r.orphansOf(ctx, name)
 		found += n
 		switch {
-		case salesforce.IsCircuitOpen(err):
+		case salesforce.IsHeldBack(err):
 			r.c.Logger.DebugContext(ctx, "open jobs were not looked for, the org is given time", "org", name, "error", err)
 		case err != nil:
 			errs = append(errs, fmt.Errorf("orphans of org %s: %w", name, err))

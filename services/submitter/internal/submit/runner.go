@@ -118,8 +118,10 @@ type turn struct {
 	// parked collects why the submission will be given back.
 	parked store.Parked
 	hint   time.Duration
-	// held: the org is given time by its circuit, for so long as hint says.
-	held bool
+	// givenTime: the org is, by its circuit, for so long as hint says. held: that alone is why the turn ends, nothing was sent that failed.
+	givenTime, held bool
+	// lost is the last call of the turn that was sent and got no answer.
+	lost error
 }
 
 // Drive works on one claimed submission until there is nothing more to do for it now. It never fails: what went wrong stands in the
@@ -141,9 +143,7 @@ func (r *Runner) Drive(ctx context.Context, w store.Work) {
 		e, err := t.perform(ctx, s)
 		r.c.Metrics.step(s.Do, e.Kind)
 		if err != nil {
-			t.parked.LastError = err.Error()
-			t.hint, _ = salesforce.RetryAfterHint(err)
-			t.held = salesforce.IsCircuitOpen(err)
+			t.failed(err)
 		}
 		if e.Kind == Broken || e.Kind == Fenced {
 			t.handBack(ctx, s.Do, e.Kind, err)
@@ -221,11 +221,8 @@ func (t *turn) park(ctx context.Context) {
 	switch {
 	case p.WaitingFor != "":
 		p.Wait, p.LastError = t.c.GateWait, ""
-	case t.held:
-		p.Tries, p.Wait = t.w.Tries, t.hint // no failure of this submission's own
 	default:
-		p.Tries = t.w.Tries + 1
-		p.Wait = t.c.Backoff.Wait(p.Tries, t.hint, t.c.Random())
+		p.Tries, p.Wait = t.again()
 	}
 	ctx, cancel := context.WithTimeout(ctx, ledgerTime)
 	defer cancel()
@@ -243,6 +240,41 @@ func (t *turn) park(ctx context.Context) {
 	default:
 		t.log.Info("a request failed again", "error", p.LastError, "tries", p.Tries, "wait", p.Wait)
 	}
+}
+
+// failed keeps what came of an action, for the next try.
+func (t *turn) failed(err error) {
+	heldBack := salesforce.IsHeldBack(err)
+	if !heldBack && salesforce.IsUnreachable(err) {
+		t.lost = err
+	}
+	t.held = heldBack && t.lost == nil
+	if heldBack && t.lost != nil {
+		err = fmt.Errorf("%w; then: %w", t.lost, err) // the second is due to the first
+	}
+	t.parked.LastError = err.Error()
+	t.hint, _ = salesforce.RetryAfterHint(err)
+	t.givenTime = salesforce.IsGivenTime(err)
+}
+
+// again says how many tries in a row have failed by now, and when the next one is. A call that was held back is no failure of this submission's own;
+// but if it has failed before, it comes after those that have not.
+func (t *turn) again() (tries int, wait time.Duration) {
+	if t.held && t.w.Tries == 0 {
+		return 0, t.hint
+	}
+	tries = t.w.Tries
+	if !t.held {
+		tries++
+	}
+	backoff := t.c.Backoff.Wait(tries, 0, t.c.Random())
+	switch {
+	case t.held:
+		return tries, salesforce.Behind(t.hint, backoff)
+	case t.givenTime:
+		return tries, max(backoff, salesforce.Behind(t.hint, backoff))
+	}
+	return tries, max(backoff, t.hint)
 }
 
 // handBack ends a turn that cannot go on here. What the ledger holds is true; the only question is when somebody takes it up.

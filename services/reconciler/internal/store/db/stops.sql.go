@@ -25,6 +25,16 @@ func (q *Queries) EndStop(ctx context.Context, id uuid.UUID) (int64, error) {
 	return result.RowsAffected(), nil
 }
 
+const lockStops = `-- name: LockStops :exec
+SELECT pg_advisory_xact_lock(hashtextextended('reconciler.stops/' || $1::text, 0))
+`
+
+// Stops of one org are stated one after the other.
+func (q *Queries) LockStops(ctx context.Context, org string) error {
+	_, err := q.db.Exec(ctx, lockStops, org)
+	return err
+}
+
 const oldestJob = `-- name: OldestJob :one
 SELECT s.pipeline, s.chunk, s.job_id, coalesce(k.state, '') AS state, coalesce(nullif(k.last_error, ''), k.reason, '') AS trouble
 FROM submitter_pub.submissions s
@@ -128,7 +138,7 @@ INSERT INTO reconciler.pauses (id, pipeline, class, code, message, org)
 SELECT $1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text
 WHERE NOT EXISTS (
     SELECT 1 FROM reconciler.pauses p
-    WHERE p.pipeline = $2::text AND p.org = $6::text AND NOT EXISTS (SELECT 1 FROM ops_pub.lifts l WHERE l.pause_id = p.id))
+    WHERE p.pipeline = $2::text AND p.org = $6::text AND NOT EXISTS (SELECT 1 FROM ops_pub.lifts l WHERE l.pause_id = p.id AND l.at < $7::timestamptz))
 `
 
 type StateStopParams struct {
@@ -138,9 +148,10 @@ type StateStopParams struct {
 	Code     string
 	Message  string
 	Org      string
+	Newest   time.Time
 }
 
-// Stated once: another instance may have been first.
+// Stated once, by whoever holds the org's lock: another instance may have been first, and a person may have lifted its stop since.
 func (q *Queries) StateStop(ctx context.Context, arg StateStopParams) (int64, error) {
 	result, err := q.db.Exec(ctx, stateStop,
 		arg.ID,
@@ -149,6 +160,7 @@ func (q *Queries) StateStop(ctx context.Context, arg StateStopParams) (int64, er
 		arg.Code,
 		arg.Message,
 		arg.Org,
+		arg.Newest,
 	)
 	if err != nil {
 		return 0, err

@@ -26,13 +26,17 @@ SELECT p.id, p.org, p.pipeline, l.at AS lifted_at
 FROM reconciler.pauses p LEFT JOIN ops_pub.lifts l ON l.pause_id = p.id
 WHERE p.org <> '' ORDER BY p.org, p.pipeline, p.id;
 
+-- name: LockStops :exec
+-- Stops of one org are stated one after the other.
+SELECT pg_advisory_xact_lock(hashtextextended('reconciler.stops/' || @org::text, 0));
+
 -- name: StateStop :execrows
--- Stated once: another instance may have been first.
+-- Stated once, by whoever holds the org's lock: another instance may have been first, and a person may have lifted its stop since.
 INSERT INTO reconciler.pauses (id, pipeline, class, code, message, org)
 SELECT @id::uuid, @pipeline::text, @class::text, @code::text, @message::text, @org::text
 WHERE NOT EXISTS (
     SELECT 1 FROM reconciler.pauses p
-    WHERE p.pipeline = @pipeline::text AND p.org = @org::text AND NOT EXISTS (SELECT 1 FROM ops_pub.lifts l WHERE l.pause_id = p.id));
+    WHERE p.pipeline = @pipeline::text AND p.org = @org::text AND NOT EXISTS (SELECT 1 FROM ops_pub.lifts l WHERE l.pause_id = p.id AND l.at < @newest::timestamptz));
 
 -- name: EndStop :execrows
 -- What it waited for is there. A stop that a person lifted goes with the others of its org.
