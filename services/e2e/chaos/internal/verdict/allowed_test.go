@@ -53,6 +53,9 @@ func TestTheJudgeLetsPass(t *testing.T) {
 			at(a.Final.Records, func(r history.FinalRecord) bool { return r.Key == "h:1@5.0" }).Generation = 1
 			someoneOrders(a, replay, first.ID)
 		},
+		"a replayed record whose letter lay in the stream while the broker was away": func(a *history.All) {
+			replayedUnseen(a, letterOf(a, "parts-13").ID)
+		},
 		"a discarded record whose letter went with its stream before anybody saw it": func(a *history.All) { discardedUnseen(a, letterOf(a, "parts-11").ID) },
 		"a record that nobody knows to be published, and that is not there": func(a *history.All) {
 			p := a.Published[0]

@@ -128,7 +128,10 @@ type known struct {
 	saved   map[string][]*row // those that the org saved, by Id
 	orders  orders
 	rereads map[string]int // by pipeline
-	// unseenDiscard says that the stream of letters was deleted, and that somebody discarded a letter that nobody had seen in it.
+	// blind says that there were moments in which nobody could see the stream of letters. Then unseenOrders are letters that somebody ordered something
+	// of and that nobody saw, and unseenDiscard says that one of them was discarded.
+	blind         bool
+	unseenOrders  int
 	unseenDiscard bool
 }
 
@@ -138,7 +141,10 @@ func know(run *history.All) *known {
 		orgs: map[string]*history.OrgRecord{}, told: map[string]string{}, saved: map[string][]*row{}, orders: ordersOf(run.Timeline),
 		rereads: rereads(run.Timeline),
 	}
-	k.unseenDiscard = rebuilt(run) && k.orders.unseen(discard, run.Letters)
+	if k.blind = blind(run); k.blind {
+		k.unseenOrders = k.orders.unseen(run.Letters, replay, discard, resolve)
+		k.unseenDiscard = k.orders.unseen(run.Letters, discard) > 0
+	}
 	for _, l := range run.Landed {
 		k.told[l.Job] = l.Pipeline
 	}

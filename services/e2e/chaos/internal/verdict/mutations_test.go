@@ -82,6 +82,14 @@ func discardedUnseen(a *history.All, letter string) {
 	o.Letters = []string{letter}
 }
 
+// replayedUnseen has the broker away while the first letter of the replayed record lies in the stream, and lets the order name its letter or another one.
+func replayedUnseen(a *history.All, letter string) {
+	a.Plan.Faults = append(a.Plan.Faults, history.Fault{ID: "f9", Kind: history.NATSRestart})
+	a.Timeline = append(a.Timeline, history.Event{What: "fault", Fault: "f9", Done: true})
+	a.Letters = slices.DeleteFunc(a.Letters, func(l history.Letter) bool { return l.Key == "parts-13" && l.Generation == 0 })
+	at(a.Timeline, func(e history.Event) bool { return e.Order == replay }).Letters = []string{letter}
+}
+
 func mutations() []mutation {
 	return slices.Concat(mutationsOfRecords(), mutationsOfOrders(), mutationsOfTheRest())
 }
@@ -108,7 +116,10 @@ func mutationsOfOrders() []mutation {
 			}
 		}},
 		{"a record is discarded whose letter nobody saw, and the order was about another one", "I2", []string{unbalanced}, func(a *history.All) {
-			discardedUnseen(a, a.Letters[0].ID)
+			discardedUnseen(a, letterOf(a, "parts-9").ID)
+		}},
+		{"a record is replayed whose letter nobody saw, and the order was about another one", "I13", []string{unbalanced}, func(a *history.All) {
+			replayedUnseen(a, letterOf(a, "parts-9").ID)
 		}},
 		{"a record was withdrawn", "I7", []string{falseFailure}, func(a *history.All) {
 			o := at(a.Final.Open, func(o history.FinalLetter) bool { return o.Key == "parts-9" })

@@ -3,6 +3,7 @@ package verdict
 import (
 	"regexp"
 	"slices"
+	"strings"
 
 	"bulkhead/services/e2e/chaos/internal/history"
 )
@@ -51,18 +52,28 @@ func (o orders) given(l history.Letter, what ...string) bool {
 	})
 }
 
-// unseen says whether somebody ordered this of a letter that is not among those that were seen.
-func (o orders) unseen(order string, letters []history.Letter) bool {
-	seen := map[string]bool{}
+// unseen counts the letters that somebody ordered one of these things of, and that are not among those that were seen.
+func (o orders) unseen(letters []history.Letter, what ...string) int {
+	seen, out := map[string]bool{}, map[string]bool{}
 	for _, l := range letters {
 		seen[l.ID] = true
 	}
 	for of := range o.of {
-		if of[0] == order && !seen[of[1]] {
+		if slices.Contains(what, of[0]) && !seen[of[1]] {
+			out[of[1]] = true
+		}
+	}
+	return len(out)
+}
+
+// filtered says whether somebody ordered something of letters of a pipeline without naming them.
+func (o orders) filtered(pipeline string) bool {
+	for f := range o.filters {
+		if strings.HasPrefix(f[1], pipeline+"/") {
 			return true
 		}
 	}
-	return false
+	return o.unnamed
 }
 
 // ordered says whether somebody ordered one of these things of any letter of a record.

@@ -19,6 +19,9 @@ const (
 	stream = "DLQ"
 	// nextLook is the time from the end of the stream to the next look at it.
 	nextLook = 50 * time.Millisecond
+	// letterTime bounds one question about letters. A broker that ends gives no answer and no error to what it was asked last, and letters that a person
+	// deals with soon lie in the stream for moments only.
+	letterTime = 300 * time.Millisecond
 	// batch is the most letters that are read before they are written.
 	batch = 200
 )
@@ -145,7 +148,7 @@ func (r *reader) ask(ctx context.Context, subject string, data []byte) (*nats.Ms
 	if !r.conn.IsConnected() {
 		return nil, nats.ErrDisconnected
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+	ctx, cancel := context.WithTimeout(ctx, letterTime)
 	defer cancel()
 	return r.conn.RequestWithContext(ctx, subject, data)
 }
