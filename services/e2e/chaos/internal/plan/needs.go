@@ -63,6 +63,9 @@ func (d *drawing) rules(need string) []rule {
 		return []rule{{Match: match{Endpoint: endpoint}, Times: times(n), Effect: e}}
 	}
 	jobs := func(n int, e effect) []rule { return []rule{{Times: times(n), Effect: e}} }
+	// Rows that were never sent say nothing of a job that has vanished: the two must not meet.
+	foreign := rule{Match: match{Operation: "upsert"}, Times: times(1), Effect: effect{Kind: "foreign_rows", Rows: times(2)}}
+	vanish := func(n int, e effect) []rule { return []rule{{Match: match{Operation: "insert"}, Times: times(n), Effect: e}} }
 	switch need {
 	case "aborted_job":
 		return jobs(3, effect{Kind: "job_abort", Rows: times(d.below(100))})
@@ -72,12 +75,12 @@ func (d *drawing) rules(need string) []rule {
 			one("failed", 2, effect{Kind: "half_reply", Bytes: int64(d.between(10, 500))})...,
 		)
 	case "foreign_rows":
-		return jobs(1, effect{Kind: "foreign_rows", Rows: times(2)})
+		return []rule{foreign}
 	case "gone":
-		return jobs(3, effect{Kind: "job_vanish", Rows: times(d.below(50))})
+		return vanish(3, effect{Kind: "job_vanish", Rows: times(d.below(50))})
 	case "gone_results":
 		// One goes by itself; the other's results contradict what was sent, and a person deletes it, as the message says.
-		return append(jobs(2, effect{Kind: "job_vanish"}), rule{Times: times(1), Effect: effect{Kind: "foreign_rows", Rows: times(2)}})
+		return append(vanish(2, effect{Kind: "job_vanish"}), foreign)
 	case "lost_close":
 		return one("close", 4, effect{Kind: "drop_after"})
 	case "missing_rows", "unresolved":
