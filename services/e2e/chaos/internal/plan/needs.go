@@ -65,7 +65,9 @@ func (d *drawing) rules(need string) []rule {
 	jobs := func(n int, e effect) []rule { return []rule{{Times: times(n), Effect: e}} }
 	// Rows that were never sent say nothing of a job that has vanished: the two must not meet.
 	foreign := rule{Match: match{Operation: "upsert"}, Times: times(1), Effect: effect{Kind: "foreign_rows", Rows: times(2)}}
-	vanish := func(n int, e effect) []rule { return []rule{{Match: match{Operation: "insert"}, Times: times(n), Effect: e}} }
+	vanish := func(n int, e effect) []rule {
+		return []rule{{Match: match{Operation: "insert"}, Times: times(n), Effect: e}}
+	}
 	switch need {
 	case "aborted_job":
 		return jobs(3, effect{Kind: "job_abort", Rows: times(d.below(100))})
