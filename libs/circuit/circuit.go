@@ -12,6 +12,7 @@ import (
 	"bulkhead/libs/pg"
 	"bulkhead/libs/record"
 	"bulkhead/libs/salesforce"
+	"bulkhead/libs/service"
 )
 
 // Config is what circuits need. Every field without a default must be set.
@@ -36,6 +37,16 @@ type Circuits struct {
 
 	mu   sync.Mutex
 	orgs map[string]*circuit
+}
+
+// ForService makes the circuits of a service's process in its environment: with the policy for demos and tests where waits are short, else with that for
+// real orgs.
+func ForService(db pg.DB, name string, env service.Env, short bool) *Circuits {
+	policy := DefaultPolicy()
+	if short {
+		policy = ShortPolicy()
+	}
+	return New(Config{DB: db, Service: name, Policy: policy, Random: env.Draw, Logger: env.Logger, Registerer: env.Registry})
 }
 
 // New makes the circuits of a process. It asks nothing yet.

@@ -85,13 +85,7 @@ func (a *App) newPasses() *reconcile.Reconciler {
 
 // circuits are shared with the other services that call orgs, through the ledger.
 func (a *App) circuits() *circuit.Circuits {
-	policy := circuit.DefaultPolicy()
-	if a.config.ShortRetries {
-		policy = circuit.ShortPolicy()
-	}
-	return circuit.New(circuit.Config{
-		DB: a.host.DB, Service: name, Policy: policy, Random: a.host.Env.Draw, Logger: a.host.Env.Logger, Registerer: a.host.Env.Registry,
-	})
+	return circuit.ForService(a.host.DB, name, a.host.Env, a.config.ShortRetries)
 }
 
 // Run works until ctx is done, and then stops in order: no new work, what is in hand is finished or handed back, connections are closed.

@@ -99,13 +99,7 @@ func (a *App) assemble() {
 
 // circuits are shared with the other services that call orgs, through the ledger.
 func (a *App) circuits() *circuit.Circuits {
-	policy := circuit.DefaultPolicy()
-	if a.cfg.ShortRetries {
-		policy = circuit.ShortPolicy()
-	}
-	return circuit.New(circuit.Config{
-		DB: a.host.DB, Service: Name, Policy: policy, Random: a.host.Env.Draw, Logger: a.host.Env.Logger, Registerer: a.host.Env.Registry,
-	})
+	return circuit.ForService(a.host.DB, Name, a.host.Env, a.cfg.ShortRetries)
 }
 
 // Run works until ctx is done, then stops in order. It returns nil after a clean stop.
