@@ -57,19 +57,36 @@ func namesATest(t *testing.T, row, name string) {
 	}
 }
 
-func TestEachInvariantNamesTheTestThatFalsifiesIt(t *testing.T) {
+// numberedRows are the rows behind a heading of the reliability page, which are numbered from 1 behind a letter, so many and without a gap.
+func numberedRows(t *testing.T, heading string, cells int, letter string, count int) [][]string {
+	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, "docs/reliability.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	var rows [][]string
 	var seen []string
-	for _, row := range tableAfter(t, string(text), "## Invariants") {
-		if len(row) != 3 {
-			t.Errorf("a row of the invariants has %d cells, not 3: %v", len(row), row)
+	for _, row := range tableAfter(t, string(text), heading) {
+		if len(row) != cells {
+			t.Errorf("%s: a row has %d cells, not %d: %v", heading, len(row), cells, row)
 			continue
 		}
+		rows, seen = append(rows, row), append(seen, row[0])
+	}
+	for n := range count {
+		if want := fmt.Sprintf("%s%d", letter, n+1); n >= len(seen) || seen[n] != want {
+			t.Fatalf("%s: the rows are %v; number %d should be %s", heading, seen, n+1, want)
+		}
+	}
+	if len(seen) != count {
+		t.Errorf("%s: there are %d rows, not %d", heading, len(seen), count)
+	}
+	return rows
+}
+
+func TestEachInvariantNamesTheTestThatFalsifiesIt(t *testing.T) {
+	for _, row := range numberedRows(t, "## Invariants", 3, "I", invariants) {
 		name, words := row[0], wordsOf(row[2])
-		seen = append(seen, name)
 		waits := strings.HasPrefix(row[2], "waits for ")
 		switch {
 		case slices.Contains(tried, name) && (waits || len(words) == 0):
@@ -79,11 +96,6 @@ func TestEachInvariantNamesTheTestThatFalsifiesIt(t *testing.T) {
 		}
 		for _, w := range words {
 			namesATest(t, name, w)
-		}
-	}
-	for n := range invariants {
-		if want := fmt.Sprintf("I%d", n+1); n >= len(seen) || seen[n] != want {
-			t.Fatalf("the rows of the invariants are %v; number %d should be %s", seen, n+1, want)
 		}
 	}
 }
