@@ -3,6 +3,7 @@ package world
 import (
 	"bufio"
 	"bytes"
+	_ "embed" // the queries
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,12 @@ const MadeAgain trial.FaultKind = "stream_made_again"
 // discarded is a record again when it is read again.
 const Reread trial.FaultKind = "reread"
 
+//go:embed unread.sql
+var unreadSQL string
+
+//go:embed stopped.sql
+var stoppedSQL string
+
 // JobsForgotten is a fault of simulations alone: somebody deletes jobs in the org that the poller saw end, as long as nobody has read their results.
 const JobsForgotten trial.FaultKind = "jobs_forgotten"
 
@@ -32,7 +39,7 @@ const mostForgotten = 6
 func (w *World) forgetJobs(f trial.Fault) error {
 	done := map[string]bool{}
 	for end := time.Now().Add(ms(f.For)); time.Now().Before(end) && len(done) < mostForgotten; {
-		rows, err := w.db.Query(w.ctx, "SELECT job_id FROM poller.watches WHERE state = 'finished' AND reconciled_at IS NULL")
+		rows, err := w.db.Query(w.ctx, unreadSQL)
 		if err != nil {
 			return err
 		}
@@ -169,7 +176,7 @@ func (w *World) makeAgain(stream string) error {
 			return w.ctx.Err()
 		}
 		var stopped bool
-		if err := w.db.QueryRow(w.ctx, "SELECT coalesce(stopped_code, '') <> '' FROM extractor.readers WHERE pipeline = $1", pipeline).Scan(&stopped); err != nil || !stopped {
+		if err := w.db.QueryRow(w.ctx, stoppedSQL, pipeline).Scan(&stopped); err != nil || !stopped {
 			last = errors.Join(err, fmt.Errorf("%s has not stopped", pipeline))
 			continue
 		}
