@@ -83,6 +83,23 @@ func TestPipelines(t *testing.T) {
 
 func TestLease(t *testing.T) {
 	t.Parallel()
+	t.Run("a reader's state is told while nobody holds its lease, as between two orders to resume it", func(t *testing.T) {
+		t.Parallel()
+		s := store.New(testkit.NewLedger(t).Pool(t, "extractor"))
+		held, ok, err := s.Acquire(t.Context(), "contacts", "one", time.Hour)
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		if err := s.Release(t.Context(), held.Fence); err != nil {
+			t.Fatal(err)
+		}
+		if _, known, err := s.Status(t.Context(), "contacts"); err != nil || !known {
+			t.Errorf("known: %v, %v", known, err)
+		}
+		if _, err := s.Resume(t.Context(), "contacts", time.Now(), 1); !errors.Is(err, store.ErrNotStopped) {
+			t.Errorf("resume: %v, want %v", err, store.ErrNotStopped)
+		}
+	})
 	t.Run("neither a renewal nor a commit that comes after the lease was given back takes it again", func(t *testing.T) {
 		t.Parallel()
 		s := store.New(testkit.NewLedger(t).Pool(t, "extractor"))

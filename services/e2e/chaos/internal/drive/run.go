@@ -302,7 +302,7 @@ func (r *run) calm(ctx context.Context) error {
 	}
 	err := watch.Settled(bounded, r.target, waits)
 	if err == nil {
-		if err := errors.Join(load.Heals(bounded, r.target, r.record), r.decide(bounded), r.reopen(bounded)); err != nil && ctx.Err() == nil {
+		if err := errors.Join(load.Heals(bounded, r.target, r.record), r.decide(bounded), r.resume(bounded), r.reopen(bounded)); err != nil && ctx.Err() == nil {
 			r.record(history.Event{At: r.stack.Since(), What: "note", Text: "what waits for a person: " + err.Error()})
 		}
 		err = watch.Rest(bounded, r.target, waits)
@@ -317,6 +317,26 @@ func (r *run) calm(ctx context.Context) error {
 		r.note.Waiting = err.Error()
 	}
 	r.note.HealSeconds += time.Since(began).Seconds()
+	return nil
+}
+
+// resume has a stream of records made again for each crash point of `extractor resume` that the plan names, and its pipeline resumed. It is a
+// moment at which nothing is lost by that: everything that the stream held is decided.
+func (r *run) resume(ctx context.Context) error {
+	if len(r.Plan.Resumes) == 0 {
+		return nil
+	}
+	if err := watch.Settled(ctx, r.target, nil); err != nil { // people have ordered things since
+		return err
+	}
+	for _, point := range r.Plan.Resumes {
+		if err := r.stack.Broker().MakeRecordsAgain(ctx, load.ReopenedPipeline); err != nil {
+			return err
+		}
+		if err := r.stack.ResumeDying(ctx, load.ReopenedPipeline, point); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

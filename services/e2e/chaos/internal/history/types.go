@@ -16,6 +16,9 @@ type Plan struct {
 	MaxWaiting int `json:"max_waiting,omitempty"`
 	// Sweep: it is about crash points alone, of which each service has several at once. How fast it recovers from one of them says nothing.
 	Sweep bool `json:"sweep,omitempty"`
+	// Resumes are crash points of `extractor resume`. For each of them, when everything is at rest, a RECORDS stream is deleted and made again,
+	// and the command that lets its pipeline go on dies there.
+	Resumes []string `json:"resumes,omitempty"`
 	// Planted names a bug that was switched on on purpose; "" = none.
 	Planted string `json:"planted,omitempty"`
 }

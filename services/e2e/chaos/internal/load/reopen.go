@@ -18,8 +18,12 @@ const (
 	reopenFor = 20 * time.Second
 )
 
-// Reopens says whether an upstream publishes again, at the end of a run of the plan, what a person gave up.
-func Reopens(p history.Plan) bool { return p.Seed%reopenEach == reopenRest }
+// ReopenedPipeline is the one whose records are published again.
+const ReopenedPipeline = parts
+
+// Reopens says whether an upstream publishes again, at the end of a run of the plan, what a person gave up. Where a stream was
+// made again it does: the new one is read.
+func Reopens(p history.Plan) bool { return p.Seed%reopenEach == reopenRest || len(p.Resumes) > 0 }
 
 // Reopen publishes records once more whose letters were discarded: that is no repeat, each opens a generation. It says how many, and writes
 // its tries as [Run] does.

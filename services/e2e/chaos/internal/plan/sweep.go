@@ -14,6 +14,8 @@ import (
 const (
 	// sweepFor is while faults go on in it. Each death costs what the dead one had claimed a lease of two seconds.
 	sweepFor = 14_000
+	// resumeFor is how long the load lasts in the run in which `extractor resume` dies: it does when everything is at rest.
+	resumeFor = 3_000
 	// perService is how many points a service dies at in one run, at most.
 	perService = 6
 	sweepSpeed = 6_000
@@ -34,11 +36,17 @@ func themes() [][]string {
 
 // Sweep gives the plans of runs that are about crash points alone: each point is died at once, in one of them, if it is reached. One
 // instance of each service has the rules of all its points, and its twin stands back while it has any; what the points need is brought about
-// again and again. Seeds are seed and those that follow it. Points whose needs no plan can provide are left out.
+// again and again. Seeds are seed and those that follow it. The points of `extractor resume` come in a run of their own. Points whose needs no
+// plan can provide are left out.
 func Sweep(seed uint64, points []Point) []history.Plan {
 	everyday := map[string][]Point{}
 	byTheme := make([]map[string][]Point, len(themes()))
+	var resumes []string
 	for _, p := range sorted(points) {
+		if slices.Contains(p.Needs, madeAgain) {
+			resumes = append(resumes, p.Name)
+			continue
+		}
 		if p.Needs == nil {
 			everyday[p.Service] = append(everyday[p.Service], p)
 			continue
@@ -62,12 +70,22 @@ func Sweep(seed uint64, points []Point) []history.Plan {
 			out = append(out, d.plan)
 		}
 	}
+	if resumes != nil {
+		p := sweepPlan(seed + uint64(len(out)))
+		p.FaultsFor, p.Resumes = resumeFor, resumes
+		out = append(out, p)
+	}
 	return out
+}
+
+// sweepPlan is one without faults.
+func sweepPlan(seed uint64) history.Plan {
+	return history.Plan{Version: Version, Seed: seed, Records: minRecords, FaultsFor: sweepFor, RowsPerSecond: sweepSpeed, Sweep: true}
 }
 
 // Swept says that plans can bring a service to the point.
 func Swept(p Point) bool {
-	return p.Needs == nil || slices.ContainsFunc(themes(), func(needs []string) bool { return slices.Contains(needs, p.Needs[len(p.Needs)-1]) })
+	return p.Needs == nil || slices.Contains(p.Needs, madeAgain) || slices.ContainsFunc(themes(), func(needs []string) bool { return slices.Contains(needs, p.Needs[len(p.Needs)-1]) })
 }
 
 // need is a word of points.txt, for the instance that is to die.
@@ -75,10 +93,7 @@ type need struct{ word, target string }
 
 // sweep is the n-th run of a group of points; nil = there is none.
 func sweep(seed uint64, group map[string][]Point, n int) *drawing {
-	d := &drawing{chance: newChance(seed, 1), seed: seed}
-	d.plan = history.Plan{
-		Version: Version, Seed: seed, Records: minRecords, FaultsFor: sweepFor, RowsPerSecond: sweepSpeed, Sweep: true,
-	}
+	d := &drawing{chance: newChance(seed, 1), seed: seed, plan: sweepPlan(seed)}
 	needs := map[need]history.Fault{}
 	for _, service := range Services() {
 		// As many runs as it takes, with as many points each.

@@ -173,13 +173,10 @@ func (q *Queries) RaiseMarks(ctx context.Context, arg RaiseMarksParams) (int64, 
 }
 
 const reader = `-- name: Reader :one
-SELECT owner, epoch, lease_until, revision, incarnation, stopped_code, stopped_message FROM extractor.readers WHERE pipeline = $1
+SELECT revision, incarnation, stopped_code, stopped_message FROM extractor.readers WHERE pipeline = $1
 `
 
 type ReaderRow struct {
-	Owner          string
-	Epoch          int64
-	LeaseUntil     time.Time
 	Revision       int32
 	Incarnation    *time.Time
 	StoppedCode    string
@@ -190,9 +187,6 @@ func (q *Queries) Reader(ctx context.Context, pipeline string) (ReaderRow, error
 	row := q.db.QueryRow(ctx, reader, pipeline)
 	var i ReaderRow
 	err := row.Scan(
-		&i.Owner,
-		&i.Epoch,
-		&i.LeaseUntil,
 		&i.Revision,
 		&i.Incarnation,
 		&i.StoppedCode,

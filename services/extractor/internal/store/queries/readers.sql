@@ -58,4 +58,4 @@ WHERE pipeline = @pipeline AND stopped_code <> ''
 RETURNING epoch;
 
 -- name: Reader :one
-SELECT owner, epoch, lease_until, revision, incarnation, stopped_code, stopped_message FROM extractor.readers WHERE pipeline = @pipeline;
+SELECT revision, incarnation, stopped_code, stopped_message FROM extractor.readers WHERE pipeline = @pipeline;
