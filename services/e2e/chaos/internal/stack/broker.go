@@ -44,6 +44,8 @@ type Broker struct {
 
 	mu    sync.Mutex
 	fills int
+
+	file sync.Mutex // who writes the configuration holds it
 }
 
 func newBroker(s *Stack, address string) *Broker {
@@ -71,8 +73,15 @@ func newBroker(s *Stack, address string) *Broker {
 
 func (b *Broker) url() string { return "nats://" + b.address }
 
+// write puts the broker's file in place whole: one that starts at this moment must not read half of it.
 func (b *Broker) write(room string) error {
-	if err := os.WriteFile(b.config, fmt.Appendf(nil, brokerConfig, b.address, b.store, room), 0o600); err != nil {
+	b.file.Lock()
+	defer b.file.Unlock()
+	next := b.config + ".next"
+	if err := os.WriteFile(next, fmt.Appendf(nil, brokerConfig, b.address, b.store, room), 0o600); err != nil {
+		return fmt.Errorf("configuration of the broker: %w", err)
+	}
+	if err := os.Rename(next, b.config); err != nil {
 		return fmt.Errorf("configuration of the broker: %w", err)
 	}
 	return nil

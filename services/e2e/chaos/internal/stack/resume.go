@@ -112,4 +112,3 @@ func (s *Stack) resume(ctx context.Context, pipeline, rules, name string, n int)
 	}
 	return strings.TrimSpace(string(told)), proc.state, nil
 }
-
