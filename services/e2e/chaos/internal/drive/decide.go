@@ -12,8 +12,13 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"bulkhead/services/e2e/chaos/internal/history"
 )
+
+// ordersAtOnce bounds the decisions that are ordered side by side.
+const ordersAtOnce = 8
 
 // unresolvedLetter is a record of which nobody can say whether it landed, as ops tells of it.
 type unresolvedLetter struct {
@@ -170,22 +175,23 @@ func (r *run) decideAll(ctx context.Context, ops string, letters []unresolvedLet
 	return nil
 }
 
-// resolveAll orders what was decided: what has not landed in one order, what has landed one by one, because each names its row.
+// resolveAll orders what was decided: what has not landed in one order, what has landed by an order each, because it names its row. Some are
+// given at once: dozens behind each other would make a storm as long as a person's patience.
 func (r *run) resolveAll(ctx context.Context, ops, job string, all []decision) error {
+	orders, ctx := errgroup.WithContext(ctx)
+	orders.SetLimit(ordersAtOnce)
 	var not []string
 	for _, d := range all {
 		if d.row == "" {
 			not = append(not, d.letter)
 			continue
 		}
-		if err := r.resolve(ctx, ops, job, []string{d.letter}, d.row); err != nil {
-			return err
-		}
+		orders.Go(func() error { return r.resolve(ctx, ops, job, []string{d.letter}, d.row) })
 	}
-	if not == nil {
-		return nil
+	if not != nil {
+		orders.Go(func() error { return r.resolve(ctx, ops, job, not, "") })
 	}
-	return r.resolve(ctx, ops, job, not, "")
+	return orders.Wait()
 }
 
 func (r *run) resolve(ctx context.Context, ops, job string, letters []string, row string) error {
