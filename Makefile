@@ -11,6 +11,7 @@ GEN_GATEWAY := github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-grpc-gateway
 SQLC        := github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1
 GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 LINT        := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+BENCHSTAT   := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
 SERVICES := extractor submitter poller reconciler retrier ops
 BINARIES := $(SERVICES) orgsim bulkhead
@@ -19,7 +20,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 LDFLAGS  := -X bulkhead/libs/service.version=$(VERSION)
 
 help: ## list the verbs
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 build: ## build every binary into bin/
 	@mkdir -p bin
@@ -28,20 +29,25 @@ build: ## build every binary into bin/
 demo: postgres build ## 20,000 generated records through everything, partial failures included
 	bin/bulkhead demo
 
-# With the race detector tests of stores stand on PostgreSQL; the second line runs them on the ledger in memory, and plays seeds and days of the
-# simulation. The third sweeps the named fault points, which are compiled in only with their tag; the next two show that each planted bug does what
-# its name says and that the models find theirs; the last runs the models with their full bounds. The race detector would slow simulation and models
-# down tenfold. At the very end real processes are killed for some minutes.
+# Tests wait for ledgers, brokers and orgs more than they compute: more packages run at once than there are processors, those that take longest begin
+# first, and memory is cheap. What vet says, `make verify` asks.
+#
+# With the race detector tests of stores stand on PostgreSQL. The second line runs them on the ledger in memory, plays seeds and days of the simulation,
+# which the race detector would slow down tenfold, and the tests whose product is a process of its own, built without it. The third sweeps the named
+# fault points and shows that each planted bug does what its name says and that the models find theirs; points and bugs are compiled in only with their
+# tags. The fourth runs the models with their full bounds. At the very end real processes are killed for some minutes.
+GO_TEST   = GOGC=400 go test -vet=off -p 3
 INTERNALS = $(foreach s,$(SERVICES),./services/$(s)/internal/...)
 MODELS    = ./services/e2e/models ./services/submitter/internal/submit ./services/poller/internal/poll ./services/reconciler/internal/account
 ON_LEDGER = $(patsubst %/,./%,$(sort $(dir $(shell grep -rl --include=main_test.go testkit.OnEachLedger libs services))))
+LONGEST   = ./services/e2e/acceptance ./services/e2e/weather ./services/submitter/internal/submit ./services/e2e/properties
+PROCESSES = ./services/e2e/journeys ./services/e2e/realdata
 test: postgres compiler testdata ## all tests with the race detector, the fault points, the exhaustive models, the simulation, fresh chaos
-	BULKHEAD_TEST_LEDGER=postgres BULKHEAD_SIMULATION_SEEDS=10 go test -race -timeout 25m work
-	BULKHEAD_TEST_LEDGER=memory BULKHEAD_SIMULATION_SEEDS=2000 go test -timeout 10m $(ON_LEDGER) ./services/e2e/simulation/...
-	go test -tags fault -timeout 10m -run Fault ./libs/fault ./libs/pg ./libs/bus $(INTERNALS)
-	go test -tags fault,planted -timeout 10m -run Planted ./libs/fault/... ./libs/salesforce $(INTERNALS)
-	go test -tags planted -count=1 -timeout 10m -run TheModelFindsPlantedBugs ./services/submitter/internal/submit ./services/reconciler/internal/account
-	go test -v -count=1 -timeout 10m -run 'TheProtocol|EachSafeguard' $(MODELS)
+	set -o pipefail; others=$$(go list work | grep -v $(PROCESSES:./%=-e '/%$$')) || exit 1; \
+	  BULKHEAD_TEST_LEDGER=postgres BULKHEAD_SIMULATION_SEEDS=10 $(GO_TEST) -race -timeout 25m $(LONGEST) $$others
+	BULKHEAD_TEST_LEDGER=memory BULKHEAD_SIMULATION_SEEDS=2000 $(GO_TEST) -timeout 15m ./services/e2e/simulation/... $(PROCESSES) $(ON_LEDGER)
+	$(GO_TEST) -tags fault,planted -timeout 10m -run 'Fault|Planted' ./libs/fault/... ./libs/pg ./libs/bus ./libs/salesforce $(INTERNALS)
+	$(GO_TEST) -v -count=1 -timeout 10m -run 'TheProtocol|EachSafeguard' $(MODELS)
 	$(MAKE) --no-print-directory chaos-fresh
 
 chaos-fresh: postgres ## five seeds of chaos that nobody ever ran, and each that once failed, as tests
@@ -64,6 +70,22 @@ chaos-outage: postgres ## how soon full speed is back after two minutes without 
 
 simulate: ## the product in virtual time: SEEDS worlds from FIRST, every crash point in every operation, days of outages and retention
 	BULKHEAD_SIMULATION_SEED=$(FIRST) BULKHEAD_SIMULATION_SEEDS=$(SEEDS) go test -tags fault -count=1 -timeout 60m ./services/e2e/simulation
+
+# BENCH takes flags: make bench BENCH='--records 10000000 --runs 1 --alone'.
+BENCH ?=
+bench: postgres ## what a record costs: speed, CPU and memory by process, beside other clients; 200,000 and 1,000,000 records, medians of three runs
+	go run ./services/e2e/bench run $(BENCH)
+
+bench-once: postgres ## 200,000 records once: all must land, whatever it takes
+	go run ./services/e2e/bench run --records 200000 --runs 1 --alone $(BENCH)
+
+bench-trickle: postgres ## how soon records land that come one by one, 100 a second
+	go run ./services/e2e/bench trickle $(BENCH)
+
+# PACKAGES are those whose benchmarks run; all that have some unless they are named.
+PACKAGES ?=
+bench-compare: $(TOOLS)/benchstat ## Go benchmarks of the hot paths against another revision: BASE=main~1
+	services/e2e/bench/compare.sh $(or $(BASE),$(error BASE names the revision to compare with)) $(PACKAGES)
 
 race: test ## the same as test: the race detector is always on
 
@@ -130,5 +152,6 @@ $(eval $(call tool,protoc-gen-grpc-gateway,$(GEN_GATEWAY)))
 $(eval $(call tool,sqlc,$(SQLC)))
 $(eval $(call tool,gofumpt,$(GOFUMPT)))
 $(eval $(call tool,golangci-lint,$(LINT)))
+$(eval $(call tool,benchstat,$(BENCHSTAT)))
 
-.PHONY: help build demo test chaos chaos-fresh chaos-points chaos-outage simulate race lint generate verify up down postgres compiler testdata
+.PHONY: help build demo test chaos chaos-fresh chaos-points chaos-outage simulate bench bench-once bench-trickle bench-compare race lint generate verify up down postgres compiler testdata

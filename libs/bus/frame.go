@@ -133,7 +133,7 @@ func decodeSingle(header nats.Header, data, body []byte) ([]RawRecord, *Refusal)
 
 // readLines takes a frame of newline-delimited JSON apart.
 func readLines(data []byte) ([]RawRecord, error) {
-	var out []RawRecord
+	out := make([]RawRecord, 0, min(bytes.Count(data, []byte{'\n'})+1, MaxFrameRecords))
 	rest := bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	for len(rest) > 0 {
 		line := rest

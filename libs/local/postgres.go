@@ -29,6 +29,8 @@ type PostgresOptions struct {
 	InitCache string
 	// SharedBuffers is PostgreSQL's setting; default 128MB.
 	SharedBuffers string
+	// Settings are settings of the server's beside ours, name and value; they win over ours.
+	Settings map[string]string
 	// StartTimeout bounds a start, recovery after a crash included; default 2 min.
 	StartTimeout time.Duration
 	Logger       *slog.Logger
@@ -80,6 +82,14 @@ func (p *Postgres) DSN() string { return p.adminDSN }
 
 // Own says whether the server was started by us.
 func (p *Postgres) Own() bool { return p.server != nil }
+
+// Pid is the process id of the server of our own, 0 for a given one.
+func (p *Postgres) Pid() int {
+	if p.server == nil {
+		return 0
+	}
+	return p.server.child.process.Pid
+}
 
 // SetPasswords makes the services' roles and their way in. On a server of our own each role gets a new random password.
 // On one that was given no password is touched: the administrator's sessions act as the role instead.

@@ -6,12 +6,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -157,6 +159,9 @@ func (su setup) arguments(port int) []string {
 		set = append(set, [2]string{"fsync", "on"}, [2]string{"synchronous_commit", "on"}, [2]string{"full_page_writes", "on"})
 	} else {
 		set = append(set, [2]string{"fsync", "off"}, [2]string{"full_page_writes", "off"})
+	}
+	for _, name := range slices.Sorted(maps.Keys(su.o.Settings)) {
+		set = append(set, [2]string{name, su.o.Settings[name]}) // of two values of one name the server takes the later
 	}
 	args := []string{"-D", su.dataDir}
 	for _, s := range set {

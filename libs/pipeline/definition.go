@@ -125,6 +125,9 @@ type Definition struct {
 	EmptyString    string
 	Lanes          int
 	Chunk          Chunk
+	// BulkThreshold is the number of rows from which a chunk of a keyed operation goes by a Bulk API job; smaller ones go by calls of sObject Collections.
+	// 0 = every chunk goes by a job; nil = the definition does not say, and whoever sends has a default.
+	BulkThreshold *int
 	// Backlog is max_bytes of the pipeline's RECORDS stream.
 	Backlog int64
 	Retry   record.Policies

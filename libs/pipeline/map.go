@@ -70,9 +70,77 @@ var scanners = sync.Pool{New: func() any { return new(scanner) }}
 // maxKept is the size up to which a scanner's buffers are kept for the next record.
 const maxKept = 1 << 20
 
+// Room is where the rows of many records are laid out, so that a record costs no memory of its own: their texts and cells share blocks, each of which lives as long
+// as anything in it does. What is kept for longer than its neighbours should be copied. The zero value gives each text memory of its own. Not for
+// concurrent use.
+type Room struct {
+	block int // bytes; 0 = as much as a text needs
+	texts strings.Builder
+	cells []string
+	named []int
+}
+
+// Sizes of a room's blocks: a frame of records or so.
+const (
+	roomBytes = 32 << 10
+	roomCells = 2 << 10
+)
+
+// NewRoom makes a room for many records.
+func NewRoom() *Room { return &Room{block: roomBytes} }
+
+// text keeps a text.
+func (r *Room) text(b []byte) string {
+	if r.block == 0 {
+		return string(b)
+	}
+	r.reserve(len(b))
+	at := r.texts.Len()
+	r.texts.Write(b)
+	return r.texts.String()[at:]
+}
+
+// Text keeps a text beside those of the records.
+func (r *Room) Text(b []byte) string { return r.text(b) }
+
+// Clone keeps a copy of a text.
+func (r *Room) Clone(s string) string {
+	if r.block == 0 || s == "" {
+		return strings.Clone(s)
+	}
+	r.reserve(len(s))
+	at := r.texts.Len()
+	r.texts.WriteString(s)
+	return r.texts.String()[at:]
+}
+
+// reserve makes sure that n bytes fit without moving what was given out before.
+func (r *Room) reserve(n int) {
+	if r.texts.Cap()-r.texts.Len() < n {
+		r.texts.Reset()
+		r.texts.Grow(max(r.block, n))
+	}
+}
+
+// row gives n empty cells.
+func (r *Room) row(n int) []string {
+	if r.block == 0 {
+		return make([]string, n)
+	}
+	if len(r.cells) < n {
+		r.cells = make([]string, max(roomCells, n))
+	}
+	row := r.cells[:n:n]
+	r.cells = r.cells[n:]
+	return row
+}
+
 // Map validates one record and maps it to a row. raw is the body as published; a byte order mark at its start is ignored. A refusal carries key, entity
 // and content where they could be read all the same.
-func (d *Definition) Map(raw []byte) (Mapped, *Refusal) {
+func (d *Definition) Map(raw []byte) (Mapped, *Refusal) { return d.MapIn(new(Room), raw) }
+
+// MapIn is [Definition.Map] for many records: what it returns lies in room. Named is good until the next call with that room.
+func (d *Definition) MapIn(room *Room, raw []byte) (Mapped, *Refusal) {
 	if len(raw) > MaxRecordBytes {
 		return Mapped{}, &Refusal{
 			Code: record.CodeTooLarge, Content: record.HashRaw(raw),
@@ -82,11 +150,11 @@ func (d *Definition) Map(raw []byte) (Mapped, *Refusal) {
 	s := scanners.Get().(*scanner) //nolint:forcetypeassert // the pool holds nothing else
 	defer func() {
 		if cap(s.out) <= maxKept && cap(s.spare) <= maxKept {
-			s.data = nil
+			s.data, s.room = nil, nil
 			scanners.Put(s)
 		}
 	}()
-	s.reset(bytes.TrimPrefix(raw, bom), d.plan.slots, d.UnknownMembers == UnknownReject)
+	s.reset(bytes.TrimPrefix(raw, bom), room, d.plan.slots, d.UnknownMembers == UnknownReject)
 	top, err := s.document(d.plan.root)
 	if err != nil {
 		return Mapped{}, unreadable(s, err, raw)
@@ -274,7 +342,7 @@ func (m *mapping) readEntity() {
 // cells maps the values to the row.
 func (m *mapping) cells() *Refusal {
 	cols := m.d.plan.cols
-	cells, named := make([]string, len(cols)), make([]int, 0, len(cols))
+	cells, named := m.s.room.row(len(cols)), slices.Grow(m.s.room.named[:0], len(cols))
 	chars := 0
 	for i, col := range cols {
 		if col.slot < 0 {
@@ -318,7 +386,7 @@ func (m *mapping) cells() *Refusal {
 	if len(named) == 0 {
 		return &Refusal{Code: record.CodeEmptyObject, Message: "the record fills no column: there is nothing to insert"}
 	}
-	m.out.Cells, m.out.Named = cells, named
+	m.out.Cells, m.out.Named, m.s.room.named = cells, named, named
 	return nil
 }
 
@@ -353,7 +421,8 @@ func (m *mapping) cell(i int, col column) (string, *Refusal) {
 		if record.FoldKey(text) == "" {
 			return "", m.refuse(record.CodeMissingExternalID, i, "is blank: without it nobody can tell which row is meant")
 		}
-		if r := record.CheckKey(fmt.Sprintf("member %q", m.d.plan.names[col.slot]), text); r != nil {
+		if record.CheckKey("", text) != nil {
+			r := record.CheckKey(fmt.Sprintf("member %q", m.d.plan.names[col.slot]), text)
 			r.Fields = []string{m.d.plan.names[col.slot]}
 			return "", r
 		}

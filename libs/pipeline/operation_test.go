@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
 )
@@ -396,9 +398,14 @@ func FuzzMapOperations(f *testing.F) {
 	for _, text := range operationSeeds() {
 		definitions = append(definitions, define(f, text+"unknownMembers: ignore\n"), define(f, text))
 	}
+	room := pipeline.NewRoom()
 	f.Fuzz(func(t *testing.T, which int, body []byte) {
 		d := definitions[uint(which)%uint(len(definitions))]
 		m, r := d.Map(body)
+		shared, sharedRefusal := d.MapIn(room, body)
+		if diff := cmp.Diff(m, shared) + cmp.Diff(r, sharedRefusal); diff != "" {
+			t.Fatal(diff)
+		}
 		if r != nil {
 			if !slices.Contains(record.RefusalCodes(), r.Code) || r.Message == "" || r.Content == (record.Hash{}) {
 				t.Fatalf("%+v", r)

@@ -65,6 +65,7 @@ func ParseDefinition(yaml []byte) (*Definition, []Warning, error) {
 	mapLines := d.readMap(f)
 	d.Lanes = int(f.integer("lanes", DefaultLanes, 1, maxLanes))
 	d.readChunk(f)
+	d.readBulk(f)
 	d.Backlog = f.size("backlog", defaultBacklog, minBacklog, maxBacklog)
 	d.Retry = readRetry(f)
 	f.end()
@@ -230,6 +231,20 @@ func (d *Definition) readChunk(f *fields) {
 	d.Chunk.Bytes = c.size("bytes", defaultBytes, minBytes, rowfile.MaxBytes)
 	d.Chunk.Age = c.duration("age", defaultAge, minAge, maxAge)
 	c.end()
+}
+
+// MaxBulkThreshold is the most rows that a chunk may have and go by calls of sObject Collections: each call takes 200.
+const MaxBulkThreshold = 10_000
+
+func (d *Definition) readBulk(f *fields) {
+	b := f.object("bulk")
+	if b == nil {
+		return
+	}
+	if threshold := int(b.integer("threshold", -1, 0, MaxBulkThreshold)); threshold >= 0 {
+		d.BulkThreshold = &threshold
+	}
+	b.end()
 }
 
 // Bounds of a retry policy.

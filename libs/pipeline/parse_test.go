@@ -36,6 +36,7 @@ retry:
   preset: default
   transient: {attempts: 3, base: 10ms, max: 1s}
   quota: {max: 1h}
+bulk: {threshold: 500}
 `
 
 func TestParseDefinition(t *testing.T) {
@@ -53,6 +54,9 @@ func TestParseDefinition(t *testing.T) {
 		if d.Chunk != (pipeline.Chunk{Rows: 1000, Bytes: 5_000_000, Age: 90 * time.Second}) || d.EmptyString != pipeline.EmptyNull {
 			t.Errorf("%+v", d.Chunk)
 		}
+		if d.BulkThreshold == nil || *d.BulkThreshold != 500 {
+			t.Errorf("threshold %v", d.BulkThreshold)
+		}
 		want := record.DefaultPolicies()
 		want[record.ClassTransient] = record.Policy{Attempts: 3, Base: 10 * time.Millisecond, Max: time.Second}
 		quota := want[record.ClassQuota]
@@ -67,7 +71,7 @@ func TestParseDefinition(t *testing.T) {
 	t.Run("fills in what may be left out", func(t *testing.T) {
 		d := define(t, widgets)
 		if d.Lanes != 2 || d.Chunk != (pipeline.Chunk{Rows: 50_000, Bytes: 50_000_000, Age: 10 * time.Second}) || d.Backlog != 2<<30 ||
-			d.UnknownMembers != pipeline.UnknownReject || d.EmptyString != pipeline.EmptyReject || d.Key != nil {
+			d.UnknownMembers != pipeline.UnknownReject || d.EmptyString != pipeline.EmptyReject || d.Key != nil || d.BulkThreshold != nil {
 			t.Errorf("%+v", d)
 		}
 	})
@@ -146,6 +150,9 @@ func TestParseDefinition(t *testing.T) {
 		{"another preset", "preset: default", "preset: eager", 22, "preset"},
 		{"a mapping where a list should be", "key: [event_id, meta.part]", "key: {a: b}", 8, "list"},
 		{"a list where a mapping should be", "chunk: {rows: 1000, bytes: 5MB, age: 1m30s}", "chunk: [1]", 19, "mapping"},
+		{"a threshold beyond what goes by calls", "threshold: 500", "threshold: 10001", 25, "between"},
+		{"a threshold below zero", "threshold: 500", "threshold: -1", 25, "whole number"},
+		{"a word that bulk does not know", "threshold: 500", "treshold: 500", 25, `did you mean "threshold"`},
 		{"an alias", "lanes: 4", "lanes: &x 4", 18, "anchors"},
 		{"a tag", "lanes: 4", "lanes: !!int 4", 18, "anchors"},
 		{"nesting without end", "lanes: 4", "lanes: " + strings.Repeat("[", 100_000), 18, "nested"},

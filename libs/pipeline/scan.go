@@ -77,6 +77,8 @@ type scanner struct {
 
 	badUTF8 bool // bytes or escapes that are no Unicode text
 	nul     bool // U+0000 in a string or name
+
+	room *Room // where wanted texts go
 }
 
 // member is where the canonical form of a member stands: its name (quoted) and the whole, in scanner.out.
@@ -100,8 +102,8 @@ func (s *scanner) fail(format string, args ...any) error {
 	return &syntaxError{at: s.at, text: fmt.Sprintf(format, args...)}
 }
 
-func (s *scanner) reset(data []byte, slots int, strict bool) {
-	s.data, s.at = data, 0
+func (s *scanner) reset(data []byte, room *Room, slots int, strict bool) {
+	s.data, s.at, s.room = data, 0, room
 	s.out, s.members, s.unknown = s.out[:0], s.members[:0], nil
 	s.strict, s.badUTF8, s.nul = strict, false, false
 	s.values = slices.Grow(s.values[:0], slots)[:slots]
@@ -158,7 +160,7 @@ func (s *scanner) value(w *want, path string, depth int) (kind, value, error) {
 		if err != nil || w == nil {
 			return kindNumber, value{kind: kindNumber}, err
 		}
-		return kindNumber, value{kind: kindNumber, text: string(text)}, nil
+		return kindNumber, value{kind: kindNumber, text: s.room.text(text)}, nil
 	case c == 't':
 		return kindBool, value{kind: kindBool, text: "true"}, s.word("true")
 	case c == 'f':
@@ -443,7 +445,7 @@ func cutName(s string) string {
 // Canonical returns the canonical form of a JSON document and its content hash. It fails on what is no JSON, or not of Unicode text.
 func Canonical(raw []byte) ([]byte, record.Hash, error) {
 	var s scanner
-	s.reset(bytes.TrimPrefix(raw, bom), 0, false)
+	s.reset(bytes.TrimPrefix(raw, bom), new(Room), 0, false)
 	if _, err := s.document(nil); err != nil {
 		return nil, record.Hash{}, err
 	}

@@ -1,7 +1,9 @@
 package pipeline
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -12,7 +14,7 @@ func (s *scanner) stringValue(wanted bool) (kind, value, error) {
 	if err != nil || !wanted {
 		return kindString, value{kind: kindString}, err
 	}
-	return kindString, value{kind: kindString, text: string(text), bad: bad}, nil
+	return kindString, value{kind: kindString, text: s.room.text(text), bad: bad}, nil
 }
 
 // string reads a string, writes its canonical form, and returns its decoded bytes, which stay good until the next call. What is no Unicode text (bytes,
@@ -21,7 +23,7 @@ func (s *scanner) string() (text []byte, bad bool, err error) {
 	s.at++
 	start := s.at
 	ascii := true
-	for i := start; i < len(s.data); i++ {
+	for i := start + plainLen(s.data[start:]); i < len(s.data); i++ {
 		switch c := s.data[i]; {
 		case c == '"':
 			text = s.data[start:i]
@@ -43,6 +45,25 @@ func (s *scanner) string() (text []byte, bad bool, err error) {
 	}
 	s.at = len(s.data)
 	return nil, false, s.fail("the document ends inside a string")
+}
+
+// plainLen is a number of bytes at the start of data that a string may hold as they are: none of them is a quote, a backslash, a control character or outside of
+// ASCII. It looks at eight at a time: the sign bit of each byte of the sum below is set where one of them stands, and nowhere before the first.
+func plainLen(data []byte) int {
+	const (
+		ones  = 0x0101010101010101
+		signs = 0x8080808080808080
+	)
+	n := 0
+	for ; len(data)-n >= 8; n += 8 {
+		w := binary.LittleEndian.Uint64(data[n:])
+		quote, slash := w^(ones*'"'), w^(ones*'\\')
+		special := (w - ones*' ') | (quote - ones) | (slash - ones) | w
+		if special&signs != 0 {
+			return n + bits.TrailingZeros64(special&signs)/8
+		}
+	}
+	return n
 }
 
 func (s *scanner) control(i int) error {

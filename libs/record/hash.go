@@ -13,15 +13,14 @@ type Hash = [16]byte
 // What is hashed begins with a word and a zero byte, so that a key, an entity and a letter of the same text never share a hash.
 // Contents are hashed as they are: anybody can compute them from a canonical body.
 const (
-	prefixKey     = "bulkhead key\x00"
-	prefixEntity  = "bulkhead entity\x00"
-	prefixContent = ""
-	prefixRaw     = "bulkhead raw\x00"
-	prefixLetter  = "bulkhead letter\x00"
-	prefixOpen    = "bulkhead unresolved\x00"
+	prefixKey    = "bulkhead key\x00"
+	prefixEntity = "bulkhead entity\x00"
+	prefixRaw    = "bulkhead raw\x00"
+	prefixLetter = "bulkhead letter\x00"
+	prefixOpen   = "bulkhead unresolved\x00"
 )
 
-func hash(prefix, scope string, body string) Hash {
+func hash[Body string | []byte](prefix, scope string, body Body) Hash {
 	var room [256]byte
 	buf := append(room[:0], prefix...)
 	if scope != "" {
@@ -37,12 +36,18 @@ func hash(prefix, scope string, body string) Hash {
 // HashKey names the idempotency key of an event: unique per pipeline only.
 func HashKey(pipeline, key string) Hash { return hash(prefixKey, pipeline, key) }
 
+// HashKeyBytes is [HashKey] of a text that is no string.
+func HashKeyBytes(pipeline string, key []byte) Hash { return hash(prefixKey, pipeline, key) }
+
 // HashEntity names what a record is about. space is the entity space as [Space] writes it, folded the value as [FoldIn]
 // returns it: pipelines that write the same space agree on the hash, and with it on the lane.
 func HashEntity(space, folded string) Hash { return hash(prefixEntity, space, folded) }
 
 // HashContent names what a record says; canonical is its canonical body (members sorted, no white space).
-func HashContent(canonical []byte) Hash { return hashBytes(prefixContent, canonical) }
+func HashContent(canonical []byte) Hash {
+	sum := sha256.Sum256(canonical)
+	return Hash(sum[:16])
+}
 
 // HashRaw names the content of a record that has no canonical form because it cannot be read. It never equals a [HashContent].
 func HashRaw(raw []byte) Hash { return hashBytes(prefixRaw, raw) }

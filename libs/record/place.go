@@ -2,6 +2,7 @@ package record
 
 import (
 	"cmp"
+	"encoding/hex"
 	"strconv"
 	"strings"
 )
@@ -34,11 +35,32 @@ func PlaceKey(p Place) string { return "@" + p.String() }
 
 // BodyKey is the key made from the content where nothing names the event: "h:<hash>@<sequence>.<index>". The place is in it since
 // the same content may be said again later (A, B, A are three events).
-func BodyKey(content Hash, p Place) string { return "h:" + HashText(content) + PlaceKey(p) }
+func BodyKey(content Hash, p Place) string { return string(AppendBodyKey(nil, content, p)) }
+
+// AppendBodyKey appends what [BodyKey] returns.
+func AppendBodyKey(dst []byte, content Hash, p Place) []byte {
+	dst = hex.AppendEncode(append(dst, 'h', ':'), content[:])
+	dst = strconv.AppendUint(append(dst, '@'), p.Seq, 10)
+	return strconv.AppendUint(append(dst, '.'), uint64(p.Idx), 10)
+}
 
 // ReusedKey is the key under which a record dies that reuses a key for other content: "<key>#<content hash>". The same key with the
 // same content again is a repeat of that.
 func ReusedKey(key string, content Hash) string { return key + "#" + HashText(content) }
+
+// PlaceOf is the place that a key of [PlaceKey] or [BodyKey] says; false = the key is another one, or says none that there can be.
+func PlaceOf(key string) (Place, bool) {
+	if !IsMadeKey(key) {
+		return Place{}, false
+	}
+	seq, idx, _ := strings.Cut(key[strings.LastIndexByte(key, '@')+1:], ".")
+	s, seqErr := strconv.ParseUint(seq, 10, 63)
+	i, idxErr := strconv.ParseUint(idx, 10, 31)
+	if seqErr != nil || idxErr != nil {
+		return Place{}, false
+	}
+	return Place{Seq: s, Idx: uint32(i)}, true
+}
 
 // IsMadeKey says whether a text has the form of [PlaceKey] or [BodyKey], which no publisher may use for a key of its own.
 func IsMadeKey(s string) bool {

@@ -358,3 +358,25 @@ func TestCheckKey(t *testing.T) {
 		})
 	}
 }
+
+func TestPlaceOf(t *testing.T) {
+	t.Run("keys that are made say their place, and no others", rapid.MakeCheck(func(t *rapid.T) {
+		p := record.Place{Seq: rapid.Uint64Max(1<<63-1).Draw(t, "seq"), Idx: rapid.Uint32Max(1<<31-1).Draw(t, "idx")}
+		content := record.Hash(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "content"))
+		for _, key := range []string{record.PlaceKey(p), record.BodyKey(content, p)} {
+			if got, ok := record.PlaceOf(key); !ok || got != p {
+				t.Fatalf("%s says %v, %v", key, got, ok)
+			}
+		}
+		if got, ok := record.PlaceOf("k" + record.PlaceKey(p)); ok {
+			t.Fatalf("a key of a publisher says %v", got)
+		}
+	}))
+	for _, key := range []string{"@9223372036854775808.0", "@1.2147483648", "@99999999999999999999999.1"} {
+		t.Run("no place is so far: "+key, func(t *testing.T) {
+			if got, ok := record.PlaceOf(key); ok {
+				t.Errorf("%v", got)
+			}
+		})
+	}
+}

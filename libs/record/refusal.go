@@ -57,6 +57,9 @@ func CheckKey(what, s string) *Refusal {
 	if len(s) > MaxKeyBytes {
 		return &Refusal{Code: CodeTooLarge, Message: fmt.Sprintf("%s has %d bytes, at most %d are allowed", what, len(s), MaxKeyBytes)}
 	}
+	if isPrintable(s) {
+		return nil
+	}
 	if !utf8.ValidString(s) {
 		return &Refusal{Code: CodeBadUTF8, Message: what + " is not valid UTF-8"}
 	}
@@ -72,4 +75,14 @@ func CheckKey(what, s string) *Refusal {
 		}
 	}
 	return nil
+}
+
+// isPrintable says that s holds nothing but printable characters of ASCII, as nearly every key does.
+func isPrintable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }

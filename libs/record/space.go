@@ -1,6 +1,9 @@
 package record
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // exactSuffix marks an entity space whose values are compared exactly.
 const exactSuffix = ":exact"
@@ -26,20 +29,7 @@ func ContentSpace(org, object, pipeline string) string {
 
 // FoldIn returns the form under which two values are the same entity of a space: as [FoldKey] does; in an exact space without blanks at its ends
 // and decomposed, its case kept; where the field is Id, the 18-character id; in a content space the value itself, which is a key.
-func FoldIn(space, value string) string {
-	rest, exact := strings.CutSuffix(space, exactSuffix)
-	if !exact {
-		return FoldKey(value)
-	}
-	field := rest[strings.LastIndexByte(rest, '/')+1:]
-	switch {
-	case strings.HasPrefix(field, contentPrefix):
-		return value
-	case field == "Id":
-		return foldID(value)
-	}
-	return FoldExact(value)
-}
+func FoldIn(space, value string) string { return FoldingOf(space).Fold(value) }
 
 // FoldExact is the form under which two values of a case-sensitive field are the same entity: without blanks at the ends, which no text field keeps,
 // and decomposed, since the org gives text back composed however it was sent.
@@ -57,27 +47,42 @@ func foldID(s string) string {
 // LongID returns the 18-character form of a Salesforce id of 15 or 18 characters: the last three say which of the first fifteen are upper case. It
 // is false for what is no id and for one whose suffix does not fit.
 func LongID(s string) (string, bool) {
-	if len(s) != 15 && len(s) != 18 {
+	if len(s) != shortID && len(s) != longID {
 		return "", false
 	}
-	for i := range len(s) {
-		if c := s[i]; (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
-			return "", false
+	var room [longID]byte
+	full, ok := AppendLongID(room[:0], []byte(s))
+	if !ok {
+		return "", false
+	}
+	return string(full), true
+}
+
+const shortID, longID = 15, 18
+
+// AppendLongID appends what [LongID] returns; it is false, and appends nothing, for what is no id.
+func AppendLongID(dst, id []byte) ([]byte, bool) {
+	if len(id) != shortID && len(id) != longID {
+		return dst, false
+	}
+	for _, c := range id {
+		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			return dst, false
 		}
 	}
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
-	full := []byte(s[:15])
+	full := append(dst, id[:shortID]...)
 	for group := range 3 {
 		bits := 0
 		for i := range 5 {
-			if c := s[group*5+i]; c >= 'A' && c <= 'Z' {
+			if c := id[group*5+i]; c >= 'A' && c <= 'Z' {
 				bits |= 1 << i
 			}
 		}
 		full = append(full, alphabet[bits])
 	}
-	if len(s) == 18 && !strings.EqualFold(string(full[15:]), s[15:]) {
-		return "", false
+	if suffix := full[len(dst)+shortID:]; len(id) == longID && !bytes.EqualFold(suffix, id[shortID:]) {
+		return dst, false
 	}
-	return string(full), true
+	return full, true
 }

@@ -1,6 +1,7 @@
 package rowfile
 
 import (
+	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
@@ -24,7 +25,7 @@ func EncodeManifest(m *flowv1.Manifest) []byte {
 // DecodeManifest is the reverse. It refuses what is no manifest: not zstd, above [MaxManifestBytes], rows without records, runs that are not
 // listed, hashes of another size.
 func DecodeManifest(data []byte) (*flowv1.Manifest, error) {
-	raw, err := decompress(data, MaxManifestBytes)
+	raw, err := decompress(nil, data, MaxManifestBytes)
 	if err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}
@@ -41,19 +42,27 @@ func DecodeManifest(data []byte) (*flowv1.Manifest, error) {
 }
 
 func checkRow(m *flowv1.Manifest, row *flowv1.ManifestRow) error {
-	const hashBytes = 16
 	if len(row.GetRecords()) == 0 {
-		return fmt.Errorf("it carries no record")
+		return errors.New("it carries no record")
 	}
 	for _, e := range row.GetRecords() {
-		switch {
-		case len(e.GetKeyHash()) != hashBytes:
-			return fmt.Errorf("key hash of %d bytes", len(e.GetKeyHash()))
-		case len(e.GetLetterId()) != 0 && len(e.GetLetterId()) != hashBytes:
-			return fmt.Errorf("letter id of %d bytes", len(e.GetLetterId()))
-		case int64(e.GetRun()) >= int64(len(m.GetRuns())):
-			return fmt.Errorf("run %d of %d", e.GetRun(), len(m.GetRuns()))
+		if err := checkEntry(len(e.GetKeyHash()), len(e.GetLetterId()), e.GetRun(), len(m.GetRuns())); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// checkEntry judges an entry by the lengths of its key hash and letter id, its run, and how many runs there are.
+func checkEntry(keyHash, letterID int, run uint32, runs int) error {
+	const hashBytes = 16
+	switch {
+	case keyHash != hashBytes:
+		return fmt.Errorf("key hash of %d bytes", keyHash)
+	case letterID != 0 && letterID != hashBytes:
+		return fmt.Errorf("letter id of %d bytes", letterID)
+	case int64(run) >= int64(runs):
+		return fmt.Errorf("run %d of %d", run, runs)
 	}
 	return nil
 }

@@ -80,6 +80,9 @@ func (w *Writer) Rows() int { return w.rows }
 // Pieces is the number of pieces given out so far.
 func (w *Writer) Pieces() int { return w.pieces }
 
+// Open are the rows of the piece that is not complete; good until the next row.
+func (w *Writer) Open() []byte { return w.buf }
+
 // Fits says whether a row can still be added below [MaxBytes].
 func (w *Writer) Fits(cells []string) bool { return w.bytes+int64(RowSize(cells)) <= MaxBytes }
 
@@ -89,14 +92,35 @@ func (w *Writer) Add(cells []string) (*Piece, error) {
 	if len(cells) != w.columns {
 		return nil, fmt.Errorf("row has %d cells, the header %d", len(cells), w.columns)
 	}
-	size := RowSize(cells)
+	if err := w.fits(RowSize(cells)); err != nil {
+		return nil, err
+	}
+	before := len(w.buf)
+	w.buf = AppendRow(w.buf, cells)
+	return w.added(len(w.buf) - before)
+}
+
+// AddRow is [Writer.Add] for a row that [AppendRow] wrote of as many cells as the header has.
+func (w *Writer) AddRow(row []byte) (*Piece, error) {
+	if err := w.fits(len(row)); err != nil {
+		return nil, err
+	}
+	w.buf = append(w.buf, row...)
+	return w.added(len(row))
+}
+
+func (w *Writer) fits(size int) error {
 	if size > MaxRowBytes {
-		return nil, fmt.Errorf("%w: %d bytes", ErrRowTooLarge, size)
+		return fmt.Errorf("%w: %d bytes", ErrRowTooLarge, size)
 	}
 	if w.bytes+int64(size) > MaxBytes {
-		return nil, ErrFull
+		return ErrFull
 	}
-	w.buf = AppendRow(w.buf, cells)
+	return nil
+}
+
+// added counts a row of the buffer, and cuts a piece when it is complete.
+func (w *Writer) added(size int) (*Piece, error) {
 	w.bytes += int64(size)
 	w.rows++
 	w.bufRows++
@@ -122,8 +146,11 @@ func (w *Writer) cut() *Piece {
 }
 
 // DecodePiece returns the raw rows of a piece. It refuses what is not zstd, or would exceed a piece's maximum.
-func DecodePiece(data []byte) ([]byte, error) {
-	raw, err := decompress(data, maxPieceRaw)
+func DecodePiece(data []byte) ([]byte, error) { return decodePiece(nil, data) }
+
+// decodePiece unpacks into room, as far as it has any.
+func decodePiece(room, data []byte) ([]byte, error) {
+	raw, err := decompress(room, data, maxPieceRaw)
 	if err != nil {
 		return nil, fmt.Errorf("piece: %w", err)
 	}
@@ -136,7 +163,8 @@ const unsaidSize = 4096
 // errTooLong says that compressed data would become longer than it may be.
 var errTooLong = errors.New("decompressed size exceeds its bound")
 
-func decompress(data []byte, limit int) ([]byte, error) {
+// decompress unpacks into room where that is large enough.
+func decompress(room, data []byte, limit int) ([]byte, error) {
 	var h zstd.Header
 	if err := h.Decode(data); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
@@ -149,7 +177,10 @@ func decompress(data []byte, limit int) ([]byte, error) {
 	if size > uint64(limit) {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", errTooLong, size, limit)
 	}
-	raw, err := decoder().DecodeAll(data, make([]byte, 0, size))
+	if uint64(cap(room)) < size {
+		room = make([]byte, 0, size)
+	}
+	raw, err := decoder().DecodeAll(data, room[:0:size])
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}

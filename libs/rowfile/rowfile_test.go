@@ -96,6 +96,26 @@ func TestCSV(t *testing.T) {
 	}
 }
 
+// partsAreTheSame reads a cell of each row, and each row's line, and compares them with the rows.
+func partsAreTheSame(t interface{ Fatalf(string, ...any) }, header []string, pieces [][]byte, rows [][]string) {
+	cells, lines := rowfile.Rows(header, rowfile.Pieces(pieces...)), rowfile.Rows(header, rowfile.Pieces(pieces...))
+	for i, row := range rows {
+		column := i % len(header)
+		if cell, err := cells.NextCell(column); err != nil || string(cell) != row[column] {
+			t.Fatalf("row %d, cell %d is %q: %v", i, column, cell, err)
+		}
+		if line, err := lines.NextLine(); err != nil || string(line) != string(rowfile.AppendRow(nil, row)) {
+			t.Fatalf("row %d is %q: %v", i, line, err)
+		}
+	}
+	if _, err := cells.NextCell(0); !errors.Is(err, io.EOF) {
+		t.Fatalf("behind the last row: %v", err)
+	}
+	if _, err := lines.NextLine(); !errors.Is(err, io.EOF) {
+		t.Fatalf("behind the last row: %v", err)
+	}
+}
+
 func TestRoundTrip(t *testing.T) {
 	cell := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", " ", `"`, `""`, ",", "\n", "\r", "\r\n", `\`, "#N/A", "a\x00b", "\xff", " x ", "é"}))
 	t.Run("rows come back byte for byte, here and in other readers", rapid.MakeCheck(func(rt *rapid.T) {
@@ -110,6 +130,7 @@ func TestRoundTrip(t *testing.T) {
 		if err != nil || len(got) != len(rows) {
 			rt.Fatalf("%d rows of %d: %v", len(got), len(rows), err)
 		}
+		partsAreTheSame(rt, header, pieces, rows)
 		raw, err := io.ReadAll(rowfile.Raw(header, rowfile.Pieces(pieces...)))
 		if err != nil {
 			rt.Fatal(err)
@@ -315,9 +336,11 @@ func TestManifest(t *testing.T) {
 		for range 200_000 {
 			m.Rows = append(m.Rows, m.Rows[0])
 		}
-		if got, err := rowfile.DecodeManifest(rowfile.EncodeManifest(m)); err != nil || len(got.GetRows()) != len(m.GetRows()) {
+		got, err := rowfile.DecodeManifest(rowfile.EncodeManifest(m))
+		if err != nil || len(got.GetRows()) != len(m.GetRows()) {
 			t.Errorf("%v", err)
 		}
+		sameManifest(t, rowfile.EncodeManifest(m), got, err)
 	})
 	for name, spoil := range map[string]func(*flowv1.Manifest){
 		"a row without records":   func(m *flowv1.Manifest) { m.Rows[1].Records = nil },
@@ -331,6 +354,9 @@ func TestManifest(t *testing.T) {
 			if _, err := rowfile.DecodeManifest(rowfile.EncodeManifest(m)); !errors.Is(err, rowfile.ErrMalformed) {
 				t.Errorf("%v", err)
 			}
+			if _, err := rowfile.ReadManifest(rowfile.EncodeManifest(m)); !errors.Is(err, rowfile.ErrMalformed) {
+				t.Errorf("%v", err)
+			}
 		})
 	}
 	t.Run("bytes that are no manifest are refused", func(t *testing.T) {
@@ -340,6 +366,31 @@ func TestManifest(t *testing.T) {
 			}
 		}
 	})
+}
+
+// sameManifest reads a manifest row by row and compares it with what was read of it at once.
+func sameManifest(t *testing.T, data []byte, want *flowv1.Manifest, wantErr error) {
+	t.Helper()
+	got, err := rowfile.ReadManifest(data)
+	if (err == nil) != (wantErr == nil) || errors.Is(err, rowfile.ErrMalformed) != errors.Is(wantErr, rowfile.ErrMalformed) {
+		t.Fatalf("%v, at once %v", err, wantErr)
+	}
+	if err != nil {
+		return
+	}
+	if got.Len() != len(want.GetRows()) || !slices.Equal(got.Runs(), want.GetRuns()) {
+		t.Fatalf("%d rows, runs %q", got.Len(), got.Runs())
+	}
+	for i, row := range want.GetRows() {
+		if again, err := got.Row(i); err != nil || !proto.Equal(again, row) {
+			t.Fatalf("row %d is %v, at once %v: %v", i, again, row, err)
+		}
+		var runs []int
+		got.EachRun(i, func(run int) { runs = append(runs, run) })
+		if !slices.EqualFunc(runs, row.GetRecords(), func(run int, e *flowv1.ManifestEntry) bool { return run == int(e.GetRun()) }) {
+			t.Fatalf("row %d has runs %v: %v", i, runs, row)
+		}
+	}
 }
 
 func FuzzRows(f *testing.F) {
@@ -356,7 +407,9 @@ func FuzzRows(f *testing.F) {
 			return
 		}
 		// What is read can be written, and is then read as the same.
-		again, err := read([]string{"A", "B"}, write(t, []string{"A", "B"}, rows)...)
+		pieces := write(t, []string{"A", "B"}, rows)
+		partsAreTheSame(t, []string{"A", "B"}, pieces, rows)
+		again, err := read([]string{"A", "B"}, pieces...)
 		if err != nil || !slices.EqualFunc(rows, again, slices.Equal) {
 			t.Fatalf("%q, then %q: %v", rows, again, err)
 		}
@@ -367,7 +420,9 @@ func FuzzDecodeManifest(f *testing.F) {
 	f.Add(rowfile.EncodeManifest(manifest()))
 	f.Add([]byte{0x28, 0xb5, 0x2f, 0xfd, 0, 0})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if m, err := rowfile.DecodeManifest(data); err == nil {
+		m, err := rowfile.DecodeManifest(data)
+		sameManifest(t, data, m, err)
+		if err == nil {
 			if again, err := rowfile.DecodeManifest(rowfile.EncodeManifest(m)); err != nil || !proto.Equal(m, again) {
 				t.Fatalf("%v", err)
 			}
@@ -387,5 +442,71 @@ func BenchmarkWriteRead(b *testing.B) {
 		if got, err := read(header, write(b, header, rows)...); err != nil || len(got) != len(rows) {
 			b.Fatal(err)
 		}
+	}
+}
+
+func BenchmarkManifest(b *testing.B) {
+	m := manifest()
+	m.Rows = m.Rows[:1]
+	for range 99_999 {
+		m.Rows = append(m.Rows, m.Rows[0])
+	}
+	packed := rowfile.EncodeManifest(m)
+	b.Run("at once", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := rowfile.DecodeManifest(packed); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("the runs of each row", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			m, err := rowfile.ReadManifest(packed)
+			if err != nil {
+				b.Fatal(err)
+			}
+			n := 0
+			for row := range m.Len() {
+				m.EachRun(row, func(int) { n++ })
+			}
+			if n < m.Len() {
+				b.Fatal(n)
+			}
+		}
+	})
+}
+
+func BenchmarkReading(b *testing.B) {
+	header := []string{"External_Id__c", "FirstName", "LastName", "Email", "Phone", "Account.External_Id__c", "Loyalty_Number__c", "Description"}
+	row := []string{"con-000001", "Ada", "Example", "ada.example@example.com", "+1 555 0101", "acc-000001", "L-000001", strings.Repeat("lorem ipsum ", 13)}
+	quoted := slices.Clone(row)
+	quoted[1] = "Ada, the first"
+	for name, cells := range map[string][]string{"plain": row, "quoted": quoted} {
+		rows := make([][]string, 100_000)
+		for i := range rows {
+			rows[i] = cells
+		}
+		pieces := write(b, header, rows)
+		all := func(b *testing.B, next func(r *rowfile.RowReader) error) {
+			b.Helper()
+			b.ReportAllocs()
+			for b.Loop() {
+				r := rowfile.Rows(header, rowfile.Pieces(pieces...))
+				for {
+					err := next(r)
+					if errors.Is(err, io.EOF) {
+						break
+					}
+					if err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		}
+		b.Run(name+" rows", func(b *testing.B) { all(b, func(r *rowfile.RowReader) error { _, err := r.Next(); return err }) })
+		b.Run(name+" keys", func(b *testing.B) { all(b, func(r *rowfile.RowReader) error { _, err := r.NextCell(0); return err }) })
+		b.Run(name+" lines", func(b *testing.B) { all(b, func(r *rowfile.RowReader) error { _, err := r.NextLine(); return err }) })
 	}
 }

@@ -1,20 +1,23 @@
 package rowfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 )
 
-// RowReader gives the rows of a chunk, one after the other.
+// RowReader gives the rows of a chunk, one after the other, whole ([RowReader.Next]) or as much of each as is needed ([RowReader.NextCell],
+// [RowReader.NextLine]): rows that nobody asks the cells of cost next to nothing. It holds one piece.
 type RowReader struct {
 	columns int
 	next    func() ([]byte, error, bool)
 	stop    func()
-	raw     []byte
+	cut     cutter
 	row     int
 	cells   []string
+	room    []byte
 	err     error
 }
 
@@ -27,42 +30,85 @@ func Rows(header []string, pieces iter.Seq2[[]byte, error]) *RowReader {
 
 // Next returns the cells of the next row, [io.EOF] behind the last. The slice is good until the next call; its strings stay good.
 func (r *RowReader) Next() ([]string, error) {
-	if r.err != nil {
-		return nil, r.err
+	if err := r.advance(); err != nil {
+		return nil, err
 	}
-	cells, err := r.read()
-	if err != nil {
-		r.err = err
-		r.stop()
-	}
-	return cells, err
+	r.cells = r.cut.texts(r.cells[:0], r.columns)
+	return r.cells, nil
 }
 
-func (r *RowReader) read() ([]string, error) {
-	for len(r.raw) == 0 {
+// NextCell returns one cell of the next row, by its column from 0; [io.EOF] behind the last row. It is good until the next call.
+func (r *RowReader) NextCell(column int) ([]byte, error) {
+	if err := r.advance(); err != nil {
+		return nil, err
+	}
+	c := r.cut.cell(column)
+	cell := r.cut.piece[c.from:c.to:c.to]
+	if c.doubled {
+		r.room = appendUndoubled(r.room[:0], cell)
+		cell = r.room
+	}
+	return cell, nil
+}
+
+// NextLine returns the next row as it stands in the CSV, with its line feed; [io.EOF] behind the last. It is good until the next call.
+func (r *RowReader) NextLine() ([]byte, error) {
+	if err := r.advance(); err != nil {
+		return nil, err
+	}
+	return r.cut.line(), nil
+}
+
+// appendUndoubled appends a cell of which each quote stands twice.
+func appendUndoubled(dst, cell []byte) []byte {
+	for {
+		i := bytes.IndexByte(cell, '"')
+		if i < 0 {
+			return append(dst, cell...)
+		}
+		dst = append(dst, cell[:i+1]...)
+		cell = cell[i+2:]
+	}
+}
+
+// advance goes to the next row.
+func (r *RowReader) advance() error {
+	if r.err != nil {
+		return r.err
+	}
+	if err := r.read(); err != nil {
+		r.err = err
+		r.stop()
+		return err
+	}
+	r.row++
+	return nil
+}
+
+func (r *RowReader) read() error {
+	for r.cut.spent() {
 		data, err, ok := r.next()
 		if !ok {
-			return nil, io.EOF
+			return io.EOF
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if r.raw, err = DecodePiece(data); err != nil {
-			return nil, err
+		raw, err := decodePiece(r.cut.piece, data)
+		if err != nil {
+			return err
 		}
+		r.cut.begin(raw)
 	}
-	cells, size, err := splitRow(r.raw, r.cells)
-	switch {
+	switch cells, err := r.cut.next(); {
 	case err != nil:
-		return nil, fmt.Errorf("row %d: %w", r.row, err)
-	case size == 0:
-		return nil, fmt.Errorf("row %d: %w: the piece ends inside it", r.row, ErrMalformed)
-	case len(cells) != r.columns:
-		return nil, fmt.Errorf("row %d: %w: %d cells, the header has %d", r.row, ErrMalformed, len(cells), r.columns)
+		return fmt.Errorf("row %d: %w", r.row, err)
+	case cells == 0:
+		return fmt.Errorf("row %d: %w: the piece ends inside it", r.row, ErrMalformed)
+	case cells != r.columns:
+		return fmt.Errorf("row %d: %w: %d cells, the header has %d", r.row, ErrMalformed, cells, r.columns)
 	}
-	r.raw, r.cells = r.raw[size:], cells
-	r.row++
-	return cells, nil
+	return nil
 }
 
 // Row is the number of the row that Next gives next, from 0.
@@ -84,10 +130,11 @@ func Raw(header []string, pieces iter.Seq2[[]byte, error]) io.ReadCloser {
 }
 
 type rawReader struct {
-	next func() ([]byte, error, bool)
-	stop func()
-	rest []byte
-	err  error
+	next  func() ([]byte, error, bool)
+	stop  func()
+	piece []byte // where pieces are unpacked
+	rest  []byte
+	err   error
 }
 
 func (r *rawReader) Read(p []byte) (int, error) {
@@ -99,7 +146,10 @@ func (r *rawReader) Read(p []byte) (int, error) {
 		case err != nil:
 			r.err = err
 		default:
-			r.rest, r.err = DecodePiece(data)
+			if r.piece, err = decodePiece(r.piece, data); err != nil {
+				r.err = err
+			}
+			r.rest = r.piece
 		}
 		if r.err != nil {
 			r.stop()

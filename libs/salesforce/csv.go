@@ -23,9 +23,9 @@ type csvReader struct {
 	maxRecord int
 	line      int64 // of the record's start, from 1
 	nextLine  int64
-	text      []byte // the record's cells, one after the other
+	text      []byte // the record's cells, one after the other, where they cannot stand in buf
 	cellEnds  []int
-	cells     []string
+	cells     [][]byte
 	bareEnd   bool // the last record was ended by the end of the stream instead of a line end
 	looseAt   int  // the cell in which bytes may stand that are no text, -1 = none
 }
@@ -39,9 +39,9 @@ func newCSVReader(src io.Reader, maxRecord int) *csvReader {
 	return &csvReader{src: src, buf: make([]byte, csvBufferBytes), maxRecord: maxRecord, nextLine: 1, looseAt: -1}
 }
 
-// next reads one record. The slice is used again by the following call, the strings are not. Errors: io.EOF at a record's end; ErrTruncated
-// inside one; ErrMalformed, ErrTooLarge; or what the stream failed with.
-func (r *csvReader) next() ([]string, error) {
+// next reads one record. The cells are good until the following call. Errors: io.EOF at a record's end; ErrTruncated inside one; ErrMalformed,
+// ErrTooLarge; or what the stream failed with.
+func (r *csvReader) next() ([][]byte, error) {
 	if !r.started {
 		r.started = true
 		r.skipBOM()
@@ -50,6 +50,10 @@ func (r *csvReader) next() ([]string, error) {
 	if !r.more() {
 		return nil, r.srcErr
 	}
+	if r.quick() {
+		return r.cells, nil
+	}
+	r.text = r.text[:0]
 	for {
 		last, err := r.cell()
 		if err != nil {
@@ -62,13 +66,12 @@ func (r *csvReader) next() ([]string, error) {
 	return r.record(), nil
 }
 
-// record cuts the text into cells; one string holds them all, so that a record costs one allocation.
-func (r *csvReader) record() []string {
-	all := string(r.text)
+// record cuts the text into cells.
+func (r *csvReader) record() [][]byte {
 	r.cells = r.cells[:0]
 	start := 0
 	for _, end := range r.cellEnds {
-		r.cells = append(r.cells, all[start:end])
+		r.cells = append(r.cells, r.text[start:end:end])
 		start = end
 	}
 	return r.cells

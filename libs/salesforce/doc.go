@@ -10,9 +10,11 @@
 //   - Reading calls (job info, job list, start of a result file, query, look-up, record, describe, objects, limits) and logins are tried again a
 //     bounded number of times on 420, 429, 500, 502, 503, 504, unreadable replies and transport errors, with jittered backoff, and on no refusal. A login by key that is
 //     refused after the org told a very different time is made once more by that time. Calls that change
-//     something (create, upload, close, abort, delete) are sent once: whether and how to go on is the submission protocol's decision. The one
+//     something (create, upload, close, abort, delete, collections) are sent once: whether and how to go on is the submission protocol's decision. The one
 //     exception is a reply 401 INVALID_SESSION_ID, which is given before the request is looked at: after one new login
-//     create, close, abort and delete are repeated, the upload is not (its body may have been half sent).
+//     create, close, abort, delete and collections are repeated, the upload is not (its body may have been half sent).
+//   - A call of sObject Collections touches the org's data at once, so it has a deadline: what has not gone out whole by then never does
+//     ([Client.Collect]), whatever stood still meanwhile.
 //   - With a [Circuit] each exchange is made only when it allows it, logins and repetitions too, and it is told what came of each. A call that it holds back
 //     waits for a short while (no longer than between two tries), else it is a [*CircuitOpenError]: nothing was sent.
 //   - One login serves all callers: who meets a lost session while another logs in takes its result, its refusal too. A 401 that says that
@@ -23,8 +25,8 @@
 //     where a row ends would pass for the whole.
 //   - A result file counts only when it ends where a record ends: [ResultReader.Next] says io.EOF only then, and [ErrTruncated]
 //     or [ErrMalformed] otherwise. Both mean: forget what was read and read the file again from its start.
-//   - Replies are asked for as gzip and bounded in size as unpacked; one that does not unpack, or comes in another packing, is an answer that
-//     cannot be read.
+//   - Replies are asked for as gzip (result files of an org on this machine as they are, where [Config.PlainLoopback] says so) and bounded in size
+//     as unpacked; one that does not unpack, or comes in another packing, is an answer that cannot be read.
 //   - Access token, client secret, private key and assertion appear in no error, log line or formatted value; neither does SOQL text, which holds keys of
 //     records; also when a reply repeats them. Texts from Salesforce appear with control characters escaped and cut to a length.
 //

@@ -117,6 +117,9 @@ func Definite(err error) bool {
 	if _, ok := errors.AsType[*RequestError](err); ok {
 		return true
 	}
+	if _, ok := errors.AsType[*NotSentError](err); ok {
+		return true
+	}
 	if _, ok := errors.AsType[*OrgMismatchError](err); ok {
 		return true
 	}
@@ -192,7 +195,7 @@ func ClassOf(err error) record.Class {
 	if _, ok := errors.AsType[*TransportError](err); ok {
 		return record.ClassTransient
 	}
-	if errors.Is(err, ErrTruncated) {
+	if _, ok := errors.AsType[*NotSentError](err); ok || errors.Is(err, ErrTruncated) {
 		return record.ClassTransient
 	}
 	return record.ClassUnclassified

@@ -131,6 +131,7 @@ func (c *Client) send(hr *http.Request, r request) (*http.Response, error) {
 		c.cfg.Observe(seen)
 		return nil, transportError(hr.Context(), r.endpoint(), err, bearerOf(hr))
 	}
+	unpack(hr, resp)
 	seen.Status = resp.StatusCode
 	c.cfg.Observe(seen)
 	c.noteUsage(resp.Header)
@@ -142,7 +143,7 @@ func (c *Client) send(hr *http.Request, r request) (*http.Response, error) {
 			return nil, &Error{Status: resp.StatusCode, Endpoint: r.endpoint(), Class: record.ClassTransient, Message: "a part of the reply came, which was not asked for"}
 		}
 		if packed := resp.Header.Get("Content-Encoding"); packed != "" && !strings.EqualFold(packed, "identity") {
-			// The transport asks for gzip and takes it off. Anything else was never asked for.
+			// What was asked for has been taken off. Anything else never was.
 			drainAndClose(resp.Body)
 			return nil, &Error{
 				Status: resp.StatusCode, Endpoint: r.endpoint(), Class: record.ClassTransient,

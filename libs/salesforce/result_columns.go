@@ -53,16 +53,16 @@ func findColumns(kind ResultKind, names []string) (columns, error) {
 	return c, nil
 }
 
-// text is the cell of a column, "" if the column is not there.
-func (c columns) text(cells []string, at int) string {
+// text is the cell of a column, nil if the column is not there.
+func (c columns) text(cells [][]byte, at int) []byte {
 	if at < 0 {
-		return ""
+		return nil
 	}
 	return cells[at]
 }
 
 // split appends the cells of the uploaded columns to dst.
-func (c columns) split(cells, dst []string) []string {
+func split[T any](c columns, cells, dst []T) []T {
 	for i, cell := range cells {
 		if i != c.id && i != c.created && i != c.err {
 			dst = append(dst, cell)

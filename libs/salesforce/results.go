@@ -61,9 +61,25 @@ type Row struct {
 	// Error is sf__Error of a failed row; see [ParseRowError]. It is made by the org, whose code may put anything into it: a NUL and bytes that are no
 	// UTF-8 come as U+FFFD, and do not cost the file. In other cells, which are what was sent, they make it [ErrMalformed].
 	Error string
-	// Cells are the uploaded columns in the order of [ResultReader.Header], values as Salesforce gives them back. The slice is
-	// valid until the next call of Next, its strings for ever.
+	// Cells are the uploaded columns in the order of [ResultReader.Header], values as Salesforce gives them back.
 	Cells []string
+}
+
+// RawRow is a [Row] whose texts stand in the reader's memory: they are good until the next row is read.
+type RawRow struct {
+	ID      []byte
+	Created bool
+	Error   []byte
+	Cells   [][]byte
+}
+
+// Strings copies the row.
+func (r RawRow) Strings() Row {
+	row := Row{ID: string(r.ID), Created: r.Created, Error: string(r.Error), Cells: make([]string, len(r.Cells))}
+	for i, cell := range r.Cells {
+		row.Cells[i] = string(cell)
+	}
+	return row
 }
 
 // ResultReader reads a result file as it arrives. It is not safe for concurrent use.
@@ -75,7 +91,7 @@ type ResultReader struct {
 	framed  bool // the transport knows where the body ends, so a missing last line end is not a cut
 	header  []string
 	columns columns
-	cells   []string
+	cells   [][]byte
 	rows    int64
 	err     error // sticky
 }
@@ -116,6 +132,10 @@ func (c *Client) openResults(ctx context.Context, s *session, r request, kind Re
 		return nil, err
 	}
 	hr.Header.Set("Accept", "text/csv")
+	hr.Header.Set("Accept-Encoding", packing)
+	if c.cfg.PlainLoopback && isLoopback(c.login.Hostname()) {
+		hr.Header.Set("Accept-Encoding", "identity")
+	}
 	resp, err := c.send(hr, r)
 	body.unwatch()
 	if err != nil {
@@ -159,7 +179,7 @@ func (c *Client) refuseOtherType(r request, resp *http.Response, body io.Reader)
 
 // readHeader reads the first record and finds the columns of Salesforce in it.
 func (r *ResultReader) readHeader() error {
-	names, err := r.csv.next()
+	cells, err := r.csv.next()
 	if errors.Is(err, io.EOF) {
 		if !r.framed {
 			return r.fail(fmt.Errorf("nothing came: %w", ErrTruncated))
@@ -173,10 +193,14 @@ func (r *ResultReader) readHeader() error {
 	if r.csv.bareEnd && !r.framed {
 		return r.fail(fmt.Errorf("the header has no line end: %w", ErrTruncated))
 	}
+	names := make([]string, len(cells))
+	for i, cell := range cells {
+		names[i] = string(cell)
+	}
 	if r.columns, err = findColumns(r.kind, names); err != nil {
 		return r.fail(err)
 	}
-	r.header = r.columns.split(names, nil)
+	r.header = split(r.columns, names, nil)
 	r.csv.looseAt = r.columns.err
 	return nil
 }
@@ -191,41 +215,56 @@ func (r *ResultReader) Rows() int64 { return r.rows }
 // and voids what was read: [ErrTruncated] (the file was cut, the connection broke, too little came in the time allowed), [ErrMalformed],
 // [ErrTooLarge] (these two wrapped in [ErrUnreadableRows]), or the end of the context.
 func (r *ResultReader) Next() (Row, error) {
+	raw, err := r.NextRaw()
+	if err != nil {
+		return Row{}, err
+	}
+	return raw.Strings(), nil
+}
+
+// NextRaw is [ResultReader.Next] without a copy of the row: what it returns is good until the next call.
+func (r *ResultReader) NextRaw() (RawRow, error) {
 	if r.err != nil {
-		return Row{}, r.err
+		return RawRow{}, r.err
 	}
 	for {
 		cells, err := r.csv.next()
 		if errors.Is(err, io.EOF) {
 			r.err = io.EOF
-			return Row{}, io.EOF
+			return RawRow{}, io.EOF
 		}
 		if err != nil {
-			return Row{}, r.fail(err)
+			return RawRow{}, r.fail(err)
 		}
-		if r.columns.total > 1 && len(cells) == 1 && cells[0] == "" && !r.csv.bareEnd {
+		if r.columns.total > 1 && len(cells) == 1 && len(cells[0]) == 0 && !r.csv.bareEnd {
 			continue // an empty line can be no row of several columns; with one column it is an empty value
 		}
 		return r.row(cells)
 	}
 }
 
-func (r *ResultReader) row(cells []string) (Row, error) {
+func (r *ResultReader) row(cells [][]byte) (RawRow, error) {
 	if r.csv.bareEnd && (!r.framed || len(cells) != r.columns.total) {
-		return Row{}, r.fail(r.csv.truncated("without a line end"))
+		return RawRow{}, r.fail(r.csv.truncated("without a line end"))
 	}
 	if len(cells) != r.columns.total {
-		return Row{}, r.fail(r.csv.malformed(fmt.Sprintf("has %d cells, the header %d", len(cells), r.columns.total)))
+		return RawRow{}, r.fail(r.csv.malformed(fmt.Sprintf("has %d cells, the header %d", len(cells), r.columns.total)))
 	}
-	row := Row{ID: r.columns.text(cells, r.columns.id), Error: readable(r.columns.text(cells, r.columns.err))}
-	if created := r.columns.text(cells, r.columns.created); created != "" {
-		// "true" as documented; some answers have been seen as TRUE or 1.
-		row.Created, _ = strconv.ParseBool(strings.ToLower(created))
-	}
-	r.cells = r.columns.split(cells, r.cells[:0])
-	row.Cells = r.cells
+	r.cells = split(r.columns, cells, r.cells[:0])
 	r.rows++
-	return row, nil
+	return RawRow{
+		ID: r.columns.text(cells, r.columns.id), Error: readable(r.columns.text(cells, r.columns.err)), Created: isTrue(r.columns.text(cells, r.columns.created)),
+		Cells: r.cells,
+	}, nil
+}
+
+// isTrue reads a truth: "true" as documented; some answers have been seen as TRUE or 1.
+func isTrue(cell []byte) bool {
+	if string(cell) == "true" {
+		return true
+	}
+	is, _ := strconv.ParseBool(strings.ToLower(string(cell)))
+	return is
 }
 
 // fail makes an error final and says which file it was in.

@@ -1,11 +1,13 @@
 package salesforce
 
 import (
+	"bytes"
 	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 const (
@@ -35,9 +37,14 @@ func clip(s string, limit int) string {
 }
 
 // readable puts U+FFFD in the place of a NUL and of bytes that are no UTF-8.
-func readable(text string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
+func readable(text []byte) []byte {
+	if utf8.Valid(text) && bytes.IndexByte(text, 0) < 0 {
+		return text
+	}
+	return bytes.ReplaceAll(bytes.ToValidUTF8(text, replacement), []byte{0}, replacement)
 }
+
+var replacement = []byte("\uFFFD")
 
 // minSecretBytes is the length from which a text is taken for a secret: shorter ones stand in any sentence by accident.
 const minSecretBytes = 8

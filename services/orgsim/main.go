@@ -17,6 +17,7 @@ import (
 	"strings"
 	"syscall"
 
+	"bulkhead/libs/service"
 	"bulkhead/services/orgsim/app"
 )
 
@@ -29,13 +30,21 @@ func main() {
 
 // run is the command: 0 after a clean end, 1 when serving broke off, 2 for wrong flags or configuration.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	opts, err := readOptions(args, stderr)
+	opts, debug, err := readOptions(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
 	}
 	if err != nil {
 		_, _ = fmt.Fprintln(stderr, "orgsim:", err)
 		return 2
+	}
+	if debug != "" {
+		profiles, err := service.ServeDebug(ctx, debug)
+		if err != nil {
+			_, _ = fmt.Fprintln(stderr, "orgsim:", err)
+			return 2
+		}
+		defer func() { _ = profiles.Stop(context.WithoutCancel(ctx)) }() // the process ends with it
 	}
 	sim, err := app.New(opts)
 	if err == nil {
@@ -55,7 +64,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-func readOptions(args []string, stderr io.Writer) (app.Options, error) {
+// readOptions reads the command line; debug is where profiles are shown, "" = nowhere.
+func readOptions(args []string, stderr io.Writer) (opts app.Options, debug string, err error) {
 	fs := flag.NewFlagSet("orgsim", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	listen := fs.String("listen", app.DefaultListen, "`address` to serve on; port 0 takes a free one")
@@ -70,25 +80,26 @@ func readOptions(args []string, stderr io.Writer) (app.Options, error) {
 	passwordFile := fs.String("password-file", "", "`file` that holds the password of every user, for the password flow and SOAP login (default: "+app.DefaultPassword+")")
 	seed := fs.Int64("org-seed", 0, "`number` that decides all ids: the same seed is the same org")
 	public := fs.String("public-url", "", "base `URL` under which callers reach the org (default: the host that each caller used)")
+	fs.StringVar(&debug, "debug-listen", "", "loopback `address` that shows the process's profiles under /debug/pprof/ (default: none)")
 	verbose := fs.Bool("verbose", false, "log a line per finished job")
 	if err := fs.Parse(args); err != nil {
-		return app.Options{}, err
+		return app.Options{}, "", err
 	}
 	if fs.NArg() > 0 {
-		return app.Options{}, fmt.Errorf("unknown argument %q; orgsim takes flags only", fs.Arg(0))
+		return app.Options{}, "", fmt.Errorf("unknown argument %q; orgsim takes flags only", fs.Arg(0))
 	}
 	level := slog.LevelInfo
 	if *verbose {
 		level = slog.LevelDebug
 	}
-	opts := app.Options{
+	opts = app.Options{
 		Listen: *listen, ModelFile: *model, ClientID: *clientID, OrgSeed: *seed, PublicURL: *public,
 		Logger: slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: level})),
 	}
 	if err := readFiles(&opts, *secretFile, *passwordFile, keyFiles); err != nil {
-		return app.Options{}, err
+		return app.Options{}, "", err
 	}
-	return opts, nil
+	return opts, debug, nil
 }
 
 // readFiles fills in what is kept out of the command line.

@@ -14,6 +14,7 @@ import (
 	"bulkhead/services/e2e/chaos/internal/plan"
 	"bulkhead/services/e2e/chaos/internal/report"
 	"bulkhead/services/e2e/chaos/internal/stack"
+	"bulkhead/services/e2e/origin"
 )
 
 // freshSeeds is how many seeds that nobody ever ran are run.
@@ -69,7 +70,7 @@ func makeRuns(t *testing.T, seeds []uint64) {
 		t.Fatal(err)
 	}
 	outcome, err := drive.Many(t.Context(), drive.Set{
-		Plans: plans, Dir: dir, Bin: testBin, Jobs: 1, Commit: drive.Commit(t.Context()), Machine: drive.Machine(), Out: toTest{t},
+		Plans: plans, Dir: dir, Bin: testBin, Jobs: 1, Commit: origin.Commit(t.Context()), Machine: origin.Machine(), Out: toTest{t},
 	})
 	if err != nil {
 		t.Fatal(err)

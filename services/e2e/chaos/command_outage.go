@@ -10,10 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bulkhead/services/e2e/chaos/internal/drive"
 	"bulkhead/services/e2e/chaos/internal/history"
 	"bulkhead/services/e2e/chaos/internal/outage"
 	"bulkhead/services/e2e/chaos/internal/stack"
+	"bulkhead/services/e2e/origin"
 )
 
 func newOutage() *cobra.Command {
@@ -69,7 +69,7 @@ func runOutage(cmd *cobra.Command, o runFlags, m outage.Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("%w; kept in %s", err, session)
 	}
-	figures.Commit, figures.Machine = drive.Commit(ctx), drive.Machine()
+	figures.Commit, figures.Machine = origin.Commit(ctx), origin.Machine()
 	name := o.report
 	if name == "" {
 		name = filepath.Join(session, "outage")

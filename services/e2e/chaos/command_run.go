@@ -17,6 +17,7 @@ import (
 	"bulkhead/services/e2e/chaos/internal/plan"
 	"bulkhead/services/e2e/chaos/internal/report"
 	"bulkhead/services/e2e/chaos/internal/stack"
+	"bulkhead/services/e2e/origin"
 )
 
 // runFlags are those of the command run.
@@ -132,7 +133,7 @@ func (o *runFlags) run(cmd *cobra.Command) error {
 	bar := newBar(cmd.ErrOrStderr(), len(plans))
 	set := drive.Set{
 		Plans: plans, Dir: dir, Bin: bin, Jobs: o.jobs, KeepAll: o.keepAll || oneSeed, UntilFound: o.planted != "",
-		Commit: drive.Commit(ctx), Machine: drive.Machine(), Out: bar.above(cmd.OutOrStdout()), Phase: bar.phase,
+		Commit: origin.Commit(ctx), Machine: origin.Machine(), Out: bar.above(cmd.OutOrStdout()), Phase: bar.phase,
 	}
 	outcome, err := drive.Many(ctx, set)
 	if err == nil && o.planted == "" && (o.points || o.all(len(plans))) {

@@ -12,6 +12,7 @@ import (
 	"bulkhead/services/e2e/chaos/internal/report"
 	"bulkhead/services/e2e/chaos/internal/shrink"
 	"bulkhead/services/e2e/chaos/internal/stack"
+	"bulkhead/services/e2e/origin"
 )
 
 func newShrink() *cobra.Command {
@@ -75,7 +76,7 @@ func runShrink(cmd *cobra.Command, dir string, o runFlags, opts shrink.Options) 
 		n++
 		at := filepath.Join(session, fmt.Sprintf("try-%d", n))
 		v, err := drive.Run(ctx, drive.Options{
-			Plan: p, Dir: at, Bin: bin, Cluster: cluster, Commit: drive.Commit(ctx), Machine: drive.Machine(),
+			Plan: p, Dir: at, Bin: bin, Cluster: cluster, Commit: origin.Commit(ctx), Machine: origin.Machine(),
 		})
 		if err != nil {
 			return nil, err

@@ -16,6 +16,7 @@
 //
 //	submit, one chunk        Step; two workers, crashes, lost and late replies, takeovers  a lane's truth moves only while nobody holds it (lane);
 //	                                                                                       how watches and outcomes end (poll, account)
+//	submit, calls            Step; two calls of a small chunk, a paused twin, late calls   a late write hits no row (leases)
 //	submit, one lane         Supersede; versions of one pipeline or of several, resends,   a submission closes one job, once, under the lane (chunk)
 //	                         replays, refused closes
 //	poll, one watch          Judge; two instances, wrong 404s, another org                 a late write hits no row (leases)
@@ -60,7 +61,7 @@
 // two, after the stream was deleted, made again and filled, leaves another letter without its copy in the stream; that letter stays in the ledger and
 // in ops' index ("looking behind a deletion which stream it met").
 //
-// What stands in no model: small chunks by collections, deletes, and versions within one pipeline that come late (the extractor asks for those before
+// What stands in no model: deletes, and versions within one pipeline that come late (the extractor asks for those before
 // it seals). In the model of a chunk wrong 404s are fewer than the poller wants in a row: as many of them, over its whole wait, would be believed.
 //
 // What they leave to others: time that is real, the text of the SQL, the wire.

@@ -25,6 +25,9 @@ var operations = []struct {
 	{"delete", []string{"removals"}},
 }
 
+// keyed are the operations whose small chunks may go by calls of collections.
+var keyed = []string{"upsert", "update", "delete"}
+
 // strikes are what is done at a point.
 var strikes = []trial.FaultKind{trial.KillPoint, trial.KillTwice, trial.PausePoint}
 
@@ -37,11 +40,17 @@ var only = map[string]struct {
 	"reconciler.looked_up.":     {[]string{"insert"}, "only inserts are looked up: what finds its row by a key is sent again"},
 	"retrier.resolve.":          {[]string{"insert"}, "only inserts stay unresolved: what finds its row by a key is sent again"},
 	"submitter.resolve.":        {[]string{"update", "delete"}, "upserts find their rows by themselves, inserts make them"},
+	"submitter.collect.":        {keyed, "inserts go by jobs alone"},
+	"submitter.save_sent.":      {keyed, "inserts go by jobs alone"},
+	"submitter.save_answer.":    {keyed, "inserts go by jobs alone"},
+	"submitter.save_void.":      {keyed, "inserts go by jobs alone"},
+	"submitter.save_rest.":      {keyed, "inserts go by jobs alone"},
 	"submitter.hand_back_lane.": {[]string{"upsert"}, "the load has two pipelines of one entity space that upsert"},
 }
 
 // rare are points that a run passes once: the second of two kills there waits for a second time that does not come. A kill there is tried, and a pause.
 var rare = map[string]string{
+	"submitter.save_rest.after_commit":      "a call is refused for good behind one without an answer once for each chunk, and its rows then go by a job",
 	"submitter.hand_back_lane.after_commit": "a lane is given back once for each pause that finds a resend before its bind",
 }
 

@@ -77,7 +77,7 @@ func New(ctx context.Context, cfg Config, env service.Env) (*App, error) {
 func (a *App) assemble() {
 	a.store, a.catalog = store.New(a.host.DB), catalog.NewOver(a.host.DB, a.cfg.Footing.OrgClient()).ByClock(a.cfg.Now)
 	deps := extract.Deps{
-		Store: a.store, Catalog: a.catalog, Owner: uuid.NewString(), Lease: a.cfg.Lease, OpenChunks: a.cfg.OpenChunks,
+		Store: a.store, Catalog: a.catalog, Owner: uuid.NewString(), Lease: a.cfg.Lease, OpenChunks: a.cfg.OpenChunks, Remember: a.cfg.Remember << 20,
 		Recheck: a.cfg.Sweep, Now: a.cfg.Now, Logger: a.host.Env.Logger, Metrics: extract.NewMetrics(a.host.Env.Registry),
 		Open: func(ctx context.Context, c bus.ReaderConfig) (extract.Stream, error) {
 			r, err := bus.OpenReader(ctx, a.host.Bus, c)
@@ -132,7 +132,7 @@ func (a *App) handle(_ context.Context, e *flowv1.Envelope) error {
 	switch bus.FactOf(e) {
 	case bus.FactChunkReconciled:
 		a.reconciled.Ring()
-		a.supervisor.Wake(e.GetPipeline())
+		a.supervisor.Reconciled(e.GetPipeline())
 	case bus.FactRowsResolved:
 		a.reconciled.Ring()
 	case bus.FactReplayOrdered:

@@ -21,6 +21,9 @@ type Config struct {
 	Sweep time.Duration `yaml:"sweep" env:"BULKHEAD_SWEEP" check:"positive"`
 	// OpenChunks bounds the fresh chunks of a pipeline that have no outcome: at the bound nothing more is read. Default 64.
 	OpenChunks int `yaml:"openChunks" env:"BULKHEAD_OPEN_CHUNKS" check:"positive"`
+	// Remember bounds the memory, in MiB, in which the reader of a pipeline remembers which keys the ledger holds, and as much for entities: what is
+	// certainly new need not be looked up. A MiB holds 700,000; beyond that more and more is looked up. Taken as it is needed. Default 16.
+	Remember int `yaml:"rememberMiB" env:"BULKHEAD_REMEMBER_MIB" check:"positive"`
 	// Listen is where /healthz, /readyz and /metrics are served; empty = nowhere.
 	Listen string `yaml:"listen" env:"BULKHEAD_LISTEN"`
 	// StopTimeout bounds giving leases back, flushing the outbox and closing. Default 10 s.
@@ -34,13 +37,14 @@ type Config struct {
 
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
-	return Config{Lease: 15 * time.Second, Sweep: 30 * time.Second, OpenChunks: 64, StopTimeout: 10 * time.Second}
+	return Config{Lease: 15 * time.Second, Sweep: 30 * time.Second, OpenChunks: 64, Remember: 16, StopTimeout: 10 * time.Second}
 }
 
 // Bounds of the configuration.
 const (
 	minLease      = 500 * time.Millisecond // three renewals must fit in it, each a round trip to the ledger
 	maxOpenChunks = 10_000                 // each has its rows in the ledger
+	maxRemember   = 1 << 10                // of each pipeline
 )
 
 // Check refuses a configuration that cannot work, with everything that is wrong with it.
@@ -57,6 +61,9 @@ func (c Config) Check() error {
 	}
 	if c.OpenChunks < 1 || c.OpenChunks > maxOpenChunks {
 		errs = append(errs, fmt.Errorf("openChunks is %d: from 1 to %d", c.OpenChunks, maxOpenChunks))
+	}
+	if c.Remember < 1 || c.Remember > maxRemember {
+		errs = append(errs, fmt.Errorf("rememberMiB is %d: from 1 to %d", c.Remember, maxRemember))
 	}
 	return errors.Join(errs...)
 }

@@ -98,6 +98,12 @@ func (s *Sim) callList(q url.Values) []Call {
 	}](s, "calls?"+q.Encode()).Calls
 }
 
+// Collections returns what calls of collections did to each of their rows, in the order in which they did it.
+func (s *Sim) Collections() []Saved {
+	s.t.Helper()
+	return lines[Saved](s, "collections")
+}
+
 // Jobs returns every job there was, oldest first, deleted ones too.
 func (s *Sim) Jobs() []Job {
 	s.t.Helper()

@@ -19,6 +19,7 @@ type (
 	Profile  = fault.Profile  // how rough the faults of a seed are
 	Endpoint = fault.Endpoint // a sort of request
 	Call     = calls.Call     // a request that the org was sent
+	Saved    = calls.Saved    // what a call of collections did to each of its rows
 	Job      = bulk.View      // a job as the org knows it
 	Row      = bulk.RowView   // the truth about one uploaded row
 	Record   = org.Record     // a row of the org with its history

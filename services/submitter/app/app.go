@@ -90,6 +90,7 @@ func (a *App) assemble() {
 		Store: ledger, Orgs: catalogOrgs{orgs}, Definition: orgs.Definition,
 		Publish: func(ctx context.Context, m record.Message) error { return bus.Publish(ctx, a.host.Bus, m) },
 		Logger:  a.host.Env.Logger, Metrics: submit.NewMetrics(a.host.Env.Registry), Owner: uuid.NewString(), Lease: a.cfg.Lease, Workers: a.cfg.Workers,
+		BulkThreshold: a.cfg.BulkThreshold, CallMargin: a.cfg.collectionMargin(),
 		BindMaxAge: a.cfg.waits().BindMaxAge, OrphanAge: a.cfg.waits().OrphanAge, Backoff: backoff, GateWait: gateWait,
 		Random: a.host.Env.Draw, Now: a.cfg.Now,
 	})

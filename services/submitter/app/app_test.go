@@ -271,9 +271,9 @@ func TestHealthIsServed(t *testing.T) {
 }
 
 func TestAConfigurationThatCannotWorkIsRefusedWhole(t *testing.T) {
-	cfg := app.Config{Waits: record.Waits{Settle: -1}, Workers: 1000}
+	cfg := app.Config{Waits: record.Waits{Settle: -1}, Workers: 1000, BulkThreshold: -1}
 	_, err := app.New(t.Context(), cfg, service.NewEnv("submitter", io.Discard, nil))
-	for _, want := range []string{"dsn", "natsUrl", "lease", "workers", "sweep", "wait"} {
+	for _, want := range []string{"dsn", "natsUrl", "lease", "workers", "sweep", "wait", "bulkThreshold", "collectionMargin"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not name %s: %v", want, err)
 		}

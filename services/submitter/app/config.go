@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"bulkhead/libs/host"
+	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
+	"bulkhead/services/submitter/internal/submit"
 )
 
 // Config is what the submitter is told. [DefaultConfig] has every default.
@@ -15,7 +17,7 @@ type Config struct {
 	DSN string `yaml:"dsn" env:"BULKHEAD_DSN"`
 	// NATSURL is the broker's address.
 	NATSURL string `yaml:"natsUrl" env:"BULKHEAD_NATS"`
-	// ShortWaits (`waits: short`) makes bind.max_age and orphan.age at most 2 s: for demos and tests, never for a real org.
+	// ShortWaits (`waits: short`) makes bind.max_age, orphan.age and collectionMargin at most 2 s: for demos and tests, never for a real org.
 	ShortWaits bool `yaml:"shortWaits" env:"BULKHEAD_SHORT_WAITS"`
 	// Waits are shared by all services; used here: bind.max_age and orphan.age. What is not set is the default, or the short one.
 	Waits record.Waits `yaml:"waits"`
@@ -27,6 +29,12 @@ type Config struct {
 	Sweep time.Duration `yaml:"sweep" env:"BULKHEAD_SWEEP" check:"positive"`
 	// Workers bounds the submissions worked on at once, and with them the uploads; each upload holds a few megabytes. Default 8.
 	Workers int `yaml:"workers" env:"BULKHEAD_WORKERS" check:"positive"`
+	// BulkThreshold is the number of rows from which a chunk of an upsert, update or delete goes by a Bulk API job, where the definition of its pipeline does not
+	// say it (bulk.threshold); smaller ones go by calls of sObject Collections, 200 rows each. 0 = every chunk goes by a job. Default 0.
+	BulkThreshold int `yaml:"bulkThreshold" env:"BULKHEAD_BULK_THRESHOLD"`
+	// CollectionMargin is how long after the deadline of such a call, a third of the lease, a call without an answer counts as one that may still land: its
+	// rows are called for again only then. Longer than a request may be held on its way or take at Salesforce. Default 30 s, with short waits at most 2 s.
+	CollectionMargin time.Duration `yaml:"collectionMargin" env:"BULKHEAD_COLLECTION_MARGIN" check:"positive"`
 	// Listen is where /healthz, /readyz and /metrics are served; empty = nowhere.
 	Listen string `yaml:"listen" env:"BULKHEAD_LISTEN"`
 	// StopTimeout bounds handing back what is in hand, flushing the outbox and closing. Default 10 s.
@@ -40,13 +48,15 @@ type Config struct {
 
 // DefaultConfig returns the defaults, for real orgs.
 func DefaultConfig() Config {
-	return Config{Lease: 15 * time.Second, Sweep: 30 * time.Second, Workers: 8, StopTimeout: 10 * time.Second}
+	return Config{Lease: 15 * time.Second, Sweep: 30 * time.Second, Workers: 8, CollectionMargin: submit.DefaultCallMargin, StopTimeout: 10 * time.Second}
 }
 
 // Bounds of the configuration.
 const (
-	minLease   = 500 * time.Millisecond // three renewals must fit in it, each a round trip to the ledger
-	maxWorkers = 64                     // uploads at once; more only queue at Salesforce, and each needs a connection to the ledger
+	minLease              = 500 * time.Millisecond // three renewals must fit in it, each a round trip to the ledger
+	shortCollectionMargin = 2 * time.Second
+
+	maxWorkers = 64 // uploads at once; more only queue at Salesforce, and each needs a connection to the ledger
 )
 
 // Check refuses a configuration that cannot work, with everything that is wrong with it.
@@ -67,7 +77,21 @@ func (c Config) Check() error {
 	if c.Workers < 1 || c.Workers > maxWorkers {
 		errs = append(errs, fmt.Errorf("workers is %d: from 1 to %d", c.Workers, maxWorkers))
 	}
+	if c.BulkThreshold < 0 || c.BulkThreshold > pipeline.MaxBulkThreshold {
+		errs = append(errs, fmt.Errorf("bulkThreshold is %d: from 0 to %d", c.BulkThreshold, pipeline.MaxBulkThreshold))
+	}
+	if c.CollectionMargin <= 0 {
+		errs = append(errs, fmt.Errorf("collectionMargin is %s: it must be above zero", c.CollectionMargin))
+	}
 	return errors.Join(errs...)
+}
+
+// collectionMargin is the margin in force.
+func (c Config) collectionMargin() time.Duration {
+	if c.ShortWaits {
+		return min(c.CollectionMargin, shortCollectionMargin)
+	}
+	return c.CollectionMargin
 }
 
 // waits are the waits in force.

@@ -53,6 +53,10 @@ type Options struct {
 	SimModelFile string
 	// PostgresDSN is an administrator's connection string of a server that runs already; empty = one of our own.
 	PostgresDSN string
+	// NATSURL is a NATS server with JetStream that runs already; empty = one of our own. Whether it syncs every write is then its own affair.
+	NATSURL string
+	// DebugListen is a loopback address on which the process shows its profiles; empty = nowhere.
+	DebugListen string
 	// PipelinesDir holds definitions, one YAML document a file; empty = the shipped ones.
 	PipelinesDir string
 	// Horizon is how long records stay in RECORDS once they are decided, to be read again; 0 = they go at once.
@@ -72,6 +76,7 @@ type Endpoints struct {
 	SimClientID   string
 	SimSecret     string
 	PostgresDSN   string
+	DebugURL      string // empty = none
 	Pipelines     []string
 }
 
@@ -123,7 +128,9 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-
+	if err := s.startDebug(ctx, o); err != nil {
+		return nil, err
+	}
 	dsnOf, err := s.startPostgres(ctx, o)
 	if err != nil {
 		return nil, err
@@ -166,15 +173,16 @@ func (s *Stack) fail(err error) {
 }
 
 func checkPorts(ctx context.Context, o Options) error {
-	ports := []struct {
+	type port struct {
 		flag string
 		port int
-	}{{"--nats-port", o.NATSPort}, {"--ops-port", o.OpsPort}, {"--grpc-port", o.GRPCPort}}
+	}
+	ports := []port{{"--ops-port", o.OpsPort}, {"--grpc-port", o.GRPCPort}}
+	if o.NATSURL == "" {
+		ports = append(ports, port{"--nats-port", o.NATSPort})
+	}
 	if o.SimURL == "" {
-		ports = append(ports, struct {
-			flag string
-			port int
-		}{"--sim-port", o.SimPort})
+		ports = append(ports, port{"--sim-port", o.SimPort})
 	}
 	for _, p := range ports {
 		if p.port == 0 {
@@ -233,7 +241,25 @@ func migrations() []pg.Migrations {
 	}
 }
 
+// startDebug comes first, so that the start itself can be looked at too.
+func (s *Stack) startDebug(ctx context.Context, o Options) error {
+	if o.DebugListen == "" {
+		return nil
+	}
+	debug, err := service.ServeDebug(ctx, o.DebugListen)
+	if err != nil {
+		return err
+	}
+	s.lifecycle.Add("debug", debug.Stop)
+	s.DebugURL = "http://" + debug.Addr() + "/debug/pprof/"
+	return nil
+}
+
 func (s *Stack) startNATS(ctx context.Context, o Options) error {
+	if o.NATSURL != "" {
+		s.NATSURL = o.NATSURL
+		return nil
+	}
 	broker, err := local.StartNATS(ctx, local.NATSOptions{
 		Dir: o.DataDir, Port: o.NATSPort, SyncAlways: true, Logger: service.NewEnv("nats", o.LogTo, o.Level).Logger,
 	})
@@ -322,7 +348,10 @@ func (s *Stack) startServices(ctx context.Context, o Options, dsnOf func(string)
 		dsns[name] = dsn
 	}
 	env := func(name string) service.Env { return service.NewEnv(name, o.LogTo, o.Level) }
-	waits := record.ShortWaits()
+	// Ages of jobs keep nobody waiting, and are those of every deployment: a large chunk that was uploaded ahead while its lane was busy would else
+	// be too old to be bound, and be uploaded once more.
+	waits, usual := record.ShortWaits(), record.DefaultWaits()
+	waits.BindMaxAge, waits.OrphanAge = usual.BindMaxAge, usual.OrphanAge
 
 	boss, err := ops.New(ctx, ops.Config{
 		DSN: dsns["ops"], NATSURL: s.NATSURL, Sweep: sweep, HTTPListen: loopback(o.OpsPort), GRPCListen: loopback(o.GRPCPort),

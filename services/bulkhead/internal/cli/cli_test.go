@@ -198,6 +198,7 @@ func TestCommands(t *testing.T) {
 		"dev-org-id-of-its-own-sim":     {[]string{"dev", "--sim-org-id", "00D000000000001EAA"}, "", ExitUsage},
 		"dev-org-id-that-is-none":       {[]string{"dev", "--sim", "http://127.0.0.1:8082", "--sim-org-id", "003000000000001"}, "", ExitUsage},
 		"dev-horizon-before":            {[]string{"dev", "--horizon", "-1h"}, "", ExitUsage},
+		"dev-nats-no-url":               {[]string{"dev", "--nats", "127.0.0.1:4222"}, "", ExitUsage},
 		"dev-sim-no-url":                {[]string{"dev", "--sim", "127.0.0.1:8082"}, "", ExitUsage},
 		"dev-half-credentials":          {[]string{"dev", "--sim-client-id", "x"}, "", ExitUsage},
 		"sim-no-address":                {[]string{"sim", "--listen", "8082"}, "", ExitUsage},

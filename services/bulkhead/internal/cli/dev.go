@@ -37,7 +37,8 @@ this process is needed, since Salesforce would not forget either: run "bulkhead 
 --pipelines DIR applies the definitions of a directory, those that others depend on (dependsOn) first; --model FILE gives the
 simulated org the objects that they write.
 
-PostgreSQL: --postgres or DATABASE_URL if given, else the programs found on this machine.`,
+PostgreSQL: --postgres or DATABASE_URL if given, else the programs found on this machine. NATS: the server of --nats, which should sync every
+write before it acknowledges it (sync_interval: always), else one in this process.`,
 		Example: `  bulkhead dev
   bulkhead dev --model model.yaml --pipelines ./pipelines
   bulkhead sim --listen 127.0.0.1:8082
@@ -74,6 +75,8 @@ PostgreSQL: --postgres or DATABASE_URL if given, else the programs found on this
 	f.StringVar(&secretFile, "sim-client-secret-file", "", "file with the client secret for --sim-client-id")
 	f.StringVar(&o.SimOrgID, "sim-org-id", "", "`id` that the org at --sim must have (default: the one seen first; name it when the change is meant)")
 	f.StringVar(&o.SimModelFile, "model", "", "YAML `file` with the object model of the simulator (default: Account and Contact)")
+	f.StringVar(&o.NATSURL, "nats", "", "URL of a NATS server with JetStream that runs elsewhere")
+	f.StringVar(&o.DebugListen, "debug-listen", "", "loopback `address` that shows the process's profiles under /debug/pprof/ (default: none)")
 	f.StringVar(&o.PipelinesDir, "pipelines", "", "directory with pipeline definitions (default: the shipped ones)")
 	f.DurationVar(&o.Horizon, "horizon", 0, "how long decided records stay in the stream, for bulkhead replay; 0 = they go at once")
 	postgresFlag(cmd, &o.PostgresDSN)
@@ -94,6 +97,12 @@ func checkDev(o *allinone.Options, secretFile string) error {
 	for name, port := range map[string]int{"--nats-port": o.NATSPort, "--ops-port": o.OpsPort, "--grpc-port": o.GRPCPort, "--sim-port": o.SimPort} {
 		if port < 0 || port > 65535 {
 			return fmt.Errorf("%s %d is no port: 0 to 65535", name, port)
+		}
+	}
+	if o.NATSURL != "" {
+		u, err := url.Parse(o.NATSURL)
+		if err != nil || u.Scheme != "nats" && u.Scheme != "tls" || u.Host == "" {
+			return errors.New("--nats must look like nats://127.0.0.1:4222") // it may hold a password: it is not repeated
 		}
 	}
 	if o.DataDir != "" && o.SimURL == "" {
@@ -175,35 +184,35 @@ func startError(ctx context.Context, err error) error {
 func printEndpoints(w io.Writer, s *allinone.Stack) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	for _, line := range []any{
-		struct {
-			Endpoint string `json:"endpoint"`
-			URL      string `json:"url"`
-		}{"nats", s.NATSURL},
-		struct {
-			Endpoint string `json:"endpoint"`
-			URL      string `json:"url"`
-		}{"ops_http", s.OpsHTTP},
+	type endpoint struct {
+		Endpoint string `json:"endpoint"`
+		URL      string `json:"url"`
+	}
+	lines := []any{
+		endpoint{"nats", s.NATSURL},
+		endpoint{"ops_http", s.OpsHTTP},
 		struct {
 			Endpoint string `json:"endpoint"`
 			Address  string `json:"address"`
 		}{"ops_grpc", s.OpsGRPC},
 		struct {
-			Endpoint     string `json:"endpoint"`
-			URL          string `json:"url"`
+			endpoint
 			ClientID     string `json:"client_id"`
 			ClientSecret string `json:"client_secret"`
 			ControlURL   string `json:"control_url"`
-		}{"simulator", s.SimURL, s.SimClientID, s.SimSecret, s.SimControlURL},
+		}{endpoint{"simulator", s.SimURL}, s.SimClientID, s.SimSecret, s.SimControlURL},
 		struct {
 			Endpoint string `json:"endpoint"`
 			DSN      string `json:"dsn"`
 		}{"postgres", s.PostgresDSN},
-		struct {
-			Event     string   `json:"event"`
-			Pipelines []string `json:"pipelines"`
-		}{"ready", s.Pipelines},
-	} {
+	}
+	if s.DebugURL != "" {
+		lines = append(lines, endpoint{"debug", s.DebugURL})
+	}
+	for _, line := range append(lines, struct {
+		Event     string   `json:"event"`
+		Pipelines []string `json:"pipelines"`
+	}{"ready", s.Pipelines}) {
 		if err := enc.Encode(line); err != nil {
 			return fmt.Errorf("print endpoints: %w", err)
 		}

@@ -66,12 +66,15 @@ map:
 `,
 }
 
-// definitions are those of the names, or all, in the order of their names.
-func definitions(t *testing.T, names ...string) [][]byte {
+// definitions are those of the names, or all, in the order of their names, after define has made what it wants of each; nil = nothing.
+func definitions(t *testing.T, define func(text string) string, names ...string) [][]byte {
 	t.Helper()
 	var out [][]byte
 	for name, text := range defined {
 		if len(names) == 0 || slices.Contains(names, name) {
+			if define != nil {
+				text = define(text)
+			}
 			out = append(out, []byte(text))
 		}
 	}

@@ -33,6 +33,8 @@ type options struct {
 	pipelines []string
 	// queue is how long a closed job waits in the org; 0 = 1 s.
 	queue time.Duration
+	// define says what becomes of the text of each definition; nil = it stays as it is.
+	define func(text string) string
 	// apiLimit is the org's daily limit of calls; 0 = its own.
 	apiLimit int
 	// skew is what the clocks of services are ahead, by name, and that of the org, as "org".
@@ -57,9 +59,10 @@ type world struct {
 
 // running is one instance of a service with what it stands on.
 type running struct {
-	stop  context.CancelFunc
-	ended chan error
-	org   *wire.Caller
+	stop    context.CancelFunc
+	ended   chan error
+	org     *wire.Caller
+	metrics *prometheus.Registry
 }
 
 // open makes a world and starts all of it. It ends with [world.end], which the test calls last: a bubble waits for its goroutines.
@@ -68,7 +71,7 @@ func open(t *testing.T, o options) *world {
 	if o.queue == 0 {
 		o.queue = time.Second
 	}
-	w := &world{t: t, o: o, log: &journal{}, broker: courier.Open(), running: map[string]*running{}, definitions: definitions(t, o.pipelines...)}
+	w := &world{t: t, o: o, log: &journal{}, broker: courier.Open(), running: map[string]*running{}, definitions: definitions(t, o.define, o.pipelines...)}
 	var err error
 	w.db, err = ledger.Open(testkit.AllMigrations(t)...)
 	w.must(err)
@@ -95,12 +98,12 @@ func (w *world) must(err error) {
 // start begins an instance of a service.
 func (w *world) start(name string) {
 	w.t.Helper()
-	r := &running{ended: make(chan error, 1), org: w.org.Net.As(name)}
+	r := &running{ended: make(chan error, 1), org: w.org.Net.As(name), metrics: prometheus.NewRegistry()}
 	var ctx context.Context
 	ctx, r.stop = context.WithCancel(w.t.Context())
 	a, door, err := parts.New(ctx, name, parts.Settings{
 		On:  &host.Footing{DB: w.db.As(name), Bus: w.broker.As(name).Conn(), Org: r.org.Transport()},
-		Env: service.Env{Logger: slog.New(w.log).With("service", name), Registry: prometheus.NewRegistry()},
+		Env: service.Env{Logger: slog.New(w.log).With("service", name), Registry: r.metrics},
 		Now: func() time.Time { return time.Now().Add(w.o.skew[name]) }, Orgs: w.documents, Definitions: w.definitions,
 	})
 	w.must(err)

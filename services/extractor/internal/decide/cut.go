@@ -15,7 +15,7 @@ func (e *Engine) Cut(seal []int, at time.Time, newID func() [16]byte) (Commit, e
 	c := Commit{At: at, Repeats: map[string]int64{}}
 	for _, n := range e.order() {
 		l := e.lanes[n]
-		cut := len(l.rows) == 0 || slices.Contains(seal, n)
+		cut := l.rows.size() == 0 || slices.Contains(seal, n)
 		if cut && l.items > 0 {
 			if err := e.cutLane(&c, l, newID); err != nil {
 				return Commit{}, err
@@ -30,25 +30,15 @@ func (e *Engine) Cut(seal []int, at time.Time, newID func() [16]byte) (Commit, e
 
 func (e *Engine) cutLane(c *Commit, l *lane, newID func() [16]byte) error {
 	var chunk Chunk
-	if len(l.rows) > 0 {
+	if l.rows.size() > 0 {
 		var err error
 		if chunk, err = sealLane(l, e.Header, c.At, newID()); err != nil {
 			return fmt.Errorf("lane %d: %w", l.number, err)
 		}
 		c.Chunks = append(c.Chunks, chunk)
 	}
-	c.Records = slices.Grow(c.Records, len(l.entries))
-	for i := range l.entries {
-		en := &l.entries[i]
-		r := Record{
-			KeyHash: en.keyHash, Content: en.content, EntityHash: en.entityHash, HasEntity: en.hasEntity,
-			Place: en.place, Generation: int(en.generation), Columns: en.columns, Version: en.version,
-		}
-		if !en.ended {
-			r.Chunk, r.Row = chunk.ID, int(en.row)
-		}
-		c.Records = append(c.Records, r)
-	}
+	c.Records.of = append(c.Records.of, sealedRecords{lane: l, chunk: chunk.ID})
+	c.Records.n += l.entries.size()
 	c.Dead = append(c.Dead, l.dead...)
 	c.Superseded = append(c.Superseded, l.superseded...)
 	for run, n := range l.repeats {
@@ -62,13 +52,18 @@ func (e *Engine) cutLane(c *Commit, l *lane, newID func() [16]byte) error {
 func (e *Engine) Settle(c Commit, now time.Time) {
 	for _, n := range c.cut {
 		old := e.lanes[n]
-		e.lanes[n] = newLane(n, old.mark, e.headSize)
+		e.put(newLane(n, old.mark, e.headSize))
 		// The answers for the batch in hand are older than this commit: until the next ones its records are known from here.
-		known := &lane{number: n, keys: old.keys, entities: old.entities, same: old.same}
+		known := &lane{number: n, entries: old.entries, rests: old.rests, columns: old.columns, keys: old.keys, entities: old.entities, helds: old.helds, same: old.same}
 		if e.Versioned {
-			known.rows, known.entries = old.rows, old.entries
+			known.rows, known.sources = old.rows, old.sources
 		}
 		e.settled = append(e.settled, known)
+	}
+	for i := range c.Chunks {
+		if e.open != nil {
+			e.open[c.Chunks[i].Lane]++
+		}
 	}
 	for _, m := range c.Marks {
 		e.lanes[m.Lane].mark = m.To

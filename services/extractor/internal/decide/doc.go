@@ -19,7 +19,7 @@
 //   - Memory is bounded by the limits of the definition: a lane's rows up to its chunk's bytes, and its refused records up to
 //     [MaxDead] and [MaxDeadBytes].
 //
-// Rows are kept as cells until they are sealed, not written out in pieces as the lane fills: that way every version of an entity
+// Rows are packed into pieces as the lane fills, but the pieces stay in memory until they are sealed: that way every version of an entity
 // merges into the row that the chunk already has, however far back it stands, and a crash leaves no pieces to sweep.
 //
 // What it leaves to others: reading records out of messages (the mapper in package extract), looking up what the ledger knows

@@ -3,6 +3,7 @@ package decide
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"bulkhead/libs/fault/planted"
@@ -30,8 +31,11 @@ type Engine struct {
 	headSize int64
 
 	lanes   map[int]*lane
+	list    []*lane // the same, to go through for each record
 	reading record.Place
 	ahead   time.Time // since when the reading place is ahead of a mark though no record waits; zero = it is not
+
+	open map[int]int // chunks without an outcome by lane; see Open
 
 	answers Answers
 	settled []*lane // what was committed since the last answers, the oldest first
@@ -62,7 +66,7 @@ func New(c Config, marks map[int]record.Place) *Engine {
 	e := &Engine{Config: c, lanes: make(map[int]*lane, c.Lanes+1)}
 	e.headSize = int64(rowfile.RowSize(c.Header))
 	for n := record.LaneNone; n < c.Lanes; n++ {
-		e.lanes[n] = newLane(n, marks[n], e.headSize)
+		e.put(newLane(n, marks[n], e.headSize))
 	}
 	e.reading = e.Lowest()
 	return e
@@ -141,7 +145,7 @@ func (e *Engine) Feed(c *Candidate, now time.Time) Fed {
 		fed = e.supersede(l, c, r)
 	case fresh:
 		if fed = l.add(r.record, &e.Config); fed {
-			l.learn(r.record, c.KeyHash, l.entries[len(l.entries)-1].row)
+			l.learn(r.record)
 		}
 	}
 	if !fed {
@@ -163,12 +167,12 @@ func (e *Engine) refuse(l *lane, c *Candidate, r ruling) bool {
 	if !l.bury(d) {
 		return false
 	}
+	c.Generation = d.Generation
 	if c.KeyKind != KeyUnknown {
 		// The ledger knows the key of what it refused, so that a repeat of it is one.
-		l.entries = append(l.entries, endedEntry(c, d.Key, d.KeyHash, d.Generation))
+		l.entries.add(l.endedEntry(c, d.KeyHash, d.Generation))
+		l.learn(c)
 	}
-	c.Generation = d.Generation
-	l.learn(c, d.KeyHash, none)
 	return true
 }
 
@@ -196,16 +200,17 @@ func (e *Engine) supersede(l *lane, c *Candidate, r ruling) bool {
 	}
 	l.superseded = append(l.superseded, e.supersededOf(c, r))
 	// As for what is refused: a repeat of it is one.
-	l.entries = append(l.entries, endedEntry(c, c.Key, c.KeyHash, r.generation))
+	l.entries.add(l.endedEntry(c, c.KeyHash, r.generation))
 	c.Generation = r.generation
-	l.learn(c, c.KeyHash, none)
+	l.learn(c)
 	return true
 }
 
 // supersededOf is a candidate that newer versions cover.
 func (e *Engine) supersededOf(c *Candidate, r ruling) Superseded {
 	return Superseded{
-		Run: c.Run, Key: c.Key, KeyHash: c.KeyHash, Generation: r.generation, Entity: c.Entity, Place: c.Place, Version: c.Version,
+		Run: c.Run, Key: strings.Clone(c.Key), KeyHash: c.KeyHash, Generation: r.generation, Entity: strings.Clone(c.Entity), Place: c.Place,
+		Version:   c.Version,
 		Successor: r.successor,
 	}
 }
@@ -233,9 +238,19 @@ func (e *Engine) lane(n int) *lane {
 	if !ok {
 		// A lane that the definition does not have cannot come from a mapper of the same revision; keep the record all the same.
 		l = newLane(n, record.Place{}, e.headSize)
-		e.lanes[n] = l
+		e.put(l)
 	}
 	return l
+}
+
+// put sets a lane in the place of the one of its number.
+func (e *Engine) put(l *lane) {
+	e.lanes[l.number] = l
+	if i := slices.IndexFunc(e.list, func(old *lane) bool { return old.number == l.number }); i >= 0 {
+		e.list[i] = l
+		return
+	}
+	e.list = append(e.list, l)
 }
 
 func (e *Engine) decided(c *Candidate) bool {

@@ -202,8 +202,8 @@ func (l *ledger) store(t *rapid.T, c Commit) {
 	for _, n := range c.Repeats {
 		l.repeats += n
 	}
-	for i := range c.Records {
-		r := &c.Records[i]
+	for one := range c.Records.All() {
+		r := &one
 		k := Known{Content: r.Content, Place: r.Place}
 		if _, ok := l.byKey[r.KeyHash]; ok {
 			t.Fatalf("key of %v is in the ledger already", r.Place)
@@ -216,7 +216,7 @@ func (l *ledger) store(t *rapid.T, c Commit) {
 }
 
 func (l *ledger) answer(e *Engine, batch []Candidate) Answers {
-	w := e.Wants(batch)
+	w := e.Wants(batch, News{})
 	a := Answers{Keys: map[record.Hash]Known{}, Newest: map[record.Hash]Known{}}
 	look := func(hashes []record.Hash, from, into map[record.Hash]Known) {
 		for _, h := range hashes {

@@ -102,7 +102,7 @@ func (e *Engine) known(key record.Hash) (Known, bool) {
 		return k, true
 	}
 	for _, l := range e.settled {
-		if k, ok := l.keys[key]; ok {
+		if k, ok := l.keyed(&key); ok {
 			return k, true
 		}
 	}
@@ -111,8 +111,8 @@ func (e *Engine) known(key record.Hash) (Known, bool) {
 }
 
 func (e *Engine) unsealed(key record.Hash) (Known, bool) {
-	for _, l := range e.lanes {
-		if k, ok := l.keys[key]; ok {
+	for _, l := range e.list {
+		if k, ok := l.keyed(&key); ok {
 			return k, true
 		}
 	}
@@ -128,13 +128,14 @@ func (e *Engine) newest(c *Candidate) (Known, bool) {
 	if e.ordered(c) {
 		return e.newestVersion(c)
 	}
-	if v, ok := e.lane(c.Lane).entities[c.EntityHash]; ok {
-		return v.last, true
+	l := e.lane(c.Lane)
+	if v := l.holds(&c.EntityHash); v != nil {
+		return l.entries.at(v.last).known(), true
 	}
 	for i := len(e.settled) - 1; i >= 0; i-- {
 		if l := e.settled[i]; l.number == c.Lane {
-			if v, ok := l.entities[c.EntityHash]; ok {
-				return v.last, true
+			if v := l.holds(&c.EntityHash); v != nil {
+				return l.entries.at(v.last).known(), true
 			}
 		}
 	}

@@ -202,7 +202,7 @@ func TestReplay(t *testing.T) {
 		if e.GetGeneration() != 3 || e.GetFailureId() != 2 || e.GetLetterId()[0] != 2 || e.GetAcceptedAt() != testStart.Add(-time.Hour).UnixMicro() {
 			t.Errorf("entry %v", e)
 		}
-		if len(c.Records) != 4 || c.Records[0].Generation != 3 || len(c.Marks) != 0 || len(c.Repeats) != 0 {
+		if c.Records.Len() != 4 || c.Records.At(0).Generation != 3 || len(c.Marks) != 0 || len(c.Repeats) != 0 {
 			t.Errorf("records %v, marks %v, repeats %v", c.Records, c.Marks, c.Repeats)
 		}
 	})
@@ -217,7 +217,7 @@ func TestReplay(t *testing.T) {
 		if d.Generation != 3 || d.LetterID != record.LetterID(testPipeline, "k1", 3) || !d.AcceptedAt.Equal(testStart.Add(-time.Hour)) {
 			t.Errorf("letter %+v", d)
 		}
-		if len(c.Chunks)+len(c.Records) != 0 {
+		if len(c.Chunks)+c.Records.Len() != 0 {
 			t.Errorf("a refused letter is in %d chunks", len(c.Chunks))
 		}
 	})

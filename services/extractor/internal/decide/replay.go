@@ -3,6 +3,7 @@ package decide
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"bulkhead/libs/record"
@@ -56,13 +57,13 @@ func (g *regrouping) add(c *Candidate) error {
 			return fmt.Errorf("record %s fits no empty chunk", c.Place)
 		}
 	}
-	l.learn(c, c.KeyHash, l.entries[len(l.entries)-1].row)
+	l.learn(c)
 	return nil
 }
 
 func (g *regrouping) begin(n int) *lane {
 	l := newLane(n, record.Place{}, g.e.headSize)
-	g.e.lanes[n] = l
+	g.e.put(l)
 	return l
 }
 
@@ -76,7 +77,7 @@ func (g *regrouping) sealOne(l *lane) error {
 // seal ends it.
 func (g *regrouping) seal() (Commit, error) {
 	for _, n := range g.e.order() {
-		if l := g.e.lanes[n]; len(l.rows) > 0 {
+		if l := g.e.lanes[n]; l.rows.size() > 0 {
 			if err := g.sealOne(l); err != nil {
 				return Commit{}, err
 			}
@@ -88,8 +89,8 @@ func (g *regrouping) seal() (Commit, error) {
 // newDead is the letter of a refused candidate; its id follows from its key.
 func newDead(c *Candidate) Dead {
 	d := Dead{
-		Run: c.Run, Key: c.Key, KeyHash: c.KeyHash, Generation: c.Generation, Entity: c.Entity, Place: c.Place, Trace: c.Trace,
-		Payload: slices.Clone(c.Payload),
+		Run: c.Run, Key: strings.Clone(c.Key), KeyHash: c.KeyHash, Generation: c.Generation, Entity: strings.Clone(c.Entity), Place: c.Place,
+		Trace: c.Trace, Payload: slices.Clone(c.Payload),
 	}
 	if c.Refusal != nil {
 		d.Code, d.Message, d.Fields = c.Refusal.Code, shortText(c.Refusal.Message, maxMessage), shortFields(c.Refusal.Fields)

@@ -101,13 +101,13 @@ func (g *rereading) take(c *Candidate) (bool, error) {
 		g.out.Dead = append(g.out.Dead, d)
 		if c.KeyKind != KeyUnknown {
 			ended.KeyHash = d.KeyHash
-			g.out.Records = append(g.out.Records, ended)
+			g.out.Records.Add(ended)
 		}
 		return true, nil
 	case superseded:
 		g.keys[c.KeyHash] = c.Content
 		g.out.Superseded = append(g.out.Superseded, g.e.supersededOf(c, ruling))
-		g.out.Records = append(g.out.Records, ended)
+		g.out.Records.Add(ended)
 		return true, nil
 	case already, repeat, fresh:
 	}

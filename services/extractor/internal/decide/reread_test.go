@@ -34,7 +34,7 @@ func TestReadingAGivenUpKeyAgain(t *testing.T) {
 		if len(commit.Chunks) != 1 || commit.Chunks[0].Records != 1 {
 			t.Fatalf("%d chunks, want one with the record at 3", len(commit.Chunks))
 		}
-		for _, r := range commit.Records {
+		for r := range commit.Records.All() {
 			if r.Place.Seq == 3 && (r.Generation != 1 || r.Chunk == ([16]byte{})) {
 				t.Errorf("the record at 3 is %+v, want a row of the next generation", r)
 			}

@@ -44,6 +44,8 @@ type Candidate struct {
 	Place record.Place
 	// Last says that no further record follows in this message.
 	Last bool
+	// Received is when the broker stored it, in microseconds since 1970; 0 = it is not known.
+	Received int64
 
 	KeyKind KeyKind
 	Key     string
@@ -184,7 +186,7 @@ type Commit struct {
 	// At is when it was decided: the acceptance of every record in it.
 	At      time.Time
 	Chunks  []Chunk
-	Records []Record
+	Records Records
 	Dead    []Dead
 	// Superseded came behind newer versions that say all they say.
 	Superseded []Superseded
@@ -247,6 +249,8 @@ type Record struct {
 	// Columns are empty for a record without a row.
 	Columns record.Bitmap
 	Version record.Version
+	// Placed says that the key was made from the body, so that its place leads to it and no index of keys has to.
+	Placed bool
 }
 
 // Ended says that the record is in no chunk: refused, or superseded.

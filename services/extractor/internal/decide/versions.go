@@ -5,7 +5,6 @@ import (
 
 	"bulkhead/libs/fault/planted"
 	"bulkhead/libs/record"
-	"bulkhead/libs/rowfile"
 )
 
 // ordered says whether a candidate's version decides what becomes of it.
@@ -110,12 +109,12 @@ func (e *Engine) newer(c *Candidate) []Owner {
 func (e *Engine) newestVersion(c *Candidate) (Known, bool) {
 	best, found := e.answers.NewestVersions[c.EntityHash]
 	look := func(l *lane) {
-		v, ok := l.entities[c.EntityHash]
-		if !ok || v.newest == nil {
+		v := l.holds(&c.EntityHash)
+		if v == nil || v.newest == none {
 			return
 		}
-		if !found || best.owner().olderThan(v.newest.owner()) {
-			best, found = *v.newest, true
+		if newest := l.dated(v.newest); !found || best.owner().olderThan(newest.owner()) {
+			best, found = newest, true
 		}
 	}
 	for _, l := range e.settled {
@@ -132,90 +131,94 @@ func (d Dated) owner() Owner { return Owner{Version: d.Version, Place: d.Place} 
 // owners calls add for each column that the entity's row names, with the record that its value comes from; nothing when none of them is
 // newer than a version.
 func (l *lane) owners(entity record.Hash, than record.Version, ordinals []int, add func(column int, o Owner)) {
-	v, ok := l.entities[entity]
-	if !ok || v.row == none {
+	v := l.holds(&entity)
+	if v == nil || v.row == none {
 		return
 	}
-	r := &l.rows[v.row]
-	if l.entries[r.tail].version.Compare(than) <= 0 {
+	r := l.rows.at(v.row)
+	if l.owner(r.tail).Version.Compare(than) <= 0 {
 		return // the newest of the row is its last
 	}
 	for column, ordinal := range ordinals {
-		if n := l.ownerOf(r, column, ordinal); n != none {
-			add(column, l.entries[n].owner())
+		if n := l.ownerOf(v.row, column, ordinal); n != none {
+			add(column, l.owner(n))
 		}
 	}
 }
 
 // ownerOf is the entry that a column's value in a row comes from; none when the row does not name it.
-func (l *lane) ownerOf(r *row, column, ordinal int) int32 {
-	switch {
-	case r.owners != nil:
-		return r.owners[column]
-	case l.entries[r.head].columns.Has(ordinal):
-		return r.head // a row of one record
+func (l *lane) ownerOf(n int32, column, ordinal int) int32 {
+	if owners, ok := l.sources[n]; ok {
+		return owners[column]
+	}
+	if head := l.rows.at(n).head; l.columnsOf(l.entries.at(head)).Has(ordinal) {
+		return head // a row of one record
 	}
 	return none
 }
 
-func (en *entry) owner() Owner {
-	return Owner{Version: en.version, KeyHash: en.keyHash, Place: en.place}
+func (l *lane) owner(n int32) Owner { return l.ownerOfEntry(l.entries.at(n)) }
+
+func (l *lane) ownerOfEntry(en *entry) Owner {
+	return Owner{Version: l.restOf(en).version, KeyHash: en.keyHash, Place: en.place}
 }
 
 // mergeVersion lays a record into its entity's row by its version: it fills the columns that no newer record of the row names, and takes
 // its place among the row's records, the oldest version first. false = it does not fit, as for [lane.merge].
 func (l *lane) mergeVersion(c *Candidate, n int32, config *Config) bool {
-	r := &l.rows[n]
-	en := newEntry(c, n)
-	before, ok := l.behind(r, &en)
+	r := l.rows.at(n)
+	en := l.newEntry(c, n)
+	own := l.ownerOfEntry(&en)
+	before, ok := l.behind(r, own)
 	if !ok {
 		return false
 	}
-	owners := slices.Clone(r.owners)
+	owners := slices.Clone(l.sources[n])
 	if owners == nil {
 		owners = make([]int32, len(config.Ordinals))
 		for column, ordinal := range config.Ordinals {
-			owners[column] = l.ownerOf(r, column, ordinal)
+			owners[column] = l.ownerOf(n, column, ordinal)
 		}
 	}
-	at := int32(len(l.entries))
-	cells := slices.Clone(r.cells)
+	at := l.entries.n
+	cells := l.cells(n, len(config.Header))
 	for _, i := range c.Named {
-		if o := owners[i]; o == none || l.entries[o].owner().olderThan(en.owner()) {
+		if o := owners[i]; o == none || l.owner(o).olderThan(own) {
 			cells[i], owners[i] = c.Cells[i], at
 		}
 	}
-	size := rowfile.RowSize(cells)
-	if !l.fits(r, size, config.Limits) {
+	if !l.replace(n, cells, config.Limits) {
 		return false
 	}
 	if before == none {
 		en.next, r.head = r.head, at
 	} else {
-		en.next, l.entries[before].next = l.entries[before].next, at
+		en.next, l.entries.at(before).next = l.entries.at(before).next, at
 	}
 	if en.next == none {
 		r.tail = at
 	}
-	l.entries = append(l.entries, en)
-	l.bytes += int64(size - r.bytes)
-	r.cells, r.owners, r.bytes = cells, owners, size
+	l.entries.add(en)
+	if l.sources == nil {
+		l.sources = make(map[int32][]int32)
+	}
+	l.sources[n] = owners
 	l.inRows++
 	return true
 }
 
 // behind finds the last record of a row that is older than the new one; none = all are newer. false = it stands too far in.
-func (l *lane) behind(r *row, en *entry) (int32, bool) {
-	if l.entries[r.tail].owner().olderThan(en.owner()) {
+func (l *lane) behind(r *row, own Owner) (int32, bool) {
+	if l.owner(r.tail).olderThan(own) {
 		return r.tail, true
 	}
 	last := int32(none)
 	n := r.head
 	for range maxWalk {
-		if n == none || !l.entries[n].owner().olderThan(en.owner()) {
+		if n == none || !l.owner(n).olderThan(own) {
 			return last, true
 		}
-		last, n = n, l.entries[n].next
+		last, n = n, l.entries.at(n).next
 	}
 	return none, false
 }

@@ -103,7 +103,7 @@ func (b *books) store(c Commit) {
 	for _, n := range c.Repeats {
 		b.repeats += n
 	}
-	for _, r := range c.Records {
+	for r := range c.Records.All() {
 		b.records = append(b.records, r)
 		had, ok := b.byKey[r.KeyHash]
 		if ok && (!had.GivenUp || int(had.Generation)+1 != r.Generation) || !ok && r.Generation != 0 {
@@ -170,7 +170,7 @@ func (b *books) load(ch Chunk, once func(record.Place)) {
 }
 
 func (b *books) answer(e *Engine, batch []Candidate) Answers {
-	w := e.Wants(batch)
+	w := e.Wants(batch, News{})
 	a := Answers{
 		Keys: map[record.Hash]Known{}, NewestVersions: map[record.Hash]Dated{}, Newest: map[record.Hash]Known{},
 		Newer: map[record.Hash][]Named{}, Equal: map[EntityVersion][]Same{},
@@ -337,7 +337,7 @@ func (b *books) readAgain(config Config, lanes int) {
 		}
 	}
 	commit, known, err := Reread(config, batch, r, testStart, testID)
-	if err != nil || known != len(batch) || len(commit.Chunks)+len(commit.Dead)+len(commit.Superseded)+len(commit.Records) != 0 {
+	if err != nil || known != len(batch) || len(commit.Chunks)+len(commit.Dead)+len(commit.Superseded)+commit.Records.Len() != 0 {
 		b.t.Fatalf("read again, %d of %d are known, %d chunks and %d letters follow: %v", known, len(batch), len(commit.Chunks), len(commit.Dead), err)
 	}
 	// A ledger that lost everything takes all of it, each record once.
@@ -351,8 +351,8 @@ func (b *books) readAgain(config Config, lanes int) {
 			accepted += n.Accepted
 		}
 	}
-	if accepted+known != len(batch) || accepted != len(commit.Records) {
-		b.t.Fatalf("%d accepted and %d known are not the %d published; %d records", accepted, known, len(batch), len(commit.Records))
+	if accepted+known != len(batch) || accepted != commit.Records.Len() {
+		b.t.Fatalf("%d accepted and %d known are not the %d published; %d records", accepted, known, len(batch), commit.Records.Len())
 	}
 }
 
@@ -450,7 +450,7 @@ func TestVersions(t *testing.T) {
 		if len(c.Superseded) != 1 || c.Superseded[0].Key != "k3" || c.Superseded[0].Successor.Place != at(1) {
 			t.Errorf("superseded %+v", c.Superseded)
 		}
-		for _, r := range c.Records {
+		for r := range c.Records.All() {
 			if r.Ended() != (r.Place != at(1)) || r.Ended() && !r.Columns.Empty() {
 				t.Errorf("record %+v", r)
 			}

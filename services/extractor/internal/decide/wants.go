@@ -7,18 +7,22 @@ import (
 	"bulkhead/libs/record"
 )
 
-// Wants lists what to look up for a batch of candidates. What lies at or below its mark is left out.
-func (e *Engine) Wants(batch []Candidate) Wanted {
-	w := Wanted{Keys: make([]record.Hash, 0, len(batch))}
+// Wants lists what to look up for a batch of candidates. What lies at or below its mark is left out, and what certainly is new.
+func (e *Engine) Wants(batch []Candidate, news News) Wanted {
+	var w Wanted
 	var lowest map[record.Hash]record.Version
 	for i := range batch {
 		c := &batch[i]
 		if e.decided(c) {
 			continue
 		}
-		switch {
-		case c.KeyKind == KeyNamed:
+		if c.KeyKind == KeyNamed && !news.key(&c.KeyHash) {
 			w.Keys = append(w.Keys, c.KeyHash)
+		}
+		if c.HasEntity && news.entity(&c.EntityHash) {
+			continue
+		}
+		switch {
 		case c.KeyKind != KeyFromBody || !c.HasEntity:
 		case e.ordered(c):
 			w.NewestVersions = append(w.NewestVersions, c.EntityHash)

@@ -111,7 +111,7 @@ func (b *bench) advance(d time.Duration) {
 func (b *bench) deps(owner string) Deps {
 	return Deps{
 		Store: b.store, Catalog: b.catalog, Owner: owner, Lease: b.lease, OpenChunks: b.bound, Wait: 5 * time.Millisecond,
-		Recheck: time.Minute, Now: b.clock, Logger: testkit.Logger(b.TB), Metrics: NewMetrics(prometheus.NewRegistry()),
+		Recheck: time.Minute, Remember: 1 << 20, Now: b.clock, Logger: testkit.Logger(b.TB), Metrics: NewMetrics(prometheus.NewRegistry()),
 		Open: func(ctx context.Context, c bus.ReaderConfig) (Stream, error) {
 			r, err := bus.OpenReader(ctx, b.conn, c)
 			if err != nil {

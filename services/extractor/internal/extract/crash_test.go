@@ -66,7 +66,7 @@ func TestReadersThatDie(t *testing.T) {
 		t.Run(fmt.Sprintf("wherever readers die, each record is decided once (seed %d)", seed), func(t *testing.T) {
 			t.Parallel()
 			rnd := rand.New(rand.NewPCG(seed, 7))
-			b := newBench(t, definition(defaultMap, fmt.Sprintf("chunk: {rows: %d, bytes: 1MB, age: 10s}", 5+rnd.IntN(30)), "lanes: 3", keyed))
+			b := newBench(t, definition(defaultMap, fmt.Sprintf("chunk: {rows: %d, bytes: 1MB, age: 1s}", 5+rnd.IntN(30)), "lanes: 3", keyed))
 			want := b.publishMix(rnd, 60)
 			r := b.reader("one")
 			for i := 0; !b.decided(b.last()); i++ {
@@ -132,7 +132,7 @@ func TestVersionsSurviveReadersThatDie(t *testing.T) {
 			t.Parallel()
 			rnd := rand.New(rand.NewPCG(seed, 11))
 			// Two events of one version say the same of the row, and are a conflict all the same: their bodies differ in the event.
-			b := newBench(t, definition(defaultMap, fmt.Sprintf("chunk: {rows: %d, bytes: 1MB, age: 10s}", 2+rnd.IntN(8)), "lanes: 2", keyed, versioned))
+			b := newBench(t, definition(defaultMap, fmt.Sprintf("chunk: {rows: %d, bytes: 1MB, age: 1s}", 2+rnd.IntN(8)), "lanes: 2", keyed, versioned))
 			b.bound = 1000
 			published, newest := b.publishVersions(rnd, 50)
 			r := b.reader("one")

@@ -2,6 +2,7 @@ package extract
 
 import (
 	"cmp"
+	"slices"
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/pipeline"
@@ -12,15 +13,29 @@ import (
 // mapper turns messages into candidates under one revision of a definition. It does no I/O. Not for concurrent use.
 type mapper struct {
 	def      *pipeline.Definition
+	space    string
+	folding  record.Folding
 	ordinals []int // place in the header → ordinal of extractor.columns
-	bitmaps  map[string]record.Bitmap
+	named    map[string]*columns
+	last     *columns // those of the record before
+	room     *pipeline.Room
+	key      []byte
 }
 
-// maxBitmaps bounds the sets of columns that are remembered; records of a pipeline name few different ones.
-const maxBitmaps = 4096
+// columns are those that a record names, by place in the header and as a set of ordinals. Nobody changes them.
+type columns struct {
+	named []int
+	set   record.Bitmap
+}
+
+// maxNamed bounds the sets of columns that are remembered; records of a pipeline name few different ones.
+const maxNamed = 4096
 
 func newMapper(def *pipeline.Definition, ordinals map[string]int) *mapper {
-	m := &mapper{def: def, bitmaps: map[string]record.Bitmap{}}
+	space := def.Space()
+	m := &mapper{
+		def: def, space: space, folding: record.FoldingOf(space), named: map[string]*columns{}, last: &columns{}, room: pipeline.NewRoom(),
+	}
 	for _, name := range def.Header() {
 		m.ordinals = append(m.ordinals, ordinals[name])
 	}
@@ -31,12 +46,16 @@ func newMapper(def *pipeline.Definition, ordinals map[string]int) *mapper {
 func (m *mapper) message(to []decide.Candidate, msg bus.Msg) []decide.Candidate {
 	raw, refusal := bus.DecodeFrame(msg.Header, msg.Data)
 	run, trace := bus.Run(msg.Header), bus.Traceparent(msg.Header)
+	received := int64(0)
+	if !msg.Time.IsZero() {
+		received = msg.Time.UnixMicro()
+	}
 	if refusal != nil || len(raw) == 0 {
 		if refusal == nil {
 			refusal = &record.Refusal{Code: record.CodeFrameUnreadable, Message: "the message holds no record", Content: record.HashRaw(msg.Data)}
 		}
 		c := decide.Candidate{
-			Place: record.Place{Seq: msg.Seq}, Last: true, Content: refusal.Content, Refusal: refusal,
+			Place: record.Place{Seq: msg.Seq}, Last: true, Received: received, Content: refusal.Content, Refusal: refusal,
 			Lane: record.LaneNone, Run: run, Trace: trace, Payload: msg.Data,
 		}
 		m.name(&c, "", "")
@@ -44,7 +63,7 @@ func (m *mapper) message(to []decide.Candidate, msg bus.Msg) []decide.Candidate 
 	}
 	for i := range raw {
 		c := decide.Candidate{
-			Place: record.Place{Seq: msg.Seq, Idx: raw[i].Idx}, Last: i == len(raw)-1,
+			Place: record.Place{Seq: msg.Seq, Idx: raw[i].Idx}, Last: i == len(raw)-1, Received: received,
 			Lane: record.LaneNone, Run: run, Trace: trace, Payload: raw[i].Body,
 		}
 		if refusal := raw[i].Refusal; refusal != nil {
@@ -63,13 +82,14 @@ func (m *mapper) message(to []decide.Candidate, msg bus.Msg) []decide.Candidate 
 
 // mapOne fills in what the record's body says, and returns the key that its members give; "" = none.
 func (m *mapper) mapOne(c *decide.Candidate) (key string) {
-	mapped, refusal := m.def.Map(c.Payload)
+	mapped, refusal := m.def.MapIn(m.room, c.Payload)
 	entity := mapped.Entity
 	if refusal != nil {
 		c.Refusal, c.Content, entity, key = refusal, refusal.Content, refusal.Entity, refusal.Key
 	} else {
 		c.Content, c.Version, key = mapped.Content, mapped.Version, mapped.Key
-		c.Cells, c.Named, c.Columns = mapped.Cells, mapped.Named, m.bitmap(mapped.Named)
+		of := m.columns(mapped.Named)
+		c.Cells, c.Named, c.Columns = mapped.Cells, of.named, of.set
 	}
 	m.route(c, entity)
 	return key
@@ -81,7 +101,7 @@ func (m *mapper) route(c *decide.Candidate, entity string) {
 		return
 	}
 	c.Entity, c.HasEntity = entity, true
-	c.EntityHash = m.def.EntityHash(entity)
+	c.EntityHash = record.HashEntity(m.space, m.folding.Fold(entity)) // as [pipeline.Definition.EntityHash] does
 	c.Lane = record.LaneOf(c.EntityHash, m.def.Lanes)
 }
 
@@ -119,7 +139,9 @@ func (m *mapper) name(c *decide.Candidate, fromMembers, fromMessage string) {
 		m.refuse(c, record.CodeMissingKey, missingKey)
 		c.KeyKind, c.Key = decide.KeyUnknown, record.PlaceKey(c.Place)
 	case len(m.def.Key) == 0 && c.HasEntity:
-		c.KeyKind, c.Key = decide.KeyFromBody, record.BodyKey(c.Content, c.Place)
+		c.KeyKind = decide.KeyFromBody
+		m.key = record.AppendBodyKey(m.key[:0], c.Content, c.Place)
+		c.Key = m.room.Text(m.key)
 	default:
 		// Without an entity there is no newest version that it could repeat.
 		c.KeyKind, c.Key = decide.KeyUnknown, record.PlaceKey(c.Place)
@@ -127,22 +149,26 @@ func (m *mapper) name(c *decide.Candidate, fromMembers, fromMessage string) {
 	c.KeyHash = m.def.KeyHash(c.Key)
 }
 
-// bitmap is the set of columns that a record names. Equal sets share one bitmap, which nobody changes.
-func (m *mapper) bitmap(named []int) record.Bitmap {
+// columns are those that a record names. Equal ones are the same.
+func (m *mapper) columns(named []int) *columns {
+	if slices.Equal(m.last.named, named) {
+		return m.last
+	}
 	var room [128]byte
 	key := room[:0]
 	for _, n := range named {
 		key = append(key, byte(n), byte(n>>8))
 	}
-	if b, ok := m.bitmaps[string(key)]; ok {
-		return b
+	of, ok := m.named[string(key)]
+	if !ok {
+		of = &columns{named: slices.Clone(named)}
+		for _, n := range named {
+			of.set.Set(m.ordinals[n])
+		}
+		if len(m.named) < maxNamed {
+			m.named[string(key)] = of
+		}
 	}
-	var b record.Bitmap
-	for _, n := range named {
-		b.Set(m.ordinals[n])
-	}
-	if len(m.bitmaps) < maxBitmaps {
-		m.bitmaps[string(key)] = b
-	}
-	return b
+	m.last = of
+	return of
 }

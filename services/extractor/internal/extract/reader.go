@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,6 +34,8 @@ const (
 	fetchMessages = 512
 	fetchBytes    = 4 << 20
 	defaultWait   = 500 * time.Millisecond
+	// outcomeWait bounds the wait for messages while rows wait for their lane's chunks: whoever tells of an outcome does not end a fetch.
+	outcomeWait = 50 * time.Millisecond
 )
 
 // Catalog is where definitions come from.
@@ -66,6 +69,9 @@ type Deps struct {
 	Lease time.Duration
 	// OpenChunks bounds the fresh chunks of a pipeline that have no outcome.
 	OpenChunks int
+	// Remember bounds the memory, in bytes, in which a reader remembers the keys that the ledger holds, and as much for entities. What does not fit is
+	// looked up more and more often.
+	Remember int
 	// Wait is how long an idle reader waits for messages; 0 = half a second.
 	Wait time.Duration
 	// Recheck is how often a stopped pipeline looks whether it may go on.
@@ -94,6 +100,7 @@ type Reader struct {
 	pipeline string
 	held     *held
 	orders   orders
+	outcomes atomic.Bool // somebody told of one: chunks are counted again
 }
 
 // held is what a reader has while it holds the lease.
@@ -109,10 +116,11 @@ type held struct {
 	stream   Stream
 	pending  []decide.Candidate
 	batch    []decide.Candidate // the room of pending
-	switched bool               // a newer revision waits
-	missing  bool               // it was said that there is no stream
-	open     int                // chunks without an outcome, at most: counted at countAt, and what was sealed since
-	countAt  time.Time          // when to count again; zero = now
+	memory   memory
+	switched bool      // a newer revision waits
+	missing  bool      // it was said that there is no stream
+	open     int       // chunks without an outcome, at most: counted at countAt, and what was sealed since
+	countAt  time.Time // when to count again; zero = now
 }
 
 // NewReader makes the reader of a pipeline. It holds nothing yet.
@@ -136,6 +144,9 @@ func (r *Reader) Pass(ctx context.Context) (int, error) {
 			return 0, nil
 		}
 		r.reopen(ctx)
+		if r.held != nil {
+			r.held.memory = memory{}
+		}
 	}
 	return n, err
 }
@@ -203,18 +214,26 @@ func (r *Reader) read(ctx context.Context, wait time.Duration) (int, error) {
 	return 1, nil
 }
 
-// countOpen keeps the number of chunks without an outcome: others only make it smaller, so it is counted again when it is old or when it
-// would stop the reading, and not at every look at an idle stream.
+// LookForOutcomes makes the next pass count the chunks that have none.
+func (r *Reader) LookForOutcomes() { r.outcomes.Store(true) }
+
+// countOpen keeps the number of chunks without an outcome: others only make it smaller, so it is counted again when somebody told of an outcome, when it is
+// old or when it would stop the reading, and not at every look at an idle stream.
 func (r *Reader) countOpen(ctx context.Context) error {
 	h, now := r.held, r.Now()
-	if now.Before(h.countAt) && h.open < r.OpenChunks {
+	if !r.outcomes.Swap(false) && now.Before(h.countAt) && h.open < r.OpenChunks {
 		return nil
 	}
-	open, err := r.Store.OpenChunks(ctx, r.pipeline)
+	lanes, err := r.Store.OpenChunks(ctx, r.pipeline)
 	if err != nil {
 		return err
 	}
+	open := 0
+	for _, n := range lanes {
+		open += n
+	}
 	h.open, h.countAt = open, now.Add(r.Lease/3)
+	h.engine.Open(lanes)
 	r.Metrics.openChunks(r.pipeline, open)
 	return nil
 }
@@ -264,8 +283,12 @@ func (r *Reader) feed() int {
 // fetch reads the next messages, makes candidates of them and looks up what the ledger knows. false = nothing came.
 func (r *Reader) fetch(ctx context.Context, wait time.Duration) (bool, error) {
 	h := r.held
+	now := r.Now()
 	if next := h.engine.Next(); !next.IsZero() {
-		wait = max(0, min(wait, next.Sub(r.Now())))
+		wait = max(0, min(wait, next.Sub(now)))
+	}
+	if next := h.engine.NextIfFree(); !next.IsZero() {
+		wait = min(wait, max(next.Sub(now), outcomeWait))
 	}
 	if err := fault.Point(ctx, faultBeforeFetch); err != nil {
 		return false, err
@@ -301,7 +324,10 @@ func (r *Reader) fetch(ctx context.Context, wait time.Duration) (bool, error) {
 
 func (r *Reader) lookUp(ctx context.Context, batch []decide.Candidate) (decide.Answers, error) {
 	h := r.held
-	a, err := r.Store.LookUp(ctx, h.target, h.engine.Wants(batch))
+	if err := r.remember(ctx, batch); err != nil {
+		return decide.Answers{}, err
+	}
+	a, err := r.Store.LookUp(ctx, h.target, h.engine.Wants(batch, h.memory.news()))
 	if err != nil {
 		return a, err
 	}
@@ -344,6 +370,7 @@ func (r *Reader) commit(ctx context.Context, seal []int) error {
 		return err
 	}
 	now := r.Now()
+	h.memory.note(&c.Records)
 	h.engine.Settle(c, now)
 	h.renewAt = began.Add(r.Lease / 3) // the commit renewed it
 	h.open += len(c.Chunks)

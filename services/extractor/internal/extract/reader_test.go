@@ -246,6 +246,47 @@ func TestReader(t *testing.T) {
 		}
 		b.wantTally(tally{Rows: 200})
 	})
+
+	t.Run("rows behind a chunk of their lane wait for its outcome, and are sealed when somebody tells of it", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, "chunk: {rows: 1000, bytes: 1MB, age: 1s}", "lanes: 1"))
+		r := b.reader("one")
+		pass := func() {
+			_, err := r.Pass(t.Context())
+			b.must(err)
+		}
+		read := func(key string) {
+			b.single("", contact(key, "A"))
+			for b.unsealed(r) == 0 {
+				pass()
+			}
+		}
+		sealed := func() int { return b.count("SELECT count(*)::int FROM extractor.chunks") }
+		read("a")
+		b.advance(time.Second)
+		pass()
+		if n := sealed(); n != 1 {
+			t.Fatalf("%d chunks at the age of a row in a free lane", n)
+		}
+		read("b")
+		b.advance(1500 * time.Millisecond)
+		pass()
+		if n := sealed(); n != 1 {
+			t.Fatalf("%d chunks, though the first has no outcome", n)
+		}
+		b.landed()
+		r.LookForOutcomes()
+		pass()
+		if n := sealed(); n != 2 {
+			t.Fatalf("%d chunks, though the lane is free", n)
+		}
+		read("c")
+		b.advance(2 * time.Second)
+		pass()
+		if n := sealed(); n != 3 {
+			t.Fatalf("%d chunks at twice the age", n)
+		}
+	})
 }
 
 // freshReader is a reader that knows only what the ledger knows.

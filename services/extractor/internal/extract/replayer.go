@@ -101,7 +101,7 @@ func (r *Replayer) take(ctx context.Context, def *pipeline.Definition, inForce i
 		if err != nil {
 			return decide.Commit{}, nil, err
 		}
-		rows, dead = len(c.Records), len(c.Dead)
+		rows, dead = c.Records.Len(), len(c.Dead)
 		messages, err := follows(def, record.ChunkReplay, c)
 		return c, messages, err
 	})

@@ -172,6 +172,7 @@ func (r *Reader) step(ctx context.Context, order store.Reread, s store.Step, c d
 	if err := r.Store.Reread(ctx, h.Fence, r.Lease, h.target, order, s, c, messages); err != nil {
 		return err
 	}
+	h.memory.note(&c.Records)
 	h.renewAt = began.Add(r.Lease / 3)
 	r.Metrics.reread(r.pipeline, s.Known, s.Accepted)
 	if s.Accepted > 0 {

@@ -101,6 +101,16 @@ func (s *Supervisor) Ordered(name string) {
 	s.Wake(name)
 }
 
+// Reconciled makes a pipeline's reader count the chunks without an outcome at once: there is one less.
+func (s *Supervisor) Reconciled(name string) {
+	s.mu.Lock()
+	if r := s.readers[name]; r != nil {
+		r.reader.LookForOutcomes()
+	}
+	s.mu.Unlock()
+	s.Wake(name)
+}
+
 // Stop ends all readers and waits until their leases are given back, or ctx is done.
 func (s *Supervisor) Stop(ctx context.Context) error {
 	s.mu.Lock()

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"bulkhead/libs/fault"
@@ -47,7 +46,7 @@ func (s *Store) Commit(ctx context.Context, f Fence, lease time.Duration, t Targ
 		if err := fault.Point(ctx, pointMarked); err != nil {
 			return err
 		}
-		if err := insert(ctx, q, t, record.ChunkFresh, c); err != nil {
+		if err := insert(ctx, tx, q, t, record.ChunkFresh, c); err != nil {
 			return err
 		}
 		if err := fault.Point(ctx, pointStored); err != nil {
@@ -58,15 +57,15 @@ func (s *Store) Commit(ctx context.Context, f Fence, lease time.Duration, t Targ
 }
 
 // insert writes everything of a commit but its marks.
-func insert(ctx context.Context, q *db.Queries, t Target, kind string, c decide.Commit) error {
+func insert(ctx context.Context, tx pgx.Tx, q *db.Queries, t Target, kind string, c decide.Commit) error {
 	for i := range c.Chunks {
 		if err := insertChunk(ctx, q, t, kind, &c.Chunks[i], c.At); err != nil {
 			return fmt.Errorf("chunk of lane %d: %w", c.Chunks[i].Lane, err)
 		}
 	}
-	if len(c.Records) > 0 {
-		if _, err := q.CopyRecords(ctx, recordRows(t, c)); err != nil {
-			return fmt.Errorf("%d records: %w", len(c.Records), err)
+	if c.Records.Len() > 0 {
+		if err := copyRecords(ctx, tx, t, c); err != nil {
+			return fmt.Errorf("%d records: %w", c.Records.Len(), err)
 		}
 	}
 	if len(c.Dead) > 0 {
@@ -120,27 +119,6 @@ func insertChunk(ctx context.Context, q *db.Queries, t Target, kind string, c *d
 		return fmt.Errorf("pieces: %w", err)
 	}
 	return nil
-}
-
-func recordRows(t Target, c decide.Commit) []db.CopyRecordsParams {
-	out := make([]db.CopyRecordsParams, len(c.Records))
-	rows := make([]int32, len(c.Records))
-	for i := range c.Records {
-		r := &c.Records[i]
-		p := db.CopyRecordsParams{
-			PipelineID: t.PipelineID, Generation: int16(r.Generation), Seq: int64(r.Place.Seq), Idx: int32(r.Place.Idx), AcceptedAt: c.At,
-			KeyHash: r.KeyHash, ContentHash: r.Content, EntityHash: uuid.NullUUID{UUID: r.EntityHash, Valid: r.HasEntity}, Columns: r.Columns, Version: r.Version,
-		}
-		if p.Columns == nil {
-			p.Columns = []byte{}
-		}
-		if !r.Ended() {
-			rows[i] = int32(r.Row)
-			p.Row, p.Chunk = &rows[i], uuid.NullUUID{UUID: r.Chunk, Valid: true}
-		}
-		out[i] = p
-	}
-	return out
 }
 
 func deadRows(t Target, c decide.Commit) []db.CopyDeadParams {

@@ -114,3 +114,38 @@ func uuids(in [][16]byte) []uuid.UUID {
 	}
 	return out
 }
+
+// Asides is how often records of a pipeline were stored apart from its reader.
+func (s *Store) Asides(ctx context.Context, pipeline string) (int64, error) {
+	n, err := s.q.Asides(ctx, pipeline)
+	if err != nil {
+		return 0, fmt.Errorf("look whether records of %s were stored apart: %w", pipeline, err)
+	}
+	return n, nil
+}
+
+// EntitiesAfter calls each for the entities of a pipeline's records that follow a hash, at most so many in their order, and answers how many there were.
+func (s *Store) EntitiesAfter(ctx context.Context, pipelineID int16, after record.Hash, most int, each func(*record.Hash)) (int, error) {
+	rows, err := s.q.EntitiesAfter(ctx, db.EntitiesAfterParams{PipelineID: pipelineID, After: after, Most: int32(most)})
+	if err != nil {
+		return 0, fmt.Errorf("read the entities that the ledger holds: %w", err)
+	}
+	for i := range rows {
+		h := record.Hash(rows[i])
+		each(&h)
+	}
+	return len(rows), nil
+}
+
+// KeysAfter is the same for keys, but for those that say their place.
+func (s *Store) KeysAfter(ctx context.Context, pipelineID int16, after record.Hash, most int, each func(*record.Hash)) (int, error) {
+	rows, err := s.q.KeysAfter(ctx, db.KeysAfterParams{PipelineID: pipelineID, After: after, Most: int32(most)})
+	if err != nil {
+		return 0, fmt.Errorf("read the keys that the ledger holds: %w", err)
+	}
+	for i := range rows {
+		h := record.Hash(rows[i])
+		each(&h)
+	}
+	return len(rows), nil
+}

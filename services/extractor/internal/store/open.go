@@ -9,13 +9,17 @@ import (
 	"bulkhead/libs/pg"
 )
 
-// OpenChunks counts the fresh chunks of a pipeline that have no outcome: what backpressure goes by.
-func (s *Store) OpenChunks(ctx context.Context, pipeline string) (int, error) {
-	n, err := s.q.OpenChunks(ctx, pipeline)
+// OpenChunks counts the fresh chunks of a pipeline that have no outcome, by lane: what backpressure goes by.
+func (s *Store) OpenChunks(ctx context.Context, pipeline string) (map[int]int, error) {
+	rows, err := s.q.OpenChunks(ctx, pipeline)
 	if err != nil {
-		return 0, fmt.Errorf("count open chunks of %s: %w", pipeline, err)
+		return nil, fmt.Errorf("count open chunks of %s: %w", pipeline, err)
 	}
-	return int(n), nil
+	open := make(map[int]int, len(rows))
+	for _, r := range rows {
+		open[int(r.Lane)] = int(r.Chunks)
+	}
+	return open, nil
 }
 
 // Free drops the rows of chunks whose outcome is known and of which nothing is unresolved, and notes it. It answers how many.

@@ -87,8 +87,12 @@ func (s *Store) TakeReplays(ctx context.Context, t Target, inForce, most int, ag
 		if taken != int64(len(letters)) {
 			return fmt.Errorf("%d of %d letters were free: %w", taken, len(letters), pg.ErrLost)
 		}
-		if err := insert(ctx, q, t, record.ChunkReplay, c); err != nil {
+		if err := insert(ctx, tx, q, t, record.ChunkReplay, c); err != nil {
 			return err
+		}
+		// The reader, here or elsewhere, remembers what it stored itself.
+		if err := q.NoteAside(ctx, t.Pipeline); err != nil {
+			return fmt.Errorf("note that records were stored: %w", err)
 		}
 		n = len(rows)
 		return pg.Enqueue(ctx, tx, Schema, messages...)

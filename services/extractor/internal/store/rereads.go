@@ -74,7 +74,7 @@ func (s *Store) Reread(ctx context.Context, f Fence, lease time.Duration, t Targ
 		if err := fenced("carry on order "+uuid.UUID(r.ID).String(), n, err); err != nil {
 			return err
 		}
-		if err := insert(ctx, q, t, record.ChunkReplay, c); err != nil {
+		if err := insert(ctx, tx, q, t, record.ChunkReplay, c); err != nil {
 			return err
 		}
 		return pg.Enqueue(ctx, tx, Schema, messages...)
@@ -87,11 +87,15 @@ func (s *Store) Recall(ctx context.Context, t Target, first, last uint64, w deci
 	if err != nil {
 		return r, fmt.Errorf("look up the records of messages %d to %d: %w", first, last, err)
 	}
+	placed, err := s.q.PlacedAt(ctx, db.PlacedAtParams{PipelineID: t.PipelineID, FirstSeq: int64(first), LastSeq: int64(last)})
+	if err != nil {
+		return r, fmt.Errorf("look up the records of messages %d to %d by their places: %w", first, last, err)
+	}
 	keys := w.Keys
 	for _, row := range at {
 		keys = append(keys, row.KeyHash)
 	}
-	if r.Keys, err = s.recallKeys(ctx, t, keys); err != nil {
+	if r.Keys, err = s.recallKeys(ctx, t, keys, placed); err != nil {
 		return r, err
 	}
 	r.Places = make(map[record.Place]decide.Standing, len(at))
@@ -109,11 +113,23 @@ func (s *Store) Recall(ctx context.Context, t Target, first, last uint64, w deci
 	return r, err
 }
 
-// recallKeys looks keys up, also those of records that were refused before their key could be read: they stand in no row of records.
-func (s *Store) recallKeys(ctx context.Context, t Target, keys [][16]byte) (map[record.Hash]decide.Known, error) {
+// recallKeys looks keys up, also those that only their place leads to, and those of records that were refused before their key could be read: these stand
+// in no row of records.
+func (s *Store) recallKeys(ctx context.Context, t Target, keys [][16]byte, placed []db.PlacedAtRow) (map[record.Hash]decide.Known, error) {
 	known, err := s.Known(ctx, t, keys)
 	if err != nil {
 		return nil, err
+	}
+	var first []uuid.UUID // in their first generation as far as the index of keys knows
+	for _, p := range placed {
+		if _, ok := known[p.KeyHash]; ok {
+			continue // in a later generation, at the same place and with the same content
+		}
+		if known == nil {
+			known = map[record.Hash]decide.Known{}
+		}
+		known[p.KeyHash] = decide.Known{Content: p.ContentHash, Place: place(p.Seq, p.Idx)}
+		first = append(first, p.KeyHash)
 	}
 	var rest []uuid.UUID
 	for _, k := range keys {
@@ -121,7 +137,7 @@ func (s *Store) recallKeys(ctx context.Context, t Target, keys [][16]byte) (map[
 			rest = append(rest, k)
 		}
 	}
-	if len(rest) == 0 {
+	if len(rest)+len(first) == 0 {
 		return known, nil
 	}
 	if known == nil {
@@ -131,12 +147,11 @@ func (s *Store) recallKeys(ctx context.Context, t Target, keys [][16]byte) (map[
 	if err != nil {
 		return nil, fmt.Errorf("look up refused records: %w", err)
 	}
-	rest = rest[:0]
 	for _, d := range dead {
 		known[d.KeyHash] = decide.Known{Place: place(d.Seq, d.Idx), Generation: int32(d.Generation)}
-		rest = append(rest, d.KeyHash)
+		first = append(first, d.KeyHash)
 	}
-	letters, err := s.q.LastLetters(ctx, db.LastLettersParams{Pipeline: t.Pipeline, Keys: rest})
+	letters, err := s.q.LastLetters(ctx, db.LastLettersParams{Pipeline: t.Pipeline, Keys: first})
 	if err != nil {
 		return nil, fmt.Errorf("look up letters: %w", err)
 	}

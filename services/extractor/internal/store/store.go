@@ -5,7 +5,8 @@
 //     changes nothing and answers with pg.ErrLost.
 //   - [Store.Commit] is the only way in for fresh records: rows, records, letters, repeats, marks and what follows from them are one
 //     transaction, and every mark moves by compare-and-set.
-//   - Replays are taken once, by one transaction that holds the pipeline's advisory lock ([Store.TakeReplays]).
+//   - Replays are taken once, by one transaction that holds the pipeline's advisory lock ([Store.TakeReplays]). They are counted, so that a reader which
+//     remembers what it stored knows that it was not alone ([Store.Asides]).
 //
 // Parts of a stream that are read again move by [Store.Reread], fenced like the reader that carries the order out.
 //

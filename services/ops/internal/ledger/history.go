@@ -50,7 +50,7 @@ func (r *Reader) History(ctx context.Context, q Question) ([]*opsv1.RecordHistor
 func (r *Reader) historiesIn(ctx context.Context, d store.Definition, q Question) ([]*opsv1.RecordHistory, error) {
 	name := d.Name
 	if q.Key != "" {
-		h, err := r.historyOf(ctx, name, q.Key, record.HashKey(name, q.Key))
+		h, err := r.historyOf(ctx, name, q.Key, record.HashKey(name, q.Key), uuid.NullUUID{})
 		if err != nil || h == nil {
 			return nil, err
 		}
@@ -61,10 +61,8 @@ func (r *Reader) historiesIn(ctx context.Context, d store.Definition, q Question
 		return nil, fmt.Errorf("definition %s: %w", name, err)
 	}
 	definition.CaseSensitive = d.CaseSensitive
-	entity := uuid.UUID(definition.EntityHash(q.Entity))
-	keys, err := r.store.Read().EntityKeys(ctx, db.EntityKeysParams{
-		Pipeline: name, EntityHash: uuid.NullUUID{UUID: entity, Valid: true}, MaxKeys: maxKeys,
-	})
+	entity := uuid.NullUUID{UUID: definition.EntityHash(q.Entity), Valid: true}
+	keys, err := r.store.Read().EntityKeys(ctx, db.EntityKeysParams{Pipeline: name, EntityHash: entity, MaxKeys: maxKeys})
 	if err != nil {
 		return nil, fmt.Errorf("look for the entity's records: %w", err)
 	}
@@ -74,7 +72,7 @@ func (r *Reader) historiesIn(ctx context.Context, d store.Definition, q Question
 		if err != nil {
 			return nil, err
 		}
-		h, err := r.historyOf(ctx, name, key, k.KeyHash)
+		h, err := r.historyOf(ctx, name, key, k.KeyHash, entity)
 		if err != nil {
 			return nil, err
 		}
@@ -145,8 +143,9 @@ type chunkRow struct {
 	row   int32
 }
 
-func (r *Reader) historyOf(ctx context.Context, name, key string, hash record.Hash) (*opsv1.RecordHistory, error) {
-	f, err := r.collect(ctx, name, key, hash)
+// historyOf is the history of a key; entity is that of its record where the question was about it.
+func (r *Reader) historyOf(ctx context.Context, name, key string, hash record.Hash, entity uuid.NullUUID) (*opsv1.RecordHistory, error) {
+	f, err := r.collect(ctx, name, key, hash, entity)
 	if err != nil {
 		return nil, err
 	}
@@ -165,11 +164,25 @@ func (r *Reader) historyOf(ctx context.Context, name, key string, hash record.Ha
 	return h, nil
 }
 
-func (r *Reader) collect(ctx context.Context, name, key string, hash record.Hash) (*facts, error) {
+// recordRows are the rows of a key that the extractor keeps.
+func (r *Reader) recordRows(ctx context.Context, name, key string, id uuid.UUID, entity uuid.NullUUID) ([]db.RecordRowsRow, error) {
+	if !entity.Valid {
+		place, _ := record.PlaceOf(key)
+		return r.store.Read().RecordRows(ctx, db.RecordRowsParams{Pipeline: name, KeyHash: id, Seq: int64(place.Seq), Idx: int32(place.Idx)})
+	}
+	rows, err := r.store.Read().RecordRowsOfEntity(ctx, db.RecordRowsOfEntityParams{Pipeline: name, KeyHash: id, EntityHash: entity})
+	out := make([]db.RecordRowsRow, len(rows))
+	for i := range rows {
+		out[i] = db.RecordRowsRow(rows[i])
+	}
+	return out, err
+}
+
+func (r *Reader) collect(ctx context.Context, name, key string, hash record.Hash, entity uuid.NullUUID) (*facts, error) {
 	q, id := r.store.Read(), uuid.UUID(hash)
 	f := &facts{pipeline: name, key: key, fates: map[chunkRow]db.ChunkFatesRow{}}
 	var errs [10]error
-	f.rows, errs[0] = q.RecordRows(ctx, db.RecordRowsParams{Pipeline: name, KeyHash: id})
+	f.rows, errs[0] = r.recordRows(ctx, name, key, id, entity)
 	f.refusals, errs[1] = q.KeyRefusals(ctx, db.KeyRefusalsParams{Pipeline: name, KeyHash: id})
 	f.resends, errs[2] = q.KeyResends(ctx, db.KeyResendsParams{Pipeline: name, KeyHash: id})
 	f.failures, errs[3] = q.KeyFailures(ctx, db.KeyFailuresParams{Pipeline: name, KeyHash: id})
@@ -232,7 +245,9 @@ func (f *facts) lastSuccessor() (successor, bool) {
 // pipeline's name before it: prices/K-17.
 func (r *Reader) successorOf(ctx context.Context, name string, s successor) (string, error) {
 	place := record.PlaceKey(s.place)
-	at, err := r.store.Read().RecordAtPlace(ctx, db.RecordAtPlaceParams{Pipeline: name, KeyHash: s.keyHash})
+	at, err := r.store.Read().RecordAtPlace(ctx, db.RecordAtPlaceParams{
+		Pipeline: name, KeyHash: s.keyHash, Seq: int64(s.place.Seq), Idx: int32(s.place.Idx),
+	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return r.successorElsewhere(ctx, s)
 	}
@@ -248,7 +263,9 @@ func (r *Reader) successorOf(ctx context.Context, name string, s successor) (str
 
 func (r *Reader) successorElsewhere(ctx context.Context, s successor) (string, error) {
 	place := record.PlaceKey(s.place)
-	at, err := r.store.Read().RecordElsewhere(ctx, s.keyHash)
+	at, err := r.store.Read().RecordElsewhere(ctx, db.RecordElsewhereParams{
+		KeyHash: s.keyHash, Seq: int64(s.place.Seq), Idx: int32(s.place.Idx),
+	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return place, nil
 	}

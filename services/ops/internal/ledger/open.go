@@ -219,6 +219,9 @@ func chunkItem(c db.OpenChunksRow) *opsv1.OpenItem {
 		since = later(since, c.SubmittedAt)
 	case *c.SubmissionState == "nothing_sent", *c.SubmissionState == "reconciled":
 		item.Owner, item.State, item.Note = "reconciler", *c.SubmissionState, "the outcome is to be written"
+	case *c.SubmissionState == "sent":
+		item.Owner, item.State, item.Note = "submitter", *c.SubmissionState, noteOf(c.SubmissionError, "calls for its rows are on their way, or have just been answered")
+		since = later(since, c.NotedAt)
 	default:
 		item.Owner, item.State, item.Note = "submitter", *c.SubmissionState, noteOf(c.SubmissionError, noteOf(c.WaitingFor, "is on its way to a job"))
 		since = later(since, c.NotedAt)

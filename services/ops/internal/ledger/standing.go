@@ -106,7 +106,7 @@ func (f *facts) sent(s standing, last sending) standing {
 	switch outcome {
 	case record.OutcomeLanded:
 		s.state, s.salesforceID = record.StateLanded, strings.Trim(string(fate.RowID), "\x00")
-		s.why = fmt.Sprintf("Salesforce has it%s: job %s landed it at %s. %s", as(s.salesforceID), text(fate.OutcomeJobID), fate.ReconciledAt.UTC().Format(time.RFC3339), noOp)
+		s.why = fmt.Sprintf("Salesforce has it%s: %s landed it at %s. %s", as(s.salesforceID), lander(text(fate.OutcomeJobID)), fate.ReconciledAt.UTC().Format(time.RFC3339), noOp)
 		return s
 	case record.OutcomeSuperseded:
 		return f.coveredNow(s)
@@ -119,6 +119,14 @@ func (f *facts) sent(s standing, last sending) standing {
 	}
 	s.state, s.why = record.StateRetrying, fmt.Sprintf("Its row was %s in chunk %s; the retrier takes it next.", outcome, last.at.chunk)
 	return s
+}
+
+// lander is what a row landed by: a job, or without one a call of sObject Collections.
+func lander(jobID string) string {
+	if jobID == "" {
+		return "a collections call"
+	}
+	return "job " + jobID
 }
 
 // noOp is what a publisher may rely on who sends a record a second time.

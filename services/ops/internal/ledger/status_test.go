@@ -269,6 +269,26 @@ func TestHistory(t *testing.T) {
 			t.Errorf("%v", found)
 		}
 	})
+	t.Run("a record whose key was made from its body is found at the place that the key says", func(t *testing.T) {
+		b := setup(t)
+		first := record.BodyKey(record.HashRaw([]byte("a")), record.Place{Seq: 1})
+		elsewhere := record.BodyKey(record.HashRaw([]byte("b")), record.Place{Seq: 17}) // not where it says: its row is in the index of keys
+		b.Chunk("c1", "", first, elsewhere)
+		for _, key := range []string{first, elsewhere} {
+			if h := ask(t, b, key); h.GetKey() != key || h.GetState() != "in_flight" || h.GetOrigin().GetSequence() == 0 {
+				t.Errorf("%v", h)
+			}
+			found, err := b.reader.History(t.Context(), ledger.Question{Entity: key, Pipeline: "contacts"})
+			if err != nil || len(found) != 1 || found[0].GetKey() != key {
+				t.Errorf("by its entity: %v: %v", found, err)
+			}
+		}
+		// Its next generation is in the index of keys, and both belong to it.
+		b.Replay("c2", "", 1, first)
+		if h := ask(t, b, first); h.GetGeneration() != 1 || h.GetOrigin().GetSequence() != 1 {
+			t.Errorf("%v", h)
+		}
+	})
 	t.Run("an unresolved record tells what nobody knows, what was decided and how far that has come", func(t *testing.T) {
 		b := setup(t)
 		chunk := b.Chunk("c1", "", "a", "b")

@@ -58,6 +58,9 @@ type Log struct {
 	first   int64 // number of calls[0]
 	lost    int64
 	changed wake.Signal
+
+	saved     []Saved
+	lostSaved int64
 }
 
 // Begin adds a call and returns its number. A long path is shortened.
@@ -167,6 +170,7 @@ func (l *Log) Reset() {
 	l.mu.Lock()
 	l.first += int64(len(l.calls))
 	l.calls, l.lost = nil, 0
+	l.saved, l.lostSaved = nil, 0
 	l.mu.Unlock()
 	l.changed.Broadcast()
 }

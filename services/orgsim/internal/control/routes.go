@@ -44,6 +44,7 @@ func routes() []Route {
 			"GET", "/sim/calls", "the requests it was sent, tokens left out; wait for the first that fits",
 			"since=N before=N endpoint=E job=ID done=1 newest=1 limit=N wait=5s", "", (*API).calls,
 		},
+		{"GET", "/sim/collections", "what calls of collections did to each of their rows, a call a line", "", "", (*API).collections},
 		{"GET", "/sim/jobs", "every job there was, those that were deleted too", "", "", (*API).jobs},
 		{"GET", "/sim/jobs/{id}", "one job; wait until it is finished, closed, uploaded or in a state", "wait=finished timeout=30s", "", (*API).job},
 		{"GET", "/sim/jobs/{id}/upload", "the CSV that it was sent, byte for byte", "", "", (*API).upload},

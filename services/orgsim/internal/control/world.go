@@ -1,9 +1,11 @@
 package control
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -71,6 +73,21 @@ func (a *API) calls(r *http.Request, w http.ResponseWriter) error {
 		list = a.Calls.Await(ctx, f)
 	}
 	return answer(w, map[string]any{"calls": list, "lost": a.Calls.Lost()})
+}
+
+// collections says in a header how many calls are not kept any more.
+func (a *API) collections(_ *http.Request, w http.ResponseWriter) error {
+	list, lost := a.Calls.Saved()
+	w.Header().Set("Content-Type", ndjson)
+	w.Header().Set("Lost", strconv.FormatInt(lost, 10))
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	for i := range list {
+		if err := enc.Encode(&list[i]); err != nil {
+			return fmt.Errorf("calls of collections: %w", err) // the caller went away
+		}
+	}
+	return nil
 }
 
 func (a *API) faults(_ *http.Request, w http.ResponseWriter) error {

@@ -106,8 +106,10 @@ func (m *Match) check(s sort, kind Kind) error {
 
 func (e *Effect) check() error {
 	switch {
-	case e.When != "" && e.When != "before" && e.When != "after":
-		return fmt.Errorf("effect.when %q must be before or after", e.When)
+	case e.When == "late" && e.Kind != Latency:
+		return fmt.Errorf("effect.when late is for latency, not for %s", e.Kind)
+	case e.When != "" && e.When != "before" && e.When != "after" && e.When != "late":
+		return fmt.Errorf("effect.when %q must be before or after, or late for latency", e.When)
 	case e.Rows != nil && *e.Rows < 0:
 		return errors.New("effect.rows cannot be negative")
 	case e.Bytes < 0 || e.BytesPerSecond < 0 || e.Duration < 0 || e.Count < 0:

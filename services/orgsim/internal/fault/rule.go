@@ -69,7 +69,7 @@ type Kind string
 // The kinds of effect. Those of requests happen before the request has any effect unless the comment says otherwise.
 const (
 	Status     Kind = "status"      // answer with Status and a body; When "after": the effect has happened
-	Latency    Kind = "latency"     // wait Duration; When "after": between effect and answer
+	Latency    Kind = "latency"     // wait Duration; When "after": between effect and answer; "late": the effect comes although the caller has gone
 	DropBefore Kind = "drop_before" // cut the connection
 	DropMid    Kind = "drop_mid"    // read Bytes of the request's body, then cut the connection
 	DropAfter  Kind = "drop_after"  // reply lost after the effect: do it all, then cut the connection without a byte
@@ -147,7 +147,7 @@ type Where struct {
 // Effect is what a rule does. Which members count is said at the kinds.
 type Effect struct {
 	Kind           Kind              `json:"kind"`
-	When           string            `json:"when,omitempty"`   // before (default) or after
+	When           string            `json:"when,omitempty"`   // before (default) or after; latency: or late
 	Status         int               `json:"status,omitempty"` // HTTP status
 	Code           string            `json:"code,omitempty"`   // errorCode of the JSON body
 	Message        string            `json:"message,omitempty"`

@@ -219,6 +219,21 @@ func (p *Plan) Cell(cells []string, name string) (string, bool) {
 	return "", false
 }
 
+// Said are the cells of a row that say something, by column; one that clears its field is [Null], however the row writes that.
+func (p *Plan) Said(cells []string) map[string]string {
+	out := map[string]string{}
+	for i, c := range p.Columns {
+		switch {
+		case i >= len(cells) || cells[i] == "" || c.kind == columnUnused:
+		case cells[i] == p.null:
+			out[c.Name] = Null
+		default:
+			out[c.Name] = cells[i]
+		}
+	}
+	return out
+}
+
 // KeyOf returns the text that names a row: its key cell; for an insert the first external id, else the first unique
 // field that the upload has; "" for rows that nothing names.
 func (p *Plan) KeyOf(cells []string) string {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"bulkhead/services/orgsim/internal/bulk"
+	"bulkhead/services/orgsim/internal/calls"
 	"bulkhead/services/orgsim/internal/fault"
 	"bulkhead/services/orgsim/internal/org"
 )
@@ -113,13 +114,36 @@ func (ex *exchange) saveCollection() error {
 // saveBatches saves and returns what became of each record, in order.
 func (ex *exchange) saveBatches(operation org.Operation, batches []org.Batch, allOrNone bool) []item {
 	items := []item{}
+	began := ex.s.Clock.Now()
 	out := ex.saveCall(batches, allOrNone)
+	ended := ex.s.Clock.Now()
 	for _, b := range batches {
+		first := len(items)
 		for range b.Rows {
 			items = append(items, ex.itemOf(b.Plan.Object, operation, out[len(items)]))
 		}
+		if ex.n > 0 {
+			ex.s.Calls.Save(calls.Saved{
+				N: ex.n, At: began, Ended: ended, Object: b.Plan.Object.Name, Operation: string(operation), User: ex.user, Rows: savedRows(b, items[first:], out[first:]),
+			})
+		}
 	}
 	return items
+}
+
+// resultWords are the results of rows as the control API calls them.
+var resultWords = map[org.Result]string{org.Created: "created", org.Updated: "updated", org.Deleted: "deleted", org.Failed: "failed", org.Unprocessed: "unprocessed"}
+
+// savedRows are a batch's rows with what became of them, for the control API.
+func savedRows(b org.Batch, items []item, out []org.Outcome) []calls.SavedRow {
+	rows := make([]calls.SavedRow, len(b.Rows))
+	for i, r := range b.Rows {
+		rows[i] = calls.SavedRow{Cells: b.Plan.Said(r.Cells), Outcome: resultWords[out[i].Result], ID: items[i].ID}
+		if e := out[i].Error; e != nil {
+			rows[i].Error = e.Error()
+		}
+	}
+	return rows
 }
 
 // list splits a parameter with commas; nil when it is absent.

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -36,7 +37,11 @@ func (ex *exchange) serve(reply *reply, hits []fault.Hit, early error) {
 		case e.Kind == fault.ExpireToken:
 			ex.endSession()
 		case e.Kind == fault.Latency:
-			if wake.Pause(ex.r.Context(), time.Duration(e.Duration)) != nil {
+			waiting := ex.r.Context()
+			if e.When == "late" { // as a request that the network holds: it comes, whoever waits for it
+				waiting = context.WithoutCancel(waiting)
+			}
+			if wake.Pause(waiting, time.Duration(e.Duration)) != nil {
 				reply.drop()
 				return
 			}

@@ -113,6 +113,20 @@ func TestRequestFaults(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 	})
+	t.Run("a request that is late has its effect although its caller has gone", func(t *testing.T) {
+		c, id := prepared(t)
+		c.sim.AddFault(simtest.Fault{Match: simtest.Match{Endpoint: simtest.Close}, Effect: simtest.Effect{Kind: simtest.Latency, Duration: simtest.Duration(200 * time.Millisecond), When: "late"}})
+		c.http.Timeout = 50 * time.Millisecond
+		if a := c.patch(id, "UploadComplete"); a.err == nil {
+			t.Fatalf("got an answer: %d", a.status)
+		}
+		if c.sim.AwaitJob(id, "Open").Closed {
+			t.Error("the job is closed before its time")
+		}
+		if call := c.sim.AwaitCall(0, simtest.Close, true); !call.Applied || !c.sim.AwaitJob(id, "closed").Closed {
+			t.Errorf("the call log says %+v", call)
+		}
+	})
 	t.Run("an answer that never comes ends when the caller gives up", func(t *testing.T) {
 		c, id := prepared(t)
 		c.sim.AddFault(simtest.Fault{Match: simtest.Match{Endpoint: simtest.Close}, Effect: simtest.Effect{Kind: simtest.Latency, Duration: simtest.Duration(time.Hour), When: "after"}})

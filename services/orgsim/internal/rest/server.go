@@ -81,6 +81,7 @@ type exchange struct {
 	route   route
 	body    []byte // of small requests
 	user    string // who calls, 18 characters; set by admit
+	n       int64  // the call's number; 0 = inside another one
 	rows    int    // of an upload
 	applied bool
 	saver   org.Saver // of a request inside another one; nil = the store
@@ -103,7 +104,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 	hits := s.Faults.Request(sub)
 	reply := newReply(w, r, s.Settings.Get().GzipReplies)
-	ex.w = reply
+	ex.w, ex.n = reply, n
 	ex.serve(reply, hits, early)
 	reply.finish()
 	s.Calls.End(n, func(c *calls.Call) {

@@ -66,7 +66,7 @@ func TestAJobThatWasSeenToHaveEndedLateSaysNothingOfSpeed(t *testing.T) {
 	}
 	b.submitted("750000000000099AAA", 300, "submitted")
 	jobs, err := b.store.Unwatched(t.Context(), uuid.NullUUID{}, 10)
-	if err != nil || len(jobs) != 1 || jobs[0].Speed != 100 {
+	if err != nil || len(jobs) != 1 || jobs[0].PastRows != 1000 || jobs[0].PastSeconds != 10 {
 		t.Errorf("%+v, %v", jobs, err)
 	}
 }

@@ -181,10 +181,10 @@ func TestErrors(t *testing.T) {
 }
 
 // run watches a job that processes rows evenly until it ends after took, and returns the number of looks and how late its end was seen.
-func run(rows int, took time.Duration, speed float64, rnd func() float64) (looks int, late time.Duration) {
+func run(rows int, took time.Duration, past Past, rnd func() float64) (looks int, late time.Duration) {
 	pace := DefaultPace()
 	w := Watch{Rows: rows, JobID: testJob, SubmittedAt: start}
-	at := start.Add(pace.FirstLook(rows, speed))
+	at := start.Add(pace.FirstLook(rows, past))
 	for {
 		age := at.Sub(start)
 		seen := info(salesforce.StateInProgress, int64(float64(rows)*age.Seconds()/took.Seconds()), 0)
@@ -200,16 +200,21 @@ func run(rows int, took time.Duration, speed float64, rnd func() float64) (looks
 	}
 }
 
+// anyPast draws what may be known of earlier jobs, sensible or not.
+func anyPast(t *rapid.T) Past {
+	return Past{Rows: rapid.Float64Range(-1, 1e6).Draw(t, "past rows"), Seconds: rapid.Float64Range(-1, 1e5).Draw(t, "past seconds")}
+}
+
 func TestPace(t *testing.T) {
 	t.Run("a job of three hours is watched to its end with fewer than a hundred looks", func(t *testing.T) {
-		looks, late := run(50_000, 3*time.Hour, 0, func() float64 { return 0.5 })
+		looks, late := run(50_000, 3*time.Hour, Past{}, func() float64 { return 0.5 })
 		if looks >= 100 || late > 6*time.Minute {
 			t.Fatalf("%d looks, %v late", looks, late)
 		}
 		t.Logf("%d looks, %v late", looks, late)
 	})
 	t.Run("a pipeline whose speed is known needs one or two looks", func(t *testing.T) {
-		if looks, _ := run(10_000, 20*time.Second, 500, func() float64 { return 0 }); looks > 2 {
+		if looks, _ := run(10_000, 20*time.Second, Past{Rows: 5_000, Seconds: 10}, func() float64 { return 0 }); looks > 2 {
 			t.Fatalf("%d looks", looks)
 		}
 	})
@@ -217,8 +222,7 @@ func TestPace(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
 			took := time.Duration(rapid.Int64Range(int64(time.Millisecond), int64(24*time.Hour)).Draw(t, "took"))
 			rows := rapid.IntRange(1, 1_000_000).Draw(t, "rows")
-			speed := rapid.Float64Range(0, 1e6).Draw(t, "speed")
-			looks, late := run(rows, took, speed, func() float64 { return rapid.Float64Range(0, 0.999).Draw(t, "rnd") })
+			looks, late := run(rows, took, anyPast(t), func() float64 { return rapid.Float64Range(0, 0.999).Draw(t, "rnd") })
 			if looks > 400 {
 				t.Fatalf("%d looks", looks)
 			}
@@ -236,11 +240,11 @@ func TestPace(t *testing.T) {
 				Looks: rapid.IntRange(0, 1<<30).Draw(t, "looks"), SubmittedAt: start,
 			}
 			wait := pace.NextLook(w, start.Add(age), rapid.Float64Range(0, 0.999).Draw(t, "rnd"))
-			if wait < pace.Floor || wait > max(pace.Cap, pace.CapOld)*11/10 {
+			if least := clamp(age/2, pace.Least, pace.Floor); wait < least || wait > max(pace.Cap, pace.CapOld)*11/10 {
 				t.Fatalf("wait %v", wait)
 			}
-			first := pace.FirstLook(w.Rows, rapid.Float64Range(-1, 1e9).Draw(t, "speed"))
-			if first < pace.Floor || first > pace.Cap {
+			first := pace.FirstLook(w.Rows, anyPast(t))
+			if first < pace.Least || first > pace.Cap {
 				t.Fatalf("first wait %v", first)
 			}
 		})

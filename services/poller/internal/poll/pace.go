@@ -7,7 +7,9 @@ import (
 
 // Pace bounds how often a job is looked at.
 type Pace struct {
-	// Floor is the shortest wait before the second look; it grows by a quarter with each further one, so that an estimate
+	// Least is the shortest wait before the first look at a job whose like are known to end that soon, and the shortest at all. Default 250 ms.
+	Least time.Duration
+	// Floor is the shortest wait before the second look at a job that is as old; it grows by a quarter with each further one, so that an estimate
 	// that is always a little short cannot make a storm of looks. Default 1 s.
 	Floor time.Duration
 	// Cap is the longest wait while a job is young. Default 30 s.
@@ -26,13 +28,16 @@ type Pace struct {
 
 // DefaultPace is the pace for real orgs.
 func DefaultPace() Pace {
-	return Pace{Floor: time.Second, Cap: 30 * time.Second, CapOld: 5 * time.Minute, Queue: 2 * time.Second, Rows: 500, Stall: 15 * time.Minute}
+	return Pace{Least: 250 * time.Millisecond, Floor: time.Second, Cap: 30 * time.Second, CapOld: 5 * time.Minute, Queue: 2 * time.Second, Rows: 500, Stall: 15 * time.Minute}
 }
 
 // ShortPace is the pace for demos and tests on one machine, whose simulator is faster than any org.
 func ShortPace() Pace {
-	return Pace{Floor: 100 * time.Millisecond, Cap: time.Second, CapOld: time.Second, Queue: 100 * time.Millisecond, Rows: 20_000, Stall: time.Minute}
+	return Pace{Least: 50 * time.Millisecond, Floor: 100 * time.Millisecond, Cap: time.Second, CapOld: time.Second, Queue: 100 * time.Millisecond, Rows: 20_000, Stall: time.Minute}
 }
+
+// slowest is how many times longer than by [Pace.Rows] a row may take where nothing else is known.
+const slowest = 5
 
 // ageShare is the part of a job's age that its end may be noticed late.
 const ageShare = 20
@@ -47,15 +52,29 @@ func (p Pace) ceiling(age time.Duration) time.Duration {
 	return clamp(age/ageShare, p.Cap, max(p.Cap, p.CapOld))
 }
 
-// FirstLook is how long after its submission a job is looked at first. speed is the rows a second that the pipeline's last jobs
-// made; 0 means that none is known.
-func (p Pace) FirstLook(rows int, speed float64) time.Duration {
-	// The speed is that of whole jobs, as they were seen to end: what is added to it once more would be added again by each job to the next.
-	wait := seconds(float64(rows) / speed)
-	if !(speed > 0) {
-		wait = p.Queue + seconds(float64(rows)/p.Rows)
+// Past is what the last jobs of a pipeline had and took on average, as they were seen to end: what is added to that once more would be added again by
+// each job to the next. The zero value says that none is known.
+type Past struct{ Rows, Seconds float64 }
+
+// FirstLook is how long after its submission a job is looked at first.
+func (p Pace) FirstLook(rows int, past Past) time.Duration {
+	if !(past.Seconds > 0 && past.Rows > 0) {
+		return clamp(p.Queue+seconds(float64(rows)/p.Rows), p.Floor, p.Cap)
 	}
-	return clamp(wait, p.Floor, p.Cap)
+	// Part of the time was the queue's, nobody knows how much: a row took so long at most.
+	each, more := past.Seconds/past.Rows, float64(rows)-past.Rows
+	wait := past.Seconds + more*each
+	switch {
+	case more > 0: // or the queue of small jobs would make a larger one seem to take for ever
+		wait = min(wait, past.Seconds+more/p.Rows)
+	default: // a few rows less do not shorten the queue
+		wait = max(wait, past.Seconds+more*slowest/p.Rows)
+	}
+	least := p.Floor
+	if 2*float64(rows) >= past.Rows || 2*wait >= past.Seconds {
+		least = p.Least // what was seen of the others may be believed of this one
+	}
+	return clamp(seconds(wait).Round(time.Millisecond), least, p.Cap)
 }
 
 // NextLook is how long to wait after a look that found the job running. rnd in [0,1) spreads the looks of many jobs: up to a tenth is
@@ -67,7 +86,11 @@ func (p Pace) NextLook(w Watch, now time.Time, rnd float64) time.Duration {
 		left := max(int64(w.Rows)-w.Processed, 0)
 		wait = seconds(age.Seconds() * float64(left) / float64(w.Processed))
 	}
-	wait = clamp(wait, p.floor(w.Looks), p.ceiling(age))
+	floor := p.floor(w.Looks)
+	if age < p.Floor {
+		floor = clamp(age/2, p.Least, floor) // others like it have ended by now
+	}
+	wait = clamp(wait, floor, p.ceiling(age))
 	return wait + time.Duration(float64(wait)*rnd/10)
 }
 

@@ -262,7 +262,7 @@ func (p *Poller) Note(ctx context.Context, chunk uuid.NullUUID) (int, error) {
 			return noted, err
 		}
 		for _, job := range jobs {
-			fresh, err := p.store.Watch(ctx, job, job.SubmittedAt.Add(p.cfg.Pace.FirstLook(job.Rows, job.Speed)))
+			fresh, err := p.store.Watch(ctx, job, job.SubmittedAt.Add(p.cfg.Pace.FirstLook(job.Rows, Past{Rows: job.PastRows, Seconds: job.PastSeconds})))
 			if err != nil {
 				return noted, err
 			}

@@ -73,8 +73,8 @@ type Job struct {
 	JobID         string
 	Rows          int
 	SubmittedAt   time.Time
-	// Speed is rows a second of the pipeline's last finished jobs; 0 = none is known.
-	Speed float64
+	// PastRows and PastSeconds are what the pipeline's last finished jobs had and took on average; 0 = none is known.
+	PastRows, PastSeconds float64
 }
 
 // Unwatched lists submitted jobs without a watch, oldest first; with a chunk only that one's.
@@ -87,7 +87,7 @@ func (s *Store) Unwatched(ctx context.Context, chunk uuid.NullUUID, limit int) (
 	for i, r := range rows {
 		jobs[i] = Job{
 			Chunk: r.Chunk, Pipeline: r.Pipeline, Org: r.Org, JobID: r.JobID, Rows: int(r.Rows),
-			SubmittedAt: r.SubmittedAt, Speed: r.Speed,
+			SubmittedAt: r.SubmittedAt, PastRows: r.PastRows, PastSeconds: r.PastSeconds,
 		}
 	}
 	return jobs, nil

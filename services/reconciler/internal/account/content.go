@@ -81,7 +81,8 @@ func (c *content) find(header []string) []int {
 }
 
 // take takes in a row of a result file.
-func (c *content) take(f *File, row salesforce.Row) {
+func (c *content) take(f *File, raw salesforce.RawRow) {
+	row := raw.Strings()
 	s := said{kind: f.kind, created: row.Created, failure: -1, row: -1}
 	seen := c.seen[fileNumber(f.kind)]
 	for i, column := range f.columns {
@@ -94,18 +95,18 @@ func (c *content) take(f *File, row salesforce.Row) {
 			seen[column] = true
 		}
 	}
-	f.r.digest.Add(outcomeOf(f.kind).Byte(), s.strict.text(), row.ID, row.Error)
+	f.r.digest.Add(outcomeOf(f.kind).Byte(), s.strict.bytes(), raw.ID, raw.Error)
 	switch f.kind {
 	case salesforce.Successful:
-		id, ok := f.r.goodID(row.ID)
+		id, ok := f.r.goodID(raw.ID)
 		if !ok {
 			f.r.badIDs++ // it says landed and names no row: whichever row it speaks of stays in no file
 			return
 		}
-		s.id = id
+		s.id = string(id)
 	case salesforce.Failed:
 		s.failure = int32(len(c.kept))
-		c.kept = append(c.kept, parseFailure(f.r.classes, row.ID, row.Error))
+		c.kept = append(c.kept, f.r.refusals.parse(raw.ID, raw.Error))
 	case salesforce.Unprocessed:
 	}
 	c.said = append(c.said, s)

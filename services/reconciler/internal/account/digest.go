@@ -16,10 +16,10 @@ type Digest struct {
 const digestSize = 24
 
 // Add takes one row in: its file, key, id and error text. A longer text cannot pass for two shorter ones.
-func (d *Digest) Add(file byte, key, id, text string) {
+func (d *Digest) Add(file byte, key, id, text []byte) {
 	var room [512]byte
 	buf := append(room[:0], file)
-	for _, part := range [...]string{key, id, text} {
+	for _, part := range [...][]byte{key, id, text} {
 		buf = binary.AppendUvarint(buf, uint64(len(part)))
 		buf = append(buf, part...)
 	}

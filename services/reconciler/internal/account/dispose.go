@@ -83,6 +83,9 @@ func missingMessage(job Job) string {
 	if job.State == JobGone {
 		return "Salesforce does not know the job any more"
 	}
+	if job.State == JobAnswered {
+		return "no call for the row got an answer that says what became of it"
+	}
 	if job.Unreadable {
 		return "the job's result files could not be read"
 	}

@@ -31,9 +31,38 @@ type Failure struct {
 	Unsent bool
 }
 
-// parseFailure reads what Salesforce says of a refused row; the table says what that means.
-func parseFailure(classes *salesforce.ClassTable, id, text string) Failure {
-	e := salesforce.ParseRowError(text)
+// refusals reads what result files say of refused rows. Most rows of a chunk are refused in the words of some other one: these are read once.
+type refusals struct {
+	classes *salesforce.ClassTable
+	known   map[string]Failure
+}
+
+// maxRefusals bounds how many different texts are remembered, maxRefusal how long one is, in bytes.
+const (
+	maxRefusals = 256
+	maxRefusal  = 1000
+)
+
+// parse reads what a result file says of a refused row.
+func (r *refusals) parse(id, text []byte) Failure {
+	f, ok := r.known[string(text)]
+	if !ok {
+		f = failureOf(r.classes, "", salesforce.ParseRowError(string(text)))
+		if len(text) <= maxRefusal && len(r.known) < maxRefusals {
+			if r.known == nil {
+				r.known = map[string]Failure{}
+			}
+			r.known[string(text)] = f
+		}
+	}
+	if full, err := salesforce.ID18(string(id)); err == nil {
+		f.ID = full
+	}
+	return f
+}
+
+// failureOf is what Salesforce says of a refused row; the table says what that means.
+func failureOf(classes *salesforce.ClassTable, id string, e salesforce.RowError) Failure {
 	rule := classes.Lookup(e)
 	f := Failure{Class: rule.Class, Tries: rule.Tries, Code: record.Storable(e.Code, maxFieldName), Message: clipMessage(e.Message)}
 	if f.Code == "" && f.Message == "" {

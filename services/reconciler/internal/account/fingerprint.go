@@ -32,8 +32,8 @@ func (p fingerprint) compare(o fingerprint) int {
 	return 1
 }
 
-func (p fingerprint) text() string {
-	return string(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, p.high), p.low))
+func (p fingerprint) bytes() []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, p.high), p.low)
 }
 
 // cellPrint hashes one cell; column is the number of the chunk's column. An empty cell is nothing.

@@ -51,7 +51,7 @@ func FuzzReading(f *testing.F) {
 			if c.byID() {
 				value = cells[0]
 			}
-			if err := x.Add(i, value); err != nil {
+			if err := x.Add(i, []byte(value)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -65,7 +65,7 @@ func FuzzReading(f *testing.F) {
 			}
 			file := r.Open(kind, results.Header())
 			for {
-				row, err := results.Next()
+				row, err := results.NextRaw()
 				if err == nil {
 					err = file.Take(row)
 				}

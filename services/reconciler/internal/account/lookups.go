@@ -21,28 +21,37 @@ const (
 )
 
 // ambiguous says whether an earlier try of one of the row's records may have had an effect that nobody saw. All of them share the row.
-func ambiguous(row *flowv1.ManifestRow) bool {
-	return slices.ContainsFunc(row.GetRecords(), func(e *flowv1.ManifestEntry) bool { return e.GetAmbiguous() })
+func ambiguous(m Manifest, row int) (bool, error) {
+	entries, err := m.Row(row)
+	return slices.ContainsFunc(entries.GetRecords(), func(e *flowv1.ManifestEntry) bool { return e.GetAmbiguous() }), err
 }
 
 // LandDeleted makes rows landed that were to be deleted and are deleted already, where an earlier try may have done it. idOf is the id of such a
 // row, "" if it is not known any more. It returns how many.
-func (o *Outcome) LandDeleted(c Chunk, m *flowv1.Manifest, idOf func(row int) string) int {
+func (o *Outcome) LandDeleted(c Chunk, m Manifest, idOf func(row int) string) (int, error) {
 	if !pipeline.Deletes(c.Operation) {
-		return 0
+		return 0, nil
 	}
 	landed := 0
 	for row, f := range o.Failures {
-		if (f.Code == codeDeleted || f.Code == codeNotFound) && ambiguous(m.GetRows()[row]) {
-			id := f.ID
-			if id == "" {
-				id = idOf(row)
-			}
-			o.Land(row, id)
-			landed++
+		if f.Code != codeDeleted && f.Code != codeNotFound {
+			continue
 		}
+		earlier, err := ambiguous(m, row)
+		if err != nil {
+			return landed, err
+		}
+		if !earlier && !o.Ambiguous(row) {
+			continue
+		}
+		id := f.ID
+		if id == "" {
+			id = idOf(row)
+		}
+		o.Land(row, id)
+		landed++
 	}
-	return landed
+	return landed, nil
 }
 
 // Questions are inserted rows of which the org can be asked by their correlating field.
@@ -61,10 +70,10 @@ func (q Questions) Rows() []int {
 }
 
 // Ask finds the rows to look up.
-func Ask(o *Outcome, c Chunk, m *flowv1.Manifest) Questions {
+func Ask(o *Outcome, c Chunk, m Manifest) (Questions, error) {
 	var q Questions
 	if c.Operation != pipeline.OperationInsert || c.ByContent() {
-		return q
+		return q, nil
 	}
 	missing := record.OutcomeMissing.Byte()
 	if o.Missing > 0 {
@@ -75,12 +84,19 @@ func Ask(o *Outcome, c Chunk, m *flowv1.Manifest) Questions {
 		}
 	}
 	for row, f := range o.Failures {
-		if (f.Code == codeDuplicateValue || f.Code == codeDuplicateKey) && ambiguous(m.GetRows()[row]) {
+		if f.Code != codeDuplicateValue && f.Code != codeDuplicateKey {
+			continue
+		}
+		earlier, err := ambiguous(m, row)
+		if err != nil {
+			return q, err
+		}
+		if earlier {
 			q.Clashes = append(q.Clashes, row)
 		}
 	}
 	slices.Sort(q.Clashes)
-	return q
+	return q, nil
 }
 
 // Seen is a row of the org that holds the value that was asked for.

@@ -13,12 +13,12 @@ import (
 )
 
 // chunkOf is a chunk of an operation with a manifest: a row per letter, "a" where an earlier try may have had an effect.
-func chunkOf(operation, key, rows string) (Chunk, *flowv1.Manifest) {
+func chunkOf(operation, key, rows string) (Chunk, manifestOf) {
 	m := &flowv1.Manifest{Runs: []string{""}}
 	for _, r := range rows {
 		m.Rows = append(m.Rows, &flowv1.ManifestRow{Records: []*flowv1.ManifestEntry{{AcceptedAt: at0.UnixMicro()}, {Ambiguous: r == 'a', AcceptedAt: at0.UnixMicro()}}})
 	}
-	return Chunk{Rows: len(rows), Operation: operation, Object: "Account", Space: "main/Account/" + key, KeyField: key}, m
+	return Chunk{Rows: len(rows), Operation: operation, Object: "Account", Space: "main/Account/" + key, KeyField: key}, manifestOf{m}
 }
 
 func outcomeOfRows(states string, codes map[int]string) *Outcome {
@@ -51,8 +51,9 @@ func TestAsk(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("of %s by %q are looked up: %s", test.operation, test.key, test.want), func(t *testing.T) {
 			c, m := chunkOf(test.operation, test.key, "-a-a")
-			if got := fmt.Sprint(Ask(outcomeOfRows("mfff", codes), c, m).Rows()); got != test.want {
-				t.Fatal(got)
+			q, err := Ask(outcomeOfRows("mfff", codes), c, m)
+			if got := fmt.Sprint(q.Rows()); got != test.want || err != nil {
+				t.Fatal(got, err)
 			}
 		})
 	}
@@ -62,7 +63,10 @@ func TestHear(t *testing.T) {
 	one, two := Seen{ID: goodID}, Seen{ID: otherID}
 	c, m := chunkOf(pipeline.OperationInsert, "Ext__c", "---aa")
 	o := outcomeOfRows("mmmff", map[int]string{3: codeDuplicateValue, 4: codeDuplicateKey})
-	q := Ask(o, c, m)
+	q, err := Ask(o, c, m)
+	if err != nil {
+		t.Fatal(err)
+	}
 	open := o.Hear(q, "Ext__c", func(row int) []Seen { return [][]Seen{{one}, nil, {one, two}, {one}, {one, two}}[row] })
 	if open != 1 || string(o.States) != "lmmlf" || o.Landed != 2 || o.Missing != 2 || o.Failed != 1 || o.ID(0) != goodID || o.ID(3) != goodID || len(o.Failures) != 1 {
 		t.Fatalf("%d open, %+v", open, o)
@@ -131,11 +135,11 @@ func TestLandDeleted(t *testing.T) {
 	codes := map[int]string{0: codeDeleted, 1: codeDeleted, 2: codeNotFound, 3: "INSUFFICIENT_ACCESS"}
 	c, m := chunkOf(pipeline.OperationDelete, "Id", "a-aa")
 	o := outcomeOfRows("ffff", codes)
-	if n := o.LandDeleted(c, m, func(row int) string { return map[int]string{0: goodID}[row] }); n != 2 || string(o.States) != "lflf" || o.ID(0) != goodID || o.ID(2) != "" {
+	if n, err := o.LandDeleted(c, m, func(row int) string { return map[int]string{0: goodID}[row] }); err != nil || n != 2 || string(o.States) != "lflf" || o.ID(0) != goodID || o.ID(2) != "" {
 		t.Fatalf("%d, %+v", n, o)
 	}
 	c.Operation = pipeline.OperationUpdate
-	if n := outcomeOfRows("ffff", codes).LandDeleted(c, m, nil); n != 0 {
+	if n, err := outcomeOfRows("ffff", codes).LandDeleted(c, m, nil); err != nil || n != 0 {
 		t.Fatalf("%d rows of an update", n)
 	}
 }
@@ -164,24 +168,24 @@ func TestFilesAreReadForTheColumnThatCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for row, id := range []string{goodID, id18(1)} {
-		if err := x.Add(row, id); err != nil {
+		if err := x.Add(row, []byte(id)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	t.Run("an updated row without an Id column is known by sf__Id", func(t *testing.T) {
 		r := NewReading(x, nil)
-		if err := r.Open(salesforce.Successful, []string{"Name"}).Take(salesforce.Row{ID: goodID[:15], Cells: []string{"x"}}); err != nil || r.Summary().Landed != 1 {
+		if err := r.Open(salesforce.Successful, []string{"Name"}).Take(rawRow(salesforce.Row{ID: goodID[:15], Cells: []string{"x"}})); err != nil || r.Summary().Landed != 1 {
 			t.Fatalf("%v, %+v", err, r.Summary())
 		}
 	})
 	t.Run("a row whose two ids differ has not landed", func(t *testing.T) {
 		r := NewReading(x, nil)
-		if err := r.Open(salesforce.Successful, []string{"Id"}).Take(salesforce.Row{ID: id18(1), Cells: []string{goodID}}); err != nil || r.Summary().Landed != 0 || r.BadIDs() != 1 {
+		if err := r.Open(salesforce.Successful, []string{"Id"}).Take(rawRow(salesforce.Row{ID: id18(1), Cells: []string{goodID}})); err != nil || r.Summary().Landed != 0 || r.BadIDs() != 1 {
 			t.Fatalf("%v, %+v", err, r.Summary())
 		}
 	})
 	t.Run("an unprocessed row has nothing but its Id column", func(t *testing.T) {
-		err := NewReading(x, nil).Open(salesforce.Unprocessed, []string{"Name"}).Take(salesforce.Row{Cells: []string{"x"}})
+		err := NewReading(x, nil).Open(salesforce.Unprocessed, []string{"Name"}).Take(rawRow(salesforce.Row{Cells: []string{"x"}}))
 		if err == nil || !strings.Contains(err.Error(), "column Id") {
 			t.Fatal(err)
 		}
@@ -236,7 +240,7 @@ func contentOf(t *testing.T, rows []string, say func(landed, failed func(value, 
 	}
 	r := NewReading(x, nil)
 	take := func(kind salesforce.ResultKind, row salesforce.Row) {
-		if err := r.Open(kind, []string{"Name"}).Take(row); err != nil {
+		if err := r.Open(kind, []string{"Name"}).Take(rawRow(row)); err != nil {
 			t.Fatal(err)
 		}
 	}

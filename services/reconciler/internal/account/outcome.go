@@ -22,6 +22,8 @@ type Outcome struct {
 	DoubtOf map[int]string
 	// Looked says what look-ups of the missing rows found, in words; "" = nobody looked.
 	Looked string
+	// Repeated are rows for which more than one call was made: what became of the first nobody knows. nil = there are none.
+	Repeated []bool
 	// Created is how many landed rows were inserted, not updated.
 	Created int
 	// The five counts add up to the chunk's rows.
@@ -33,6 +35,9 @@ func (o *Outcome) Of(row int) record.Outcome {
 	out, _ := record.OutcomeOf(o.States[row])
 	return out
 }
+
+// Ambiguous says whether an earlier call for the row, in this same chunk, may have had an effect that nobody saw.
+func (o *Outcome) Ambiguous(row int) bool { return row < len(o.Repeated) && o.Repeated[row] }
 
 // ID is the Salesforce id of a row that landed; "" where there is none.
 func (o *Outcome) ID(row int) string {
@@ -46,9 +51,9 @@ func (r *Reading) Finish(job Job) *Outcome {
 	if r.processedNothing(job) || planted.On(planted.EndOfFileTakenAsComplete) && job.HasFiles() {
 		rest = record.OutcomeUnprocessed
 	}
-	o := &Outcome{States: r.states, IDs: r.ids, Failures: r.failures}
+	o := &Outcome{States: r.states, IDs: r.ids, Failures: r.failures, Repeated: r.repeated}
 	for row, state := range r.states {
-		if failure, unsent := r.index.chunk.Unsent[row]; unsent {
+		if failure, unsent := r.index.chunk.Unsent[row]; unsent { // nearly always an empty map, which costs nothing
 			failure.Unsent = true
 			r.failures[row] = failure
 			r.mark(row, record.OutcomeFailed)

@@ -6,10 +6,10 @@ import "bulkhead/libs/record"
 
 // position is the first row that was sent and of which no file has told yet: what the next result row is about, if results came in the
 // order of the upload.
-func (r *Reading) position() (int32, bool) {
+func (r *Reading) position() (int, bool) {
 	for row, state := range r.states {
 		if state == 0 && !r.index.leftOut(row) {
-			return int32(row), true
+			return row, true
 		}
 	}
 	return 0, false

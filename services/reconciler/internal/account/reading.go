@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
-	"strings"
 
 	"bulkhead/libs/fault/planted"
 	"bulkhead/libs/pipeline"
@@ -26,15 +25,19 @@ type Reading struct {
 	states   []byte // an outcome's byte per row; 0 = in no file so far
 	ids      []byte // IDSize bytes per row
 	failures map[int]Failure
+	refusals refusals
+	next     int      // the row behind the last one that was found
 	counts   [256]int // by outcome's byte, or doubled
 	created  []bool   // of landed rows: Salesforce says it made the row
 	told     map[salesforce.ResultKind]int
 	foreign  int
 	badIDs   int
-	prefix   string // of the ids so far
-	prefixes bool   // ids of more than one object came
+	prefix   []byte // of the ids so far
+	id       [IDSize]byte
+	prefixes bool // ids of more than one object came
 	digest   Digest
 	content  *content // nil where a field tells rows apart
+	repeated []bool   // rows for which a call was made whose answer nobody knows; nil = there was none
 }
 
 // NewReading returns an empty reading of the chunk, in which refused rows have the classes of the org's table; nil = the one that comes with the client.
@@ -42,7 +45,7 @@ func NewReading(x *Index, classes *salesforce.ClassTable) *Reading {
 	rows := x.chunk.Rows
 	r := &Reading{
 		index: x, classes: classes, states: make([]byte, rows), ids: make([]byte, rows*IDSize), failures: map[int]Failure{}, created: make([]bool, rows),
-		told: map[salesforce.ResultKind]int{},
+		told: map[salesforce.ResultKind]int{}, refusals: refusals{classes: classes},
 	}
 	if x.chunk.ByContent() {
 		r.content = newContent(x)
@@ -73,18 +76,18 @@ func (r *Reading) Open(kind salesforce.ResultKind, header []string) *File {
 }
 
 // Take takes in one row. An error that wraps salesforce.ErrMalformed says that the file lacks the column by which rows are told apart.
-func (f *File) Take(row salesforce.Row) error {
+func (f *File) Take(row salesforce.RawRow) error {
 	f.r.told[f.kind]++
 	if f.r.content != nil {
 		f.r.content.take(f, row)
 		return nil
 	}
-	key := ""
+	var key []byte
 	if f.keyAt >= 0 {
-		key = f.r.index.chunk.fold(row.Cells[f.keyAt])
+		key = f.r.index.fold(row.Cells[f.keyAt])
 	}
-	if key == "" && f.r.index.chunk.byID() && f.kind != salesforce.Unprocessed {
-		key = f.r.index.chunk.fold(row.ID) // of updated and deleted rows Salesforce's own column says the same
+	if len(key) == 0 && f.r.index.chunk.byID() && f.kind != salesforce.Unprocessed {
+		key = f.r.index.fold(row.ID) // of updated and deleted rows Salesforce's own column says the same
 	} else if f.keyAt < 0 {
 		return fmt.Errorf("column %s is not in the header of the %s rows: %w", f.r.index.chunk.column(), f.kind, salesforce.ErrMalformed)
 	}
@@ -101,14 +104,14 @@ func (f *File) Take(row salesforce.Row) error {
 
 // landed takes in a row of the success file. A row without a valid id is not taken as landed: it stays in no file, is read again, and if
 // it stays so it is missing.
-func (r *Reading) landed(key, id string, created bool) {
-	r.digest.Add(record.OutcomeLanded.Byte(), key, id, "")
+func (r *Reading) landed(key, id []byte, created bool) {
+	r.digest.Add(record.OutcomeLanded.Byte(), key, id, nil)
 	row, ok := r.place(key)
 	if !ok {
 		return
 	}
 	full, ok := r.goodID(id)
-	if ok && r.index.chunk.byID() && full != key {
+	if ok && r.index.chunk.byID() && !bytes.Equal(full, key) {
 		ok = false // the file names two rows in one
 	}
 	if !ok {
@@ -121,19 +124,19 @@ func (r *Reading) landed(key, id string, created bool) {
 }
 
 // failed takes in a row of the failure file.
-func (r *Reading) failed(key, id, errorText string) {
+func (r *Reading) failed(key, id, errorText []byte) {
 	r.digest.Add(record.OutcomeFailed.Byte(), key, id, errorText)
 	row, ok := r.place(key)
 	if !ok {
 		return
 	}
 	r.mark(row, record.OutcomeFailed)
-	r.failures[row] = parseFailure(r.classes, id, errorText)
+	r.failures[row] = r.refusals.parse(id, errorText)
 }
 
 // unprocessed takes in a row of the file of rows that were never tried.
-func (r *Reading) unprocessed(key string) {
-	r.digest.Add(record.OutcomeUnprocessed.Byte(), key, "", "")
+func (r *Reading) unprocessed(key []byte) {
+	r.digest.Add(record.OutcomeUnprocessed.Byte(), key, nil, nil)
 	if row, ok := r.place(key); ok {
 		r.mark(row, record.OutcomeUnprocessed)
 	}
@@ -141,16 +144,16 @@ func (r *Reading) unprocessed(key string) {
 
 // place finds the row of a key, if it was sent and no file has told of it yet. A row that is told of again is taken back: of two answers neither
 // can be believed.
-func (r *Reading) place(key string) (int, bool) {
-	at, ok := r.index.keys[key]
+func (r *Reading) place(key []byte) (int, bool) {
+	row, ok := r.index.keys.find(key, r.next)
 	if planted.On(planted.MatchingByPosition) {
-		at, ok = r.position()
+		row, ok = r.position()
 	}
 	if !ok {
 		r.foreign++
 		return 0, false
 	}
-	row := int(at)
+	r.next = row + 1
 	switch state := r.states[row]; state {
 	case 0:
 		return row, true
@@ -166,23 +169,21 @@ func (r *Reading) place(key string) (int, bool) {
 	return 0, false
 }
 
-// goodID is the long form of an id, and notes ids of another object.
-func (r *Reading) goodID(id string) (string, bool) {
-	full, err := salesforce.ID18(id)
-	if err != nil {
-		return "", false
+// goodID is the long form of an id, good until the next call, and notes ids of another object.
+func (r *Reading) goodID(id []byte) ([]byte, bool) {
+	full, ok := record.AppendLongID(r.id[:0], id)
+	if !ok {
+		return nil, false
 	}
-	if r.prefix == "" {
-		r.prefix, _ = salesforce.KeyPrefix(r.index.chunk.Object)
-	}
-	if r.prefix == "" {
-		r.prefix = full[:3]
+	if len(r.prefix) == 0 {
+		known, _ := salesforce.KeyPrefix(r.index.chunk.Object)
+		r.prefix = []byte(known)
 	}
 	// The prefix of a custom object is known by its first letter only.
-	if !strings.HasPrefix(full, r.prefix) {
+	if !bytes.HasPrefix(full, r.prefix) {
 		r.prefixes = true
 	}
-	r.prefix = full[:3]
+	r.prefix = append(r.prefix[:0], full[:3]...)
 	return full, true
 }
 
@@ -208,12 +209,12 @@ func (r *Reading) Summary() Read {
 	if r.content != nil {
 		s.Unclear = r.content.residue()
 	}
-	s.Contradiction = r.contradiction()
+	s.Contradiction = r.Contradiction()
 	return s
 }
 
-// contradiction says what in the files cannot be, for a person; "" = nothing.
-func (r *Reading) contradiction() string {
+// Contradiction says what in the files cannot be, for a person; "" = nothing.
+func (r *Reading) Contradiction() string {
 	if r.foreign > 0 {
 		return fmt.Sprintf("the result files hold %d rows that were not sent", r.foreign)
 	}

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"bulkhead/libs/pipeline"
 	"bulkhead/libs/record"
+	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 )
 
 // ErrChunk says that a chunk cannot be matched at all: it is not what the extractor or the retrier may seal, or what the submitter says of its
@@ -51,18 +53,6 @@ func (c Chunk) column() string {
 	return c.KeyField
 }
 
-// fold is the form under which two values of that column are the same row.
-func (c Chunk) fold(value string) string {
-	if !c.byID() {
-		return record.FoldIn(c.Space, value)
-	}
-	id, ok := record.LongID(strings.TrimSpace(value))
-	if !ok {
-		return ""
-	}
-	return id
-}
-
 func (c Chunk) check() error {
 	switch c.Operation {
 	case pipeline.OperationUpsert, pipeline.OperationUpdate, pipeline.OperationDelete, pipeline.OperationHardDelete:
@@ -79,13 +69,25 @@ func (c Chunk) check() error {
 	return nil
 }
 
-// Index finds a chunk's row by what Salesforce says of its key. It holds one short string per row and nothing else of the rows; of a chunk
-// that is matched by content it holds none.
+// Manifest says which records each row of a chunk carries.
+type Manifest interface {
+	// Len is the number of rows; Row takes one apart.
+	Len() int
+	Row(row int) (*flowv1.ManifestRow, error)
+	// Runs are the names of the runs; EachRun tells for each record of a row which of them it belongs to, by index.
+	Runs() []string
+	EachRun(row int, tell func(run int))
+}
+
+// Index finds a chunk's row by what Salesforce says of its key. It holds one short key per row and nothing else of the rows; of a chunk
+// that is matched by content it holds none. It is not safe for concurrent use.
 type Index struct {
 	chunk   Chunk
-	keys    map[string]int32 // folded value → row, rows that were not sent left out
-	skipped []bool           // rows that newer versions cover: they were not sent
+	folding record.Folding
+	keys    *keyTable // folded values, of rows that were sent; nil of a chunk that is matched by content
+	skipped []bool    // rows that newer versions cover: they were not sent
 	sent    int
+	room    []byte // for a folded value
 }
 
 // NewIndex returns an index for a chunk.
@@ -93,7 +95,7 @@ func NewIndex(c Chunk) (*Index, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	x := &Index{chunk: c, skipped: make([]bool, c.Rows), sent: c.Rows}
+	x := &Index{chunk: c, folding: record.FoldingOf(c.Space), skipped: make([]bool, c.Rows), sent: c.Rows}
 	for _, row := range c.Superseded {
 		if row < 0 || row >= c.Rows {
 			return nil, fmt.Errorf("%w: row %d of %d is said to be superseded", ErrChunk, row, c.Rows)
@@ -110,43 +112,55 @@ func NewIndex(c Chunk) (*Index, error) {
 		x.sent--
 	}
 	if !c.ByContent() {
-		x.keys = make(map[string]int32, x.sent)
+		x.keys = newKeyTable(c.Rows)
 	}
 	return x, nil
 }
 
 // leftOut says whether a row was not in the upload.
 func (x *Index) leftOut(row int) bool {
-	if x.skipped[row] {
-		return true
+	if x.skipped[row] || len(x.chunk.Unsent) == 0 {
+		return x.skipped[row]
 	}
 	_, unsent := x.chunk.Unsent[row]
 	return unsent
 }
 
+// fold is the form under which two values of the column that tells rows apart are the same row; empty where it names none. It is good until the next call.
+func (x *Index) fold(value []byte) []byte {
+	if x.chunk.byID() {
+		x.room, _ = record.AppendLongID(x.room[:0], bytes.TrimSpace(value))
+	} else {
+		x.room = x.folding.Append(x.room[:0], value)
+	}
+	return x.room
+}
+
 // Add takes in the value by which a row is told apart: of the key field, or the Id that was sent.
-func (x *Index) Add(row int, value string) error {
+func (x *Index) Add(row int, value []byte) error {
 	if row < 0 || row >= x.chunk.Rows {
 		return fmt.Errorf("%w: its pieces hold more than %d rows", ErrChunk, x.chunk.Rows)
 	}
 	if x.leftOut(row) {
 		return nil
 	}
-	key := x.chunk.fold(value)
-	if key == "" {
+	key := x.fold(value)
+	if len(key) == 0 {
 		return fmt.Errorf("%w: row %d has no usable %s", ErrChunk, row, x.chunk.column())
 	}
-	if other, twice := x.keys[key]; twice {
+	switch other, ok, err := x.keys.add(row, key); {
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrChunk, err)
+	case !ok:
 		return fmt.Errorf("%w: rows %d and %d have the same %s", ErrChunk, other, row, x.chunk.column())
 	}
-	x.keys[key] = int32(row)
 	return nil
 }
 
 // Whole says whether every row was added; it is asked when the pieces have ended.
 func (x *Index) Whole() error {
-	if !x.chunk.ByContent() && len(x.keys) != x.sent {
-		return fmt.Errorf("%w: its pieces hold %d of the %d rows that were sent", ErrChunk, len(x.keys), x.sent)
+	if !x.chunk.ByContent() && x.keys.count != x.sent {
+		return fmt.Errorf("%w: its pieces hold %d of the %d rows that were sent", ErrChunk, x.keys.count, x.sent)
 	}
 	return nil
 }

@@ -8,10 +8,12 @@ import (
 	"bulkhead/libs/salesforce"
 )
 
-// JobGone stands in the place of a job's state when Salesforce does not know the job any more, JobNothingSent when there is no job.
+// JobGone stands in the place of a job's state when Salesforce does not know the job any more, JobNothingSent when there is no job, JobAnswered when the
+// chunk went by calls of collections, which have been answered.
 const (
 	JobGone        = "gone"
 	JobNothingSent = "nothing_sent"
+	JobAnswered    = "answered"
 )
 
 // maxReads is how many reads of the files it takes to believe that a row is in none of them.
@@ -19,7 +21,7 @@ const maxReads = 3
 
 // Job is what is known of an ended job.
 type Job struct {
-	// State is JobComplete, Failed or Aborted as Salesforce writes them, [JobGone] or [JobNothingSent].
+	// State is JobComplete, Failed or Aborted as Salesforce writes them, [JobGone], [JobNothingSent] or [JobAnswered].
 	State string
 	// Processed and Failed are its counters, failed ones included in the processed ones; negative = it gave no usable ones.
 	Processed, Failed int64
@@ -37,7 +39,7 @@ func (j Job) HasFiles() bool {
 	if planted.On(planted.ResultsOfAbortedJobsIgnored) && j.State == salesforce.StateAborted {
 		return false
 	}
-	return j.State != JobGone && j.State != JobNothingSent
+	return j.State != JobGone && j.State != JobNothingSent && j.State != JobAnswered
 }
 
 // countersHold says whether the files can be held against the counters: only a complete job's, if it gave any.

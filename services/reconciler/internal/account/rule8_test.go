@@ -12,7 +12,7 @@ var at0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func digestOf(s string) Digest {
 	var d Digest
-	d.Add('l', s, "", "")
+	d.Add('l', []byte(s), nil, nil)
 	return d
 }
 

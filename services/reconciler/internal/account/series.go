@@ -33,7 +33,10 @@ func StandingOf(o *Outcome, job Job) (Standing, Blame) {
 		return StandingWorks, Blame{}
 	}
 	count := map[Blame]int{}
-	for row := range o.States {
+	for row, state := range o.States {
+		if state != record.OutcomeFailed.Byte() {
+			continue
+		}
 		f, failed := o.Failures[row]
 		if !failed || f.Unsent {
 			continue
@@ -65,6 +68,9 @@ func StandingOf(o *Outcome, job Job) (Standing, Blame) {
 // jobBlame is the blame of a job that processed nothing. Where its error has no class that may pause a pipeline, somebody with rights on the org
 // ended the job: that is a matter of permission.
 func jobBlame(job Job) Blame {
+	if job.State == JobAnswered {
+		return Blame{Class: record.ClassPermission, Code: "CALL_REFUSED", Message: job.ErrorMessage}
+	}
 	fault := salesforce.ParseJobFault(job.ErrorMessage)
 	b := Blame{Class: fault.Class(), Code: fault.Code, Message: fault.Message}
 	if !b.Class.MayPause() {
@@ -81,7 +87,10 @@ func jobBlame(job Job) Blame {
 
 // PauseAtOnce returns the blame for which a pipeline pauses after a single submission: a row was refused for quota or for our login.
 func PauseAtOnce(o *Outcome) (Blame, bool) {
-	for row := range o.States {
+	for row, state := range o.States {
+		if state != record.OutcomeFailed.Byte() {
+			continue
+		}
 		if f, failed := o.Failures[row]; failed && (f.Class == record.ClassQuota || f.Class == record.ClassAuth) {
 			return Blame{Class: f.Class, Code: f.Code, Message: f.Message}, true
 		}

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"bulkhead/libs/record"
-	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 )
 
 // Transfer is what leaves "in flight" for the other terms of the balance, in records of one run.
@@ -16,26 +15,33 @@ type Transfer struct {
 }
 
 // Tally counts the transfers of a chunk, by run in the manifest's order. Every record that is merged in a row shares the row's outcome.
-func Tally(m *flowv1.Manifest, o *Outcome, job Job) ([]Transfer, error) {
-	if len(m.GetRows()) != len(o.States) {
-		return nil, fmt.Errorf("%w: its manifest has %d rows, the chunk %d", ErrChunk, len(m.GetRows()), len(o.States))
+func Tally(m Manifest, o *Outcome, job Job) ([]Transfer, error) {
+	if m.Len() != len(o.States) {
+		return nil, fmt.Errorf("%w: its manifest has %d rows, the chunk %d", ErrChunk, m.Len(), len(o.States))
 	}
-	transfers := make([]Transfer, len(m.GetRuns()))
+	transfers := make([]Transfer, len(m.Runs()))
 	used := make([]bool, len(transfers))
-	for i, run := range m.GetRuns() {
+	for i, run := range m.Runs() {
 		transfers[i].Run = run
 	}
-	for row, entries := range m.GetRows() {
-		if len(entries.GetRecords()) == 0 {
+	row, records, outside := 0, 0, -1
+	tell := func(run int) {
+		records++
+		if run >= len(transfers) {
+			outside = run
+			return
+		}
+		used[run] = true
+		*transfers[run].term(o, row, job)++
+	}
+	for ; row < m.Len(); row++ {
+		records = 0
+		m.EachRun(row, tell)
+		if records == 0 {
 			return nil, fmt.Errorf("%w: row %d of its manifest carries no record", ErrChunk, row)
 		}
-		for _, entry := range entries.GetRecords() {
-			run := int(entry.GetRun())
-			if run >= len(transfers) {
-				return nil, fmt.Errorf("%w: row %d of its manifest names run %d of %d", ErrChunk, row, run, len(transfers))
-			}
-			used[run] = true
-			*transfers[run].term(o, row, job)++
+		if outside >= 0 {
+			return nil, fmt.Errorf("%w: row %d of its manifest names run %d of %d", ErrChunk, row, outside, len(transfers))
 		}
 	}
 	out := transfers[:0]

@@ -67,7 +67,7 @@ func contentCases() map[int]badCase {
 				t.Fatal(err)
 			}
 			r := account.NewReading(x, nil)
-			if err := r.Open(salesforce.Successful, head).Take(salesforce.Row{ID: "0015g00000AbCdEAAV", Cells: []string{"One", "a\nb"}}); err != nil {
+			if err := r.Open(salesforce.Successful, head).Take(salesforce.RawRow{ID: []byte("0015g00000AbCdEAAV"), Cells: [][]byte{[]byte("One"), []byte("a\nb")}}); err != nil {
 				t.Fatal(err)
 			}
 			passes := 0

@@ -23,8 +23,8 @@ import (
 type chunk struct {
 	store.Chunk
 	account  account.Chunk
-	manifest *flowv1.Manifest
-	keyAt    int // the key field's column in Header; -1 = rows are matched by content
+	manifest *rowfile.Manifest // read when the files have been: see [Reconciler.open]
+	keyAt    int               // the key field's column in Header; -1 = rows are matched by content
 }
 
 // load reads a chunk without its rows.
@@ -43,16 +43,30 @@ func (r *Reconciler) load(ctx context.Context, id uuid.UUID) (*chunk, error) {
 	if c.keyAt < 0 && sealed.ExternalIDField != "" {
 		return nil, fmt.Errorf("%w: its header has no column %s", account.ErrChunk, sealed.ExternalIDField)
 	}
-	if c.manifest, err = rowfile.DecodeManifest(sealed.Manifest); err != nil {
-		return nil, fmt.Errorf("%w: %w", account.ErrChunk, err)
-	}
-	if n := len(c.manifest.GetRows()); n != int(sealed.Rows) {
-		return nil, fmt.Errorf("%w: its manifest has %d rows, the chunk %d", account.ErrChunk, n, sealed.Rows)
-	}
 	if n := len(sealed.RowIDs); n != 0 && n != account.IDSize*int(sealed.Rows) {
 		return nil, fmt.Errorf("%w: the submitter stored %d bytes of ids for its %d rows", account.ErrChunk, n, sealed.Rows)
 	}
 	return c, nil
+}
+
+// open reads the chunk's manifest, once. It takes as much memory as the keys by which result rows are matched, which are not needed any more by then.
+func (r *Reconciler) open(ctx context.Context, c *chunk) error {
+	if c.manifest != nil {
+		return nil
+	}
+	packed, err := r.cfg.Store.Manifest(ctx, c.SealedChunkRow.Chunk)
+	if err != nil {
+		return err
+	}
+	m, err := rowfile.ReadManifest(packed)
+	if err != nil {
+		return fmt.Errorf("%w: %w", account.ErrChunk, err)
+	}
+	if m.Len() != int(c.Rows) {
+		return fmt.Errorf("%w: its manifest has %d rows, the chunk %d", account.ErrChunk, m.Len(), c.Rows)
+	}
+	c.manifest = m
+	return nil
 }
 
 // resolved says whether the rows were sent by ids that the submitter asked the org for.
@@ -98,16 +112,43 @@ func (r *Reconciler) index(ctx context.Context, c *chunk, job account.Job) (*acc
 			return nil, fmt.Errorf("%w: the submitter stored no ids of its rows", account.ErrChunk)
 		}
 		for row := range int(c.Rows) {
-			if err := x.Add(row, c.rowID(row, nil)); err != nil {
+			if err := x.Add(row, []byte(c.rowID(row, nil))); err != nil {
 				return nil, err
 			}
 		}
 	default:
-		if _, err := r.eachRow(ctx, c, func(row int, cells []string) error { return x.Add(row, cells[c.keyAt]) }); err != nil {
+		if err := r.eachKey(ctx, c, x.Add); err != nil {
 			return nil, err
 		}
 	}
 	return x, x.Whole()
+}
+
+// eachKey reads the key of each of the chunk's rows, good until the next one.
+func (r *Reconciler) eachKey(ctx context.Context, c *chunk, take func(row int, key []byte) error) error {
+	rows := rowfile.Rows(c.Header, r.pieces(ctx, c.SealedChunkRow.Chunk))
+	defer rows.Close()
+	for {
+		n := rows.Row()
+		key, err := rows.NextCell(c.keyAt)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return asChunk(err)
+		}
+		if err := take(n, key); err != nil {
+			return err
+		}
+	}
+}
+
+// asChunk says of rows that are malformed that the chunk is.
+func asChunk(err error) error {
+	if errors.Is(err, rowfile.ErrMalformed) {
+		return fmt.Errorf("%w: %w", account.ErrChunk, err)
+	}
+	return err
 }
 
 // eachRow reads the chunk's rows, one after the other, and returns how many there are.
@@ -120,11 +161,8 @@ func (r *Reconciler) eachRow(ctx context.Context, c *chunk, take func(row int, c
 		if errors.Is(err, io.EOF) {
 			return n, nil
 		}
-		if errors.Is(err, rowfile.ErrMalformed) {
-			err = fmt.Errorf("%w: %w", account.ErrChunk, err)
-		}
 		if err != nil {
-			return n, err
+			return n, asChunk(err)
 		}
 		if err := take(n, cells); err != nil {
 			return n, err

@@ -56,7 +56,7 @@ func (r *Reconciler) file(ctx context.Context, org Org, log *slog.Logger, jobID 
 		}
 	}
 	for {
-		row, err := results.Next()
+		row, err := results.NextRaw()
 		if errors.Is(err, io.EOF) {
 			break
 		}

@@ -125,19 +125,24 @@ func (f *failures) next(ctx context.Context, at *cursor) (store.Batch, error) {
 	frames := map[uint64]bool{}
 	for at.rows.Row() <= f.last && len(batch) < batchRecords && len(frames) < batchFrames {
 		row := at.rows.Row()
-		cells, err := at.rows.Next()
+		wanted := row >= at.from && didNotLand(f.outcome.Of(row))
+		cells, err := nextIf(at.rows, wanted)
 		if errors.Is(err, io.EOF) || errors.Is(err, rowfile.ErrMalformed) {
 			return store.Batch{}, fmt.Errorf("%w: row %d of its pieces: %w", account.ErrChunk, row, err)
 		}
 		if err != nil {
 			return store.Batch{}, err
 		}
-		if row < at.from || !didNotLand(f.outcome.Of(row)) {
+		if !wanted {
 			continue
 		}
 		sent := f.asSent(row, cells)
 		fate := account.Dispose(f.outcome, row, f.task.job)
-		for i, entry := range f.chunk.manifest.GetRows()[row].GetRecords() {
+		entries, err := f.chunk.manifest.Row(row)
+		if err != nil {
+			return store.Batch{}, fmt.Errorf("%w: %w", account.ErrChunk, err)
+		}
+		for i, entry := range entries.GetRecords() {
 			batch = append(batch, failed{row: row, record: i, fate: fate, entry: entry, cells: sent})
 			if entry.GetFailureId() == 0 && len(entry.GetLetterId()) == 0 {
 				frames[entry.GetSeq()] = true
@@ -153,6 +158,15 @@ func (f *failures) next(ctx context.Context, at *cursor) (store.Batch, error) {
 		return store.Batch{}, err
 	}
 	return f.build(batch, originals)
+}
+
+// nextIf goes to the next row, and takes it apart if it is wanted.
+func nextIf(rows *rowfile.RowReader, wanted bool) ([]string, error) {
+	if wanted {
+		return rows.Next()
+	}
+	_, err := rows.NextLine()
+	return nil, err
 }
 
 // asSent is the row without the columns that were left out of the upload.
@@ -218,13 +232,13 @@ func (f *failures) failure(b failed, o original) (db.InsertFailuresParams, error
 	}
 	out := db.InsertFailuresParams{
 		Chunk: f.task.work.Chunk, Row: int32(b.row), Record: int32(b.record), Pipeline: c.Pipeline, Revision: c.Revision, Lane: c.Lane,
-		Run: c.manifest.GetRuns()[entry.GetRun()], Key: entry.GetKey(), KeyHash: uuid.UUID(entry.GetKeyHash()),
+		Run: c.manifest.Runs()[entry.GetRun()], Key: entry.GetKey(), KeyHash: uuid.UUID(entry.GetKeyHash()),
 		Generation: int16(entry.GetGeneration()), Entity: value, EntityHash: uuid.UUID(record.HashEntity(c.Space, record.FoldIn(c.Space, value))),
 		Seq: int64(entry.GetSeq()), Idx: int32(entry.GetIdx()), Columns: nonNil(entry.GetColumns()),
 		AcceptedAt: time.UnixMicro(entry.GetAcceptedAt()).UTC(), Attempt: int16(min(counted, 1<<15-1)),
 		Outcome: string(fate.Outcome), Class: string(fate.Class), Code: fate.Code, Message: fate.Message, Fields: nonNil(fate.Fields), SfID: id,
 		Disposition: string(fate.Disposition), Tries: int16(fate.Tries), Header: c.Header, Cells: b.cells, Payload: nonNil(o.payload), Attempts: history, DecidedAt: f.decided,
-		Ambiguous: entry.GetAmbiguous() || fate.Outcome == record.OutcomeMissing,
+		Ambiguous: entry.GetAmbiguous() || fate.Outcome == record.OutcomeMissing || f.outcome.Ambiguous(b.row),
 	}
 	if v := entry.GetVersion(); len(v) > 0 {
 		out.Version = v

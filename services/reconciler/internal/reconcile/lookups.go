@@ -38,10 +38,16 @@ var errLookup = errors.New("look-up")
 // up first, as long as the lane is held: what is found has landed, and what is not there at two looks has not.
 func (r *Reconciler) conclude(ctx context.Context, t *task, c *chunk, reading *account.Reading, reason string) error {
 	outcome := reading.Finish(t.job)
+	if err := r.open(ctx, c); err != nil {
+		return err
+	}
 	if err := r.landDeleted(ctx, t, c, outcome); err != nil {
 		return err
 	}
-	questions := account.Ask(outcome, c.account, c.manifest)
+	questions, err := account.Ask(outcome, c.account, c.manifest)
+	if err != nil {
+		return err
+	}
 	rows := questions.Rows()
 	if len(rows) == 0 {
 		return r.settle(ctx, t, c, outcome, reason)
@@ -82,27 +88,34 @@ func (r *Reconciler) landDeleted(ctx context.Context, t *task, c *chunk, outcome
 	if !pipeline.Deletes(c.Operation) || len(outcome.Failures) == 0 {
 		return nil
 	}
-	known, err := r.earlierIDs(ctx, c)
+	known, err := r.earlierIDs(ctx, c, outcome)
 	if err != nil {
 		return err
 	}
-	landed := outcome.LandDeleted(c.account, c.manifest, func(row int) string {
+	landed, err := outcome.LandDeleted(c.account, c.manifest, func(row int) string {
 		if id := c.rowID(row, nil); id != "" {
 			return id
 		}
 		return known[row]
 	})
+	if err != nil {
+		return err
+	}
 	if landed > 0 {
 		t.log.InfoContext(ctx, "rows are deleted already, and an earlier try may have done it: they count as landed", "rows", landed)
 	}
 	return nil
 }
 
-// earlierIDs are the ids under which rows of this chunk were sent before, where an earlier try may have had an effect.
-func (r *Reconciler) earlierIDs(ctx context.Context, c *chunk) (map[int]string, error) {
+// earlierIDs are the ids under which refused rows of this chunk were sent before, where an earlier try may have had an effect.
+func (r *Reconciler) earlierIDs(ctx context.Context, c *chunk, o *account.Outcome) (map[int]string, error) {
 	rows := map[int64]int{}
 	var ids []int64
-	for row, entries := range c.manifest.GetRows() {
+	for row := range o.Failures {
+		entries, err := c.manifest.Row(row)
+		if err != nil {
+			return nil, err
+		}
 		for _, e := range entries.GetRecords() {
 			if e.GetAmbiguous() && e.GetFailureId() != 0 {
 				rows[e.GetFailureId()] = row
@@ -230,7 +243,11 @@ func (r *Reconciler) ours(ctx context.Context, c *chunk, seen map[int][]account.
 	wanted, taken := map[string]bool{}, map[string]bool{}
 	since := now
 	for row, found := range seen {
-		for _, e := range c.manifest.GetRows()[row].GetRecords() {
+		entries, err := c.manifest.Row(row)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries.GetRecords() {
 			if at := time.UnixMicro(e.GetAcceptedAt()); at.Before(since) {
 				since = at
 			}
@@ -259,8 +276,12 @@ func (r *Reconciler) ours(ctx context.Context, c *chunk, seen map[int][]account.
 	}
 	out := make(map[int][]account.Seen, len(seen))
 	for row, found := range seen {
+		entries, err := c.manifest.Row(row)
+		if err != nil {
+			return nil, err
+		}
 		for _, s := range found {
-			if s.Ours(c.manifest.GetRows()[row], user, func(id string) bool { return taken[id] }) {
+			if s.Ours(entries, user, func(id string) bool { return taken[id] }) {
 				out[row] = append(out[row], s)
 			}
 		}

@@ -1,9 +1,13 @@
 package reconcile
 
 import (
+	"bytes"
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"bulkhead/libs/record"
+	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 	"bulkhead/services/reconciler/internal/account"
 )
 
@@ -25,6 +29,12 @@ type metrics struct {
 	old          *prometheus.GaugeVec
 	skew         prometheus.Gauge
 	stopped      prometheus.Gauge
+	landing      *prometheus.HistogramVec
+}
+
+// landingBuckets reach from what a trickle through collections takes to an org that is away for a weekend; bounds that are promised are among them.
+var landingBuckets = []float64{
+	0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 4 * 3600, 24 * 3600, 72 * 3600,
 }
 
 func newMetrics(r prometheus.Registerer) metrics {
@@ -55,13 +65,34 @@ func newMetrics(r prometheus.Registerer) metrics {
 		old: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "bulkhead_reconciler_old_chunks", Help: "Submitted chunks without an outcome, by the age they exceed: 24h, 72h.",
 		}, []string{"age"}),
+		landing: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "bulkhead_reconciler_landing_seconds",
+			Help:    "From when the broker stored a record (one that is sent again: from when it was accepted) until its row was known to have landed; merged records count once, the oldest.",
+			Buckets: landingBuckets,
+		}, []string{"pipeline"}),
 		oldest: gauge("oldest_chunk_seconds", "Age of the oldest chunk without an outcome; Salesforce keeps results for seven days."),
 	}
 	if r != nil {
 		r.MustRegister(m.reads, m.rows, m.failures, m.chunks, m.quarantines, m.pauses, m.lostPayloads, m.reading, m.quarantined, m.oldest, m.lookups,
-			m.resolved, m.unresolved, m.old, m.skew, m.stopped)
+			m.resolved, m.unresolved, m.old, m.skew, m.stopped, m.landing)
 	}
 	return m
+}
+
+// landed counts how long the rows that landed were on their way. received says since when, as a manifest does; states is [record.Outcome.Byte] per row.
+func (m metrics) landed(pipeline string, received []*flowv1.ManifestReceived, states []byte, now time.Time) {
+	seconds := m.landing.WithLabelValues(pipeline)
+	for _, r := range received {
+		some := states[:min(int(r.GetRows()), len(states))]
+		states = states[len(some):]
+		if r.GetAt() == 0 {
+			continue
+		}
+		took := max(now.Sub(time.UnixMicro(r.GetAt())), 0).Seconds() // clocks differ
+		for range bytes.Count(some, []byte{record.OutcomeLanded.Byte()}) {
+			seconds.Observe(took)
+		}
+	}
 }
 
 func (m metrics) count(o *account.Outcome) {

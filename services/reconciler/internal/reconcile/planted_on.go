@@ -16,6 +16,9 @@ func (r *Reconciler) publishEarly(ctx context.Context, t *task, c *chunk, readin
 	if c.Operation == pipeline.OperationInsert && outcome.Missing > 0 {
 		outcome.Doubt = "the row is in none of the result files"
 	}
+	if err := r.open(ctx, c); err != nil {
+		return err
+	}
 	failures, err := r.failuresOf(ctx, t, c, outcome)
 	if err != nil {
 		return err

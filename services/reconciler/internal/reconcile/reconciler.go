@@ -229,6 +229,9 @@ func (r *Reconciler) settleOrWait(ctx context.Context, t *task) error {
 	if err != nil {
 		return err
 	}
+	if t.job.State == account.JobAnswered {
+		return r.answered(ctx, t, c, x)
+	}
 	if !t.job.HasFiles() {
 		return r.conclude(ctx, t, c, account.NewReading(x, nil), "there are no files: "+t.job.State)
 	}

@@ -83,6 +83,7 @@ func pauseOf(t *task, b account.Blame, remedy string) *store.Pause {
 // tell logs and counts a chunk that is reconciled.
 func (r *Reconciler) tell(ctx context.Context, t *task, c *chunk, o *account.Outcome, transfers []account.Transfer, reason string, pauses []store.Pause) {
 	r.metrics.count(o)
+	r.metrics.landed(t.work.Pipeline, c.manifest.Received(), o.States, r.cfg.Now())
 	dead, retrying, unresolved := 0, 0, 0
 	for _, n := range transfers {
 		dead += n.Dead

@@ -66,6 +66,15 @@ func (s *Store) Chunk(ctx context.Context, id uuid.UUID) (Chunk, error) {
 	return c, nil
 }
 
+// Manifest reads a chunk's manifest, as it was stored; [ErrNoChunk] if there is no such chunk.
+func (s *Store) Manifest(ctx context.Context, chunk uuid.UUID) ([]byte, error) {
+	packed, err := db.New(s.pool).ManifestOf(ctx, chunk)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, fmt.Errorf("manifest of chunk %s: %w", chunk, ErrNoChunk)
+	}
+	return packed, wrap("read the manifest", chunk, err)
+}
+
 // NextPiece reads the chunk's first piece whose number is above after; false when there is none.
 func (s *Store) NextPiece(ctx context.Context, chunk uuid.UUID, after int) (n int, data []byte, ok bool, err error) {
 	row, err := db.New(s.pool).NextPiece(ctx, db.NextPieceParams{Chunk: chunk, After: int32(after)})

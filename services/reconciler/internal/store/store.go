@@ -72,7 +72,7 @@ type Claim struct {
 	Owner string
 }
 
-// Note takes up chunks whose job has ended, or that needed no job, as work that is due at once; with a chunk only that one. It returns how
+// Note takes up chunks whose job has ended, that needed no job, or whose calls have been answered, as work that is due at once; with a chunk only that one. It returns how
 // many are new.
 func (s *Store) Note(ctx context.Context, chunk uuid.NullUUID, now time.Time) (int, error) {
 	var noted int64
@@ -83,7 +83,11 @@ func (s *Store) Note(ctx context.Context, chunk uuid.NullUUID, now time.Time) (i
 			return err
 		}
 		nothing, err := q.NoteNothingSent(ctx, db.NoteNothingSentParams{Clock: now, Chunk: chunk})
-		noted = ended + nothing
+		if err != nil {
+			return err
+		}
+		answered, err := q.NoteAnswered(ctx, db.NoteAnsweredParams{Clock: now, Chunk: chunk})
+		noted = ended + nothing + answered
 		return err
 	})
 	if err != nil {

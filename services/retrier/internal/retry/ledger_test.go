@@ -24,7 +24,7 @@ import (
 
 // ledger is a database in which the other services' rows are written by the test.
 type ledger struct {
-	t     *testing.T
+	t     testing.TB
 	admin pg.DB
 	store *store.Store
 	defs  fakeDefinitions
@@ -84,7 +84,7 @@ chunk: {rows: %d, bytes: 50MB, age: 10s}
 retry: {preset: default}
 `
 
-func definition(t *testing.T, revision, rows int) *pipeline.Definition {
+func definition(t testing.TB, revision, rows int) *pipeline.Definition {
 	t.Helper()
 	d, _, err := pipeline.ParseDefinition(fmt.Appendf(nil, contactsYAML, rows))
 	if err != nil {
@@ -104,7 +104,7 @@ var operations = map[int]string{
 	8: "operation: upsert\nexternalId: External_Id__c\nversion: at\nunknownMembers: ignore\nmap:\n  - {from: id, to: External_Id__c, type: string, required: true}\n  - {from: email, to: Email, type: string}\n  - {from: phone, to: Phone, type: string}\n",
 }
 
-func operation(t *testing.T, revision int) *pipeline.Definition {
+func operation(t testing.TB, revision int) *pipeline.Definition {
 	t.Helper()
 	text := "apiVersion: bulkhead/v1\nkind: Pipeline\nname: contacts\norg: main\nobject: Contact\nlanes: 2\nchunk: {rows: 1000, bytes: 50MB, age: 10s}\n"
 	d, _, err := pipeline.ParseDefinition([]byte(text + operations[revision]))
@@ -115,7 +115,7 @@ func operation(t *testing.T, revision int) *pipeline.Definition {
 	return d
 }
 
-func newLedger(t *testing.T) *ledger {
+func newLedger(t testing.TB) *ledger {
 	t.Helper()
 	db := testkit.NewLedger(t)
 	l := &ledger{

@@ -44,6 +44,8 @@ const (
 	defaultGather     = time.Second
 	shortGather       = 200 * time.Millisecond
 	defaultMaxWaiting = 1_000_000
+	// defaultBuildBatch is how many units are read and put into a chunk at a time: memory does not grow by what a whole chunk's rows say.
+	defaultBuildBatch = 2000
 )
 
 // Passes does the retrier's work, one pass at a time. Each is safe to run twice, and in several processes at once.
@@ -57,13 +59,14 @@ type Passes struct {
 	short       bool
 	gather      time.Duration
 	maxWaiting  int64
+	buildBatch  int
 }
 
 // New makes the passes, with defaults for what c leaves out.
 func New(c Config) *Passes {
 	p := &Passes{
 		store: c.Store, definitions: c.Definitions, streams: c.Streams, logger: c.Logger, clock: c.Clock, random: c.Random,
-		short: c.ShortRetries, gather: c.Gather, maxWaiting: c.MaxWaiting,
+		short: c.ShortRetries, gather: c.Gather, maxWaiting: c.MaxWaiting, buildBatch: defaultBuildBatch,
 	}
 	if p.logger == nil {
 		p.logger = slog.New(slog.DiscardHandler)

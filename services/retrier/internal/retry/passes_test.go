@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -187,6 +188,33 @@ func TestRegroup(t *testing.T) {
 		}
 		if n := l.count(`SELECT count(*) FROM retrier.outbox WHERE subject = 'flow.contacts.chunk_sealed'`); n != 2 {
 			t.Errorf("%d facts", n)
+		}
+	})
+	t.Run("rows that are read in portions stand in one chunk, in their order", func(t *testing.T) {
+		l := newLedger(t)
+		l.reconciled(uuid.New(),
+			failing{row: 0, key: "k1", entity: "e1", seq: 1, class: "transient", code: "X"},
+			failing{row: 1, record: 0, key: "k2", entity: "e2", seq: 2, class: "transient", code: "X"},
+			failing{row: 1, record: 1, key: "k3", entity: "e2", seq: 3, class: "transient", code: "X"},
+			failing{row: 2, key: "k4", entity: "e4", seq: 4, class: "transient", code: "X", run: "r1"},
+			failing{row: 3, key: "k5", entity: "e5", seq: 5, class: "transient", code: "X"},
+			failing{row: 4, key: "k6", entity: "e6", seq: 6, class: "transient", code: "X"})
+		p := l.passes()
+		p.buildBatch = 2
+		if _, err := p.TakeOpen(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		l.clock.Advance(20 * time.Minute)
+		if n, _, err := p.Regroup(t.Context()); n != 1 || err != nil {
+			t.Fatalf("%d sealed: %v", n, err)
+		}
+		chunk := l.openChunk()
+		if got := fmt.Sprint(l.keysOf(chunk)); got != "[k1 k2 k3 k4 k5 k6]" {
+			t.Errorf("%s", got)
+		}
+		s := l.sealed(chunk)
+		if len(s.entries) != 5 || len(s.entries[1]) != 2 || s.entries[2][0].GetKey() != "k4" || !strings.HasPrefix(s.csv, "e1,") || strings.Count(s.csv, "\n") != 5 {
+			t.Errorf("%q, %v", s.csv, s.entries)
 		}
 	})
 	t.Run("an entity goes once per chunk, its older unit first, the newer one when that has ended", func(t *testing.T) {

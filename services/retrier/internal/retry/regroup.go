@@ -115,40 +115,27 @@ func (p *Passes) regroupLane(ctx context.Context, lane store.Lane, now time.Time
 // buildChunk makes the chunk of as many units, from the first, as its bounds allow. All rows of a chunk have one header: a unit that was sent with
 // another one waits for the chunk after.
 func (p *Passes) buildChunk(ctx context.Context, d *pipeline.Definition, lane store.Lane, units []Unit) (store.Chunk, error) {
-	var ids []int64
-	for _, u := range units {
-		for _, w := range u {
-			ids = append(ids, w.FailureID)
-		}
-	}
-	rows, err := p.store.FailureRows(ctx, ids)
-	if err != nil {
-		return store.Chunk{}, fmt.Errorf("read the rows to send: %w", err)
-	}
-	if err := checkRows(units, rows); err != nil {
-		return store.Chunk{}, err
-	}
-	if err := p.ownCells(ctx, d, units, rows); err != nil {
-		return store.Chunk{}, err
-	}
 	ordinals, err := p.store.Columns(ctx, lane.Pipeline)
 	if err != nil {
 		return store.Chunk{}, fmt.Errorf("read the columns: %w", err)
 	}
-	header := rows[units[0][0].FailureID].Header
 	b := &builder{
 		chunk: store.Chunk{
 			ID: uuid.Must(uuid.NewV7()), Pipeline: lane.Pipeline, Revision: lane.Revision, Org: d.Org, Object: d.Object, Operation: d.Operation,
-			ExternalIDField: d.KeyField(), Space: d.Space(), Lane: lane.Lane, Header: header, Runs: map[string]int{},
+			ExternalIDField: d.KeyField(), Space: d.Space(), Lane: lane.Lane, Runs: map[string]int{},
 		},
-		writer: rowfile.NewWriter(header), manifest: &flowv1.Manifest{}, runs: map[string]uint32{}, maxBytes: d.ChunkBytes(),
+		manifest: rowfile.NewManifestWriter(entryBytes * len(units)), runs: map[string]uint32{}, maxBytes: d.ChunkBytes(),
 		keep: rowKeeps{keyField: d.KeyField(), constants: constantColumns(d), ordinals: ordinals},
 	}
-	for _, u := range units {
-		if !slices.Equal(rows[u[0].FailureID].Header, header) {
-			continue
+	for batch := range slices.Chunk(units, p.buildBatch) {
+		rows, err := p.rowsOf(ctx, d, batch)
+		if err != nil {
+			return store.Chunk{}, err
 		}
-		full, err := b.add(u, rows)
+		if b.writer == nil {
+			b.begin(rows[units[0][0].FailureID].Header)
+		}
+		full, err := b.addAll(batch, rows)
 		if err != nil {
 			return store.Chunk{}, err
 		}
@@ -157,6 +144,24 @@ func (p *Passes) buildChunk(ctx context.Context, d *pipeline.Definition, lane st
 		}
 	}
 	return b.close(), nil
+}
+
+// rowsOf reads the rows of units, by the failures behind them.
+func (p *Passes) rowsOf(ctx context.Context, d *pipeline.Definition, units []Unit) (map[int64]store.FailureRow, error) {
+	ids := make([]int64, 0, len(units))
+	for _, u := range units {
+		for _, w := range u {
+			ids = append(ids, w.FailureID)
+		}
+	}
+	rows, err := p.store.FailureRows(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read the rows to send: %w", err)
+	}
+	if err := checkRows(units, rows); err != nil {
+		return nil, err
+	}
+	return rows, p.ownCells(ctx, d, units, rows)
 }
 
 func constantColumns(d *pipeline.Definition) map[string]bool {
@@ -173,10 +178,30 @@ func constantColumns(d *pipeline.Definition) map[string]bool {
 type builder struct {
 	chunk    store.Chunk
 	writer   *rowfile.Writer
-	manifest *flowv1.Manifest
+	manifest *rowfile.ManifestWriter
 	runs     map[string]uint32
 	maxBytes int64
 	keep     rowKeeps
+}
+
+// entryBytes is about what an entry of the manifest takes.
+const entryBytes = 100
+
+func (b *builder) begin(header []string) {
+	b.chunk.Header, b.writer = header, rowfile.NewWriter(header)
+}
+
+// addAll adds the units that have the chunk's header; true when the chunk is full and some were left out.
+func (b *builder) addAll(units []Unit, rows map[int64]store.FailureRow) (bool, error) {
+	for _, u := range units {
+		if !slices.Equal(rows[u[0].FailureID].Header, b.chunk.Header) {
+			continue
+		}
+		if full, err := b.add(u, rows); full || err != nil {
+			return full, err
+		}
+	}
+	return false, nil
 }
 
 // add adds a unit; true when the chunk is full and the unit was left out.
@@ -185,6 +210,7 @@ func (b *builder) add(u Unit, rows map[int64]store.FailureRow) (bool, error) {
 	if b.writer.Rows() > 0 && b.writer.Bytes()+int64(rowfile.RowSize(cells)) > b.maxBytes {
 		return true, nil
 	}
+	row := b.writer.Rows()
 	piece, err := b.writer.Add(cells)
 	if errors.Is(err, rowfile.ErrFull) {
 		return true, nil
@@ -193,37 +219,37 @@ func (b *builder) add(u Unit, rows map[int64]store.FailureRow) (bool, error) {
 		return false, fmt.Errorf("row of failure %d: %w", u[0].FailureID, err)
 	}
 	b.keepPiece(piece)
-	manifestRow := &flowv1.ManifestRow{}
+	b.manifest.Row(rows[u[0].FailureID].AcceptedAt.UnixMicro())
 	for i, w := range u {
-		row := rows[w.FailureID]
-		entry := &flowv1.ManifestEntry{
-			Key: row.Key, KeyHash: w.KeyHash[:], Seq: w.Place.Seq, Idx: w.Place.Idx, Run: b.runIndex(w.Run), Columns: row.Columns,
-			Generation: uint32(w.Generation), Attempts: uint32(w.Attempt), FailureId: w.FailureID, AcceptedAt: row.AcceptedAt.UnixMicro(),
-			Ambiguous: row.Ambiguous, Version: row.Version,
-		}
-		if w.LetterID != nil {
-			entry.LetterId = w.LetterID[:]
-		}
-		manifestRow.Records = append(manifestRow.Records, entry)
-		b.chunk.Resent = append(b.chunk.Resent, store.Resent{
-			Row: len(b.manifest.GetRows()), Record: i, FailureID: w.FailureID, KeyHash: w.KeyHash, Generation: w.Generation,
-		})
-		b.chunk.Runs[w.Run]++
-		b.chunk.Records++
-		if b.chunk.FirstSeq == 0 || w.Place.Seq < b.chunk.FirstSeq {
-			b.chunk.FirstSeq = w.Place.Seq
-		}
+		b.addRecord(row, i, w, rows[w.FailureID])
 	}
-	b.manifest.Rows = append(b.manifest.Rows, manifestRow)
 	return false, nil
+}
+
+// addRecord notes a record of a row, by its place among those merged in it.
+func (b *builder) addRecord(row, record int, w store.Waiting, f store.FailureRow) {
+	entry := rowfile.ManifestRecord{
+		Key: []byte(f.Key), KeyHash: &w.KeyHash, Seq: w.Place.Seq, Idx: w.Place.Idx, Run: b.runIndex(w.Run), Columns: f.Columns,
+		Generation: uint32(w.Generation), Attempts: uint32(w.Attempt), FailureID: w.FailureID, AcceptedAt: f.AcceptedAt.UnixMicro(),
+		Ambiguous: f.Ambiguous, Version: f.Version,
+	}
+	if w.LetterID != nil {
+		entry.LetterID = w.LetterID[:]
+	}
+	b.manifest.Record(&entry)
+	b.chunk.Resent = append(b.chunk.Resent, store.Resent{Row: row, Record: record, FailureID: w.FailureID, KeyHash: w.KeyHash, Generation: w.Generation})
+	b.chunk.Runs[w.Run]++
+	b.chunk.Records++
+	if b.chunk.FirstSeq == 0 || w.Place.Seq < b.chunk.FirstSeq {
+		b.chunk.FirstSeq = w.Place.Seq
+	}
 }
 
 func (b *builder) runIndex(run string) uint32 {
 	i, ok := b.runs[run]
 	if !ok {
-		i = uint32(len(b.manifest.GetRuns()))
+		i = b.manifest.Run(run)
 		b.runs[run] = i
-		b.manifest.Runs = append(b.manifest.Runs, run)
 	}
 	return i
 }
@@ -237,6 +263,6 @@ func (b *builder) keepPiece(piece *rowfile.Piece) {
 func (b *builder) close() store.Chunk {
 	b.keepPiece(b.writer.Close())
 	b.chunk.Rows, b.chunk.Bytes = b.writer.Rows(), b.writer.Bytes()
-	b.chunk.Manifest = rowfile.EncodeManifest(b.manifest)
+	b.chunk.Manifest = b.manifest.Encode()
 	return b.chunk
 }

@@ -28,7 +28,7 @@ type Failure struct {
 	Class, Code string
 	// Tries bounds the tries where the error's own rule says less than its class; 0 = as its class says.
 	Tries int
-	// Attempts is the list of every try so far, as JSON.
+	// Attempts is the list of every try so far, as JSON; empty unless the outcome is unprocessed.
 	Attempts []byte
 	// Version is what the record's own version says; nil where its definition names none.
 	Version record.Version

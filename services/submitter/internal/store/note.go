@@ -57,7 +57,13 @@ func (s *Store) End(ctx context.Context, chunks ...uuid.UUID) ([]Ended, error) {
 		if _, err = q.FreeLanes(ctx, ids); err != nil {
 			return err
 		}
-		_, err = q.ForgetResolutions(ctx, ids)
+		if _, err = q.ForgetResolutions(ctx, ids); err != nil {
+			return err
+		}
+		if _, err = q.ForgetCalls(ctx, ids); err != nil {
+			return err
+		}
+		_, err = q.ForgetRefused(ctx, ids)
 		return err
 	})
 	if err != nil {

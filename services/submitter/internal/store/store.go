@@ -9,9 +9,11 @@
 //   - What a chunk leaves out, and the ids that its rows have in the org, is decided once, under the lane, and never changes while the lane
 //     is held (SaveChecked).
 //   - Behind the name of an org stands one Salesforce org until a person names another in its document (KnowOrg).
+//   - A call of sObject Collections is written down before it is made (SaveSent), with until when it may land: nobody takes the submission up before. Its
+//     answer is stored row by row (SaveAnswer), once; what became of rows is the reconciler's to say.
 //   - Leases are judged by the database's clock.
 //
-// Others read the views of schema submitter_pub: submissions, lanes, jobs, superseded, reduced, unsent,
+// Others read the views of schema submitter_pub: submissions, lanes, jobs, superseded, reduced, unsent, calls, refused,
 // resolutions, orgs, pauses. It reads the views of extractor_pub
 // (chunks, pieces, records, columns, dead), retrier_pub (chunks, pieces, resent, dead, pauses), reconciler_pub (outcomes, failures, pauses),
 // poller_pub (watches) and ops_pub (pauses, lifts, letters, definitions).
@@ -80,6 +82,8 @@ type Work struct {
 	Checked, Uploaded bool
 	// Upload is nil while it is not known.
 	Upload *Upload
+	// ByJob is why the chunk goes by a job however small it is: a call of sObject Collections was refused with these words; "" = none was.
+	ByJob string
 	// CloseRefused is what Salesforce said when it refused the close for good; "" if it has not.
 	CloseRefused string
 }
@@ -95,7 +99,7 @@ func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration, li
 		out[i] = Work{
 			Chunk: r.Chunk, Pipeline: r.Pipeline, Revision: int(r.Revision), Kind: r.Kind, Org: r.Org, Space: r.Space, Lane: int(r.Lane),
 			SealNo: r.SealNo, State: r.State, Epoch: r.Epoch, Tries: int(r.Tries), JobID: r.JobID,
-			Resolves: r.Resolves, Versioned: r.Versioned, Checked: r.Checked, Uploaded: r.Uploaded, CloseRefused: r.CloseRefused,
+			Resolves: r.Resolves, Versioned: r.Versioned, ByJob: r.ByJob, Checked: r.Checked, Uploaded: r.Uploaded, CloseRefused: r.CloseRefused,
 		}
 		if r.UploadRows != nil && r.UploadBytes != nil {
 			out[i].Upload = &Upload{Rows: int(*r.UploadRows), Bytes: *r.UploadBytes, SHA256: r.UploadSha256}

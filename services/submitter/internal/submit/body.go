@@ -124,23 +124,28 @@ func (r *reducedReader) addRow() error {
 	if err != nil || r.u.omitted.Rows[row] {
 		return err
 	}
-	columns, reduced := r.u.omitted.Columns[row]
-	id := r.u.id(row)
+	r.buf = rowfile.AppendRow(r.buf, r.u.asSent(row, cells))
+	return nil
+}
+
+// asSent is a row as it is sent: with its id in place of its key where the org was asked for one, and without the columns that are left out.
+func (u *upload) asSent(row int, cells []string) []string {
+	columns, reduced := u.omitted.Columns[row]
+	id := u.id(row)
 	if reduced || id != "" {
 		cells = slices.Clone(cells)
 	}
 	if id != "" {
-		cells[r.u.key] = id
+		cells[u.key] = id
 	}
 	if reduced {
-		for i, ordinal := range r.u.ordinal {
+		for i, ordinal := range u.ordinal {
 			if columns.Has(ordinal) {
 				cells[i] = "" // an empty cell leaves the field alone
 			}
 		}
 	}
-	r.buf = rowfile.AppendRow(r.buf, cells)
-	return nil
+	return cells
 }
 
 // Close ends reading. It is safe while a Read goes on elsewhere only in so far as the HTTP client never reads after it closed.

@@ -63,7 +63,7 @@ func (t *turn) undecided(ctx context.Context, err error) (Event[string], error) 
 // decision is a check under way.
 type decision struct {
 	*turn
-	manifest *flowv1.Manifest
+	manifest *rowfile.Manifest
 	key      int           // ordinal of the key field in bitmaps, -1 = none
 	all      record.Bitmap // every column of the pipeline
 	beside   []beside      // other pipelines whose records may be newer
@@ -77,6 +77,8 @@ type asking struct {
 	row   int
 	value string // of the key field
 	size  int    // bytes that the row takes of an upload with ids, whole
+	// records are those that the row carries.
+	records []*flowv1.ManifestEntry
 }
 
 // decide goes through all rows and says what is left to send; it fills in what the body leaves out.
@@ -109,7 +111,7 @@ func (d *decision) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.manifest, err = rowfile.DecodeManifest(packed); err != nil {
+	if d.manifest, err = rowfile.ReadManifest(packed); err != nil {
 		return err
 	}
 	columns, err := d.c.Store.Columns(ctx, d.chunk.Pipeline)
@@ -128,9 +130,9 @@ func (d *decision) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	if d.body.key < 0 || len(d.manifest.GetRows()) != d.chunk.Rows {
+	if d.body.key < 0 || d.manifest.Len() != d.chunk.Rows {
 		return fmt.Errorf("header %v and manifest of %d rows do not fit key field %q and %d rows",
-			d.chunk.Header, len(d.manifest.GetRows()), d.chunk.KeyField, d.chunk.Rows)
+			d.chunk.Header, d.manifest.Len(), d.chunk.KeyField, d.chunk.Rows)
 	}
 	if d.w.Resolves {
 		d.out.RowIDs = make([]byte, d.chunk.Rows*store.IDLength)
@@ -161,10 +163,11 @@ func (d *decision) rows(ctx context.Context) error {
 			if row >= d.chunk.Rows {
 				return fmt.Errorf("row %d is not in the manifest", row)
 			}
-			if len(d.manifest.GetRows()[row].GetRecords()) == 0 {
-				return fmt.Errorf("row %d of the manifest carries no record", row)
+			entries, err := d.manifest.Row(row)
+			if err != nil {
+				return err
 			}
-			a := asking{row: row, value: cells[d.body.key]}
+			a := asking{row: row, value: cells[d.body.key], records: entries.GetRecords()}
 			if d.w.Resolves {
 				a.size = d.sizeWithID(cells)
 			}
@@ -201,9 +204,8 @@ func (d *decision) sizeWithID(cells []string) int {
 func (d *decision) supersede(ctx context.Context, batch []asking) error {
 	asked := make([]store.Asked, len(batch))
 	for i, a := range batch {
-		records := d.manifest.GetRows()[a.row].GetRecords()
-		own := make([]store.Order, len(records))
-		for j, r := range records {
+		own := make([]store.Order, len(a.records))
+		for j, r := range a.records {
 			own[j] = orderOf(r)
 		}
 		asked[i] = store.Asked{Row: a.row, Entity: record.HashEntity(d.chunk.Space, record.FoldIn(d.chunk.Space, a.value)), Own: own}
@@ -234,31 +236,30 @@ func (d *decision) supersede(ctx context.Context, batch []asking) error {
 	}
 	for _, a := range batch {
 		if len(later[a.row]) > 0 {
-			d.leaveOut(a.row, later[a.row])
+			d.leaveOut(a, later[a.row])
 		}
 	}
 	return nil
 }
 
 // leaveOut applies the verdict on one row.
-func (d *decision) leaveOut(row int, later []Later) {
-	records := d.manifest.GetRows()[row].GetRecords()
-	own := make([]Said, len(records))
-	for i, r := range records {
+func (d *decision) leaveOut(a asking, later []Later) {
+	own := make([]Said, len(a.records))
+	for i, r := range a.records {
 		own[i] = Said{Order: orderOf(r), KeyHash: record.Hash(r.GetKeyHash()), Columns: r.GetColumns()}
 	}
 	switch v := Supersede(own, later, d.key); {
 	case v.Drop:
-		d.omitted.Rows[row] = true
-		for i, r := range records {
+		d.omitted.Rows[a.row] = true
+		for i, r := range a.records {
 			d.out.Superseded = append(d.out.Superseded, store.Superseded{
-				Row: row, Record: i, Run: d.manifest.GetRuns()[r.GetRun()], KeyHash: own[i].KeyHash, Generation: int(r.GetGeneration()),
+				Row: a.row, Record: i, Run: d.manifest.Runs()[r.GetRun()], KeyHash: own[i].KeyHash, Generation: int(r.GetGeneration()),
 				Successor: v.Successor.KeyHash, At: v.Successor.Order.At,
 			})
 		}
 	case len(v.Reduce) > 0:
-		d.omitted.Columns[row] = v.Reduce
-		d.out.Reduced = append(d.out.Reduced, store.Reduced{Row: row, Columns: v.Reduce})
+		d.omitted.Columns[a.row] = v.Reduce
+		d.out.Reduced = append(d.out.Reduced, store.Reduced{Row: a.row, Columns: v.Reduce})
 	}
 }
 

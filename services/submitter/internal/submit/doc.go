@@ -9,6 +9,9 @@
 //   - Before the bind everything may be left behind and done again. From the bind on the job is adopted by whoever comes, never replaced. All
 //     gates (lane, order of the stream, pause, age of the job) are passed before the bind.
 //   - A job takes one upload. An upload without a clean answer is never repeated: the job is left, a new one is made.
+//   - A small chunk of a keyed operation goes by calls of sObject Collections, which touch the org's data at once. Each is written down before it is made,
+//     with a deadline behind which nothing of it is sent any more; while it may land nobody takes the submission up. Rows whose call got no answer have
+//     not failed: they are called for again. The first call passes all gates and takes the lane.
 //   - A resend or replay holds its lane before it asks what newer versions cover ([Supersede]), and so does every update or delete that names its
 //     rows by another field than Id before it asks the org for their ids; the answer is stored once with the hash of what is really uploaded, and
 //     the upload is checked against it. A row that the org has not, or more than once, is not sent: it is named unsent, with class and code.
@@ -29,6 +32,6 @@
 // What it leaves to others: watching the job (poller), what became of its rows (reconciler), when to send again (retrier). An Open job
 // that nobody is bound to is an orphan: reported or aborted by [Orphans], as the org's configuration says.
 //
-// Start reading at [Step], then [Runner.Drive]. Windows and their recovery are the business of the tests: step_test.go, protocol_test.go
-// (the model) and the runner's tests against the simulator.
+// Start reading at [Step], then [Runner.Drive]. Windows and their recovery are the business of the tests: step_test.go, protocol_test.go and
+// calls_model_test.go (the models) and the runner's tests against the simulator.
 package submit

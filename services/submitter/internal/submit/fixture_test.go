@@ -215,6 +215,12 @@ func (o hookedOrg) Lookup(ctx context.Context, object, field string, values []st
 	return o.Client.Lookup(ctx, object, field, values, more...)
 }
 
+func (o hookedOrg) Collect(ctx context.Context, call salesforce.Collection, deadline time.Time) ([]salesforce.CollectionItem, error) {
+	o.b.at("before collect")
+	defer o.b.at("after collect")
+	return o.Client.Collect(ctx, call, deadline)
+}
+
 func (o hookedOrg) AbortJob(ctx context.Context, job string) (salesforce.JobInfo, error) {
 	o.b.at("before abort")
 	defer o.b.at("after abort")

@@ -10,6 +10,9 @@ import (
 type Metrics struct {
 	steps      *prometheus.CounterVec
 	jobs       *prometheus.CounterVec
+	answers    *prometheus.CounterVec
+	calls      *prometheus.CounterVec
+	callRows   prometheus.Counter
 	zombies    prometheus.Counter
 	superseded prometheus.Counter
 	reduced    prometheus.Counter
@@ -27,6 +30,15 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bulkhead_submitter_jobs_submitted_total", Help: "Jobs handed to the poller, by kind of chunk.",
 		}, []string{"kind"}),
+		answers: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "bulkhead_submitter_chunks_answered_total", Help: "Chunks that went by calls of sObject Collections to their end, by kind of chunk.",
+		}, []string{"kind"}),
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "bulkhead_submitter_collection_calls_total", Help: "Calls of sObject Collections, by what came of them.",
+		}, []string{"came"}),
+		callRows: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "bulkhead_submitter_collection_rows_total", Help: "Rows that calls of sObject Collections answered for.",
+		}),
 		zombies: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "bulkhead_submitter_fenced_total", Help: "Workers that stopped because somebody else owned their submission.",
 		}),
@@ -47,14 +59,21 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.steps, m.jobs, m.zombies, m.superseded, m.reduced, m.unsent, m.orphans, m.working)
+		reg.MustRegister(m.steps, m.jobs, m.answers, m.calls, m.callRows, m.zombies, m.superseded, m.reduced, m.unsent, m.orphans, m.working)
 	}
 	return m
 }
 
 func (m *Metrics) step(a Action, k Kind) { m.steps.WithLabelValues(a.String(), k.String()).Inc() }
 func (m *Metrics) submitted(kind string) { m.jobs.WithLabelValues(kind).Inc() }
-func (m *Metrics) fenced()               { m.zombies.Inc() }
+func (m *Metrics) collected(kind string) { m.answers.WithLabelValues(kind).Inc() }
+func (m *Metrics) called(k Kind, rows int) {
+	m.calls.WithLabelValues(k.String()).Inc()
+	if k == Done {
+		m.callRows.Add(float64(rows))
+	}
+}
+func (m *Metrics) fenced() { m.zombies.Inc() }
 func (m *Metrics) left(c store.Checked) {
 	m.superseded.Add(float64(len(c.Superseded)))
 	m.reduced.Add(float64(len(c.Reduced)))

@@ -92,7 +92,7 @@ func (d *decision) unsent(a asking, ids []string) *store.Unsent {
 		u.Class, u.Code = record.ClassDuplicate, codeDuplicate
 		shown := strings.Join(ids[:min(len(ids), shownIDs)], ", ")
 		u.Message = fmt.Sprintf("more than one %s has %s %q: %s; correct them, or name the row by its Id", d.chunk.Object, d.chunk.KeyField, a.value, shown)
-	case pipeline.Deletes(d.chunk.Operation) && d.ambiguous(a.row):
+	case pipeline.Deletes(d.chunk.Operation) && ambiguous(a):
 		u.Code = codeDeleted
 		u.Message = fmt.Sprintf("no %s has %s %q any more: an earlier delete, whose effect was not seen, was carried out", d.chunk.Object, d.chunk.KeyField, a.value)
 	default:
@@ -103,8 +103,8 @@ func (d *decision) unsent(a asking, ids []string) *store.Unsent {
 }
 
 // ambiguous says whether an earlier try of any record of a row may have had an effect that nobody saw: the row of the org is one for all of them.
-func (d *decision) ambiguous(row int) bool {
-	for _, r := range d.manifest.GetRows()[row].GetRecords() {
+func ambiguous(a asking) bool {
+	for _, r := range a.records {
 		if !r.GetAmbiguous() {
 			return false
 		}

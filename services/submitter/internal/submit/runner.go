@@ -35,6 +35,12 @@ type Config struct {
 	Lease time.Duration
 	// Workers bounds the submissions worked on at once. Default 8.
 	Workers int
+	// BulkThreshold is the number of rows from which a chunk of a keyed operation goes by a job, where its definition does not say it; smaller ones go by
+	// calls of sObject Collections. 0 = every chunk goes by a job.
+	BulkThreshold int
+	// CallTime is how long such a call may take, far below the lease. Default a third of it. CallMargin is how much longer a call without an answer counts
+	// as one that may still land. Default 30 s.
+	CallTime, CallMargin time.Duration
 	// BindMaxAge is the age at which a job is not bound any more; OrphanAge, above it, that at which an Open job is an orphan.
 	BindMaxAge, OrphanAge time.Duration
 	// Backoff is for requests that fail. Default [DefaultBackoff].
@@ -50,6 +56,12 @@ type Config struct {
 func (c *Config) fill() {
 	if c.Lease == 0 {
 		c.Lease = 15 * time.Second
+	}
+	if c.CallTime == 0 {
+		c.CallTime = c.Lease / 3
+	}
+	if c.CallMargin == 0 {
+		c.CallMargin = DefaultCallMargin
 	}
 	if c.Workers == 0 {
 		c.Workers = 8
@@ -84,6 +96,9 @@ func NewRunner(c Config) *Runner {
 	return &Runner{c: c}
 }
 
+// DefaultCallMargin is for real orgs: what was sent goes on there for seconds after nobody waits for it.
+const DefaultCallMargin = 30 * time.Second
+
 // Bounds of what is not the chunk's own work.
 const (
 	// handBackTime bounds giving a submission back while stopping; without it the lease runs out by itself.
@@ -113,7 +128,10 @@ type turn struct {
 	sent *store.Upload
 	// asked is when the job was asked for.
 	asked time.Time
-	// refusal is why the close was refused for good.
+	// sending is how far the calls of the chunk are, answer what the call in hand answered.
+	sending *sending
+	answer  store.Answer
+	// refusal is why the close, or a call, was refused for good.
 	refusal error
 	// parked collects why the submission will be given back.
 	parked store.Parked
@@ -136,8 +154,19 @@ func (r *Runner) Drive(ctx context.Context, w store.Work) {
 		}
 	}()
 
+	defer func() {
+		if t.sending != nil && t.sending.feed != nil {
+			t.sending.feed.close()
+		}
+	}()
+	collects, err := t.collects(ctx)
+	if err != nil {
+		t.handBack(ctx, Claim, Broken, err)
+		return
+	}
 	s := Step(State[string]{}, Event[string]{Kind: Claimed, Stored: Stored[string]{
 		Stage: Stage(w.State), Job: w.JobID, Straight: t.straight(), Checked: w.Checked, Uploaded: w.Uploaded, Refused: w.CloseRefused != "",
+		Collects: collects,
 	}})
 	for s.Do != Stop && s.Do != Park {
 		e, err := t.perform(ctx, s)
@@ -186,6 +215,16 @@ func (t *turn) perform(ctx context.Context, s State[string]) (Event[string], err
 		return t.abort(ctx, s.Job)
 	case SaveSubmitted:
 		return t.saveSubmitted(ctx, s.Job)
+	case SaveSent:
+		return t.saveSent(ctx)
+	case Call:
+		return t.makeCall(ctx)
+	case SaveAnswer:
+		return t.saveAnswer(ctx)
+	case SaveVoid:
+		return t.saveVoid(ctx)
+	case SaveRest:
+		return t.saveRest(ctx)
 	}
 	return Event[string]{Kind: Broken}, fmt.Errorf("no such action: %s", s.Do)
 }

@@ -35,6 +35,16 @@ const (
 	Abort
 	// SaveSubmitted hands the job to the poller.
 	SaveSubmitted
+	// SaveSent writes down that a call of collections is about to be made. The first one needs the lane and all gates.
+	SaveSent
+	// Call makes that call, before its deadline or not at all. It touches the org's data.
+	Call
+	// SaveAnswer writes down what the call answered, row by row.
+	SaveAnswer
+	// SaveVoid writes down that the call surely had no effect. A chunk of which nothing else was sent is claimed again.
+	SaveVoid
+	// SaveRest writes down that the call was refused for good, when others of the chunk had been made: what is left is not sent.
+	SaveRest
 	// Park gives the lease back and names a later time; whoever claims then goes on from what is stored.
 	Park
 	// Stop ends the work without a write: it is done, or somebody else owns the submission now.
@@ -46,13 +56,14 @@ type Stage string
 
 // The stages of a submission.
 const (
-	// StageClaimed is noted, maybe claimed, and without a job. Moved on by SaveCreated, or to nothing_sent by Check.
+	// StageClaimed is noted, maybe claimed, and without a job. Moved on by SaveCreated, to sent by SaveSent, or to nothing_sent by Check.
 	StageClaimed Stage = "claimed"
 	// StageCreated has a job that may still be left behind. Moved on by Bind.
 	StageCreated Stage = "created"
 	// StageBound belongs to its job for ever. Moved on by SaveSubmitted.
 	StageBound Stage = "bound"
-	// StageSent is for collection calls: sent before it is known what happened.
+	// StageSent is for calls of collections: one is written down as sent before it is made. It holds its lane for ever; every further call is made
+	// from here, and it is over when the outcome is there. Moved back by SaveVoid where nothing else was sent.
 	StageSent Stage = "sent"
 	// StageSubmitted is the poller's and the reconciler's to finish. Moved on when the chunk's outcome is there.
 	StageSubmitted Stage = "submitted"
@@ -81,6 +92,10 @@ type Stored[J comparable] struct {
 	Uploaded bool
 	// Refused says that the job's close was refused for good.
 	Refused bool
+	// Collects says that the chunk goes by calls of collections and not by a job, if nothing of it has been created.
+	Collects bool
+	// Answered says that nothing is left to be called for: the rows have their answers.
+	Answered bool
 }
 
 // State is all that a worker remembers between two actions. The zero State is a worker that has claimed nothing.
@@ -91,8 +106,10 @@ type State[J comparable] struct {
 	Job J
 	// Announced: job_bound was acknowledged in this claim. CloseTried and AbortTried: the call was made in this claim.
 	Announced, CloseTried, AbortTried bool
-	// Refused: the close was refused for good. RefusedSaved: the ledger says so.
+	// Refused: the close, or a call, was refused for good. RefusedSaved: the ledger says so of the close.
 	Refused, RefusedSaved bool
+	// Collects: it goes by calls of collections. Begun: a call of the chunk was made before the one in hand, or may have been.
+	Collects, Begun bool
 }
 
 // Kind is what came of an action.
@@ -116,8 +133,12 @@ const (
 	Covered
 	// Unsure: the call got no clean answer, or a refusal that may pass. It may have had its effect.
 	Unsure
-	// Refused: the call was refused for good.
+	// Refused: the call was refused for good. It had no effect.
 	Refused
+	// NoEffect: the call surely had no effect, and may be made again later.
+	NoEffect
+	// More: the write has worked, and rows are left to be called for.
+	More
 	// SeenOpen, SeenPast and SeenNothing: the job is Open; is past Open; does not exist (404).
 	SeenOpen
 	SeenPast
@@ -159,6 +180,9 @@ func Step[J comparable](s State[J], e Event[J]) State[J] {
 		switch e.Kind {
 		case Done:
 			s.Do = Create
+			if s.Collects {
+				s.Do = SaveSent
+			}
 			return s
 		case Covered:
 			return stop[J]()
@@ -243,6 +267,62 @@ func Step[J comparable](s State[J], e Event[J]) State[J] {
 			s.Do = Look
 			return s
 		}
+	case SaveSent, Call, SaveAnswer, SaveVoid, SaveRest:
+		return afterCall(s, e)
+	}
+	return stop[J]()
+}
+
+// afterCall is the part of the protocol for calls of collections. They touch the org's data at once, so each is written down first, with the time until
+// which it may land. Where no answer comes the worker lets go: nobody claims the submission before that time is over, and then the same rows are called for
+// again. They are keyed, so the second call does nothing that the first has not done.
+func afterCall[J comparable](s State[J], e Event[J]) State[J] {
+	switch s.Do {
+	case SaveSent:
+		switch e.Kind {
+		case Done:
+			s.Do = Call
+			return s
+		case Waiting, Unsure, Refused:
+			return park(s) // a gate, or the org cannot be reached: nothing was written
+		}
+	case Call:
+		switch e.Kind {
+		case Done:
+			s.Do = SaveAnswer
+			return s
+		case Unsure:
+			return park(s)
+		case NoEffect:
+			s.Do = SaveVoid
+			return s
+		case Refused:
+			s.Do, s.Refused = SaveVoid, true
+			if s.Begun {
+				s.Do = SaveRest
+			}
+			return s
+		}
+	case SaveAnswer:
+		switch e.Kind {
+		case Done:
+			return stop[J]()
+		case More:
+			s.Do, s.Begun = SaveSent, true
+			return s
+		}
+	case SaveVoid:
+		switch {
+		case e.Kind != Done:
+		case s.Refused: // by a job, each row has its own refusal
+			return State[J]{Do: Create}
+		default:
+			return park(s)
+		}
+	case SaveRest:
+		if e.Kind == Done {
+			return stop[J]()
+		}
 	}
 	return stop[J]()
 }
@@ -252,13 +332,16 @@ func Step[J comparable](s State[J], e Event[J]) State[J] {
 func resume[J comparable](stored Stored[J]) State[J] {
 	switch stored.Stage {
 	case StageClaimed:
-		if stored.Straight || stored.Checked {
-			return State[J]{Do: Create}
+		s := State[J]{Do: TakeLane, Collects: stored.Collects}
+		switch {
+		case (stored.Straight || stored.Checked) && stored.Collects:
+			s.Do = SaveSent
+		case stored.Straight || stored.Checked:
+			s.Do = Create
+		case planted.On(planted.StaleCheckOutsideTheLane):
+			s.Do = Check
 		}
-		if planted.On(planted.StaleCheckOutsideTheLane) {
-			return State[J]{Do: Check}
-		}
-		return State[J]{Do: TakeLane}
+		return s
 	case StageCreated:
 		if stored.Uploaded {
 			return State[J]{Do: Bind, Job: stored.Job}
@@ -272,6 +355,10 @@ func resume[J comparable](stored Stored[J]) State[J] {
 			return State[J]{Do: Abort, Job: stored.Job}
 		}
 		return State[J]{Do: Look, Job: stored.Job, Refused: stored.Refused, RefusedSaved: stored.Refused}
+	case StageSent:
+		if !stored.Answered {
+			return State[J]{Do: SaveSent, Collects: true, Begun: true}
+		}
 	}
 	return stop[J]()
 }

@@ -19,6 +19,11 @@ func TestEachActionGoesOnWithTheEventsItCanHave(t *testing.T) {
 		SaveRefused:   {Done: Abort},
 		Abort:         {Done: SaveSubmitted, Unsure: Look, Refused: Look},
 		SaveSubmitted: {Done: Stop},
+		SaveSent:      {Done: Call, Waiting: Park, Unsure: Park, Refused: Park},
+		Call:          {Done: SaveAnswer, Unsure: Park, NoEffect: SaveVoid, Refused: SaveVoid},
+		SaveAnswer:    {Done: Stop, More: SaveSent},
+		SaveVoid:      {Done: Park},
+		SaveRest:      {Done: Stop},
 		Park:          {},
 		Stop:          {},
 	}
@@ -51,7 +56,11 @@ func TestAClaimGoesOnFromWhatIsStored(t *testing.T) {
 		{"what is handed over is left alone", Stored[string]{Stage: StageSubmitted, Job: "j"}, Stop},
 		{"what has ended is left alone", Stored[string]{Stage: StageReconciled, Job: "j"}, Stop},
 		{"what sent nothing is left alone", Stored[string]{Stage: StageNothingSent}, Stop},
-		{"what this service never writes is left alone", Stored[string]{Stage: StageSent}, Stop},
+		{"a small chunk's first call is written down", Stored[string]{Stage: StageClaimed, Straight: true, Collects: true}, SaveSent},
+		{"a small chunk that must be asked about is asked about under the lane", Stored[string]{Stage: StageClaimed, Collects: true}, TakeLane},
+		{"a small chunk that was asked about is called for", Stored[string]{Stage: StageClaimed, Checked: true, Collects: true}, SaveSent},
+		{"what was sent without an answer is called for again", Stored[string]{Stage: StageSent}, SaveSent},
+		{"what was answered is left alone", Stored[string]{Stage: StageSent, Answered: true}, Stop},
 		{"a stage that nobody knows is left alone", Stored[string]{Stage: "?"}, Stop},
 	}
 	for _, tt := range tests {
@@ -69,6 +78,28 @@ func TestAClaimGoesOnFromWhatIsStored(t *testing.T) {
 		if got := Step(State[string]{}, Event[string]{Kind: kind}); got.Do != Stop {
 			t.Errorf("without a claim %s goes on with %s", kind, got.Do)
 		}
+	}
+}
+
+func TestARefusedCallIsFollowedByAJobOrByTheEnd(t *testing.T) {
+	tests := []struct {
+		name string
+		s    State[string]
+		kind Kind
+		want Action
+	}{
+		{"the first call of a chunk is void when it is refused", State[string]{Do: Call}, Refused, SaveVoid},
+		{"then the chunk goes by a job", State[string]{Do: SaveVoid, Refused: true}, Done, Create},
+		{"a call behind others ends what is sent", State[string]{Do: Call, Begun: true}, Refused, SaveRest},
+		{"a call behind others that had no effect is made again later", State[string]{Do: Call, Begun: true}, NoEffect, SaveVoid},
+		{"what was asked under the lane is called for", State[string]{Do: Check, Collects: true}, Done, SaveSent},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := Step(tt.s, Event[string]{Kind: tt.kind}); got.Do != tt.want {
+				t.Errorf("goes on with %s, want %s", got.Do, tt.want)
+			}
+		})
 	}
 }
 

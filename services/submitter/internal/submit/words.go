@@ -2,7 +2,7 @@ package submit
 
 var actionWords = [...]string{
 	"claim", "take_lane", "check", "create", "save_created", "upload", "save_uploaded", "bind", "announce", "close", "look",
-	"save_refused", "abort", "save_submitted", "park", "stop",
+	"save_refused", "abort", "save_submitted", "save_sent", "call", "save_answer", "save_void", "save_rest", "park", "stop",
 }
 
 // String is the action's word, as logs and metrics write it.
@@ -14,7 +14,7 @@ func (a Action) String() string {
 }
 
 var kindWords = [...]string{
-	"broken", "claimed", "done", "fenced", "waiting", "too_old", "covered", "unsure", "refused", "seen_open", "seen_past", "seen_nothing",
+	"broken", "claimed", "done", "fenced", "waiting", "too_old", "covered", "unsure", "refused", "no_effect", "more", "seen_open", "seen_past", "seen_nothing",
 }
 
 // String is the kind's word, as logs and metrics write it.

@@ -116,6 +116,8 @@ func (c *compiler) definition(x *run, s syntax.Statement) {
 		c.createTable(x, s)
 	case *syntax.CreateIndex:
 		c.createIndex(s)
+	case *syntax.DropIndex:
+		c.dropIndex(s)
 	case *syntax.CreateView:
 		set := c.query(nil, s.Query, false, nil, nil)
 		c.store.views[s.Schema+"."+s.Name] = &view{schema: s.Schema, name: s.Name, query: s.Query, names: set.names}
@@ -243,6 +245,7 @@ func (c *compiler) createIndex(s *syntax.CreateIndex) {
 	if t == nil {
 		panic(value.Error("42P01", "relation \"%s.%s\" does not exist", s.Schema, s.Table))
 	}
+	c.store.indexes[s.Schema+"."+s.Name] = t
 	if s.Unique {
 		var where *plain
 		if s.Where != nil {
@@ -260,6 +263,17 @@ func (c *compiler) createIndex(s *syntax.CreateIndex) {
 			t.indexed[i] = true
 		}
 	}
+}
+
+// dropIndex forgets an index by its name. What it found by is found all the same; what it forbade is allowed from now on.
+func (c *compiler) dropIndex(s *syntax.DropIndex) {
+	name := s.Schema + "." + s.Name
+	t := c.store.indexes[name]
+	if t == nil {
+		panic(value.Error("42704", "index %q does not exist", name))
+	}
+	delete(c.store.indexes, name)
+	t.uniques = slices.DeleteFunc(t.uniques, func(u *unique) bool { return u.name == s.Name })
 }
 
 func (c *compiler) alterTable(x *run, s *syntax.AlterTable) {

@@ -18,6 +18,7 @@ type Store struct {
 	mu          sync.Mutex
 	tables      map[string]*table
 	views       map[string]*view
+	indexes     map[string]*table // by schema and name
 	schemas     map[string]bool
 	functions   map[string]bool
 	advisory    map[int64]*Tx
@@ -35,7 +36,7 @@ type view struct {
 // NewStore makes an empty database. lockTimeout bounds one wait for a lock.
 func NewStore(lockTimeout time.Duration) *Store {
 	return &Store{
-		tables: map[string]*table{}, views: map[string]*view{}, schemas: map[string]bool{}, functions: map[string]bool{}, advisory: map[int64]*Tx{},
+		tables: map[string]*table{}, views: map[string]*view{}, indexes: map[string]*table{}, schemas: map[string]bool{}, functions: map[string]bool{}, advisory: map[int64]*Tx{},
 		plans: map[string]*Plan{}, listeners: map[string][]chan struct{}{}, lockTimeout: lockTimeout,
 	}
 }

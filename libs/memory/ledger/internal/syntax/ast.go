@@ -302,6 +302,7 @@ type (
 		Columns       []string // plain columns; "" for an expression
 		Where         Expr
 	}
+	DropIndex  struct{ Schema, Name string }
 	CreateView struct {
 		Schema, Name string
 		Query        *Query
@@ -335,6 +336,7 @@ func (*Delete) statement()         {}
 func (*CreateSchema) statement()   {}
 func (*CreateTable) statement()    {}
 func (*CreateIndex) statement()    {}
+func (*DropIndex) statement()      {}
 func (*CreateView) statement()     {}
 func (*CreateFunction) statement() {}
 func (*AlterTable) statement()     {}

@@ -19,6 +19,9 @@ func (p *parser) statement() Statement {
 		return p.create()
 	case p.skip("alter", "table"):
 		return p.alterTable()
+	case p.skip("drop", "index"):
+		schema, name := p.qualified()
+		return &DropIndex{Schema: schema, Name: name}
 	case p.skip("grant"), p.skip("revoke"), p.skip("comment"):
 		p.toEnd()
 		return &Nothing{}

@@ -27,8 +27,11 @@ const (
 type Manifest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Names of the runs that entries point at by index; "" = published without one.
-	Runs          []string       `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
-	Rows          []*ManifestRow `protobuf:"bytes,2,rep,name=rows,proto3" json:"rows,omitempty"`
+	Runs []string       `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
+	Rows []*ManifestRow `protobuf:"bytes,2,rep,name=rows,proto3" json:"rows,omitempty"`
+	// Since when the rows have been on their way, in their order: rows that follow each other and came together share one. Absent = it is not known, of rows
+	// beyond the last one too. Nothing but latencies goes by it.
+	Received      []*ManifestReceived `protobuf:"bytes,3,rep,name=received,proto3" json:"received,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -77,6 +80,67 @@ func (x *Manifest) GetRows() []*ManifestRow {
 	return nil
 }
 
+func (x *Manifest) GetReceived() []*ManifestReceived {
+	if x != nil {
+		return x.Received
+	}
+	return nil
+}
+
+type ManifestReceived struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many rows.
+	Rows uint32 `protobuf:"varint,1,opt,name=rows,proto3" json:"rows,omitempty"`
+	// Microseconds since 1970 when the broker stored the oldest record of them; of what is sent again, when it was accepted first.
+	At            int64 `protobuf:"varint,2,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ManifestReceived) Reset() {
+	*x = ManifestReceived{}
+	mi := &file_bulkhead_flow_v1_manifest_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ManifestReceived) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ManifestReceived) ProtoMessage() {}
+
+func (x *ManifestReceived) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_flow_v1_manifest_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ManifestReceived.ProtoReflect.Descriptor instead.
+func (*ManifestReceived) Descriptor() ([]byte, []int) {
+	return file_bulkhead_flow_v1_manifest_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ManifestReceived) GetRows() uint32 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *ManifestReceived) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
 type ManifestRow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Merged records, oldest first. Never empty.
@@ -87,7 +151,7 @@ type ManifestRow struct {
 
 func (x *ManifestRow) Reset() {
 	*x = ManifestRow{}
-	mi := &file_bulkhead_flow_v1_manifest_proto_msgTypes[1]
+	mi := &file_bulkhead_flow_v1_manifest_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -99,7 +163,7 @@ func (x *ManifestRow) String() string {
 func (*ManifestRow) ProtoMessage() {}
 
 func (x *ManifestRow) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_flow_v1_manifest_proto_msgTypes[1]
+	mi := &file_bulkhead_flow_v1_manifest_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -112,7 +176,7 @@ func (x *ManifestRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ManifestRow.ProtoReflect.Descriptor instead.
 func (*ManifestRow) Descriptor() ([]byte, []int) {
-	return file_bulkhead_flow_v1_manifest_proto_rawDescGZIP(), []int{1}
+	return file_bulkhead_flow_v1_manifest_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ManifestRow) GetRecords() []*ManifestEntry {
@@ -152,7 +216,7 @@ type ManifestEntry struct {
 
 func (x *ManifestEntry) Reset() {
 	*x = ManifestEntry{}
-	mi := &file_bulkhead_flow_v1_manifest_proto_msgTypes[2]
+	mi := &file_bulkhead_flow_v1_manifest_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -164,7 +228,7 @@ func (x *ManifestEntry) String() string {
 func (*ManifestEntry) ProtoMessage() {}
 
 func (x *ManifestEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_bulkhead_flow_v1_manifest_proto_msgTypes[2]
+	mi := &file_bulkhead_flow_v1_manifest_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -177,7 +241,7 @@ func (x *ManifestEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ManifestEntry.ProtoReflect.Descriptor instead.
 func (*ManifestEntry) Descriptor() ([]byte, []int) {
-	return file_bulkhead_flow_v1_manifest_proto_rawDescGZIP(), []int{2}
+	return file_bulkhead_flow_v1_manifest_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ManifestEntry) GetKey() string {
@@ -275,10 +339,14 @@ var File_bulkhead_flow_v1_manifest_proto protoreflect.FileDescriptor
 
 const file_bulkhead_flow_v1_manifest_proto_rawDesc = "" +
 	"\n" +
-	"\x1fbulkhead/flow/v1/manifest.proto\x12\x10bulkhead.flow.v1\"Q\n" +
+	"\x1fbulkhead/flow/v1/manifest.proto\x12\x10bulkhead.flow.v1\"\x91\x01\n" +
 	"\bManifest\x12\x12\n" +
 	"\x04runs\x18\x01 \x03(\tR\x04runs\x121\n" +
-	"\x04rows\x18\x02 \x03(\v2\x1d.bulkhead.flow.v1.ManifestRowR\x04rows\"H\n" +
+	"\x04rows\x18\x02 \x03(\v2\x1d.bulkhead.flow.v1.ManifestRowR\x04rows\x12>\n" +
+	"\breceived\x18\x03 \x03(\v2\".bulkhead.flow.v1.ManifestReceivedR\breceived\"6\n" +
+	"\x10ManifestReceived\x12\x12\n" +
+	"\x04rows\x18\x01 \x01(\rR\x04rows\x12\x0e\n" +
+	"\x02at\x18\x02 \x01(\x03R\x02at\"H\n" +
 	"\vManifestRow\x129\n" +
 	"\arecords\x18\x01 \x03(\v2\x1f.bulkhead.flow.v1.ManifestEntryR\arecords\"\xdd\x02\n" +
 	"\rManifestEntry\x12\x10\n" +
@@ -313,20 +381,22 @@ func file_bulkhead_flow_v1_manifest_proto_rawDescGZIP() []byte {
 	return file_bulkhead_flow_v1_manifest_proto_rawDescData
 }
 
-var file_bulkhead_flow_v1_manifest_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_bulkhead_flow_v1_manifest_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_bulkhead_flow_v1_manifest_proto_goTypes = []any{
-	(*Manifest)(nil),      // 0: bulkhead.flow.v1.Manifest
-	(*ManifestRow)(nil),   // 1: bulkhead.flow.v1.ManifestRow
-	(*ManifestEntry)(nil), // 2: bulkhead.flow.v1.ManifestEntry
+	(*Manifest)(nil),         // 0: bulkhead.flow.v1.Manifest
+	(*ManifestReceived)(nil), // 1: bulkhead.flow.v1.ManifestReceived
+	(*ManifestRow)(nil),      // 2: bulkhead.flow.v1.ManifestRow
+	(*ManifestEntry)(nil),    // 3: bulkhead.flow.v1.ManifestEntry
 }
 var file_bulkhead_flow_v1_manifest_proto_depIdxs = []int32{
-	1, // 0: bulkhead.flow.v1.Manifest.rows:type_name -> bulkhead.flow.v1.ManifestRow
-	2, // 1: bulkhead.flow.v1.ManifestRow.records:type_name -> bulkhead.flow.v1.ManifestEntry
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	2, // 0: bulkhead.flow.v1.Manifest.rows:type_name -> bulkhead.flow.v1.ManifestRow
+	1, // 1: bulkhead.flow.v1.Manifest.received:type_name -> bulkhead.flow.v1.ManifestReceived
+	3, // 2: bulkhead.flow.v1.ManifestRow.records:type_name -> bulkhead.flow.v1.ManifestEntry
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_bulkhead_flow_v1_manifest_proto_init() }
@@ -340,7 +410,7 @@ func file_bulkhead_flow_v1_manifest_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_flow_v1_manifest_proto_rawDesc), len(file_bulkhead_flow_v1_manifest_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

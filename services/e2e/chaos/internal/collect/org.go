@@ -95,13 +95,18 @@ func (c *collector) org(ctx context.Context) error {
 	if who.User == "" || len(who.Objects) == 0 {
 		return errors.New("the org does not say who its integration user is, or which objects it has: nothing could be told apart")
 	}
+	collections, err := c.collections(ctx)
+	if err != nil {
+		return err
+	}
 	return atOnce(
-		func() error { return c.records(ctx, who.Objects) },
-		func() error { return c.jobs(ctx, who.User) },
+		func() error { return c.records(ctx, who.Objects, collections) },
+		func() error { return c.jobs(ctx, who.User, collections) },
 	)
 }
 
-func (c *collector) records(ctx context.Context, objects []string) error {
+func (c *collector) records(ctx context.Context, objects []string, collections []simCollection) error {
+	writers := writersOf(collections)
 	out, err := c.create(history.RecordsFile)
 	if err != nil {
 		return err
@@ -113,7 +118,7 @@ func (c *collector) records(ctx context.Context, objects []string) error {
 				if err != nil {
 					return err
 				}
-				if err := out.Put(c.record(r)); err != nil {
+				if err := out.Put(c.record(r, writers)); err != nil {
 					return err
 				}
 			}
@@ -126,18 +131,20 @@ func (c *collector) records(ctx context.Context, objects []string) error {
 	return out.Close()
 }
 
-func (c *collector) record(r simRecord) history.OrgRecord {
+func (c *collector) record(r simRecord, writers writers) history.OrgRecord {
 	out := history.OrgRecord{Object: r.Object, ID: r.ID, Deleted: r.Deleted, Seeded: r.Seeded}
 	for _, v := range r.Versions {
-		out.Versions = append(out.Versions, history.OrgVersion{
-			Fields: v.Fields, Job: v.Job, N: max(v.Row-1, 0), At: c.since(v.At), Deleted: v.Deleted,
-		})
+		version := history.OrgVersion{Fields: v.Fields, Job: v.Job, N: max(v.Row-1, 0), At: c.since(v.At), Deleted: v.Deleted}
+		if v.Job == "" {
+			version.Job, version.N = writers.find(r.ID, v.At)
+		}
+		out.Versions = append(out.Versions, version)
 	}
 	return out
 }
 
 // jobs dumps calls first, since they say how often each job was sent content.
-func (c *collector) jobs(ctx context.Context, user string) error {
+func (c *collector) jobs(ctx context.Context, user string, collections []simCollection) error {
 	uploads, closes, err := c.calls(ctx)
 	if err != nil {
 		return err
@@ -157,12 +164,20 @@ func (c *collector) jobs(ctx context.Context, user string) error {
 		}
 		_ = jobs.Put(c.job(j, user, uploads[j.ID], closes[j.ID])) // Close says it
 	}
+	for _, call := range collections {
+		_ = jobs.Put(c.calledJob(call, user))
+	}
 	if err := jobs.Close(); err != nil {
 		return err
 	}
 	rows, err := c.create(history.RowsFile)
 	if err != nil {
 		return err
+	}
+	for _, call := range collections {
+		for _, row := range call.history() {
+			_ = rows.Put(row)
+		}
 	}
 	return errors.Join(each(ctx, closed, jobsAtOnce, func(ctx context.Context, j simJob) error { return c.rows(ctx, j, rows) }), rows.Close())
 }

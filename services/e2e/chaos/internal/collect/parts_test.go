@@ -110,7 +110,11 @@ func org(t *testing.T, change func(path string) (string, bool)) *collector {
 		case "":
 			fmt.Fprint(w, `{"user_id":"us","objects":["Part__c"]}`)
 		case "records/Part__c":
-			fmt.Fprintln(w, `{"id":"a1","object":"Part__c","versions":[{"at":"2026-01-01T00:00:01Z","job":"j1","row":2,"fields":{"A":"x"}}]}`)
+			fmt.Fprintln(w, `{"id":"a1","object":"Part__c","versions":[{"at":"2026-01-01T00:00:01Z","job":"j1","row":2,"fields":{"A":"x"}},`+
+				`{"at":"2026-01-01T00:00:03.5Z","fields":{"A":"y"}},{"at":"2026-01-01T00:00:09Z","fields":{"A":"z"}}]}`)
+		case "collections":
+			fmt.Fprintln(w, `{"n":7,"at":"2026-01-01T00:00:03.4Z","ended_at":"2026-01-01T00:00:03.6Z","object":"Part__c","operation":"upsert","user":"us","rows":[`+
+				`{"cells":{"Ext__c":"k9"},"outcome":"failed","error":"X:y"},{"cells":{"Ext__c":"k1","A":"y"},"outcome":"updated","id":"a1"}]}`)
 		case "calls":
 			fmt.Fprint(w, `{"calls":[{"n":1,"at":"2026-01-01T00:00:00Z","endpoint":"upload","job_id":"j1","status":201},`+
 				`{"n":2,"at":"2026-01-01T00:00:00.5Z","endpoint":"close","job_id":"j1","status":0,"faults":["f1"]}],"lost":0}`)
@@ -163,6 +167,9 @@ func TestOrg(t *testing.T) {
 			`{"job":"j1","n":0,"cells":{"A":"a,b","Ext__c":"k1"},"outcome":"created","id":"a1","hidden":"lost"}`,
 			`{"job":"j1","n":1,"cells":{"Ext__c":"k2"},"outcome":"failed","error":"X:y","hidden":"rewritten"}`,
 			`"endpoint":"close","job":"j1","status":0,"fault":"f1"}`,
+			`{"fields":{"A":"y"},"job":"call-7","n":1,"at_ms":3500}`, `{"fields":{"A":"z"},"at_ms":9000}`,
+			`"id":"call-7","object":"Part__c","operation":"upsert","state":"JobComplete","created_ms":3400,"closed_ms":3400,"ended_ms":3600,"rows":2,"uploads":1,"called":true}`,
+			`{"job":"call-7","n":1,"cells":{"A":"y","Ext__c":"k1"},"outcome":"updated","id":"a1","hidden":"called"}`,
 		} {
 			if !strings.Contains(string(got), want) {
 				t.Errorf("it lacks %s:\n%s", want, got)
@@ -176,6 +183,7 @@ func TestOrg(t *testing.T) {
 		"the org has forgotten calls":               {"calls", `{"calls":[],"lost":3}`},
 		"the org has let go of a job's rows":        {"jobs", `[{"id":"j1","closed":true,"uploaded":true,"dropped":true}]`},
 		"the list of jobs is cut":                   {"jobs", `[{"id":"j1"`},
+		"a call of collections is none":             {"collections", "[]\n"},
 		"a row of the org is not what it should be": {"records/Part__c", "[]\n"},
 	} {
 		t.Run("is an error when "+does, func(t *testing.T) {

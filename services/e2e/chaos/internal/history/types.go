@@ -227,6 +227,8 @@ type OrgJob struct {
 	Uploads   int     `json:"uploads"` // how often content was sent
 	// Abandoned: someone other than the product made it.
 	Foreign bool `json:"foreign,omitempty"`
+	// Called: it is no job, but one call of collections, which the org was at work on from Closed to Ended. The product has no name for it.
+	Called bool `json:"called,omitempty"`
 }
 
 // OrgRow is what became of one uploaded row of a job that was closed.
@@ -237,7 +239,8 @@ type OrgRow struct {
 	Outcome string            `json:"outcome"` // created, updated, deleted, failed, unprocessed
 	ID      string            `json:"id,omitempty"`
 	Error   string            `json:"error,omitempty"`
-	// Hidden says how the result files lied about it: lost, doubled, rewritten; "" = they did not.
+	// Hidden says how the result files lied about it: lost, doubled, rewritten; "" = they did not. called: it was a row of a call, whose answer the product
+	// may never have had, whatever the org did.
 	Hidden string `json:"hidden,omitempty"`
 }
 

@@ -33,6 +33,8 @@ type pipeline struct {
 	columns []column
 	// share of the records, in parts of the sum of all.
 	share int
+	// below is the number of rows below which chunks go by calls of collections; 0 = all go by jobs.
+	below int
 	rows  int // of a chunk, at most
 	age   int // of a chunk, at most, in ms
 }
@@ -94,6 +96,7 @@ func all() []pipeline {
 	c.Parent, c.ParentPipeline = parentColumn, parts
 	out := []pipeline{p, d, m, l, o, v, f, e, r, c}
 	for i := range out {
+		out[i].below = below[out[i].Name]
 		out[i].Fields, out[i].Constants = out[i].fields(), map[string]string{}
 		if name := out[i].Name; out[i].Operation == "upsert" && name != labels && name != prices {
 			out[i].Constants[sourceField] = "chaos"
@@ -101,6 +104,11 @@ func all() []pipeline {
 	}
 	return out
 }
+
+// below are the numbers of rows below which chunks go by calls of collections, of half of the pipelines of keyed operations: all chunks of an upsert whose
+// records carry versions, beside another by jobs on the same rows, of one without and of an update by Id; the smaller ones of a delete, of which there is no
+// other pipeline.
+var below = map[string]int{dated: 2000, labels: 2000, levels: 2000, removals: 6}
 
 // parentColumn is the relationship column of children.
 const parentColumn = "Parent__r." + extField
@@ -178,7 +186,7 @@ func (p pipeline) definition() []byte {
 	for field, value := range p.Constants { // there is one at most
 		fmt.Fprintf(&b, "  - {const: %s, to: %s}\n", value, field)
 	}
-	fmt.Fprintf(&b, "lanes: 2\nchunk: {rows: %d, bytes: 1MB, age: %dms}\nbacklog: 64MiB\nretry: {preset: default}\n", p.rows, p.age)
+	fmt.Fprintf(&b, "bulk: {threshold: %d}\nlanes: 2\nchunk: {rows: %d, bytes: 1MB, age: %dms}\nbacklog: 64MiB\nretry: {preset: default}\n", p.below, p.rows, p.age)
 	return []byte(b.String())
 }
 

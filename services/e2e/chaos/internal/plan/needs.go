@@ -87,6 +87,13 @@ func (d *drawing) rules(need string) []rule {
 		return one("create", 2, refusal)
 	case "refused_close":
 		return one("close", 3, effect{Kind: "status", Status: 400, Code: "API_ERROR", Message: "the job cannot be closed"})
+	case "refused_calls":
+		refused := effect{Kind: "status", Status: 400, Code: "JSON_PARSER_ERROR", Message: "the body of the call cannot be read"}
+		return []rule{
+			{Match: match{Endpoint: "collection"}, Times: times(2), Effect: refused},
+			{Match: match{Endpoint: "collection"}, Times: times(3), Effect: effect{Kind: "drop_after"}},
+			{Match: match{Endpoint: "collection"}, Times: times(4), Effect: refused},
+		}
 	case "slow_job":
 		return jobs(4, effect{Kind: "job_stall", Rows: times(d.below(20)), Duration: "2s"})
 	case "slow_call":

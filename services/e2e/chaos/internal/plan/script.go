@@ -51,7 +51,7 @@ type script struct {
 func times(n int) *int { return &n }
 
 // busy are the sorts of calls of which every run makes several.
-var busy = []string{"create", "upload", "close", "info", "success", "failed"}
+var busy = []string{"create", "upload", "close", "info", "success", "failed", "collection"}
 
 // page is an answer that is no JSON, as a proxy in front of an org gives it.
 const page = "<html><head><title>Error</title></head><body><h1>The service is unavailable.</h1></body></html>"
@@ -90,7 +90,12 @@ func scripts() []script {
 			if c.one(2) {
 				e.When = "after"
 			}
-			return strikes(c, 3, e)
+			// A call of collections that lands when nobody waits for it any more: its caller has given up, died, or stands still.
+			late := rule{
+				Match: match{Endpoint: "collection", After: c.below(3)}, Times: times(c.between(1, 2)),
+				Effect: effect{Kind: "latency", When: "late", Duration: millis(c.between(700, 1500))},
+			}
+			return append(strikes(c, 3, e), late)
 		}},
 		{"drop_before", func(c chance) []rule { return strikes(c, 3, effect{Kind: "drop_before"}) }},
 		{"drop_mid", func(c chance) []rule {
@@ -102,7 +107,7 @@ func scripts() []script {
 		// The calls whose lost reply hurts most: a job that is there, closed, uploaded to, or aborted without its caller knowing.
 		{"drop_after", func(c chance) []rule {
 			out := strikes(c, 1, effect{Kind: "drop_after"})
-			for _, at := range []string{"create", "upload", "close"} {
+			for _, at := range []string{"create", "upload", "close", "collection"} {
 				out = append(out, rule{Match: match{Endpoint: at, After: c.below(3)}, Times: times(1), Effect: effect{Kind: "drop_after"}})
 			}
 			return out

@@ -27,7 +27,7 @@ func themes() [][]string {
 		{"replay", "reread", "definition"},
 		{"aborted_job", "broken_results", "refused_close", "dlq_forgotten"},
 		{"gone", "foreign_rows", "gone_results", "orphan", "lost_close"},
-		{"missing_rows", "pause"},
+		{"missing_rows", "pause", "refused_calls"},
 		{"slow_call", stopInACall, "slow_job", "backlog"},
 		{"unresolved"},
 		{"shared_space"},

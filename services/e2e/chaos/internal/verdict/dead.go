@@ -168,6 +168,9 @@ func jobsOf(attempts []history.LetterAttempt) []string {
 
 // refusedIn says whether the org refused the record in the job of an attempt as the attempt says, or hid what it did.
 func (c *court) refusedIn(r *record, a history.LetterAttempt) bool {
+	if a.Job == "" {
+		return c.refusedInACall(r, a)
+	}
 	j := c.known.jobs[a.Job]
 	if j == nil {
 		return false
@@ -185,6 +188,20 @@ func (c *court) refusedIn(r *record, a history.LetterAttempt) bool {
 		case x.Hidden == "rewritten", a.Code == codeMissing && x.hidden():
 			return true
 		case x.Outcome == failed && codeOf(x.Error) == a.Code:
+			return true
+		}
+	}
+	return false
+}
+
+// refusedInACall says the same of an attempt that names no job: it was a call of collections, of which there may have been several.
+func (c *court) refusedInACall(r *record, a history.LetterAttempt) bool {
+	g := c.known.group(r.pipe, r.entity)
+	if g == nil {
+		return false
+	}
+	for _, x := range g.rows {
+		if x.job.Called && x.pipe == r.pipe && (a.Code == codeMissing || x.Outcome == failed && codeOf(x.Error) == a.Code) {
 			return true
 		}
 	}

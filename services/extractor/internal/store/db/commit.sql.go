@@ -66,21 +66,6 @@ type CopyPiecesParams struct {
 	Data  []byte
 }
 
-type CopyRecordsParams struct {
-	PipelineID  int16
-	Generation  int16
-	Idx         int32
-	Row         *int32
-	Seq         int64
-	AcceptedAt  time.Time
-	KeyHash     uuid.UUID
-	EntityHash  uuid.NullUUID
-	ContentHash uuid.UUID
-	Chunk       uuid.NullUUID
-	Columns     []byte
-	Version     []byte
-}
-
 type CopySupersededParams struct {
 	Pipeline         string
 	Revision         int32
@@ -150,5 +135,14 @@ func (q *Queries) InsertChunk(ctx context.Context, arg InsertChunkParams) error 
 		arg.SealedAt,
 		arg.Versioned,
 	)
+	return err
+}
+
+const noteAside = `-- name: NoteAside :exec
+INSERT INTO extractor.asides AS a (pipeline, n) VALUES ($1, 1) ON CONFLICT (pipeline) DO UPDATE SET n = a.n + 1
+`
+
+func (q *Queries) NoteAside(ctx context.Context, pipeline string) error {
+	_, err := q.db.Exec(ctx, noteAside, pipeline)
 	return err
 }

@@ -130,49 +130,6 @@ func (q *Queries) CopyPieces(ctx context.Context, arg []CopyPiecesParams) (int64
 	return q.db.CopyFrom(ctx, []string{"extractor", "pieces"}, []string{"chunk", "n", "rows", "data"}, &iteratorForCopyPieces{rows: arg})
 }
 
-// iteratorForCopyRecords implements pgx.CopyFromSource.
-type iteratorForCopyRecords struct {
-	rows                 []CopyRecordsParams
-	skippedFirstNextCall bool
-}
-
-func (r *iteratorForCopyRecords) Next() bool {
-	if len(r.rows) == 0 {
-		return false
-	}
-	if !r.skippedFirstNextCall {
-		r.skippedFirstNextCall = true
-		return true
-	}
-	r.rows = r.rows[1:]
-	return len(r.rows) > 0
-}
-
-func (r iteratorForCopyRecords) Values() ([]interface{}, error) {
-	return []interface{}{
-		r.rows[0].PipelineID,
-		r.rows[0].Generation,
-		r.rows[0].Idx,
-		r.rows[0].Row,
-		r.rows[0].Seq,
-		r.rows[0].AcceptedAt,
-		r.rows[0].KeyHash,
-		r.rows[0].EntityHash,
-		r.rows[0].ContentHash,
-		r.rows[0].Chunk,
-		r.rows[0].Columns,
-		r.rows[0].Version,
-	}, nil
-}
-
-func (r iteratorForCopyRecords) Err() error {
-	return nil
-}
-
-func (q *Queries) CopyRecords(ctx context.Context, arg []CopyRecordsParams) (int64, error) {
-	return q.db.CopyFrom(ctx, []string{"extractor", "records"}, []string{"pipeline_id", "generation", "idx", "row", "seq", "accepted_at", "key_hash", "entity_hash", "content_hash", "chunk", "columns", "version"}, &iteratorForCopyRecords{rows: arg})
-}
-
 // iteratorForCopySuperseded implements pgx.CopyFromSource.
 type iteratorForCopySuperseded struct {
 	rows                 []CopySupersededParams

@@ -11,6 +11,52 @@ import (
 	"github.com/google/uuid"
 )
 
+const asides = `-- name: Asides :one
+SELECT coalesce(max(n), 0)::bigint AS n FROM extractor.asides WHERE pipeline = $1
+`
+
+// How often records of a pipeline were stored apart from its reader.
+func (q *Queries) Asides(ctx context.Context, pipeline string) (int64, error) {
+	row := q.db.QueryRow(ctx, asides, pipeline)
+	var n int64
+	err := row.Scan(&n)
+	return n, err
+}
+
+const entitiesAfter = `-- name: EntitiesAfter :many
+SELECT n.entity_hash::uuid AS hash FROM extractor.records n
+WHERE n.entity_hash > $1::uuid AND n.pipeline_id = $2
+ORDER BY n.entity_hash
+LIMIT $3
+`
+
+type EntitiesAfterParams struct {
+	After      uuid.UUID
+	PipelineID int16
+	Most       int32
+}
+
+// The entities of a pipeline that follow one, in the order of their hashes.
+func (q *Queries) EntitiesAfter(ctx context.Context, arg EntitiesAfterParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, entitiesAfter, arg.After, arg.PipelineID, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var hash uuid.UUID
+		if err := rows.Scan(&hash); err != nil {
+			return nil, err
+		}
+		items = append(items, hash)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const equalVersions = `-- name: EqualVersions :many
 SELECT DISTINCT ON (r.entity_hash, r.version, r.content_hash) r.entity_hash, r.version, r.content_hash, r.key_hash, r.seq, r.idx
 FROM (SELECT unnest($1::uuid[]) AS entity_hash, unnest($2::bytea[]) AS version) AS k
@@ -25,7 +71,7 @@ WHERE EXISTS (SELECT FROM reconciler_pub.outcomes o
    OR EXISTS (SELECT FROM retrier_pub.resent s JOIN reconciler_pub.outcomes o ON o.chunk = s.chunk
               WHERE s.pipeline = $4 AND s.key_hash = r.key_hash
                 AND s.row < length(o.row_states) AND get_byte(o.row_states, s.row) IN (ascii('l'), ascii('m')))
-   OR NOT EXISTS (SELECT FROM extractor.records g WHERE g.pipeline_id = $3 AND g.key_hash = r.key_hash AND g.generation > r.generation)
+   OR NOT EXISTS (SELECT FROM extractor.records g WHERE g.pipeline_id = $3 AND g.key_hash = r.key_hash AND g.generation > r.generation AND g.placed IS NULL)
       AND NOT EXISTS (
         SELECT FROM (
             SELECT f.letter_id FROM reconciler_pub.failures f
@@ -90,6 +136,40 @@ func (q *Queries) EqualVersions(ctx context.Context, arg EqualVersionsParams) ([
 	return items, nil
 }
 
+const keysAfter = `-- name: KeysAfter :many
+SELECT n.key_hash AS hash FROM extractor.records n
+WHERE n.key_hash > $1::uuid AND n.pipeline_id = $2 AND n.placed IS NULL
+ORDER BY n.key_hash
+LIMIT $3
+`
+
+type KeysAfterParams struct {
+	After      uuid.UUID
+	PipelineID int16
+	Most       int32
+}
+
+// The keys of a pipeline that follow one, but for those that say their place.
+func (q *Queries) KeysAfter(ctx context.Context, arg KeysAfterParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, keysAfter, arg.After, arg.PipelineID, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var hash uuid.UUID
+		if err := rows.Scan(&hash); err != nil {
+			return nil, err
+		}
+		items = append(items, hash)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const knownKeys = `-- name: KnownKeys :many
 SELECT r.key_hash, r.content_hash, r.seq, r.idx, greatest(g.generation, l.generation)::smallint AS generation,
     coalesce(l.generation >= g.generation AND l.state IN ('discarded', 'rolled_back'), false)::boolean AS given_up
@@ -97,12 +177,13 @@ FROM unnest($1::uuid[]) AS k (key_hash)
 CROSS JOIN LATERAL (
     SELECT n.key_hash, n.content_hash, n.seq, n.idx
     FROM extractor.records n
-    WHERE n.pipeline_id = $2 AND n.key_hash = k.key_hash
+    WHERE n.pipeline_id = $2 AND n.key_hash = k.key_hash AND n.placed IS NULL
     ORDER BY n.generation
     LIMIT 1
 ) r
 CROSS JOIN LATERAL (
-    SELECT max(n.generation) AS generation FROM extractor.records n WHERE n.pipeline_id = $2 AND n.key_hash = r.key_hash
+    SELECT max(n.generation) AS generation FROM extractor.records n
+    WHERE n.pipeline_id = $2 AND n.key_hash = r.key_hash AND n.placed IS NULL
 ) g
 LEFT JOIN LATERAL (
     SELECT o.generation, o.state FROM ops_pub.letters o
@@ -128,7 +209,8 @@ type KnownKeysRow struct {
 }
 
 // One probe of the index per key, whatever the planner believes of the table's size: the first generation says what the key stands for. Letters are
-// looked at only for keys that are known: a person may have given the last generation up, which ends what a repeat could repeat.
+// looked at only for keys that are known: a person may have given the last generation up, which ends what a repeat could repeat. Keys that say their
+// place (placed) are not in the index, and no publisher can use one.
 func (q *Queries) KnownKeys(ctx context.Context, arg KnownKeysParams) ([]KnownKeysRow, error) {
 	rows, err := q.db.Query(ctx, knownKeys, arg.Keys, arg.PipelineID, arg.Pipeline)
 	if err != nil {
@@ -170,7 +252,7 @@ WHERE EXISTS (SELECT FROM reconciler_pub.outcomes o
    OR EXISTS (SELECT FROM retrier_pub.resent s JOIN reconciler_pub.outcomes o ON o.chunk = s.chunk
               WHERE s.pipeline = $4 AND s.key_hash = r.key_hash
                 AND s.row < length(o.row_states) AND get_byte(o.row_states, s.row) IN (ascii('l'), ascii('m')))
-   OR NOT EXISTS (SELECT FROM extractor.records g WHERE g.pipeline_id = $3 AND g.key_hash = r.key_hash AND g.generation > r.generation)
+   OR NOT EXISTS (SELECT FROM extractor.records g WHERE g.pipeline_id = $3 AND g.key_hash = r.key_hash AND g.generation > r.generation AND g.placed IS NULL)
       AND NOT EXISTS (
         SELECT FROM (
             SELECT f.letter_id FROM reconciler_pub.failures f

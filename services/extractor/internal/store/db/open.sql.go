@@ -75,18 +75,37 @@ func (q *Queries) MarkReconciled(ctx context.Context, chunks []uuid.UUID) ([]uui
 	return items, nil
 }
 
-const openChunks = `-- name: OpenChunks :one
-SELECT count(*) FROM extractor.chunks c
+const openChunks = `-- name: OpenChunks :many
+SELECT c.lane, count(*) AS chunks FROM extractor.chunks c
 WHERE c.pipeline = $1 AND c.kind = 'fresh' AND c.reconciled_at IS NULL
   AND NOT EXISTS (SELECT FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)
+GROUP BY c.lane
 `
 
-// Chunks that nobody can say the outcome of yet: what backpressure counts.
-func (q *Queries) OpenChunks(ctx context.Context, pipeline string) (int64, error) {
-	row := q.db.QueryRow(ctx, openChunks, pipeline)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
+type OpenChunksRow struct {
+	Lane   int32
+	Chunks int64
+}
+
+// Chunks that nobody can say the outcome of yet, by lane: what backpressure counts.
+func (q *Queries) OpenChunks(ctx context.Context, pipeline string) ([]OpenChunksRow, error) {
+	rows, err := q.db.Query(ctx, openChunks, pipeline)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OpenChunksRow
+	for rows.Next() {
+		var i OpenChunksRow
+		if err := rows.Scan(&i.Lane, &i.Chunks); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const spaceBusy = `-- name: SpaceBusy :one

@@ -201,6 +201,50 @@ func (q *Queries) OpenReread(ctx context.Context, pipeline string) (OpenRereadRo
 	return i, err
 }
 
+const placedAt = `-- name: PlacedAt :many
+SELECT r.seq, r.idx, r.key_hash, r.content_hash FROM extractor.records r
+WHERE r.pipeline_id = $1 AND r.seq BETWEEN $2 AND $3 AND r.placed
+`
+
+type PlacedAtParams struct {
+	PipelineID int16
+	FirstSeq   int64
+	LastSeq    int64
+}
+
+type PlacedAtRow struct {
+	Seq         int64
+	Idx         int32
+	KeyHash     uuid.UUID
+	ContentHash uuid.UUID
+}
+
+// Records of the messages of a range whose key says their place: the index of keys leaves them out.
+func (q *Queries) PlacedAt(ctx context.Context, arg PlacedAtParams) ([]PlacedAtRow, error) {
+	rows, err := q.db.Query(ctx, placedAt, arg.PipelineID, arg.FirstSeq, arg.LastSeq)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []PlacedAtRow
+	for rows.Next() {
+		var i PlacedAtRow
+		if err := rows.Scan(
+			&i.Seq,
+			&i.Idx,
+			&i.KeyHash,
+			&i.ContentHash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const recordsAt = `-- name: RecordsAt :many
 SELECT r.seq, r.idx, r.key_hash FROM extractor.records r WHERE r.pipeline_id = $1 AND r.seq BETWEEN $2 AND $3
 UNION

@@ -10,10 +10,6 @@ INSERT INTO extractor.chunk_runs (chunk, pipeline, run, kind, records, accepted)
 -- name: CopyPieces :copyfrom
 INSERT INTO extractor.pieces (chunk, n, rows, data) VALUES (@chunk, @n, @rows, @data);
 
--- name: CopyRecords :copyfrom
-INSERT INTO extractor.records (pipeline_id, generation, idx, row, seq, accepted_at, key_hash, entity_hash, content_hash, chunk, columns, version)
-VALUES (@pipeline_id, @generation, @idx, @row, @seq, @accepted_at, @key_hash, @entity_hash, @content_hash, @chunk, @columns, @version);
-
 -- name: CopyDead :copyfrom
 INSERT INTO extractor.dead (letter_id, pipeline, revision, run, key, key_hash, generation, entity, class, code, message, fields, payload,
     seq, idx, accepted_at, dead_at, accepted)
@@ -30,3 +26,6 @@ VALUES (@pipeline, @revision, @run, @key, @key_hash, @generation, @entity, @seq,
 INSERT INTO extractor.repeats AS r (pipeline, run, n)
 SELECT @pipeline::text, m.run, m.n FROM (SELECT unnest(@runs::text[]) AS run, unnest(@counts::bigint[]) AS n) AS m
 ON CONFLICT (pipeline, run) DO UPDATE SET n = r.n + excluded.n;
+
+-- name: NoteAside :exec
+INSERT INTO extractor.asides AS a (pipeline, n) VALUES (@pipeline, 1) ON CONFLICT (pipeline) DO UPDATE SET n = a.n + 1;

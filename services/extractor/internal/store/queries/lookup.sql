@@ -1,5 +1,6 @@
 -- One probe of the index per key, whatever the planner believes of the table's size: the first generation says what the key stands for. Letters are
--- looked at only for keys that are known: a person may have given the last generation up, which ends what a repeat could repeat.
+-- looked at only for keys that are known: a person may have given the last generation up, which ends what a repeat could repeat. Keys that say their
+-- place (placed) are not in the index, and no publisher can use one.
 -- name: KnownKeys :many
 SELECT r.key_hash, r.content_hash, r.seq, r.idx, greatest(g.generation, l.generation)::smallint AS generation,
     coalesce(l.generation >= g.generation AND l.state IN ('discarded', 'rolled_back'), false)::boolean AS given_up
@@ -7,12 +8,13 @@ FROM unnest(@keys::uuid[]) AS k (key_hash)
 CROSS JOIN LATERAL (
     SELECT n.key_hash, n.content_hash, n.seq, n.idx
     FROM extractor.records n
-    WHERE n.pipeline_id = @pipeline_id AND n.key_hash = k.key_hash
+    WHERE n.pipeline_id = @pipeline_id AND n.key_hash = k.key_hash AND n.placed IS NULL
     ORDER BY n.generation
     LIMIT 1
 ) r
 CROSS JOIN LATERAL (
-    SELECT max(n.generation) AS generation FROM extractor.records n WHERE n.pipeline_id = @pipeline_id AND n.key_hash = r.key_hash
+    SELECT max(n.generation) AS generation FROM extractor.records n
+    WHERE n.pipeline_id = @pipeline_id AND n.key_hash = r.key_hash AND n.placed IS NULL
 ) g
 LEFT JOIN LATERAL (
     SELECT o.generation, o.state FROM ops_pub.letters o
@@ -76,7 +78,7 @@ WHERE EXISTS (SELECT FROM reconciler_pub.outcomes o
    OR EXISTS (SELECT FROM retrier_pub.resent s JOIN reconciler_pub.outcomes o ON o.chunk = s.chunk
               WHERE s.pipeline = @pipeline AND s.key_hash = r.key_hash
                 AND s.row < length(o.row_states) AND get_byte(o.row_states, s.row) IN (ascii('l'), ascii('m')))
-   OR NOT EXISTS (SELECT FROM extractor.records g WHERE g.pipeline_id = @pipeline_id AND g.key_hash = r.key_hash AND g.generation > r.generation)
+   OR NOT EXISTS (SELECT FROM extractor.records g WHERE g.pipeline_id = @pipeline_id AND g.key_hash = r.key_hash AND g.generation > r.generation AND g.placed IS NULL)
       AND NOT EXISTS (
         SELECT FROM (
             SELECT f.letter_id FROM reconciler_pub.failures f
@@ -106,7 +108,7 @@ WHERE EXISTS (SELECT FROM reconciler_pub.outcomes o
    OR EXISTS (SELECT FROM retrier_pub.resent s JOIN reconciler_pub.outcomes o ON o.chunk = s.chunk
               WHERE s.pipeline = @pipeline AND s.key_hash = r.key_hash
                 AND s.row < length(o.row_states) AND get_byte(o.row_states, s.row) IN (ascii('l'), ascii('m')))
-   OR NOT EXISTS (SELECT FROM extractor.records g WHERE g.pipeline_id = @pipeline_id AND g.key_hash = r.key_hash AND g.generation > r.generation)
+   OR NOT EXISTS (SELECT FROM extractor.records g WHERE g.pipeline_id = @pipeline_id AND g.key_hash = r.key_hash AND g.generation > r.generation AND g.placed IS NULL)
       AND NOT EXISTS (
         SELECT FROM (
             SELECT f.letter_id FROM reconciler_pub.failures f
@@ -120,3 +122,21 @@ WHERE EXISTS (SELECT FROM reconciler_pub.outcomes o
         LEFT JOIN ops_pub.letters l ON l.letter_id = x.letter_id
         WHERE coalesce(l.state, 'open') IN ('open', 'discarded', 'rolled_back'))
 ORDER BY r.entity_hash, r.version, r.content_hash, r.seq, r.idx;
+
+-- How often records of a pipeline were stored apart from its reader.
+-- name: Asides :one
+SELECT coalesce(max(n), 0)::bigint AS n FROM extractor.asides WHERE pipeline = @pipeline;
+
+-- The entities of a pipeline that follow one, in the order of their hashes.
+-- name: EntitiesAfter :many
+SELECT n.entity_hash::uuid AS hash FROM extractor.records n
+WHERE n.entity_hash > @after::uuid AND n.pipeline_id = @pipeline_id
+ORDER BY n.entity_hash
+LIMIT @most;
+
+-- The keys of a pipeline that follow one, but for those that say their place.
+-- name: KeysAfter :many
+SELECT n.key_hash AS hash FROM extractor.records n
+WHERE n.key_hash > @after::uuid AND n.pipeline_id = @pipeline_id AND n.placed IS NULL
+ORDER BY n.key_hash
+LIMIT @most;

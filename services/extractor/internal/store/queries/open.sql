@@ -1,8 +1,9 @@
--- Chunks that nobody can say the outcome of yet: what backpressure counts.
--- name: OpenChunks :one
-SELECT count(*) FROM extractor.chunks c
+-- Chunks that nobody can say the outcome of yet, by lane: what backpressure counts.
+-- name: OpenChunks :many
+SELECT c.lane, count(*) AS chunks FROM extractor.chunks c
 WHERE c.pipeline = @pipeline AND c.kind = 'fresh' AND c.reconciled_at IS NULL
-  AND NOT EXISTS (SELECT FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk);
+  AND NOT EXISTS (SELECT FROM reconciler_pub.outcomes o WHERE o.chunk = c.chunk)
+GROUP BY c.lane;
 
 -- Whether anything of an entity space may still be sent as it was routed: chunks without an outcome, failures not yet taken, rows that wait,
 -- unresolved ones that were decided not to have landed, and letters that the retrier will send again. Those that the extractor maps again are routed by the revision in force then.

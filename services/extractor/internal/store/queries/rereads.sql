@@ -32,6 +32,11 @@ SELECT d.seq, d.idx, d.key_hash FROM extractor.dead d WHERE d.pipeline = @pipeli
 UNION
 SELECT s.seq, s.idx, s.key_hash FROM extractor.superseded s WHERE s.pipeline = @pipeline AND s.seq BETWEEN @first_seq AND @last_seq;
 
+-- Records of the messages of a range whose key says their place: the index of keys leaves them out.
+-- name: PlacedAt :many
+SELECT r.seq, r.idx, r.key_hash, r.content_hash FROM extractor.records r
+WHERE r.pipeline_id = @pipeline_id AND r.seq BETWEEN @first_seq AND @last_seq AND r.placed;
+
 -- Letters of records that were refused before their key could be read, which stand in no row of records.
 -- name: DeadKeys :many
 SELECT DISTINCT ON (d.key_hash) d.key_hash, d.seq, d.idx, d.generation

@@ -93,7 +93,7 @@ JOIN LATERAL (
           WHERE r.pipeline = l.pipeline AND r.key_hash = l.key_hash AND r.generation = l.sent_generation
           UNION ALL
           SELECT r.chunk, r.row FROM extractor_pub.records r
-          WHERE r.pipeline = l.pipeline AND r.key_hash = l.key_hash AND r.generation = l.sent_generation AND r.chunk IS NOT NULL) s
+          WHERE r.pipeline = l.pipeline AND r.key_hash = l.key_hash AND r.generation = l.sent_generation AND r.placed IS NULL AND r.chunk IS NOT NULL) s
     JOIN reconciler_pub.outcomes o ON o.chunk = s.chunk
     WHERE s.row < o.rows AND get_byte(o.row_states, s.row) IN (108, 115)
     UNION ALL
@@ -139,7 +139,7 @@ type ReplayVerdictsRow struct {
 
 // What became of letters that are sent again: the verdict on the next generation of their key, where there is one, or for an unresolved record that
 // was decided not to have landed on its own generation: 3 landed, 2 superseded, 1 another letter tells of it; the highest counts, since what Salesforce has is more than what was tried before. 108 and 115 are the bytes 'l' (landed) and 's' (superseded) of
-// outcomes.row_states.
+// outcomes.row_states. Records that only their place leads to (placed) are of a first generation and never unresolved.
 func (q *Queries) ReplayVerdicts(ctx context.Context, arg ReplayVerdictsParams) ([]ReplayVerdictsRow, error) {
 	rows, err := q.db.Query(ctx, replayVerdicts, arg.After, arg.MaxLetters)
 	if err != nil {

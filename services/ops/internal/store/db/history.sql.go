@@ -689,23 +689,36 @@ func (q *Queries) KeyWaiting(ctx context.Context, arg KeyWaitingParams) ([]KeyWa
 }
 
 const recordAtPlace = `-- name: RecordAtPlace :one
-SELECT chunk, row FROM extractor_pub.records WHERE pipeline = $1 AND key_hash = $2 AND chunk IS NOT NULL ORDER BY generation LIMIT 1
+SELECT r.chunk, r.row, r.generation FROM extractor_pub.records r
+WHERE r.pipeline = $1 AND r.key_hash = $2 AND r.placed IS NULL AND r.chunk IS NOT NULL
+UNION ALL
+SELECT n.chunk, n.row, n.generation FROM extractor_pub.records n
+WHERE n.pipeline = $1 AND n.key_hash = $2 AND n.placed AND n.seq = $3 AND n.idx = $4 AND n.chunk IS NOT NULL
+ORDER BY generation LIMIT 1
 `
 
 type RecordAtPlaceParams struct {
 	Pipeline string
 	KeyHash  uuid.UUID
+	Seq      int64
+	Idx      int32
 }
 
 type RecordAtPlaceRow struct {
-	Chunk uuid.NullUUID
-	Row   *int32
+	Chunk      uuid.NullUUID
+	Row        *int32
+	Generation int16
 }
 
 func (q *Queries) RecordAtPlace(ctx context.Context, arg RecordAtPlaceParams) (RecordAtPlaceRow, error) {
-	row := q.db.QueryRow(ctx, recordAtPlace, arg.Pipeline, arg.KeyHash)
+	row := q.db.QueryRow(ctx, recordAtPlace,
+		arg.Pipeline,
+		arg.KeyHash,
+		arg.Seq,
+		arg.Idx,
+	)
 	var i RecordAtPlaceRow
-	err := row.Scan(&i.Chunk, &i.Row)
+	err := row.Scan(&i.Chunk, &i.Row, &i.Generation)
 	return i, err
 }
 
@@ -713,13 +726,22 @@ const recordElsewhere = `-- name: RecordElsewhere :one
 SELECT r.pipeline, r.chunk, r.row
 FROM (SELECT DISTINCT c.pipeline FROM extractor_pub.columns c) p
 CROSS JOIN LATERAL (
-    SELECT n.pipeline, n.chunk, n.row FROM extractor_pub.records n
-    WHERE n.pipeline = p.pipeline AND n.key_hash = $1 AND n.chunk IS NOT NULL
-    ORDER BY n.generation
+    SELECT n.pipeline, n.chunk, n.row, n.generation FROM extractor_pub.records n
+    WHERE n.pipeline = p.pipeline AND n.key_hash = $1 AND n.placed IS NULL AND n.chunk IS NOT NULL
+    UNION ALL
+    SELECT n.pipeline, n.chunk, n.row, n.generation FROM extractor_pub.records n
+    WHERE n.pipeline = p.pipeline AND n.key_hash = $1 AND n.placed AND n.seq = $2 AND n.idx = $3 AND n.chunk IS NOT NULL
+    ORDER BY generation
     LIMIT 1
 ) r
 LIMIT 1
 `
+
+type RecordElsewhereParams struct {
+	KeyHash uuid.UUID
+	Seq     int64
+	Idx     int32
+}
 
 type RecordElsewhereRow struct {
 	Pipeline string
@@ -728,23 +750,29 @@ type RecordElsewhereRow struct {
 }
 
 // The same in any pipeline: a record may be covered by one of another pipeline that writes the same entity. A key's hash holds its pipeline's name.
-func (q *Queries) RecordElsewhere(ctx context.Context, keyHash uuid.UUID) (RecordElsewhereRow, error) {
-	row := q.db.QueryRow(ctx, recordElsewhere, keyHash)
+func (q *Queries) RecordElsewhere(ctx context.Context, arg RecordElsewhereParams) (RecordElsewhereRow, error) {
+	row := q.db.QueryRow(ctx, recordElsewhere, arg.KeyHash, arg.Seq, arg.Idx)
 	var i RecordElsewhereRow
 	err := row.Scan(&i.Pipeline, &i.Chunk, &i.Row)
 	return i, err
 }
 
 const recordRows = `-- name: RecordRows :many
-SELECT pipeline, key_hash, entity_hash, generation, chunk, row, seq, idx, accepted_at
-FROM extractor_pub.records
-WHERE pipeline = $1 AND key_hash = $2
+SELECT r.pipeline, r.key_hash, r.entity_hash, r.generation, r.chunk, r.row, r.seq, r.idx, r.accepted_at
+FROM extractor_pub.records r
+WHERE r.pipeline = $1 AND r.key_hash = $2 AND r.placed IS NULL
+UNION ALL
+SELECT n.pipeline, n.key_hash, n.entity_hash, n.generation, n.chunk, n.row, n.seq, n.idx, n.accepted_at
+FROM extractor_pub.records n
+WHERE n.pipeline = $1 AND n.key_hash = $2 AND n.placed AND n.seq = $3 AND n.idx = $4
 ORDER BY generation, accepted_at
 `
 
 type RecordRowsParams struct {
 	Pipeline string
 	KeyHash  uuid.UUID
+	Seq      int64
+	Idx      int32
 }
 
 type RecordRowsRow struct {
@@ -759,8 +787,14 @@ type RecordRowsRow struct {
 	AcceptedAt time.Time
 }
 
+// Rows of a key. One that was made from a body says its place, by which the first of them is found then: the index of keys leaves it out.
 func (q *Queries) RecordRows(ctx context.Context, arg RecordRowsParams) ([]RecordRowsRow, error) {
-	rows, err := q.db.Query(ctx, recordRows, arg.Pipeline, arg.KeyHash)
+	rows, err := q.db.Query(ctx, recordRows,
+		arg.Pipeline,
+		arg.KeyHash,
+		arg.Seq,
+		arg.Idx,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -768,6 +802,66 @@ func (q *Queries) RecordRows(ctx context.Context, arg RecordRowsParams) ([]Recor
 	var items []RecordRowsRow
 	for rows.Next() {
 		var i RecordRowsRow
+		if err := rows.Scan(
+			&i.Pipeline,
+			&i.KeyHash,
+			&i.EntityHash,
+			&i.Generation,
+			&i.Chunk,
+			&i.Row,
+			&i.Seq,
+			&i.Idx,
+			&i.AcceptedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const recordRowsOfEntity = `-- name: RecordRowsOfEntity :many
+SELECT r.pipeline, r.key_hash, r.entity_hash, r.generation, r.chunk, r.row, r.seq, r.idx, r.accepted_at
+FROM extractor_pub.records r
+WHERE r.pipeline = $1 AND r.key_hash = $2 AND r.placed IS NULL
+UNION ALL
+SELECT n.pipeline, n.key_hash, n.entity_hash, n.generation, n.chunk, n.row, n.seq, n.idx, n.accepted_at
+FROM extractor_pub.records n
+WHERE n.pipeline = $1 AND n.key_hash = $2 AND n.placed AND n.entity_hash = $3
+ORDER BY generation, accepted_at
+`
+
+type RecordRowsOfEntityParams struct {
+	Pipeline   string
+	KeyHash    uuid.UUID
+	EntityHash uuid.NullUUID
+}
+
+type RecordRowsOfEntityRow struct {
+	Pipeline   string
+	KeyHash    uuid.UUID
+	EntityHash uuid.NullUUID
+	Generation int16
+	Chunk      uuid.NullUUID
+	Row        *int32
+	Seq        int64
+	Idx        int32
+	AcceptedAt time.Time
+}
+
+// The same of a record whose entity is known, which leads to it sooner than its place.
+func (q *Queries) RecordRowsOfEntity(ctx context.Context, arg RecordRowsOfEntityParams) ([]RecordRowsOfEntityRow, error) {
+	rows, err := q.db.Query(ctx, recordRowsOfEntity, arg.Pipeline, arg.KeyHash, arg.EntityHash)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RecordRowsOfEntityRow
+	for rows.Next() {
+		var i RecordRowsOfEntityRow
 		if err := rows.Scan(
 			&i.Pipeline,
 			&i.KeyHash,

@@ -33,7 +33,7 @@ UPDATE ops.letters
 SET state = 'replaying', action_id = @action_id, changed_at = now(),
     taker = CASE WHEN stage = 'extract' OR revision < (SELECT max(d.revision) FROM ops.definitions d WHERE d.name = letters.pipeline)
                  OR EXISTS (SELECT FROM extractor_pub.records r
-                            WHERE r.pipeline = letters.pipeline AND r.key_hash = letters.key_hash AND r.version IS NOT NULL)
+                            WHERE r.pipeline = letters.pipeline AND r.key_hash = letters.key_hash AND r.placed IS NULL AND r.version IS NOT NULL)
                     AND EXISTS (SELECT FROM reconciler_pub.failures f
                                 WHERE f.pipeline = letters.pipeline AND f.key_hash = letters.key_hash AND f.generation = letters.generation
                                   AND octet_length(f.payload) > 0)

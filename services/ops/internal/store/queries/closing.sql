@@ -1,6 +1,6 @@
 -- What became of letters that are sent again: the verdict on the next generation of their key, where there is one, or for an unresolved record that
 -- was decided not to have landed on its own generation: 3 landed, 2 superseded, 1 another letter tells of it; the highest counts, since what Salesforce has is more than what was tried before. 108 and 115 are the bytes 'l' (landed) and 's' (superseded) of
--- outcomes.row_states.
+-- outcomes.row_states. Records that only their place leads to (placed) are of a first generation and never unresolved.
 -- name: ReplayVerdicts :many
 SELECT l.letter_id, max(v.verdict)::integer AS verdict
 FROM (SELECT x.letter_id, x.pipeline, x.key_hash, x.class, x.generation + CASE x.class WHEN 'unresolved' THEN 0 ELSE 1 END AS sent_generation
@@ -11,7 +11,7 @@ JOIN LATERAL (
           WHERE r.pipeline = l.pipeline AND r.key_hash = l.key_hash AND r.generation = l.sent_generation
           UNION ALL
           SELECT r.chunk, r.row FROM extractor_pub.records r
-          WHERE r.pipeline = l.pipeline AND r.key_hash = l.key_hash AND r.generation = l.sent_generation AND r.chunk IS NOT NULL) s
+          WHERE r.pipeline = l.pipeline AND r.key_hash = l.key_hash AND r.generation = l.sent_generation AND r.placed IS NULL AND r.chunk IS NOT NULL) s
     JOIN reconciler_pub.outcomes o ON o.chunk = s.chunk
     WHERE s.row < o.rows AND get_byte(o.row_states, s.row) IN (108, 115)
     UNION ALL

@@ -1,7 +1,23 @@
+-- Rows of a key. One that was made from a body says its place, by which the first of them is found then: the index of keys leaves it out.
 -- name: RecordRows :many
-SELECT pipeline, key_hash, entity_hash, generation, chunk, row, seq, idx, accepted_at
-FROM extractor_pub.records
-WHERE pipeline = @pipeline AND key_hash = @key_hash
+SELECT r.pipeline, r.key_hash, r.entity_hash, r.generation, r.chunk, r.row, r.seq, r.idx, r.accepted_at
+FROM extractor_pub.records r
+WHERE r.pipeline = @pipeline AND r.key_hash = @key_hash AND r.placed IS NULL
+UNION ALL
+SELECT n.pipeline, n.key_hash, n.entity_hash, n.generation, n.chunk, n.row, n.seq, n.idx, n.accepted_at
+FROM extractor_pub.records n
+WHERE n.pipeline = @pipeline AND n.key_hash = @key_hash AND n.placed AND n.seq = @seq AND n.idx = @idx
+ORDER BY generation, accepted_at;
+
+-- The same of a record whose entity is known, which leads to it sooner than its place.
+-- name: RecordRowsOfEntity :many
+SELECT r.pipeline, r.key_hash, r.entity_hash, r.generation, r.chunk, r.row, r.seq, r.idx, r.accepted_at
+FROM extractor_pub.records r
+WHERE r.pipeline = @pipeline AND r.key_hash = @key_hash AND r.placed IS NULL
+UNION ALL
+SELECT n.pipeline, n.key_hash, n.entity_hash, n.generation, n.chunk, n.row, n.seq, n.idx, n.accepted_at
+FROM extractor_pub.records n
+WHERE n.pipeline = @pipeline AND n.key_hash = @key_hash AND n.placed AND n.entity_hash = @entity_hash
 ORDER BY generation, accepted_at;
 
 -- Keys of an entity, the oldest place in the stream first.
@@ -100,16 +116,24 @@ WHERE f.pipeline = @pipeline AND f.key_hash = @key_hash AND f.disposition = 'unr
 ORDER BY f.id;
 
 -- name: RecordAtPlace :one
-SELECT chunk, row FROM extractor_pub.records WHERE pipeline = @pipeline AND key_hash = @key_hash AND chunk IS NOT NULL ORDER BY generation LIMIT 1;
+SELECT r.chunk, r.row, r.generation FROM extractor_pub.records r
+WHERE r.pipeline = @pipeline AND r.key_hash = @key_hash AND r.placed IS NULL AND r.chunk IS NOT NULL
+UNION ALL
+SELECT n.chunk, n.row, n.generation FROM extractor_pub.records n
+WHERE n.pipeline = @pipeline AND n.key_hash = @key_hash AND n.placed AND n.seq = @seq AND n.idx = @idx AND n.chunk IS NOT NULL
+ORDER BY generation LIMIT 1;
 
 -- The same in any pipeline: a record may be covered by one of another pipeline that writes the same entity. A key's hash holds its pipeline's name.
 -- name: RecordElsewhere :one
 SELECT r.pipeline, r.chunk, r.row
 FROM (SELECT DISTINCT c.pipeline FROM extractor_pub.columns c) p
 CROSS JOIN LATERAL (
-    SELECT n.pipeline, n.chunk, n.row FROM extractor_pub.records n
-    WHERE n.pipeline = p.pipeline AND n.key_hash = @key_hash AND n.chunk IS NOT NULL
-    ORDER BY n.generation
+    SELECT n.pipeline, n.chunk, n.row, n.generation FROM extractor_pub.records n
+    WHERE n.pipeline = p.pipeline AND n.key_hash = @key_hash AND n.placed IS NULL AND n.chunk IS NOT NULL
+    UNION ALL
+    SELECT n.pipeline, n.chunk, n.row, n.generation FROM extractor_pub.records n
+    WHERE n.pipeline = p.pipeline AND n.key_hash = @key_hash AND n.placed AND n.seq = @seq AND n.idx = @idx AND n.chunk IS NOT NULL
+    ORDER BY generation
     LIMIT 1
 ) r
 LIMIT 1;

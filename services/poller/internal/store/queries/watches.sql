@@ -1,17 +1,21 @@
 -- name: Unwatched :many
--- Jobs past Open that nobody watches yet; with a chunk only that one. speed: rows a second of the pipeline's last five finished jobs, without those
--- whose looks were far between, as while the org was away: they were seen to have ended long after they had. One that the first look found ended
--- took less than that, nobody knows how much: it counts a tenth less, so that looks come earlier again when jobs become faster.
+-- Jobs past Open that nobody watches yet; with a chunk only that one. past_rows and past_seconds: what the pipeline's last five finished jobs had and took
+-- on average, without those whose looks were far between, as while the org was away: they were seen to have ended long after they had. One that the
+-- first look found ended took less than that, nobody knows how much: it counts a tenth less, so that looks come earlier again when jobs become faster,
+-- and four tenths less while none took a second look.
 SELECT s.chunk, s.pipeline, s.org, s.job_id, coalesce(s.upload_rows, 0)::integer AS rows,
        coalesce(s.submitted_at, now())::timestamptz AS submitted_at,
-       coalesce((
-           SELECT sum(l.rows) / nullif(sum(extract(epoch FROM l.finished_at - l.submitted_at) * CASE WHEN l.looks <= 1 THEN 0.9 ELSE 1 END), 0)
-           FROM (SELECT w.rows, w.submitted_at, w.finished_at, w.looks FROM poller.watches w
-                 WHERE w.pipeline = s.pipeline AND w.state = 'finished'
-                   AND extract(epoch FROM w.finished_at - w.submitted_at) <= w.looks * greatest(60, extract(epoch FROM w.finished_at - w.submitted_at) / 10)
-                 ORDER BY w.finished_at DESC LIMIT 5) l
-       ), 0)::double precision AS speed
+       coalesce(p.past_rows, 0)::double precision AS past_rows, coalesce(p.past_seconds, 0)::double precision AS past_seconds
 FROM submitter_pub.submissions s
+LEFT JOIN LATERAL (
+    SELECT avg(l.rows) AS past_rows,
+           avg(extract(epoch FROM l.finished_at - l.submitted_at) * CASE WHEN l.looks <= 1 THEN 0.9 ELSE 1 END)
+           * CASE WHEN max(l.looks) <= 1 THEN 2.0 / 3 ELSE 1 END AS past_seconds
+    FROM (SELECT w.rows, w.submitted_at, w.finished_at, w.looks FROM poller.watches w
+          WHERE w.pipeline = s.pipeline AND w.state = 'finished'
+            AND extract(epoch FROM w.finished_at - w.submitted_at) <= w.looks * greatest(60, extract(epoch FROM w.finished_at - w.submitted_at) / 10)
+          ORDER BY w.finished_at DESC LIMIT 5) l
+) p ON true
 WHERE s.state = 'submitted' AND s.job_id <> ''
   AND (sqlc.narg(chunk)::uuid IS NULL OR s.chunk = sqlc.narg(chunk))
   AND NOT EXISTS (SELECT FROM poller.watches w WHERE w.chunk = s.chunk)

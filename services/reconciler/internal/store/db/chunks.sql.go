@@ -12,6 +12,47 @@ import (
 	"github.com/google/uuid"
 )
 
+const calls = `-- name: Calls :many
+SELECT call, first_row, end_row, state, row_states, row_ids FROM submitter_pub.calls WHERE chunk = $1 AND state <> 'void' ORDER BY call
+`
+
+type CallsRow struct {
+	Call      int32
+	FirstRow  int32
+	EndRow    int32
+	State     string
+	RowStates []byte
+	RowIds    []byte
+}
+
+// The calls of collections that were made for a chunk's rows, and had an effect or may have had one.
+func (q *Queries) Calls(ctx context.Context, chunk uuid.UUID) ([]CallsRow, error) {
+	rows, err := q.db.Query(ctx, calls, chunk)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CallsRow
+	for rows.Next() {
+		var i CallsRow
+		if err := rows.Scan(
+			&i.Call,
+			&i.FirstRow,
+			&i.EndRow,
+			&i.State,
+			&i.RowStates,
+			&i.RowIds,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const columns = `-- name: Columns :many
 SELECT ordinal, name FROM extractor_pub.columns WHERE pipeline = $1
 `
@@ -69,6 +110,20 @@ func (q *Queries) ExtractorLetters(ctx context.Context, letterIds []uuid.UUID) (
 		return nil, err
 	}
 	return items, nil
+}
+
+const manifestOf = `-- name: ManifestOf :one
+SELECT c.manifest FROM extractor_pub.chunks c WHERE c.chunk = $1
+UNION ALL
+SELECT r.manifest FROM retrier_pub.chunks r WHERE r.chunk = $1
+`
+
+// Apart from the chunk: it is large, and not needed before the files have been read.
+func (q *Queries) ManifestOf(ctx context.Context, chunk uuid.UUID) ([]byte, error) {
+	row := q.db.QueryRow(ctx, manifestOf, chunk)
+	var manifest []byte
+	err := row.Scan(&manifest)
+	return manifest, err
 }
 
 const nextPiece = `-- name: NextPiece :one
@@ -151,6 +206,43 @@ func (q *Queries) ReducedRows(ctx context.Context, chunk uuid.UUID) ([]ReducedRo
 	return items, nil
 }
 
+const refusedRows = `-- name: RefusedRows :many
+SELECT row, code, message, fields FROM submitter_pub.refused WHERE chunk = $1 ORDER BY row
+`
+
+type RefusedRowsRow struct {
+	Row     int32
+	Code    string
+	Message string
+	Fields  []string
+}
+
+// What calls said of rows that they refused.
+func (q *Queries) RefusedRows(ctx context.Context, chunk uuid.UUID) ([]RefusedRowsRow, error) {
+	rows, err := q.db.Query(ctx, refusedRows, chunk)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RefusedRowsRow
+	for rows.Next() {
+		var i RefusedRowsRow
+		if err := rows.Scan(
+			&i.Row,
+			&i.Code,
+			&i.Message,
+			&i.Fields,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const retrierLetters = `-- name: RetrierLetters :many
 SELECT letter_id, failure_id FROM retrier_pub.dead WHERE letter_id = ANY($1::uuid[])
 `
@@ -194,10 +286,10 @@ func (q *Queries) RowIDs(ctx context.Context, chunk uuid.UUID) ([]byte, error) {
 }
 
 const sealedChunk = `-- name: SealedChunk :one
-SELECT chunk, pipeline, revision, kind, org, object, operation, external_id_field, space, lane, header, rows, records, manifest, traceparent
+SELECT chunk, pipeline, revision, kind, org, object, operation, external_id_field, space, lane, header, rows, records, traceparent
 FROM extractor_pub.chunks c WHERE c.chunk = $1
 UNION ALL
-SELECT chunk, pipeline, revision, kind, org, object, operation, external_id_field, space, lane, header, rows, records, manifest, traceparent
+SELECT chunk, pipeline, revision, kind, org, object, operation, external_id_field, space, lane, header, rows, records, traceparent
 FROM retrier_pub.chunks r WHERE r.chunk = $1
 `
 
@@ -215,7 +307,6 @@ type SealedChunkRow struct {
 	Header          []string
 	Rows            int32
 	Records         int32
-	Manifest        []byte
 	Traceparent     string
 }
 
@@ -237,7 +328,6 @@ func (q *Queries) SealedChunk(ctx context.Context, chunk uuid.UUID) (SealedChunk
 		&i.Header,
 		&i.Rows,
 		&i.Records,
-		&i.Manifest,
 		&i.Traceparent,
 	)
 	return i, err

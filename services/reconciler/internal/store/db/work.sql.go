@@ -233,6 +233,30 @@ func (q *Queries) NextDue(ctx context.Context, clock time.Time) (NextDueRow, err
 	return i, err
 }
 
+const noteAnswered = `-- name: NoteAnswered :execrows
+INSERT INTO reconciler.work (chunk, pipeline, org, job_id, job_state, error_message, state, next_read_at)
+SELECT s.chunk, s.pipeline, s.org, '', 'answered', s.close_refused, 'reading', $1
+FROM submitter_pub.submissions s
+WHERE s.state = 'sent' AND s.answered_at IS NOT NULL AND s.ended_at IS NULL
+  AND ($2::uuid IS NULL OR s.chunk = $2)
+  AND NOT EXISTS (SELECT FROM reconciler.work k WHERE k.chunk = s.chunk)
+ON CONFLICT (chunk) DO NOTHING
+`
+
+type NoteAnsweredParams struct {
+	Clock time.Time
+	Chunk uuid.NullUUID
+}
+
+// Chunks that went by calls of collections, whose rows have their answers.
+func (q *Queries) NoteAnswered(ctx context.Context, arg NoteAnsweredParams) (int64, error) {
+	result, err := q.db.Exec(ctx, noteAnswered, arg.Clock, arg.Chunk)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const noteEnded = `-- name: NoteEnded :execrows
 INSERT INTO reconciler.work (chunk, pipeline, org, job_id, job_state, processed, failed, error_message, state, next_read_at)
 SELECT w.chunk, w.pipeline, w.org, w.job_id, w.job_state, w.processed, w.failed, w.error_message, 'reading', $1

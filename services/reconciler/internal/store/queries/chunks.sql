@@ -1,10 +1,16 @@
 -- name: SealedChunk :one
 -- A chunk of whoever sealed it.
-SELECT chunk, pipeline, revision, kind, org, object, operation, external_id_field, space, lane, header, rows, records, manifest, traceparent
+SELECT chunk, pipeline, revision, kind, org, object, operation, external_id_field, space, lane, header, rows, records, traceparent
 FROM extractor_pub.chunks c WHERE c.chunk = @chunk
 UNION ALL
-SELECT chunk, pipeline, revision, kind, org, object, operation, external_id_field, space, lane, header, rows, records, manifest, traceparent
+SELECT chunk, pipeline, revision, kind, org, object, operation, external_id_field, space, lane, header, rows, records, traceparent
 FROM retrier_pub.chunks r WHERE r.chunk = @chunk;
+
+-- name: ManifestOf :one
+-- Apart from the chunk: it is large, and not needed before the files have been read.
+SELECT c.manifest FROM extractor_pub.chunks c WHERE c.chunk = @chunk
+UNION ALL
+SELECT r.manifest FROM retrier_pub.chunks r WHERE r.chunk = @chunk;
 
 -- name: NextPiece :one
 -- The chunk's first piece after a number.
@@ -26,6 +32,14 @@ SELECT row_ids FROM submitter_pub.resolutions WHERE chunk = @chunk;
 -- name: UnsentRows :many
 -- Rows that were left out of the upload since the org has no row for them, or more than one.
 SELECT row, class, code, message FROM submitter_pub.unsent WHERE chunk = @chunk ORDER BY row;
+
+-- name: Calls :many
+-- The calls of collections that were made for a chunk's rows, and had an effect or may have had one.
+SELECT call, first_row, end_row, state, row_states, row_ids FROM submitter_pub.calls WHERE chunk = @chunk AND state <> 'void' ORDER BY call;
+
+-- name: RefusedRows :many
+-- What calls said of rows that they refused.
+SELECT row, code, message, fields FROM submitter_pub.refused WHERE chunk = @chunk ORDER BY row;
 
 -- name: ReducedRows :many
 -- Columns that single rows were sent without.

@@ -19,6 +19,16 @@ WHERE s.state = 'nothing_sent' AND s.ended_at IS NULL
   AND NOT EXISTS (SELECT FROM poller_pub.watches w WHERE w.chunk = s.chunk)
 ON CONFLICT (chunk) DO NOTHING;
 
+-- name: NoteAnswered :execrows
+-- Chunks that went by calls of collections, whose rows have their answers.
+INSERT INTO reconciler.work (chunk, pipeline, org, job_id, job_state, error_message, state, next_read_at)
+SELECT s.chunk, s.pipeline, s.org, '', 'answered', s.close_refused, 'reading', @clock
+FROM submitter_pub.submissions s
+WHERE s.state = 'sent' AND s.answered_at IS NOT NULL AND s.ended_at IS NULL
+  AND (sqlc.narg(chunk)::uuid IS NULL OR s.chunk = sqlc.narg(chunk))
+  AND NOT EXISTS (SELECT FROM reconciler.work k WHERE k.chunk = s.chunk)
+ON CONFLICT (chunk) DO NOTHING;
+
 -- name: ClaimDue :many
 -- What is due and who may work on it both go by the database's clock; the first is handed in, so that one look at it serves a whole pass.
 UPDATE reconciler.work SET owner = @owner, epoch = epoch + 1, lease_until = now() + make_interval(secs => @lease_seconds::double precision)

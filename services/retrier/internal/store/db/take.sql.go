@@ -121,7 +121,8 @@ func (q *Queries) FailureBodies(ctx context.Context, ids []int64) ([]FailureBodi
 }
 
 const failuresToRetry = `-- name: FailuresToRetry :many
-SELECT id, row, record, pipeline, revision, lane, run, key_hash, generation, entity_hash, seq, idx, attempt, outcome, class, code, attempts, version, tries
+SELECT id, row, record, pipeline, revision, lane, run, key_hash, generation, entity_hash, seq, idx, attempt, outcome, class, code,
+       (CASE WHEN outcome = 'unprocessed' THEN attempts ELSE '[]'::jsonb END)::jsonb AS attempts, version, tries
 FROM reconciler_pub.failures
 WHERE chunk = $1 AND disposition = 'retry'
 ORDER BY row, record
@@ -149,6 +150,7 @@ type FailuresToRetryRow struct {
 	Tries      int16
 }
 
+// Every try so far is asked for only where it counts: of rows that Salesforce did not look at.
 func (q *Queries) FailuresToRetry(ctx context.Context, chunk uuid.UUID) ([]FailuresToRetryRow, error) {
 	rows, err := q.db.Query(ctx, failuresToRetry, chunk)
 	if err != nil {

@@ -12,8 +12,10 @@ WHERE o.retrying + o.waiting_for_parent > 0
   AND NOT EXISTS (SELECT 1 FROM retrier.taken t WHERE t.chunk = o.chunk)
 LIMIT @max_chunks;
 
+-- Every try so far is asked for only where it counts: of rows that Salesforce did not look at.
 -- name: FailuresToRetry :many
-SELECT id, row, record, pipeline, revision, lane, run, key_hash, generation, entity_hash, seq, idx, attempt, outcome, class, code, attempts, version, tries
+SELECT id, row, record, pipeline, revision, lane, run, key_hash, generation, entity_hash, seq, idx, attempt, outcome, class, code,
+       (CASE WHEN outcome = 'unprocessed' THEN attempts ELSE '[]'::jsonb END)::jsonb AS attempts, version, tries
 FROM reconciler_pub.failures
 WHERE chunk = @chunk AND disposition = 'retry'
 ORDER BY row, record;

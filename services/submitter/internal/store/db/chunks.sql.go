@@ -133,7 +133,7 @@ WITH asked AS (
                    LEFT JOIN ops_pub.letters l ON l.letter_id = x.letter_id
                    WHERE coalesce(l.state, 'open') IN ('open', 'discarded', 'rolled_back'))
             OR EXISTS (SELECT 1 FROM extractor_pub.records g
-                       WHERE g.pipeline = r.pipeline AND g.key_hash = r.key_hash AND g.generation > r.generation)) AS dead,
+                       WHERE g.pipeline = r.pipeline AND g.key_hash = r.key_hash AND g.generation > r.generation AND g.placed IS NULL)) AS dead,
            EXISTS (SELECT 1 FROM extractor_pub.chunks c WHERE c.chunk = r.chunk AND c.operation IN ('delete', 'hardDelete')) AS deletes
     FROM asked a JOIN extractor_pub.records r ON r.entity_hash = a.entity
     WHERE r.pipeline = $11 AND r.chunk IS NOT NULL

@@ -28,13 +28,14 @@ WITH stated AS (
 ), due AS (
     SELECT s.chunk FROM submitter.submissions s
     JOIN submitter.lanes l ON l.space = s.space AND l.lane = s.lane
-    WHERE s.state IN ('claimed', 'created', 'bound') AND s.ended_at IS NULL AND s.lease_until < now() AND s.next_try_at <= now()
-      AND (s.state = 'bound'
-           OR (s.pipeline NOT IN (SELECT p.pipeline FROM paused p)
+    WHERE (s.state IN ('claimed', 'created', 'bound') OR s.state = 'sent' AND s.answered_at IS NULL)
+      AND s.ended_at IS NULL AND s.lease_until < now() AND s.next_try_at <= now()
+      AND (s.state = 'bound' OR s.state = 'sent' AND s.landing_until <= now()
+           OR s.state IN ('claimed', 'created') AND (s.pipeline NOT IN (SELECT p.pipeline FROM paused p)
                AND CASE WHEN s.kind = 'fresh'
                         THEN s.chunk IN (SELECT chunk FROM ahead) AND (s.uploaded_at IS NULL AND NOT (s.resolves OR s.versioned) OR l.holder IS NULL OR l.holder = s.chunk)
                         ELSE l.holder IS NULL OR l.holder = s.chunk END))
-    ORDER BY s.state = 'bound' DESC, s.kind = 'fresh', s.seal_no
+    ORDER BY s.state IN ('bound', 'sent') DESC, s.kind = 'fresh', s.seal_no
     LIMIT $3::int
     FOR UPDATE OF s SKIP LOCKED
 )
@@ -42,7 +43,7 @@ UPDATE submitter.submissions s
 SET owner = $1, epoch = s.epoch + 1, lease_until = now() + make_interval(secs => $2::float8), waiting_for = ''
 FROM due WHERE s.chunk = due.chunk
 RETURNING s.chunk, s.pipeline, s.revision, s.kind, s.org, s.space, s.lane, s.seal_no, s.state, s.epoch, s.tries, s.job_id,
-          s.upload_rows, s.upload_bytes, s.upload_sha256, s.close_refused, s.resolves, s.versioned,
+          s.upload_rows, s.upload_bytes, s.upload_sha256, s.close_refused, s.resolves, s.versioned, s.by_job,
           (s.checked_at IS NOT NULL)::bool AS checked, (s.uploaded_at IS NOT NULL)::bool AS uploaded
 `
 
@@ -71,14 +72,16 @@ type ClaimRow struct {
 	CloseRefused string
 	Resolves     bool
 	Versioned    bool
+	ByJob        string
 	Checked      bool
 	Uploaded     bool
 }
 
 // Taking work, keeping it and giving it back. The database's clock decides every lease.
-// Bound submissions first (they are driven to their end, paused or not), then what is sent again, then fresh chunks in the order of
-// sealing: the head of each lane and the one behind it, which may be uploaded ahead unless something has to be asked about its rows under the lane.
-// What waits for a lane that somebody else holds is left alone.
+// Bound submissions first, and those of which calls were sent (they are driven to their end, paused or not), then what is sent again, then fresh chunks
+// in the order of sealing: the head of each lane and the one behind it, which may be uploaded ahead unless something has to be asked about its rows
+// under the lane.
+// What waits for a lane that somebody else holds is left alone, and so is what was sent while it may still land.
 func (q *Queries) Claim(ctx context.Context, arg ClaimParams) ([]ClaimRow, error) {
 	rows, err := q.db.Query(ctx, claim, arg.Owner, arg.LeaseSeconds, arg.Max)
 	if err != nil {
@@ -107,6 +110,7 @@ func (q *Queries) Claim(ctx context.Context, arg ClaimParams) ([]ClaimRow, error
 			&i.CloseRefused,
 			&i.Resolves,
 			&i.Versioned,
+			&i.ByJob,
 			&i.Checked,
 			&i.Uploaded,
 		); err != nil {
@@ -121,15 +125,16 @@ func (q *Queries) Claim(ctx context.Context, arg ClaimParams) ([]ClaimRow, error
 }
 
 const hasOpen = `-- name: HasOpen :one
-SELECT EXISTS (SELECT 1 FROM submitter.submissions WHERE state IN ('claimed', 'created', 'bound'))
+SELECT (EXISTS (SELECT 1 FROM submitter.submissions WHERE state IN ('claimed', 'created', 'bound'))
+        OR EXISTS (SELECT 1 FROM submitter.submissions WHERE state = 'sent' AND answered_at IS NULL))::bool AS open
 `
 
 // Whether anything waits to be claimed, now or later, by this instance or another.
 func (q *Queries) HasOpen(ctx context.Context) (bool, error) {
 	row := q.db.QueryRow(ctx, hasOpen)
-	var exists bool
-	err := row.Scan(&exists)
-	return exists, err
+	var open bool
+	err := row.Scan(&open)
+	return open, err
 }
 
 const park = `-- name: Park :execrows

@@ -43,6 +43,42 @@ func (q *Queries) AddReduced(ctx context.Context, arg []AddReducedParams) (int64
 	return q.db.CopyFrom(ctx, []string{"submitter", "reduced"}, []string{"chunk", "row", "columns"}, &iteratorForAddReduced{rows: arg})
 }
 
+// iteratorForAddRefused implements pgx.CopyFromSource.
+type iteratorForAddRefused struct {
+	rows                 []AddRefusedParams
+	skippedFirstNextCall bool
+}
+
+func (r *iteratorForAddRefused) Next() bool {
+	if len(r.rows) == 0 {
+		return false
+	}
+	if !r.skippedFirstNextCall {
+		r.skippedFirstNextCall = true
+		return true
+	}
+	r.rows = r.rows[1:]
+	return len(r.rows) > 0
+}
+
+func (r iteratorForAddRefused) Values() ([]interface{}, error) {
+	return []interface{}{
+		r.rows[0].Chunk,
+		r.rows[0].Row,
+		r.rows[0].Code,
+		r.rows[0].Message,
+		r.rows[0].Fields,
+	}, nil
+}
+
+func (r iteratorForAddRefused) Err() error {
+	return nil
+}
+
+func (q *Queries) AddRefused(ctx context.Context, arg []AddRefusedParams) (int64, error) {
+	return q.db.CopyFrom(ctx, []string{"submitter", "refused"}, []string{"chunk", "row", "code", "message", "fields"}, &iteratorForAddRefused{rows: arg})
+}
+
 // iteratorForAddSuperseded implements pgx.CopyFromSource.
 type iteratorForAddSuperseded struct {
 	rows                 []AddSupersededParams

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"encoding/json"
+
+	"github.com/spf13/cobra"
+
+	"bulkhead/services/e2e/bench/internal/pump"
+)
+
+// newPublish is the publisher of a run, a process of its own. It prints what it did as one line of JSON.
+func newPublish() *cobra.Command {
+	var o pump.Options
+	cmd := &cobra.Command{
+		Use: "publish", Short: "Be the publisher of a run", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			res, err := pump.Run(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			return json.NewEncoder(cmd.OutOrStdout()).Encode(res)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.URL, "nats", "", "URL of the broker")
+	f.Int64Var(&o.Records, "records", 0, "how many")
+	f.IntVar(&o.Frame, "frame", 500, "records in a frame")
+	f.IntVar(&o.Publishers, "publishers", 8, "frames that are on their way at a time")
+	f.BoolVar(&o.Keys, "keys", false, "give each record a key")
+	return cmd
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bulkhead/services/e2e/bench/internal/people"
+	"bulkhead/services/e2e/bench/internal/report"
+	"bulkhead/services/e2e/bench/internal/trial"
+	"bulkhead/services/e2e/origin"
+)
+
+func newTrickle() *cobra.Command {
+	var (
+		o         loadFlags
+		perSecond int
+		duration  time.Duration
+		file      string
+	)
+	cmd := &cobra.Command{
+		Use:   "trickle",
+		Short: "Publish records one by one and say how soon each has landed",
+		Long: `Publish records one by one, each as a message of its own, at a steady pace, and say how soon each has landed: from its acknowledgement to when
+the org had saved it, and to when the ledger knew that.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			records := int64(float64(perSecond) * duration.Seconds())
+			if perSecond < 1 || records < 1 {
+				return usageError{errors.New("--rate and --for must make at least one record")}
+			}
+			ctx := cmd.Context()
+			bar := newBar(cmd.ErrOrStderr())
+			defer bar.done()
+			bar.phase("build", 0)
+			bin, done, err := o.binaries(ctx)
+			if err != nil {
+				return err
+			}
+			defer done()
+			opts := trial.TrickleOptions{PerSecond: perSecond, Options: o.options(records, bin, "")}
+			opts.Progress = bar.at
+			bar.phase(fmt.Sprintf("%d records, %d a second", records, perSecond), records)
+			res, err := trial.Trickle(ctx, opts)
+			if err != nil {
+				return err
+			}
+			bar.done()
+			fmt.Fprintf(cmd.OutOrStdout(), "%s, commit %s\nchunks of %s; %.4g %% refused at first\n%s", origin.Machine(), origin.Commit(ctx), o.chunk.Age, o.failing*100, report.Trickle(res))
+			if file == "" {
+				return nil
+			}
+			text, err := json.MarshalIndent(res, "", " ")
+			if err != nil {
+				return fmt.Errorf("--json: %w", err)
+			}
+			if err := os.WriteFile(file, append(text, '\n'), 0o644); err != nil { //nolint:gosec // a report is no secret
+				return fmt.Errorf("--json: %w", err)
+			}
+			return nil
+		},
+	}
+	chunk := people.Largest()
+	chunk.Age = 500 * time.Millisecond
+	o.add(cmd, chunk)
+	f := cmd.Flags()
+	f.Lookup("failing").DefValue = "0"
+	o.failing = 0
+	f.IntVar(&perSecond, "rate", 100, "records a second")
+	f.DurationVar(&duration, "for", time.Minute, "how long")
+	f.StringVar(&file, "json", "", "write the figures into this `file`")
+	return cmd
+}

@@ -1,0 +1,181 @@
+// Package org speaks with the simulated org by its control API, which is not counted among the org's calls. Every question is bounded in time and in
+// the size of its answer.
+package org
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	askFor = 30 * time.Second
+	// maxReply bounds an answer: the list of calls is the longest one, some 300 bytes for each of at most 220,000.
+	maxReply = 128 << 20
+)
+
+// Org is one simulated org. Its client is its own, so that connections of measured runs are not shared with it.
+type Org struct {
+	base string
+	http *http.Client
+}
+
+// New returns the org whose simulator serves at url.
+func New(url string) *Org {
+	return &Org{base: strings.TrimRight(url, "/") + "/sim/", http: &http.Client{Transport: &http.Transport{MaxIdleConns: 1}}}
+}
+
+// errNone says that the org has none such.
+var errNone = errors.New("not found")
+
+// fetch returns the body of an answer, which the caller closes.
+func (o *Org) fetch(ctx context.Context, method, path string, body []byte) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, method, o.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("org: %w", err)
+	}
+	resp, err := o.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("org: %w", err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp.Body, nil
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode == http.StatusNotFound {
+		return nil, fmt.Errorf("org: %s %s: %w", method, path, errNone)
+	}
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10)) // the status is enough
+	return nil, fmt.Errorf("org: %s %s answers %s: %s", method, path, resp.Status, strings.TrimSpace(string(text)))
+}
+
+func (o *Org) ask(ctx context.Context, method, path string, body []byte, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	answer, err := o.fetch(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Close() }()
+	text, err := io.ReadAll(io.LimitReader(answer, maxReply))
+	if err != nil {
+		return fmt.Errorf("org: %s %s: %w", method, path, err)
+	}
+	if into == nil {
+		return nil
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("org: answer to %s %s: %w", method, path, err)
+	}
+	return nil
+}
+
+// AtOnce makes the org answer and save without any wait of its own.
+func (o *Org) AtOnce(ctx context.Context) error {
+	return o.ask(ctx, http.MethodPost, "settings", []byte(`{"queue_delay":"0s","rows_per_second":0}`), nil)
+}
+
+// Script gives the org rules for its faults, in its own JSON.
+func (o *Org) Script(ctx context.Context, rules []byte) error {
+	return o.ask(ctx, http.MethodPost, "faults", rules, nil)
+}
+
+// Hits is how often the org's rules had an effect.
+func (o *Org) Hits(ctx context.Context) (n int64, err error) {
+	var rules []struct {
+		Hits int64 `json:"hits"`
+	}
+	err = o.ask(ctx, http.MethodGet, "faults", nil, &rules)
+	for _, r := range rules {
+		n += r.Hits
+	}
+	return n, err
+}
+
+// Rows is how many rows of an object it holds.
+func (o *Org) Rows(ctx context.Context, object string) (int64, error) {
+	var counts map[string]struct {
+		Rows int64 `json:"rows"`
+	}
+	err := o.ask(ctx, http.MethodGet, "counts", nil, &counts)
+	return counts[object].Rows, err
+}
+
+// Record is a row of the org.
+type Record struct {
+	ID       string            `json:"id"`
+	Fields   map[string]string `json:"fields"`
+	Versions []struct {
+		At time.Time `json:"at"`
+	} `json:"versions"`
+}
+
+// Record returns a row by its external id; ok is false when the org does not hold it.
+func (o *Org) Record(ctx context.Context, object, key string) (rec Record, ok bool, err error) {
+	err = o.ask(ctx, http.MethodGet, "records/"+url.PathEscape(object)+"/"+url.PathEscape(key), nil, &rec)
+	if errors.Is(err, errNone) {
+		return Record{}, false, nil
+	}
+	return rec, err == nil, err
+}
+
+// Records gives every row of an object with its versions to a function, until that returns an error.
+func (o *Org) Records(ctx context.Context, object string, each func(Record) error) error {
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	answer, err := o.fetch(ctx, http.MethodGet, "records/"+url.PathEscape(object)+"?versions=all", nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Close() }()
+	for lines := json.NewDecoder(io.LimitReader(answer, maxReply)); ; {
+		var rec Record
+		err := lines.Decode(&rec)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("org: rows of %s: %w", object, err)
+		}
+		if err := each(rec); err != nil {
+			return err
+		}
+	}
+}
+
+// Call is one call that the org was sent.
+type Call struct {
+	Endpoint string `json:"endpoint"`
+	Method   string `json:"method"`
+	Path     string `json:"path"`
+	Job      string `json:"job_id"`
+	Status   int    `json:"status"`
+	// Received and Sent are the bytes of the bodies of request and answer.
+	Received int64 `json:"bytes_received"`
+	Sent     int64 `json:"bytes_sent"`
+}
+
+// Counted says that the call is one of the org's REST API, which counts against its daily limit; a login does not.
+func (c Call) Counted() bool { return strings.HasPrefix(c.Path, "/services/data/v") }
+
+// Calls are those that the org was sent so far. It is an error when it does not remember them all.
+func (o *Org) Calls(ctx context.Context) ([]Call, error) {
+	var out struct {
+		Calls []Call `json:"calls"`
+		Lost  int64  `json:"lost"`
+	}
+	if err := o.ask(ctx, http.MethodGet, "calls", nil, &out); err != nil {
+		return nil, err
+	}
+	if out.Lost > 0 {
+		return nil, fmt.Errorf("org: %d calls are forgotten already", out.Lost)
+	}
+	return out.Calls, nil
+}

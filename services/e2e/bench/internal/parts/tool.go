@@ -1,0 +1,79 @@
+package parts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"bulkhead/services/e2e/bench/internal/meter"
+)
+
+// Tool is a program that works beside the parts until it is done, such as the publisher. It tells of itself by lines of JSON on its stdout.
+type Tool struct {
+	*program
+	said   chan struct{} // closed when its stdout has ended
+	broken error         // why it could not be read; valid then
+	peak   chan int64    // gets what it held at most, when it has ended
+}
+
+// watchEvery is how often a tool's memory is looked at.
+const watchEvery = 50 * time.Millisecond
+
+// watch looks at its memory until it has ended. The kernel's own count at the end would not do: there a process has held at least what the one held
+// that started it.
+func (t *Tool) watch() {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	var most int64
+	for {
+		if n, err := meter.Peak(t.Pid()); err == nil { // without an answer it has just ended
+			most = max(most, n)
+		}
+		select {
+		case <-t.Done():
+			t.peak <- most
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Tool starts one. heard is given each line, from one goroutine; when Wait returns it has had the last.
+func (p *Parts) Tool(name, binary string, heard func(line []byte), args ...string) (*Tool, error) {
+	program, err := p.start(name, true, nil, binary, args...)
+	if err != nil {
+		return nil, err
+	}
+	t := &Tool{program: program, said: make(chan struct{}), peak: make(chan int64, 1)}
+	go t.watch()
+	go func() {
+		defer close(t.said)
+		t.broken = program.lines(func(line []byte) bool {
+			heard(line)
+			return false
+		})
+	}()
+	return t, nil
+}
+
+// Use is what a process used in all, its own children included.
+type Use struct {
+	CPU  time.Duration
+	Peak int64 // bytes held at most
+}
+
+// Wait waits until it has ended by itself, and says what it used. It is called once.
+func (t *Tool) Wait(ctx context.Context) (Use, error) {
+	select {
+	case <-t.Done():
+	case <-ctx.Done():
+		return Use{}, fmt.Errorf("%s: %w", t.name, errors.Join(context.Cause(ctx), t.Stop(context.WithoutCancel(ctx), grace)))
+	}
+	<-t.said
+	if err := errors.Join(t.Err(), t.broken); err != nil {
+		return Use{}, fmt.Errorf("%w%s", err, t.tail())
+	}
+	state := t.State()
+	return Use{CPU: state.UserTime() + state.SystemTime(), Peak: <-t.peak}, nil
+}

@@ -1,0 +1,26 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"bulkhead/services/e2e/bench/internal/trial"
+)
+
+// Trickle is what became of records that came one by one, for people.
+func Trickle(r *trial.TrickleResult) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s records, %d a second, in %.1f s; %s refused at first\n", count(r.Records), r.PerSecond, r.Seconds, count(r.FailedAtFirst))
+	fmt.Fprintf(&b, "  %-34s %8s %8s %8s %8s\n", "seconds from acknowledgement", "p50", "p95", "p99", "max")
+	for _, l := range []struct {
+		name string
+		trial.Latency
+	}{{"until the org had saved it", r.InOrg}, {"until the ledger knew that", r.Landed}} {
+		fmt.Fprintf(&b, "  %-34s %8.3f %8.3f %8.3f %8.3f\n", l.name, l.P50, l.P95, l.P99, l.Max)
+	}
+	fmt.Fprintf(&b, "  CPU s each second: services %.3f, nats-server %.3f, PostgreSQL %.3f, together %.3f (idle before: %.3f)\n",
+		r.CPU.Services, r.CPU.Broker, r.CPU.Postgres, r.CPU.Product(), r.Idle.Product())
+	fmt.Fprintf(&b, "  %d API calls (%.1f a second), %d jobs, chunks: %s; calls: %s\n",
+		r.Calls.Total, float64(r.Calls.Total)/r.Seconds, r.Calls.Jobs, tally(r.Chunks), tally(r.Calls.By))
+	return b.String()
+}

@@ -1,0 +1,327 @@
+package submit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"bulkhead/libs/bus"
+	"bulkhead/libs/pipeline"
+	"bulkhead/libs/record"
+	"bulkhead/libs/rowfile"
+	"bulkhead/libs/salesforce"
+	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
+	"bulkhead/services/submitter/internal/store"
+)
+
+const (
+	// callBytes bounds the rows of one call: few seconds of work for the org. A row that is larger goes alone, or by a job.
+	callBytes = 1 << 20
+	// maxRefusedText bounds what is stored of what a call says of a row, in bytes.
+	maxRefusedText = 64 << 10
+)
+
+// collects says whether the chunk in hand goes by calls of sObject Collections: it is small, its operation is keyed and has such a call, and nothing of it
+// was refused that way before.
+func (t *turn) collects(ctx context.Context) (bool, error) {
+	if Stage(t.w.State) != StageClaimed || t.w.ByJob != "" {
+		return false, nil
+	}
+	if err := t.load(ctx); err != nil {
+		return false, err
+	}
+	switch t.chunk.Operation {
+	case pipeline.OperationUpsert, pipeline.OperationUpdate, pipeline.OperationDelete:
+	default:
+		return false, nil
+	}
+	if t.chunk.Rows >= pipeline.MaxBulkThreshold || t.chunk.Rows >= t.threshold(ctx) {
+		return false, nil
+	}
+	call := t.callOf(nil)
+	return salesforce.CollectionProblem(call.Object, call.Operation, call.ExternalIDField, call.Columns) == "", nil
+}
+
+// threshold is the number of rows from which a chunk goes by a job: what its definition says, else what this service is told.
+func (t *turn) threshold(ctx context.Context) int {
+	def, err := t.c.Definition(ctx, t.w.Pipeline, t.w.Revision)
+	switch {
+	case err != nil:
+		t.log.Debug("the definition cannot be read now, the chunk goes by a job", "error", err)
+		return 0
+	case def.BulkThreshold != nil:
+		return *def.BulkThreshold
+	}
+	return t.c.BulkThreshold
+}
+
+// callOf is a call with these rows.
+func (t *turn) callOf(rows [][]string) salesforce.Collection {
+	call := salesforce.Collection{Object: t.chunk.Object, Operation: t.chunk.Operation, Columns: t.chunk.Header, Rows: rows}
+	switch {
+	case call.Operation == pipeline.OperationUpsert:
+		call.ExternalIDField = t.chunk.KeyField
+	case t.body.key >= 0 && t.chunk.KeyField != pipeline.FieldID:
+		call.Columns = slices.Clone(call.Columns)
+		call.Columns[t.body.key] = pipeline.FieldID
+	}
+	return call
+}
+
+// sending is what a turn knows of the calls of its chunk.
+type sending struct {
+	feed *feed
+	// next is the chunk's first row without an answer; unanswered counts the calls in a row that were made for it and got none.
+	next, unanswered int
+
+	// The call in hand: its number, its rows (and which of the chunk's they are) and until when it may go out.
+	call     int
+	rows     [][]string
+	at       []int
+	end      int
+	last     bool // no row is left behind it
+	deadline time.Time
+}
+
+// saveSent takes the next rows and writes down that a call is about to be made for them.
+func (t *turn) saveSent(ctx context.Context) (Event[string], error) {
+	if err := t.load(ctx); err != nil {
+		return broken(err)
+	}
+	if err := t.nextCall(ctx); err != nil {
+		return broken(err)
+	}
+	// A login, or the proof that it is the right org, must not use up the call's time.
+	if _, err := t.org(ctx); err != nil {
+		if ctx.Err() != nil {
+			return broken(err)
+		}
+		return Event[string]{Kind: Unsure}, err
+	}
+	s := t.sending
+	// Before the write: what the ledger counts from its own now is later than this.
+	s.deadline = time.Now().Add(t.c.CallTime)
+	var gate store.Gate
+	e, err := t.write(ctx, func(ctx context.Context) (err error) {
+		s.call, gate, err = t.c.Store.SaveSent(ctx, t.w, store.Call{
+			First: s.next, End: s.end, Rows: t.chunk.Rows - len(t.body.omitted.Rows), Time: t.c.CallTime, Margin: t.c.CallMargin,
+		})
+		return err
+	})
+	if e = t.gated(e, gate); e.Kind == Done {
+		t.w.State = string(StageSent)
+	}
+	return e, err
+}
+
+// nextCall fills in the rows of the next call: as many as a call takes, fewer after each call for them that got no answer. An org that needs too long for
+// many rows is so asked for ever fewer.
+func (t *turn) nextCall(ctx context.Context) error {
+	if t.sending == nil {
+		t.sending = &sending{}
+		if Stage(t.w.State) == StageSent {
+			read, cancel := context.WithTimeout(ctx, ledgerTime)
+			defer cancel()
+			p, err := t.c.Store.Progress(read, t.w.Chunk)
+			if err != nil {
+				return err
+			}
+			t.sending.next, t.sending.unanswered = p.Next, p.Unanswered
+		}
+		t.sending.feed = t.body.feed(ctx)
+	}
+	s := t.sending
+	most := max(1, salesforce.MaxCollectionRows>>min(s.unanswered, 16))
+	s.rows, s.at = s.rows[:0], s.at[:0]
+	columns := t.callOf(nil).Columns
+	for size := 0; len(s.rows) < most; {
+		row, cells, err := s.feed.peek()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if row >= s.next {
+			n := salesforce.CollectionRecordBytes(t.chunk.Object, columns, cells)
+			if len(s.rows) > 0 && size+n > callBytes {
+				break
+			}
+			size += n
+			s.rows, s.at = append(s.rows, slices.Clone(cells)), append(s.at, row)
+		}
+		s.feed.take()
+	}
+	if len(s.rows) == 0 {
+		return fmt.Errorf("chunk %s: no row is left to be sent from row %d on, and not all have an answer", t.w.Chunk, s.next)
+	}
+	s.end = s.at[len(s.at)-1] + 1
+	_, _, err := s.feed.peek()
+	if s.last = errors.Is(err, io.EOF); !s.last && err != nil {
+		return err
+	}
+	return nil
+}
+
+// makeCall makes the call that was written down.
+func (t *turn) makeCall(ctx context.Context) (Event[string], error) {
+	asked := false
+	e, err := call(ctx, t, pointBeforeCall, pointAfterCall, func(org Org) ([]salesforce.CollectionItem, error) {
+		asked = true
+		return org.Collect(ctx, t.callOf(t.sending.rows), t.sending.deadline)
+	}, func(items []salesforce.CollectionItem, err error) Event[string] {
+		t.answer = answerOf(t.sending, items)
+		return called(err)
+	})
+	if e.Kind == Unsure && !asked {
+		e.Kind = NoEffect
+	}
+	switch e.Kind {
+	case Refused:
+		t.refusal = err
+	case Unsure:
+		t.log.Warn("a call got no answer, its rows are called for again when it cannot land any more", "call", t.sending.call, "rows", len(t.sending.rows), "error", err)
+	}
+	t.c.Metrics.called(e.Kind, len(t.sending.rows))
+	return e, err
+}
+
+// called is what came of Call.
+func called(err error) Event[string] {
+	switch {
+	case err == nil:
+		return Event[string]{Kind: Done}
+	case !salesforce.Definite(err):
+		return Event[string]{Kind: Unsure}
+	case forGood(err), salesforce.IsNotFound(err):
+		return Event[string]{Kind: Refused}
+	}
+	return Event[string]{Kind: NoEffect}
+}
+
+// answerOf writes a reply down as the ledger stores it.
+func answerOf(s *sending, items []salesforce.CollectionItem) store.Answer {
+	if len(items) != len(s.at) {
+		return store.Answer{} // there was no answer
+	}
+	a := store.Answer{States: make([]byte, s.end-s.next), IDs: make([]byte, (s.end-s.next)*store.IDLength)}
+	for i, item := range items {
+		at := s.at[i] - s.next
+		if id, err := salesforce.ID18(item.ID); err == nil {
+			copy(a.IDs[at*store.IDLength:], id)
+		}
+		switch {
+		case item.Created:
+			a.States[at] = store.RowCreated
+		case item.Saved:
+			a.States[at] = store.RowSaved
+		default:
+			a.States[at] = store.RowRefused
+			fields := make([]string, len(item.Error.Fields))
+			for n, name := range item.Error.Fields {
+				fields[n] = record.Storable(name, maxRefusedText)
+			}
+			a.Refused = append(a.Refused, store.Refused{
+				Row: s.at[i], Code: record.Storable(item.Error.Code, maxRefusedText), Message: record.Storable(item.Error.Message, maxRefusedText), Fields: fields,
+			})
+		}
+	}
+	return a
+}
+
+func (t *turn) saveAnswer(ctx context.Context) (Event[string], error) {
+	s := t.sending
+	var fact *record.Message
+	if s.last {
+		m := t.answeredFact()
+		fact = &m
+	}
+	e, err := t.write(ctx, func(ctx context.Context) error { return t.c.Store.SaveAnswer(ctx, t.w, s.call, t.answer, fact) })
+	switch {
+	case e.Kind != Done:
+	case s.last:
+		t.c.Metrics.collected(t.w.Kind)
+		t.log.Info("answered", "calls", s.call+1, "rows", t.chunk.Rows-len(t.body.omitted.Rows), "kind", t.w.Kind, "lane", t.w.Lane)
+	default:
+		e.Kind = More
+		s.next, s.unanswered, t.w.Tries = s.end, 0, 0
+	}
+	return e, err
+}
+
+func (t *turn) saveVoid(ctx context.Context) (Event[string], error) {
+	words := ""
+	if t.refusal != nil {
+		words = refusalWords(t.refusal)
+		t.log.Info("a call was refused for good, the chunk goes by a job", "error", words)
+	}
+	e, err := t.write(ctx, func(ctx context.Context) error { return t.c.Store.SaveVoid(ctx, t.w, t.sending.call, words) })
+	if e.Kind == Done {
+		t.w.ByJob = words
+	}
+	return e, err
+}
+
+func (t *turn) saveRest(ctx context.Context) (Event[string], error) {
+	words := refusalWords(t.refusal)
+	e, err := t.write(ctx, func(ctx context.Context) error {
+		return t.c.Store.SaveRest(ctx, t.w, t.sending.call, words, t.answeredFact())
+	})
+	if e.Kind == Done {
+		t.c.Metrics.collected(t.w.Kind)
+		t.log.Warn("a call was refused for good when others had been answered, what is left is sent again", "first_row", t.sending.next, "error", words)
+	}
+	return e, err
+}
+
+func (t *turn) answeredFact() record.Message {
+	return bus.FlowMessage(bus.NewEnvelope(t.w.Pipeline, t.w.Revision, &flowv1.ChunkAnswered{Chunk: t.w.Chunk.String()}))
+}
+
+// refusalWords are Salesforce's words of a refusal, bounded.
+func refusalWords(err error) string {
+	words := err.Error()
+	return words[:min(len(words), maxRefusal)]
+}
+
+// feed gives the rows that are sent, one after the other, each as it is sent.
+type feed struct {
+	u    *upload
+	rows *rowfile.RowReader
+
+	row   int
+	cells []string
+	err   error
+	ahead bool // row, cells and err are the next one's
+}
+
+func (u *upload) feed(ctx context.Context) *feed {
+	return &feed{u: u, rows: rowfile.Rows(u.chunk.Header, u.pieces(ctx))}
+}
+
+// peek is the next row, io.EOF behind the last. The cells are good until the next call of peek after take.
+func (f *feed) peek() (row int, cells []string, err error) {
+	for !f.ahead {
+		f.row = f.rows.Row()
+		if f.cells, f.err = f.rows.Next(); f.err == nil && f.u.omitted.Rows[f.row] {
+			continue
+		}
+		if f.err == nil {
+			f.cells = f.u.asSent(f.row, f.cells)
+		}
+		f.ahead = true
+	}
+	return f.row, f.cells, f.err
+}
+
+// take goes on behind the row that was peeked at; behind the last one it stays there.
+func (f *feed) take() {
+	if f.err == nil {
+		f.ahead = false
+	}
+}
+
+func (f *feed) close() { f.rows.Close() }
