@@ -208,13 +208,17 @@ func scenario(together []combination, seed uint64, busy bool) world.Options {
 		add(trial.Fault{At: 4400, Kind: trial.Operators, Target: "ops"})
 	}
 	for _, need := range together[0].point.Needs {
-		if script, kind := trial.NeedScript(need, seed); script != nil && need != "gone_results" {
+		if script, kind := trial.NeedScript(need, seed); script != nil && need != "gone_results" && need != "gone" {
 			add(trial.Fault{Kind: trial.Org, Target: "org", OrgKind: kind, Script: script})
 		}
 		switch need {
 		case "definition":
 			add(trial.Fault{At: 1000, Kind: trial.Definition, Target: "ops"})
 			add(trial.Fault{At: 2500, Kind: trial.Definition, Target: "ops"})
+		case "gone":
+			// In a storm these are jobs of inserts alone; here each operation has a world of its own.
+			script := fmt.Sprintf(`[{"times":3,"effect":{"kind":"job_vanish","rows":%d}}]`, seed%50)
+			add(trial.Fault{Kind: trial.Org, Target: "org", OrgKind: "job_vanish", Script: []byte(script)})
 		case "foreign_rows":
 			add(trial.Fault{Kind: trial.Org, Target: "org", OrgKind: "foreign_rows", Script: []byte(`[{"times":3,"effect":{"kind":"foreign_rows","rows":2}}]`)})
 		case "backlog":

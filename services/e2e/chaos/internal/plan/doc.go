@@ -13,7 +13,7 @@
 //   - of the other kinds (pauses, ends, cuts, deletions, full storage, operators, a changed definition) three a seed;
 //   - scripts for the org: three a seed, dealt over every kind of effect that the simulator has (script.go).
 //
-// What a fault would destroy for good is not injected: RECORDS is never deleted while faults go on (see Plan.Resumes), and the org itself outlives everything, because it is what
-// runs are judged by. Faults overlap freely, but for those that stop the broker, PostgreSQL or everything: these stand apart from each other,
-// so that each one's recovery can be measured.
+// What a fault would destroy for good is not injected: RECORDS is never deleted while faults go on (see Plan.Resumes), and the org itself outlives
+// everything, because it is what runs are judged by. Faults overlap freely, but for those that stop the broker, PostgreSQL or everything: these
+// stand apart from each other, so that each one's recovery can be measured.
 package plan

@@ -163,7 +163,7 @@ func (d *drawing) kills() {
 
 // points adds crash points, early enough that they can still be reached.
 func (d *drawing) points(points []Point) {
-	points = slices.DeleteFunc(sorted(points), func(p Point) bool { return !Swept(p) || slices.Contains(p.Needs, madeAgain) })
+	points = slices.DeleteFunc(sorted(points), func(p Point) bool { return !stormy(p) })
 	// Of five tries three kill, one kills twice and one holds.
 	kinds := deal(dealPointKind, []history.FaultKind{
 		history.KillPoint, history.KillTwice, history.PausePoint, history.KillPoint, history.KillPoint,

@@ -51,7 +51,7 @@ func Sweep(seed uint64, points []Point) []history.Plan {
 			everyday[p.Service] = append(everyday[p.Service], p)
 			continue
 		}
-		n := slices.IndexFunc(themes(), func(needs []string) bool { return slices.Contains(needs, p.Needs[len(p.Needs)-1]) })
+		n := theme(p)
 		if n < 0 {
 			continue
 		}
@@ -85,7 +85,15 @@ func sweepPlan(seed uint64) history.Plan {
 
 // Swept says that plans can bring a service to the point.
 func Swept(p Point) bool {
-	return p.Needs == nil || slices.Contains(p.Needs, madeAgain) || slices.ContainsFunc(themes(), func(needs []string) bool { return slices.Contains(needs, p.Needs[len(p.Needs)-1]) })
+	return stormy(p) || slices.Contains(p.Needs, madeAgain)
+}
+
+// stormy says that they can while faults go on.
+func stormy(p Point) bool { return p.Needs == nil || theme(p) >= 0 }
+
+// theme is the place among themes of the last that a point needs; -1 = it has none.
+func theme(p Point) int {
+	return slices.IndexFunc(themes(), func(needs []string) bool { return slices.Contains(needs, p.Needs[len(p.Needs)-1]) })
 }
 
 // need is a word of points.txt, for the instance that is to die.

@@ -146,6 +146,9 @@ func (b *Broker) limit(ctx context.Context, by int) error {
 		return err
 	}
 	if err := proc.signal(syscall.SIGHUP); err != nil {
+		if errors.Is(err, os.ErrProcessDone) && room == roomy {
+			return nil // as above
+		}
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, obeyWithin)

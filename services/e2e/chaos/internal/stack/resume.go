@@ -55,35 +55,34 @@ func (s *Stack) ResumeDying(ctx context.Context, pipeline, point string) error {
 	ctx, cancel := context.WithTimeout(ctx, resumeWithin)
 	defer cancel()
 	for n := 1; ; n++ {
-		said, state, err := s.resume(ctx, pipeline, point+"=crash@1", fmt.Sprintf("resume-%s", point), n)
+		said, proc, err := s.resume(ctx, pipeline, point+"=crash@1", "resume-"+point, n)
 		if err != nil {
 			return err
 		}
-		status, ok := state.Sys().(syscall.WaitStatus)
-		if ok && status.Signaled() && status.Signal() == syscall.SIGKILL && ctx.Err() == nil {
+		if proc.killedItself() {
 			break
 		}
-		if state.Success() {
+		if proc.state.Success() {
 			return fmt.Errorf("extractor resume %s did not die at %s", pipeline, point)
 		}
 		if !sleep(ctx, resumeEvery) { // the pipeline has not stopped yet
 			return fmt.Errorf("extractor resume %s: %s: %w", pipeline, said, ctx.Err())
 		}
 	}
-	said, state, err := s.resume(ctx, pipeline, "", "resumed-"+point, 1)
+	said, proc, err := s.resume(ctx, pipeline, "", "resumed-"+point, 1)
 	if err != nil {
 		return err
 	}
 	// Dead behind its commit, it had let it go on.
-	if !state.Success() && !strings.Contains(said, "the pipeline is not stopped") {
-		return fmt.Errorf("extractor resume %s after its death at %s: %s: %s", pipeline, point, state, said)
+	if !proc.state.Success() && !strings.Contains(said, "the pipeline is not stopped") {
+		return fmt.Errorf("extractor resume %s after its death at %s: %s: %s", pipeline, point, proc.state, said)
 	}
-	s.record(history.Event{What: "operator", Target: "extractor resume", Point: point, Text: fmt.Sprintf("died and went on: %s %s", state, said), Done: true})
+	s.record(history.Event{What: "operator", Target: "extractor resume", Point: point, Text: fmt.Sprintf("died and went on: %s %s", proc.state, said), Done: true})
 	return nil
 }
 
-// resume runs the command once, with rules for its crash points. It gives what the command said, and how it ended.
-func (s *Stack) resume(ctx context.Context, pipeline, rules, name string, n int) (said string, _ *os.ProcessState, err error) {
+// resume runs the command to its end, with rules for its crash points. It gives what the command said.
+func (s *Stack) resume(ctx context.Context, pipeline, rules, name string, n int) (said string, _ *process, err error) {
 	cmd, err := s.parts[resumeOf].command(rules, tracedFile(s.o.Dir, name, n))
 	if err != nil {
 		return "", nil, err
@@ -110,5 +109,5 @@ func (s *Stack) resume(ctx context.Context, pipeline, rules, name string, n int)
 	if err != nil {
 		return "", nil, fmt.Errorf("log of %s: %w", name, err)
 	}
-	return strings.TrimSpace(string(told)), proc.state, nil
+	return strings.TrimSpace(string(told)), proc, nil
 }
