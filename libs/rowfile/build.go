@@ -27,6 +27,7 @@ type ManifestWriter struct {
 	row  []byte // records of the row that was begun
 	item []byte // the record that is being added
 
+	pipeline string
 	runs     []string
 	received []byte
 	rows     uint32 // that came together, at the time at
@@ -37,10 +38,14 @@ type ManifestWriter struct {
 // NewManifestWriter begins a manifest of about so many bytes.
 func NewManifestWriter(size int) *ManifestWriter { return &ManifestWriter{raw: make([]byte, 0, size)} }
 
+// Pipeline names the pipeline whose records come: records that say their content instead of a key need it.
+func (w *ManifestWriter) Pipeline(name string) { w.pipeline = name }
+
 // ManifestRecord is an entry of a manifest; see bulkhead.flow.v1.ManifestEntry.
 type ManifestRecord struct {
 	Key        []byte
 	KeyHash    *[16]byte
+	Content    *[16]byte // of a key that [record.BodyKey] makes of it and the place: in place of Key and KeyHash
 	Seq        uint64
 	Idx        uint32
 	Run        uint32 // as Run returned it
@@ -92,8 +97,13 @@ func (w *ManifestWriter) together() {
 
 // Record adds a record to the row that was begun.
 func (w *ManifestWriter) Record(r *ManifestRecord) {
-	b := appendText(w.item[:0], entryKey, r.Key)
-	b = appendText(b, entryKeyHash, r.KeyHash[:])
+	b := w.item[:0]
+	if r.Content != nil {
+		b = appendText(b, entryContent, r.Content[:])
+	} else {
+		b = appendText(b, entryKey, r.Key)
+		b = appendText(b, entryKeyHash, r.KeyHash[:])
+	}
 	b = appendUint(b, entrySeq, r.Seq)
 	b = appendUint(b, entryIdx, uint64(r.Idx))
 	b = appendUint(b, entryRun, uint64(r.Run))
@@ -124,6 +134,7 @@ func (w *ManifestWriter) Encode() []byte {
 		w.raw = protowire.AppendString(w.raw, name)
 	}
 	w.raw = append(w.raw, w.received...)
+	w.raw = appendText(w.raw, manifestPipeline, []byte(w.pipeline))
 	return encoder().EncodeAll(w.raw, nil)
 }
 

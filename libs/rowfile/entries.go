@@ -17,6 +17,7 @@ import (
 type Manifest struct {
 	raw  []byte
 	runs []string
+	name string   // of the pipeline
 	rows []uint32 // where the message of each row begins in raw, length first
 
 	received []*flowv1.ManifestReceived
@@ -24,14 +25,15 @@ type Manifest struct {
 
 // Field numbers of the messages; a test compares them with the generated code.
 const (
-	manifestRuns  = 1
-	manifestRows  = 2
-	manifestTimes = 3
-	rowRecords    = 1
-	entryKey      = 1
-	entryKeyHash  = 2
-	entryRun      = 5
-	entryLetterID = 10
+	manifestRuns     = 1
+	manifestRows     = 2
+	manifestTimes    = 3
+	manifestPipeline = 4
+	rowRecords       = 1
+	entryKey         = 1
+	entryKeyHash     = 2
+	entryRun         = 5
+	entryLetterID    = 10
 
 	entrySeq        = 3
 	entryIdx        = 4
@@ -42,6 +44,7 @@ const (
 	entryAcceptedAt = 11
 	entryAmbiguous  = 12
 	entryVersion    = 13
+	entryContent    = 14
 
 	receivedRows = 1
 	receivedAt   = 2
@@ -77,6 +80,7 @@ func (m *Manifest) Row(row int) (*flowv1.ManifestRow, error) {
 	if err := proto.Unmarshal(m.message(row), out); err != nil {
 		return nil, fmt.Errorf("manifest row %d: %w: %w", row, ErrMalformed, err)
 	}
+	restoreKeys(m.name, out)
 	return out, nil
 }
 
@@ -123,6 +127,11 @@ func (m *Manifest) find() error {
 				return err
 			}
 			m.received = append(m.received, received)
+		case number == manifestPipeline:
+			if !utf8.Valid(value) {
+				return errNotUTF8
+			}
+			m.name = string(value)
 		}
 		return nil
 	})
@@ -147,7 +156,7 @@ func (m *Manifest) check(row int) error {
 }
 
 func (m *Manifest) checkEntry(entry []byte) error {
-	var keyHash, letterID int
+	var content, keyHash, letterID int
 	var run uint32
 	err := eachField(entry, func(number protowire.Number, kind protowire.Type, value []byte, n uint64) error {
 		switch {
@@ -157,6 +166,8 @@ func (m *Manifest) checkEntry(entry []byte) error {
 			}
 		case number == entryKeyHash && kind == protowire.BytesType:
 			keyHash = len(value)
+		case number == entryContent && kind == protowire.BytesType:
+			content = len(value)
 		case number == entryLetterID && kind == protowire.BytesType:
 			letterID = len(value)
 		case number == entryRun && kind == protowire.VarintType:
@@ -167,7 +178,7 @@ func (m *Manifest) checkEntry(entry []byte) error {
 	if err != nil {
 		return err
 	}
-	return checkEntry(keyHash, letterID, run, len(m.runs))
+	return checkEntry(content, keyHash, letterID, run, len(m.runs))
 }
 
 // eachField goes through the fields of a message. Of a field of bytes it tells the value and, as n, where its length stands in the message; of a number

@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"bulkhead/libs/record"
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 )
 
@@ -37,6 +38,7 @@ func DecodeManifest(data []byte) (*flowv1.Manifest, error) {
 		if err := checkRow(&m, row); err != nil {
 			return nil, fmt.Errorf("manifest row %d: %w: %w", i, ErrMalformed, err)
 		}
+		restoreKeys(m.GetPipeline(), row)
 	}
 	return &m, nil
 }
@@ -46,18 +48,32 @@ func checkRow(m *flowv1.Manifest, row *flowv1.ManifestRow) error {
 		return errors.New("it carries no record")
 	}
 	for _, e := range row.GetRecords() {
-		if err := checkEntry(len(e.GetKeyHash()), len(e.GetLetterId()), e.GetRun(), len(m.GetRuns())); err != nil {
+		if err := checkEntry(len(e.GetContent()), len(e.GetKeyHash()), len(e.GetLetterId()), e.GetRun(), len(m.GetRuns())); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// checkEntry judges an entry by the lengths of its key hash and letter id, its run, and how many runs there are.
-func checkEntry(keyHash, letterID int, run uint32, runs int) error {
+// restoreKeys makes the keys of entries again that say nothing but their content, and leaves no trace of how they were stored.
+func restoreKeys(pipeline string, row *flowv1.ManifestRow) {
+	for _, e := range row.GetRecords() {
+		if len(e.GetContent()) == 0 {
+			continue
+		}
+		e.Key = record.BodyKey(record.Hash(e.GetContent()), record.Place{Seq: e.GetSeq(), Idx: e.GetIdx()})
+		keyHash := record.HashKey(pipeline, e.GetKey())
+		e.KeyHash, e.Content = keyHash[:], nil
+	}
+}
+
+// checkEntry judges an entry by the lengths of its content hash, key hash and letter id, its run, and how many runs there are.
+func checkEntry(content, keyHash, letterID int, run uint32, runs int) error {
 	const hashBytes = 16
 	switch {
-	case keyHash != hashBytes:
+	case content != 0 && content != hashBytes:
+		return fmt.Errorf("content hash of %d bytes", content)
+	case content == 0 && keyHash != hashBytes:
 		return fmt.Errorf("key hash of %d bytes", keyHash)
 	case letterID != 0 && letterID != hashBytes:
 		return fmt.Errorf("letter id of %d bytes", letterID)

@@ -346,6 +346,7 @@ func TestManifest(t *testing.T) {
 		"a row without records":   func(m *flowv1.Manifest) { m.Rows[1].Records = nil },
 		"a hash of another size":  func(m *flowv1.Manifest) { m.Rows[0].Records[1].KeyHash = []byte{1} },
 		"a run that is not there": func(m *flowv1.Manifest) { m.Rows[0].Records[0].Run = 1 },
+		"a content hash cut off": func(m *flowv1.Manifest) { m.Rows[0].Records[0].Content = []byte{1} },
 		"a letter id cut off":     func(m *flowv1.Manifest) { m.Rows[0].Records[0].LetterId = []byte{1} },
 	} {
 		t.Run(name+" is refused", func(t *testing.T) {
@@ -369,7 +370,7 @@ func TestManifest(t *testing.T) {
 }
 
 // sameManifest reads a manifest row by row and compares it with what was read of it at once.
-func sameManifest(t *testing.T, data []byte, want *flowv1.Manifest, wantErr error) {
+func sameManifest(t rapid.TB, data []byte, want *flowv1.Manifest, wantErr error) {
 	t.Helper()
 	got, err := rowfile.ReadManifest(data)
 	if (err == nil) != (wantErr == nil) || errors.Is(err, rowfile.ErrMalformed) != errors.Is(wantErr, rowfile.ErrMalformed) {

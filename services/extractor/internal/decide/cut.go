@@ -32,7 +32,7 @@ func (e *Engine) cutLane(c *Commit, l *lane, newID func() [16]byte) error {
 	var chunk Chunk
 	if l.rows.size() > 0 {
 		var err error
-		if chunk, err = sealLane(l, e.Header, c.At, newID()); err != nil {
+		if chunk, err = sealLane(l, e.Pipeline, e.Header, c.At, newID()); err != nil {
 			return fmt.Errorf("lane %d: %w", l.number, err)
 		}
 		c.Chunks = append(c.Chunks, chunk)
@@ -52,9 +52,12 @@ func (e *Engine) cutLane(c *Commit, l *lane, newID func() [16]byte) error {
 func (e *Engine) Settle(c Commit, now time.Time) {
 	for _, n := range c.cut {
 		old := e.lanes[n]
-		e.put(newLane(n, old.mark, e.headSize))
+		e.put(newLane(n, e.Pipeline, old.mark, e.headSize))
 		// The answers for the batch in hand are older than this commit: until the next ones its records are known from here.
-		known := &lane{number: n, entries: old.entries, rests: old.rests, columns: old.columns, keys: old.keys, entities: old.entities, helds: old.helds, same: old.same}
+		known := &lane{
+			number: n, pipeline: e.Pipeline, entries: old.entries, rests: old.rests, kinds: old.kinds,
+			keys: old.keys, entities: old.entities, helds: old.helds, same: old.same,
+		}
 		if e.Versioned {
 			known.rows, known.sources = old.rows, old.sources
 		}

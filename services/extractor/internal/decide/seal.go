@@ -3,21 +3,21 @@ package decide
 import (
 	"time"
 
-	"bulkhead/libs/record"
 	"bulkhead/libs/rowfile"
 )
 
 // sealLane makes the chunk of a lane's rows: pieces of CSV and the manifest, rows in the same order.
-func sealLane(l *lane, header []string, at time.Time, id [16]byte) (Chunk, error) {
+func sealLane(l *lane, pipeline string, header []string, at time.Time, id [16]byte) (Chunk, error) {
 	c := Chunk{ID: id, Lane: l.number, Rows: l.rows.size(), Records: l.inRows, Trace: l.trace, Runs: map[string]Run{}}
 	var err error
 	if c.Pieces, err = l.packed(header); err != nil {
 		return Chunk{}, err
 	}
 	m := newManifest(l, at)
+	m.w.Pipeline(pipeline)
 	for i := range l.rows.n {
 		r := l.rows.at(i)
-		m.w.Row(r.received)
+		m.w.Row(l.times[r.received])
 		for n := r.head; n != none; n = l.entries.at(n).next {
 			en := l.entries.at(n)
 			more := l.restOf(en)
@@ -49,7 +49,7 @@ type manifest struct {
 }
 
 // manifestRecord is about what a record takes in a manifest, in bytes.
-const manifestRecord = 112
+const manifestRecord = 64
 
 func newManifest(l *lane, at time.Time) *manifest {
 	return &manifest{
@@ -57,19 +57,22 @@ func newManifest(l *lane, at time.Time) *manifest {
 	}
 }
 
-func (m *manifest) add(en *entry, more rest) {
-	counted := &m.counted[en.run]
+func (m *manifest) add(en *entry, more *rest) {
+	k := m.lane.kindOf(en)
+	counted := &m.counted[k.run]
 	if counted.Records == 0 {
-		m.runs[en.run] = m.w.Run(m.lane.runs[en.run])
+		m.runs[k.run] = m.w.Run(m.lane.runs[k.run])
 	}
 	counted.Records++
-	m.key = append(m.key[:0], more.key...)
-	if more.key == "" {
-		m.key = record.AppendBodyKey(m.key, en.content, en.place)
-	}
 	r := rowfile.ManifestRecord{
-		Key: m.key, KeyHash: &en.keyHash, Seq: en.place.Seq, Idx: en.place.Idx, Run: m.runs[en.run], Columns: m.lane.columnsOf(en),
-		Generation: uint32(en.generation), Version: more.version, AcceptedAt: m.at,
+		Seq: en.place.Seq, Idx: en.place.Idx, Run: m.runs[k.run], Columns: k.columns,
+		Generation: uint32(k.generation), Version: more.version, AcceptedAt: m.at,
+	}
+	if more.key == "" {
+		r.Content = &en.content
+	} else {
+		m.key = append(m.key[:0], more.key...)
+		r.Key, r.KeyHash = m.key, &more.keyHash
 	}
 	if o := more.origin; o == nil {
 		counted.Accepted++

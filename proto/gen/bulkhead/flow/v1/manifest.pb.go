@@ -31,7 +31,9 @@ type Manifest struct {
 	Rows []*ManifestRow `protobuf:"bytes,2,rep,name=rows,proto3" json:"rows,omitempty"`
 	// Since when the rows have been on their way, in their order: rows that follow each other and came together share one. Absent = it is not known, of rows
 	// beyond the last one too. Nothing but latencies goes by it.
-	Received      []*ManifestReceived `protobuf:"bytes,3,rep,name=received,proto3" json:"received,omitempty"`
+	Received []*ManifestReceived `protobuf:"bytes,3,rep,name=received,proto3" json:"received,omitempty"`
+	// The pipeline whose records these are: where entries leave out their keys, the hashes of those are made with its name.
+	Pipeline      string `protobuf:"bytes,4,opt,name=pipeline,proto3" json:"pipeline,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -85,6 +87,13 @@ func (x *Manifest) GetReceived() []*ManifestReceived {
 		return x.Received
 	}
 	return nil
+}
+
+func (x *Manifest) GetPipeline() string {
+	if x != nil {
+		return x.Pipeline
+	}
+	return ""
 }
 
 type ManifestReceived struct {
@@ -209,7 +218,10 @@ type ManifestEntry struct {
 	// An earlier try of this record may have had an effect that nobody could see (its row was missing, or the call unanswered).
 	Ambiguous bool `protobuf:"varint,12,opt,name=ambiguous,proto3" json:"ambiguous,omitempty"`
 	// What the definition's member `version` says, in an encoding whose bytes sort like the versions; empty = the definition names none.
-	Version       []byte `protobuf:"bytes,13,opt,name=version,proto3" json:"version,omitempty"`
+	Version []byte `protobuf:"bytes,13,opt,name=version,proto3" json:"version,omitempty"`
+	// Of a record whose key was made from its body and its place: the body's hash (16 bytes), from which key and key_hash are made again. They are left out then:
+	// of two records alike nothing else differs, and hashes do not compress.
+	Content       []byte `protobuf:"bytes,14,opt,name=content,proto3" json:"content,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -335,20 +347,28 @@ func (x *ManifestEntry) GetVersion() []byte {
 	return nil
 }
 
+func (x *ManifestEntry) GetContent() []byte {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
 var File_bulkhead_flow_v1_manifest_proto protoreflect.FileDescriptor
 
 const file_bulkhead_flow_v1_manifest_proto_rawDesc = "" +
 	"\n" +
-	"\x1fbulkhead/flow/v1/manifest.proto\x12\x10bulkhead.flow.v1\"\x91\x01\n" +
+	"\x1fbulkhead/flow/v1/manifest.proto\x12\x10bulkhead.flow.v1\"\xad\x01\n" +
 	"\bManifest\x12\x12\n" +
 	"\x04runs\x18\x01 \x03(\tR\x04runs\x121\n" +
 	"\x04rows\x18\x02 \x03(\v2\x1d.bulkhead.flow.v1.ManifestRowR\x04rows\x12>\n" +
-	"\breceived\x18\x03 \x03(\v2\".bulkhead.flow.v1.ManifestReceivedR\breceived\"6\n" +
+	"\breceived\x18\x03 \x03(\v2\".bulkhead.flow.v1.ManifestReceivedR\breceived\x12\x1a\n" +
+	"\bpipeline\x18\x04 \x01(\tR\bpipeline\"6\n" +
 	"\x10ManifestReceived\x12\x12\n" +
 	"\x04rows\x18\x01 \x01(\rR\x04rows\x12\x0e\n" +
 	"\x02at\x18\x02 \x01(\x03R\x02at\"H\n" +
 	"\vManifestRow\x129\n" +
-	"\arecords\x18\x01 \x03(\v2\x1f.bulkhead.flow.v1.ManifestEntryR\arecords\"\xdd\x02\n" +
+	"\arecords\x18\x01 \x03(\v2\x1f.bulkhead.flow.v1.ManifestEntryR\arecords\"\xf7\x02\n" +
 	"\rManifestEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x19\n" +
 	"\bkey_hash\x18\x02 \x01(\fR\akeyHash\x12\x10\n" +
@@ -367,7 +387,8 @@ const file_bulkhead_flow_v1_manifest_proto_rawDesc = "" +
 	"\vaccepted_at\x18\v \x01(\x03R\n" +
 	"acceptedAt\x12\x1c\n" +
 	"\tambiguous\x18\f \x01(\bR\tambiguous\x12\x18\n" +
-	"\aversion\x18\r \x01(\fR\aversionB,Z*bulkhead/proto/gen/bulkhead/flow/v1;flowv1b\x06proto3"
+	"\aversion\x18\r \x01(\fR\aversion\x12\x18\n" +
+	"\acontent\x18\x0e \x01(\fR\acontentB,Z*bulkhead/proto/gen/bulkhead/flow/v1;flowv1b\x06proto3"
 
 var (
 	file_bulkhead_flow_v1_manifest_proto_rawDescOnce sync.Once
