@@ -147,8 +147,12 @@ func endCalls(ctx context.Context, tx pgx.Tx, q *db.Queries, w *Work, words stri
 	return pg.Enqueue(ctx, tx, Schema, answered)
 }
 
-// Progress is how far the calls of a chunk are: the rows before Next have their answers, and the last Unanswered calls, in a row, have none.
-type Progress struct{ Next, Unanswered int }
+// Progress is how far the calls of a chunk are: the rows before Next have their answers, the last call that was answered had Answered rows of the chunk, and
+// the Unanswered calls behind it have none. Silent says that any of the chunk's calls has none.
+type Progress struct {
+	Next, Answered, Unanswered int
+	Silent                     bool
+}
 
 // Progress reads how far the calls of a chunk are.
 func (s *Store) Progress(ctx context.Context, chunk uuid.UUID) (Progress, error) {
@@ -156,5 +160,5 @@ func (s *Store) Progress(ctx context.Context, chunk uuid.UUID) (Progress, error)
 	if err != nil {
 		return Progress{}, fmt.Errorf("calls of chunk %s: %w", chunk, err)
 	}
-	return Progress{Next: int(p.NextRow), Unanswered: int(p.Unanswered)}, nil
+	return Progress{Next: int(p.NextRow), Answered: int(p.Answered), Unanswered: int(p.Unanswered), Silent: p.Silent}, nil
 }

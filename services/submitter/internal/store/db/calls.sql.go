@@ -124,23 +124,32 @@ func (q *Queries) LockCalling(ctx context.Context, arg LockCallingParams) (strin
 
 const progress = `-- name: Progress :one
 WITH done AS (
-    SELECT coalesce(max(a.end_row), 0) AS n FROM submitter.calls a WHERE a.chunk = $1 AND a.state = 'answered'
+    SELECT coalesce(max(a.end_row), 0) AS n, coalesce(max(a.first_row), 0) AS begun FROM submitter.calls a
+    WHERE a.chunk = $1 AND a.state = 'answered'
 )
-SELECT d.n::int AS next_row,
-       (SELECT count(*) FROM submitter.calls c WHERE c.chunk = $1 AND c.state = 'sent' AND c.first_row >= d.n)::int AS unanswered
+SELECT d.n::int AS next_row, (d.n - d.begun)::int AS answered,
+       (SELECT count(*) FROM submitter.calls c WHERE c.chunk = $1 AND c.state = 'sent' AND c.first_row >= d.n)::int AS unanswered,
+       EXISTS (SELECT 1 FROM submitter.calls c WHERE c.chunk = $1 AND c.state = 'sent') AS silent
 FROM done d
 `
 
 type ProgressRow struct {
 	NextRow    int32
+	Answered   int32
 	Unanswered int32
+	Silent     bool
 }
 
-// Up to which row calls were answered, and how many calls behind it stayed without an answer.
+// Up to which row calls were answered, how many rows the last of them had, how many calls behind it stayed without an answer, and whether any did.
 func (q *Queries) Progress(ctx context.Context, chunk uuid.UUID) (ProgressRow, error) {
 	row := q.db.QueryRow(ctx, progress, chunk)
 	var i ProgressRow
-	err := row.Scan(&i.NextRow, &i.Unanswered)
+	err := row.Scan(
+		&i.NextRow,
+		&i.Answered,
+		&i.Unanswered,
+		&i.Silent,
+	)
 	return i, err
 }
 

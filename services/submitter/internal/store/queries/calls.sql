@@ -54,12 +54,14 @@ WHERE s.chunk = sqlc.arg(chunk) AND s.epoch = sqlc.arg(epoch) AND s.state = 'sen
 RETURNING s.state, (s.checked_at IS NOT NULL)::bool AS checked;
 
 -- name: Progress :one
--- Up to which row calls were answered, and how many calls behind it stayed without an answer.
+-- Up to which row calls were answered, how many rows the last of them had, how many calls behind it stayed without an answer, and whether any did.
 WITH done AS (
-    SELECT coalesce(max(a.end_row), 0) AS n FROM submitter.calls a WHERE a.chunk = sqlc.arg(chunk) AND a.state = 'answered'
+    SELECT coalesce(max(a.end_row), 0) AS n, coalesce(max(a.first_row), 0) AS begun FROM submitter.calls a
+    WHERE a.chunk = sqlc.arg(chunk) AND a.state = 'answered'
 )
-SELECT d.n::int AS next_row,
-       (SELECT count(*) FROM submitter.calls c WHERE c.chunk = sqlc.arg(chunk) AND c.state = 'sent' AND c.first_row >= d.n)::int AS unanswered
+SELECT d.n::int AS next_row, (d.n - d.begun)::int AS answered,
+       (SELECT count(*) FROM submitter.calls c WHERE c.chunk = sqlc.arg(chunk) AND c.state = 'sent' AND c.first_row >= d.n)::int AS unanswered,
+       EXISTS (SELECT 1 FROM submitter.calls c WHERE c.chunk = sqlc.arg(chunk) AND c.state = 'sent') AS silent
 FROM done d;
 
 -- name: ForgetCalls :execrows

@@ -73,9 +73,12 @@ WITH asked AS (
             OR EXISTS (SELECT 1 FROM extractor_pub.records g
                        WHERE g.pipeline = r.pipeline AND g.key_hash = r.key_hash AND g.generation > r.generation AND g.placed IS NULL)) AS dead,
            EXISTS (SELECT 1 FROM extractor_pub.chunks c WHERE c.chunk = r.chunk AND c.operation IN ('delete', 'hardDelete')) AS deletes
-    FROM asked a JOIN extractor_pub.records r ON r.entity_hash = a.entity
-    WHERE r.pipeline = sqlc.arg(pipeline) AND r.chunk IS NOT NULL
-      AND CASE WHEN (r.version IS NULL) = (a.version = ''::bytea)
+    -- OFFSET keeps the look-up of one entity a query of its own, by the index of entities: joined with all rows asked about, PostgreSQL reads the whole
+    -- table as soon as it believes that this is cheaper, and what a row costs would grow with the ledger.
+    FROM asked a CROSS JOIN LATERAL (
+        SELECT e.pipeline, e.key_hash, e.generation, e.chunk, e.row, e.seq, e.idx, e.columns, e.version FROM extractor_pub.records e
+        WHERE e.entity_hash = a.entity AND e.pipeline = sqlc.arg(pipeline) AND e.chunk IS NOT NULL OFFSET 0) r
+    WHERE CASE WHEN (r.version IS NULL) = (a.version = ''::bytea)
                THEN (coalesce(r.version, ''::bytea), r.seq, r.idx) > (a.version, a.seq, a.idx)
                ELSE (r.seq, r.idx) > (a.first_seq, a.first_idx) END
       AND NOT EXISTS (SELECT 1 FROM own w WHERE w.row = a.row AND w.seq = r.seq AND w.idx = r.idx)
