@@ -35,19 +35,21 @@ demo: postgres build ## 20,000 generated records through everything, partial fai
 # With the race detector tests of stores stand on PostgreSQL. The second line runs them on the ledger in memory, plays seeds and days of the simulation,
 # which the race detector would slow down tenfold, and the tests whose product is a process of its own, built without it. The third sweeps the named
 # fault points and shows that each planted bug does what its name says and that the models find theirs; points and bugs are compiled in only with their
-# tags. The fourth runs the models with their full bounds. At the very end real processes are killed for some minutes.
+# tags. The fourth runs the models with their full bounds. Then 200,000 records are carried as fast as it goes, without a bound on the time. At the very
+# end real processes are killed for some minutes.
 GO_TEST   = GOGC=400 go test -vet=off -p 3
 INTERNALS = $(foreach s,$(SERVICES),./services/$(s)/internal/...)
 MODELS    = ./services/e2e/models ./services/submitter/internal/submit ./services/poller/internal/poll ./services/reconciler/internal/account
 ON_LEDGER = $(patsubst %/,./%,$(sort $(dir $(shell grep -rl --include=main_test.go testkit.OnEachLedger libs services))))
 LONGEST   = ./services/e2e/acceptance ./services/e2e/weather ./services/submitter/internal/submit ./services/e2e/properties
 PROCESSES = ./services/e2e/journeys ./services/e2e/realdata
-test: postgres compiler testdata ## all tests with the race detector, the fault points, the exhaustive models, the simulation, fresh chaos
+test: postgres compiler testdata ## all tests with the race detector, the fault points, the exhaustive models, the simulation, a load, fresh chaos
 	set -o pipefail; others=$$(go list work | grep -v $(PROCESSES:./%=-e '/%$$')) || exit 1; \
 	  BULKHEAD_TEST_LEDGER=postgres BULKHEAD_SIMULATION_SEEDS=10 $(GO_TEST) -race -timeout 25m $(LONGEST) $$others
 	BULKHEAD_TEST_LEDGER=memory BULKHEAD_SIMULATION_SEEDS=2000 $(GO_TEST) -timeout 15m ./services/e2e/simulation/... $(PROCESSES) $(ON_LEDGER)
 	$(GO_TEST) -tags fault,planted -timeout 10m -run 'Fault|Planted' ./libs/fault/... ./libs/pg ./libs/bus ./libs/salesforce $(INTERNALS)
 	$(GO_TEST) -v -count=1 -timeout 10m -run 'TheProtocol|EachSafeguard' $(MODELS)
+	$(MAKE) --no-print-directory bench-once
 	$(MAKE) --no-print-directory chaos-fresh
 
 chaos-fresh: postgres ## five seeds of chaos that nobody ever ran, and each that once failed, as tests
@@ -71,20 +73,23 @@ chaos-outage: postgres ## how soon full speed is back after two minutes without 
 simulate: ## the product in virtual time: SEEDS worlds from FIRST, every crash point in every operation, days of outages and retention
 	BULKHEAD_SIMULATION_SEED=$(FIRST) BULKHEAD_SIMULATION_SEEDS=$(SEEDS) go test -tags fault -count=1 -timeout 60m ./services/e2e/simulation
 
-# BENCH takes flags: make bench BENCH='--records 10000000 --runs 1 --alone'.
+# BENCH takes flags: make bench BENCH=--growth, or BENCH='--records 2000000 --runs 1 --alone'.
 BENCH ?=
-bench: postgres ## what a record costs: speed, CPU and memory by process, beside other clients; 200,000 and 1,000,000 records, medians of three runs
+bench: postgres ## what a record costs: speed, CPU and memory by process, beside other clients and the bounds; medians of three runs
 	go run ./services/e2e/bench run $(BENCH)
 
 bench-once: postgres ## 200,000 records once: all must land, whatever it takes
 	go run ./services/e2e/bench run --records 200000 --runs 1 --alone $(BENCH)
+
+bench-memory: postgres ## 200,000 and a million records of which 3 % fail at first: the million must take no more memory
+	go test -v -count=1 -timeout 20m -tags bench -run NoMoreMemory ./services/e2e/bench
 
 bench-trickle: postgres ## how soon records land that come one by one, 100 a second
 	go run ./services/e2e/bench trickle $(BENCH)
 
 # PACKAGES are those whose benchmarks run; all that have some unless they are named.
 PACKAGES ?=
-bench-compare: $(TOOLS)/benchstat ## Go benchmarks of the hot paths against another revision: BASE=main~1
+bench-compare: postgres $(TOOLS)/benchstat ## Go benchmarks of the hot paths against another revision: BASE=main~1
 	services/e2e/bench/compare.sh $(or $(BASE),$(error BASE names the revision to compare with)) $(PACKAGES)
 
 race: test ## the same as test: the race detector is always on
@@ -154,4 +159,4 @@ $(eval $(call tool,gofumpt,$(GOFUMPT)))
 $(eval $(call tool,golangci-lint,$(LINT)))
 $(eval $(call tool,benchstat,$(BENCHSTAT)))
 
-.PHONY: help build demo test chaos chaos-fresh chaos-points chaos-outage simulate bench bench-once bench-trickle bench-compare race lint generate verify up down postgres compiler testdata
+.PHONY: help build demo test chaos chaos-fresh chaos-points chaos-outage simulate bench bench-once bench-memory bench-trickle bench-compare race lint generate verify up down postgres compiler testdata

@@ -23,7 +23,7 @@ var errBatchEnd = errors.New("it ends too early")
 // readBatch takes a RecordBatch apart. It reads the wire form itself: bodies share the memory of data, and a body of a megabyte that claims
 // half a million records costs nothing. Fields that are not known are an error, since what a newer publisher says with them would be lost.
 func readBatch(data []byte) ([]RawRecord, error) {
-	var out []RawRecord
+	out := make([]RawRecord, 0, aboutHowMany(data))
 	for rest := data; len(rest) > 0; {
 		number, value, n, err := lengthField(rest)
 		if err != nil {
@@ -44,6 +44,16 @@ func readBatch(data []byte) ([]RawRecord, error) {
 		out = append(out, r)
 	}
 	return out, nil
+}
+
+// aboutHowMany guesses the records of a batch by the size of its first one, so that the list of them need not grow.
+func aboutHowMany(data []byte) int {
+	_, _, size, err := lengthField(data)
+	if err != nil {
+		return 0
+	}
+	guess := len(data) / size
+	return min(guess+guess/16+1, MaxFrameRecords)
 }
 
 func readRecord(data []byte) (RawRecord, error) {
@@ -93,6 +103,9 @@ func checkBatchKey(key []byte) *Refusal {
 
 // lengthField reads one field, which must be a text, bytes or a message: nothing else stands in a batch. n is its whole length.
 func lengthField(data []byte) (number protowire.Number, value []byte, n int, err error) {
+	if value, n = shortField(data); n > 0 {
+		return protowire.Number(data[0] >> 3), value, n, nil
+	}
 	number, kind, tag := protowire.ConsumeTag(data)
 	if tag < 0 {
 		return 0, nil, 0, batchError(tag)
@@ -105,6 +118,25 @@ func lengthField(data []byte) (number protowire.Number, value []byte, n int, err
 		return 0, nil, 0, batchError(length)
 	}
 	return number, value, tag + length, nil
+}
+
+// shortField is lengthField for what nearly every field is: a number of one byte, and a length of one or two; 0 = it is not so.
+func shortField(data []byte) (value []byte, n int) {
+	const more = 0x80 // another byte follows
+	if len(data) < 3 || data[0] >= more || data[0]>>3 == 0 || protowire.Type(data[0]&7) != protowire.BytesType {
+		return nil, 0
+	}
+	size, from := int(data[1]), 2
+	if size >= more {
+		if data[2] >= more {
+			return nil, 0
+		}
+		size, from = size-more+int(data[2])<<7, 3
+	}
+	if size > len(data)-from {
+		return nil, 0
+	}
+	return data[from : from+size : from+size], from + size
 }
 
 func batchError(code int) error {

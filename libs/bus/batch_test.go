@@ -34,7 +34,8 @@ func TestDecodeBatch(t *testing.T) {
 	kind := header("Content-Type", bus.TypeProtobuf)
 	t.Run("records come in their order, with their keys", rapid.MakeCheck(func(t *rapid.T) {
 		records := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) *recordv1.Record {
-			return one(rapid.String().Draw(t, "body"), rapid.StringMatching(`[a-zA-Z0-9:é./-]{0,20}`).Draw(t, "key"))
+			body := rapid.OneOf(rapid.String(), rapid.Map(rapid.SampledFrom([]int{125, 127, 128, 16_383, 16_384}), func(n int) string { return strings.Repeat("x", n) }))
+			return one(body.Draw(t, "body"), rapid.StringMatching(`[a-zA-Z0-9:é./-]{0,20}`).Draw(t, "key"))
 		}), 1, 20).Draw(t, "records")
 		got, refusal := bus.DecodeFrame(kind, batch(records...))
 		if refusal != nil || len(got) != len(records) {

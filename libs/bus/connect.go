@@ -19,6 +19,8 @@ const (
 	// A broker that went away without a word is noticed after pingInterval * maxPings.
 	pingInterval = 5 * time.Second
 	maxPings     = 2
+	// syncQueue is the room for messages that nobody has taken yet, of each pull: more than any asks for. The client's default takes half a mebibyte.
+	syncQueue = 4096
 )
 
 // ConnectOptions name a connection. The zero value works.
@@ -59,6 +61,7 @@ func Connect(url string, o ConnectOptions) (*Conn, error) {
 	}
 	options := []nats.Option{
 		nats.Name(o.Name),
+		nats.SyncQueueLen(syncQueue),
 		nats.Timeout(connectTimeout),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(reconnectWait),

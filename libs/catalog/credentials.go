@@ -28,7 +28,6 @@ func ConfigOf(o *pipeline.Org) salesforce.Config {
 		ClientID:              o.ClientID,
 		PinnedOrgID:           o.OrgID,
 		AllowInsecureLoopback: o.AllowInsecureLoopback,
-		PlainLoopback:         true,
 		UserAgent:             "bulkhead/" + service.Version(),
 	}
 	if o.Auth == pipeline.AuthJWT {

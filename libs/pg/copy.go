@@ -13,9 +13,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Copy writes n rows into a table by COPY in its binary format, for tables that get a row per record: encode appends the values of row i to to, in the order
-// of columns and of exactly the columns' types. It is called once for each row, in order. A ledger that is not PostgreSQL gets the same values by
-// CopyFrom.
+// Copy writes n rows into a table by COPY in its binary format, for tables that get a row per record, or very large values, which are not copied on their
+// way: encode appends the values of row i to to, in the order of columns and of exactly the columns' types. It is called once for each row, in order. What it
+// adds must stay as it is until Copy returns. A ledger that is not PostgreSQL gets the same values by CopyFrom.
 func Copy(ctx context.Context, tx pgx.Tx, table pgx.Identifier, columns []string, n int, encode func(i int, to *CopyRow)) error {
 	conn := tx.Conn()
 	if conn == nil {
@@ -42,8 +42,15 @@ func Copy(ctx context.Context, tx pgx.Tx, table pgx.Identifier, columns []string
 type CopyRow struct {
 	raw    bool // bytes for the server, else values
 	buf    []byte
+	large  []largeValue // the rising places in buf where they belong
 	values []any
 	added  int
+}
+
+// largeValue is one that is sent from where it lies.
+type largeValue struct {
+	at    int
+	value []byte
 }
 
 // The format of COPY BINARY: a signature with flags and the length of an extension, rows of a count and the values, each behind its length, and an end.
@@ -52,7 +59,7 @@ var copyHeader = append([]byte("PGCOPY\n\xff\r\n\x00"), make([]byte, 8)...)
 const (
 	copyEnd  = 0xffff // -1
 	copyNull = -1
-	// copyAhead is how much is encoded before it is handed on.
+	// copyAhead is how much is encoded before it is handed on, and the size of a large value.
 	copyAhead = 64 << 10
 )
 
@@ -148,7 +155,53 @@ func (r *CopyRow) Bytes(v []byte) {
 		return
 	}
 	r.length(len(v))
+	if len(v) >= copyAhead {
+		r.large = append(r.large, largeValue{at: len(r.buf), value: v})
+		return
+	}
 	r.buf = append(r.buf, v...)
+}
+
+// Text adds a text.
+func (r *CopyRow) Text(v string) {
+	if !r.raw {
+		r.add(v)
+		return
+	}
+	r.length(len(v))
+	r.buf = append(r.buf, v...)
+}
+
+// oidText is the type text's number, the same in every database.
+const oidText = 25
+
+// Texts adds an array of text; nil is an empty one.
+func (r *CopyRow) Texts(v []string) {
+	if !r.raw {
+		r.add(slices.Concat([]string{}, v))
+		return
+	}
+	size := 12 // dimensions, a flag for NULL, the elements' type
+	if len(v) > 0 {
+		size += 8 // length and first index of the dimension
+	}
+	for _, s := range v {
+		size += 4 + len(s)
+	}
+	r.length(size)
+	dimensions := uint32(min(len(v), 1))
+	r.buf = binary.BigEndian.AppendUint32(r.buf, dimensions)
+	r.buf = binary.BigEndian.AppendUint32(r.buf, 0)
+	r.buf = binary.BigEndian.AppendUint32(r.buf, oidText)
+	if dimensions == 0 {
+		return
+	}
+	r.buf = binary.BigEndian.AppendUint32(r.buf, uint32(len(v)))
+	r.buf = binary.BigEndian.AppendUint32(r.buf, 1)
+	for _, s := range v {
+		r.buf = binary.BigEndian.AppendUint32(r.buf, uint32(len(s)))
+		r.buf = append(r.buf, s...)
+	}
 }
 
 func checkAdded(i, added, columns int) error {
@@ -168,15 +221,40 @@ type copyStream struct {
 }
 
 func (s *copyStream) Read(p []byte) (int, error) {
-	if s.sent == len(s.row.buf) {
-		s.row.buf, s.sent = s.row.buf[:0], 0
+	row := &s.row
+	if s.sent == len(row.buf) && len(row.large) == 0 {
+		row.buf, s.sent = row.buf[:0], 0
+		if err := s.encodeAhead(); err != nil {
+			return 0, err
+		}
+		if len(row.buf) == 0 {
+			return 0, io.EOF
+		}
 	}
-	for s.at < s.n && len(s.row.buf) < copyAhead {
+	if len(row.large) > 0 && row.large[0].at == s.sent {
+		n := copy(p, row.large[0].value)
+		if row.large[0].value = row.large[0].value[n:]; len(row.large[0].value) == 0 {
+			row.large = slices.Delete(row.large, 0, 1)
+		}
+		return n, nil
+	}
+	to := len(row.buf)
+	if len(row.large) > 0 {
+		to = row.large[0].at
+	}
+	n := copy(p, row.buf[s.sent:to])
+	s.sent += n
+	return n, nil
+}
+
+// encodeAhead encodes the next rows, and the end behind the last.
+func (s *copyStream) encodeAhead() error {
+	for s.at < s.n && len(s.row.buf) < copyAhead && len(s.row.large) == 0 {
 		s.row.buf = binary.BigEndian.AppendUint16(s.row.buf, uint16(s.columns))
 		s.row.added = 0
 		s.encode(s.at, &s.row)
 		if err := checkAdded(s.at, s.row.added, s.columns); err != nil {
-			return 0, err
+			return err
 		}
 		s.at++
 	}
@@ -184,12 +262,7 @@ func (s *copyStream) Read(p []byte) (int, error) {
 		s.ended = true
 		s.row.buf = binary.BigEndian.AppendUint16(s.row.buf, copyEnd)
 	}
-	if s.sent == len(s.row.buf) {
-		return 0, io.EOF
-	}
-	n := copy(p, s.row.buf[s.sent:])
-	s.sent += n
-	return n, nil
+	return nil
 }
 
 // copyValues gives the same rows as values.

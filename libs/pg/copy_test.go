@@ -1,6 +1,7 @@
 package pg_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math"
@@ -17,13 +18,13 @@ import (
 	"bulkhead/libs/testkit"
 )
 
-const copiedTable = `CREATE TABLE retrier.copied (n smallint, i integer, b bigint, at timestamptz, id uuid, data bytea, yes boolean);
+const copiedTable = `CREATE TABLE retrier.copied (n smallint, i integer, b bigint, at timestamptz, id uuid, data bytea, yes boolean, word text, words text[]);
 	GRANT USAGE ON SCHEMA retrier TO bulkhead_retrier;
 	GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA retrier TO bulkhead_retrier;`
 
 var (
 	copied        = pgx.Identifier{"retrier", "copied"}
-	copiedColumns = []string{"n", "i", "b", "at", "id", "data", "yes"}
+	copiedColumns = []string{"n", "i", "b", "at", "id", "data", "yes", "word", "words"}
 )
 
 // copiedRow writes row i: each third one of nothing but NULL.
@@ -41,18 +42,23 @@ func copiedRow(i int, to *pg.CopyRow) {
 	to.Time(time.Date(1999, 12, 31, 23, 59, 59, 999_999_000, time.UTC).Add(time.Duration(i) * time.Microsecond))
 	id := uuid.NewSHA1(uuid.Nil, fmt.Append(nil, i))
 	to.UUID((*[16]byte)(&id))
-	if i%3 == 0 {
+	switch {
+	case i%3 == 0:
 		to.Bytes(nil)
-	} else {
+	case i%100 == 1: // around the size from which they are sent from where they lie
+		to.Bytes(bytes.Repeat([]byte{byte(i / 100)}, 64<<10+i/100-4))
+	default:
 		to.Bytes([]byte(strings.Repeat("\x00x", i*10)))
 	}
 	to.Bool(i%2 == 0)
+	to.Text(strings.Repeat("ü", i%4))
+	to.Texts([]string{"", "a,b", `"{é}"`}[:i%4*3/4])
 }
 
 // readCopied lists the rows as text.
 func readCopied(ctx context.Context, t *testing.T, db pg.DB) []string {
 	t.Helper()
-	rows, err := db.Query(ctx, `SELECT n, i, b, at, id, data, yes FROM retrier.copied ORDER BY n`)
+	rows, err := db.Query(ctx, `SELECT n, i, b, at, id, data, yes, word, words FROM retrier.copied ORDER BY n`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,14 +71,16 @@ func readCopied(ctx context.Context, t *testing.T, db pg.DB) []string {
 			id   uuid.NullUUID
 			data []byte
 			yes  *bool
+			word *string
+			all  []string
 		)
-		if err := r.Scan(&n, &i, &b, &at, &id, &data, &yes); err != nil {
+		if err := r.Scan(&n, &i, &b, &at, &id, &data, &yes, &word, &all); err != nil {
 			return "", err
 		}
 		if i == nil {
-			return fmt.Sprint(n, b == nil, at == nil, id.Valid, data == nil, yes == nil), nil
+			return fmt.Sprint(n, b == nil, at == nil, id.Valid, data == nil, yes == nil, word == nil, all == nil), nil
 		}
-		return fmt.Sprint(n, *i, *b, at.UTC(), id.UUID, data, *yes), nil
+		return fmt.Sprintf("%d %d %d %s %s %x %v %q %q", n, *i, *b, at.UTC(), id.UUID, data, *yes, *word, all), nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +145,7 @@ func TestCopy(t *testing.T) {
 					copiedRow(i, to)
 				})
 			})
-			if err == nil || !strings.Contains(err.Error(), "row 1 has 1 values for 7 columns") {
+			if err == nil || !strings.Contains(err.Error(), "row 1 has 1 values for 9 columns") {
 				t.Errorf("%s: %v", name, err)
 			}
 			if got := readCopied(t.Context(), t, db); len(got) != 0 {

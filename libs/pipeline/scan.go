@@ -232,8 +232,7 @@ func (s *scanner) object(w *want, path string, depth int) error {
 			return err
 		}
 		if n := len(s.members); n > first {
-			last := s.members[n-1]
-			sorted = sorted && s.compare(last, m) < 0
+			sorted = sorted && s.compare(&s.members[n-1], &m) < 0
 		}
 		s.members = append(s.members, m)
 		s.blank()
@@ -322,7 +321,7 @@ func (s *scanner) keep(w *want, k kind, v value) {
 }
 
 // compare orders members by the bytes of their decoded names.
-func (s *scanner) compare(a, b member) int {
+func (s *scanner) compare(a, b *member) int {
 	left, right := s.out[a.start+1:a.nameEnd-1], s.out[b.start+1:b.nameEnd-1]
 	if a.escaped {
 		left = unescape(left)
@@ -343,10 +342,21 @@ func unescape(b []byte) []byte {
 	return text
 }
 
+// fewMembers are sorted soonest by moving each to its place.
+const fewMembers = 16
+
 // sort puts the members of the object that begins at base in order, and finds names that stand twice.
 func (s *scanner) sort(base int, members []member) error {
 	name := func(m member) []byte { return s.out[m.start:m.nameEnd] }
-	slices.SortFunc(members, s.compare)
+	if len(members) <= fewMembers {
+		for i := 1; i < len(members); i++ {
+			for k := i; k > 0 && s.compare(&members[k], &members[k-1]) < 0; k-- {
+				members[k], members[k-1] = members[k-1], members[k]
+			}
+		}
+	} else {
+		slices.SortFunc(members, func(a, b member) int { return s.compare(&a, &b) })
+	}
 	s.spare = append(s.spare[:0], '{')
 	for i, m := range members {
 		if i > 0 {

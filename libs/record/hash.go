@@ -43,6 +43,9 @@ func HashKeyBytes(pipeline string, key []byte) Hash { return hash(prefixKey, pip
 // returns it: pipelines that write the same space agree on the hash, and with it on the lane.
 func HashEntity(space, folded string) Hash { return hash(prefixEntity, space, folded) }
 
+// HashEntityBytes is [HashEntity] of a text that is no string.
+func HashEntityBytes(space string, folded []byte) Hash { return hash(prefixEntity, space, folded) }
+
 // HashContent names what a record says; canonical is its canonical body (members sorted, no white space).
 func HashContent(canonical []byte) Hash {
 	sum := sha256.Sum256(canonical)

@@ -23,7 +23,9 @@ func ParseRow(line []byte, columns int) ([]string, error) {
 // ManifestWriter writes the manifest of a chunk as its rows come, without making anything of them in between: what it writes reads as what
 // [EncodeManifest] writes. Begin each row by [ManifestWriter.Row], then add its records, the oldest first.
 type ManifestWriter struct {
-	raw  []byte // complete rows
+	raw  []byte // complete rows, those that are not compressed yet
+	size int    // about as many bytes as all will have
+	out  *stream
 	row  []byte // records of the row that was begun
 	item []byte // the record that is being added
 
@@ -35,8 +37,13 @@ type ManifestWriter struct {
 	begun    bool
 }
 
+// manifestAhead is the size from which rows of a manifest are compressed before it ends: one of a large chunk is never in memory as it is.
+const manifestAhead = 1 << 20
+
 // NewManifestWriter begins a manifest of about so many bytes.
-func NewManifestWriter(size int) *ManifestWriter { return &ManifestWriter{raw: make([]byte, 0, size)} }
+func NewManifestWriter(size int) *ManifestWriter {
+	return &ManifestWriter{raw: make([]byte, 0, min(size, manifestAhead+manifestAhead/8)), size: size}
+}
 
 // Pipeline names the pipeline whose records come: records that say their content instead of a key need it.
 func (w *ManifestWriter) Pipeline(name string) { w.pipeline = name }
@@ -84,6 +91,13 @@ func (w *ManifestWriter) end() {
 	w.raw = protowire.AppendTag(w.raw, manifestRows, protowire.BytesType)
 	w.raw = protowire.AppendBytes(w.raw, w.row)
 	w.row = w.row[:0]
+	if len(w.raw) >= manifestAhead {
+		if w.out == nil {
+			w.out = newStream(w.size)
+		}
+		w.out.write(w.raw)
+		w.raw = w.raw[:0]
+	}
 }
 
 // together notes the rows that came together.
@@ -135,7 +149,11 @@ func (w *ManifestWriter) Encode() []byte {
 	}
 	w.raw = append(w.raw, w.received...)
 	w.raw = appendText(w.raw, manifestPipeline, []byte(w.pipeline))
-	return encoder().EncodeAll(w.raw, nil)
+	if w.out == nil {
+		return compress(w.raw)
+	}
+	w.out.write(w.raw)
+	return w.out.end()
 }
 
 // appendUint and appendText leave out what is zero, as proto3 does.

@@ -1,11 +1,14 @@
 package rowfile_test
 
 import (
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
@@ -68,6 +71,48 @@ func TestManifestWriter(t *testing.T) {
 		}
 		sameManifest(t, data, want, nil)
 	}))
+}
+
+func TestManifestWriterOfManyRows(t *testing.T) {
+	t.Parallel()
+	const rows = 60_000
+	write := func(size int) []byte {
+		w := rowfile.NewManifestWriter(size)
+		run := w.Run("r")
+		for i := range rows {
+			sum := sha256.Sum256(fmt.Append(nil, i))
+			hash := [16]byte(sum[:16])
+			w.Row(int64(i / 1000))
+			w.Record(&rowfile.ManifestRecord{Key: fmt.Append(nil, "key-", i), KeyHash: &hash, Seq: uint64(i), Run: run, Columns: []byte{3}, AcceptedAt: 1})
+		}
+		return w.Encode()
+	}
+	data := write(64 * rows)
+	m, err := rowfile.DecodeManifest(data)
+	if err != nil || len(m.GetRows()) != rows || m.GetRuns()[0] != "r" {
+		t.Fatalf("%d rows: %v", len(m.GetRows()), err)
+	}
+	for i, row := range m.GetRows() {
+		if e := row.GetRecords()[0]; e.GetKey() != fmt.Sprint("key-", i) || e.GetSeq() != uint64(i) {
+			t.Fatalf("row %d is %v", i, e)
+		}
+	}
+	read, err := rowfile.ReadManifest(data)
+	if err != nil || read.Len() != rows {
+		t.Fatalf("taken apart: %v", err)
+	}
+	var header zstd.Header
+	if err := header.Decode(data); err != nil || !header.HasFCS || header.FrameContentSize != uint64(proto.Size(m)) {
+		t.Errorf("the frame says %d bytes, the manifest has %d: %v", header.FrameContentSize, proto.Size(m), err)
+	}
+	if !slices.Equal(write(0), data) {
+		t.Error("the same rows give other bytes")
+	}
+	for _, n := range []int{1, 5, 13, 14, len(data) / 2, len(data) - 1} {
+		if _, err := rowfile.ReadManifest(data[:n]); err == nil {
+			t.Errorf("%d of %d bytes are taken for a manifest", n, len(data))
+		}
+	}
 }
 
 func TestParseRow(t *testing.T) {

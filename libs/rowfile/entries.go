@@ -118,10 +118,19 @@ func (m *Manifest) find() error {
 			if !utf8.Valid(value) {
 				return errNotUTF8
 			}
+			if len(m.runs) == maxListed {
+				return errManyListed
+			}
 			m.runs = append(m.runs, string(value))
 		case number == manifestRows:
+			if len(value) < minRow { // or a few bytes could make a list of a billion rows
+				return fmt.Errorf("row %d of %d bytes carries no record", len(m.rows), len(value))
+			}
 			m.rows = append(m.rows, uint32(at))
 		case number == manifestTimes:
+			if len(m.received) == maxListed {
+				return errManyListed
+			}
 			received, err := readReceived(value)
 			if err != nil {
 				return err
@@ -137,7 +146,17 @@ func (m *Manifest) find() error {
 	})
 }
 
-var errNotUTF8 = errors.New("a string is not UTF-8")
+const (
+	// minRow is the length of the shortest message of a row: one record, of which nothing but a hash of sixteen bytes is said.
+	minRow = 2 + 2 + 16
+	// maxListed bounds the runs, and the times at which rows were received: a chunk has a million rows at most.
+	maxListed = 1 << 20
+)
+
+var (
+	errNotUTF8    = errors.New("a string is not UTF-8")
+	errManyListed = fmt.Errorf("it lists more than %d runs or times", maxListed)
+)
 
 // check looks through one row.
 func (m *Manifest) check(row int) error {

@@ -1,6 +1,7 @@
 package rowfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"sync"
@@ -40,7 +41,8 @@ type Piece struct {
 // Encoders and decoders of zstd are costly to make and safe for concurrent use in this form.
 var (
 	encoder = sync.OnceValue(func() *zstd.Encoder {
-		e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true), zstd.WithSingleSegment(true)) // a single segment always says its size
+		e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true), zstd.WithSingleSegment(true), // a single segment always says its size
+			zstd.WithWindowSize(PieceBytes), zstd.WithLowerEncoderMem(true))
 		if err != nil {
 			panic(fmt.Sprintf("rowfile: zstd encoder: %v", err)) // options are constant: it works or never does
 		}
@@ -69,6 +71,11 @@ type Writer struct {
 // NewWriter begins a chunk with these columns.
 func NewWriter(header []string) *Writer {
 	return &Writer{columns: len(header), bytes: int64(RowSize(header))}
+}
+
+// Reset begins another chunk with these columns, in the memory of the one before.
+func (w *Writer) Reset(header []string) {
+	*w = Writer{columns: len(header), bytes: int64(RowSize(header)), buf: w.buf[:0]}
 }
 
 // Bytes is the raw size of the chunk's CSV so far, header included.
@@ -139,10 +146,21 @@ func (w *Writer) Close() *Piece {
 }
 
 func (w *Writer) cut() *Piece {
-	p := &Piece{N: w.pieces, Rows: w.bufRows, Raw: len(w.buf), Data: encoder().EncodeAll(w.buf, nil)}
+	p := &Piece{N: w.pieces, Rows: w.bufRows, Raw: len(w.buf), Data: compress(w.buf)}
 	w.pieces++
 	w.buf, w.bufRows = w.buf[:0], 0
 	return p
+}
+
+// rooms are where compressed data is written before its size is known.
+var rooms = sync.Pool{New: func() any { return new([]byte) }}
+
+// compress returns what is compressed in no more memory than it takes: pieces of a chunk that fills lie about for long.
+func compress(raw []byte) []byte {
+	room := rooms.Get().(*[]byte) //nolint:forcetypeassert // the pool holds nothing else
+	defer rooms.Put(room)
+	*room = encoder().EncodeAll(raw, (*room)[:0])
+	return bytes.Clone(*room)
 }
 
 // DecodePiece returns the raw rows of a piece. It refuses what is not zstd, or would exceed a piece's maximum.
@@ -163,7 +181,7 @@ const unsaidSize = 4096
 // errTooLong says that compressed data would become longer than it may be.
 var errTooLong = errors.New("decompressed size exceeds its bound")
 
-// decompress unpacks into room where that is large enough.
+// decompress unpacks into room where that is large enough. What it returns has all of that room behind it, for the next time.
 func decompress(room, data []byte, limit int) ([]byte, error) {
 	var h zstd.Header
 	if err := h.Decode(data); err != nil {
@@ -177,12 +195,19 @@ func decompress(room, data []byte, limit int) ([]byte, error) {
 	if size > uint64(limit) {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", errTooLong, size, limit)
 	}
-	if uint64(cap(room)) < size {
+	switch {
+	case uint64(cap(room)) >= size:
+	case room == nil:
 		room = make([]byte, 0, size)
+	default:
+		room = make([]byte, 0, size+size/8) // the pieces of a chunk are of about one size: the next one fits
 	}
 	raw, err := decoder().DecodeAll(data, room[:0:size])
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if len(raw) > 0 && &raw[0] == &room[:1][0] {
+		raw = room[:len(raw)]
 	}
 	return raw, nil
 }

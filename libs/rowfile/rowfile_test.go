@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -346,7 +347,7 @@ func TestManifest(t *testing.T) {
 		"a row without records":   func(m *flowv1.Manifest) { m.Rows[1].Records = nil },
 		"a hash of another size":  func(m *flowv1.Manifest) { m.Rows[0].Records[1].KeyHash = []byte{1} },
 		"a run that is not there": func(m *flowv1.Manifest) { m.Rows[0].Records[0].Run = 1 },
-		"a content hash cut off": func(m *flowv1.Manifest) { m.Rows[0].Records[0].Content = []byte{1} },
+		"a content hash cut off":  func(m *flowv1.Manifest) { m.Rows[0].Records[0].Content = []byte{1} },
 		"a letter id cut off":     func(m *flowv1.Manifest) { m.Rows[0].Records[0].LetterId = []byte{1} },
 	} {
 		t.Run(name+" is refused", func(t *testing.T) {
@@ -391,6 +392,60 @@ func sameManifest(t rapid.TB, data []byte, want *flowv1.Manifest, wantErr error)
 		if !slices.EqualFunc(runs, row.GetRecords(), func(run int, e *flowv1.ManifestEntry) bool { return run == int(e.GetRun()) }) {
 			t.Fatalf("row %d has runs %v: %v", i, runs, row)
 		}
+	}
+}
+
+func TestReadingHoldsOnePiece(t *testing.T) {
+	t.Run("pieces of about one size are unpacked into one buffer", func(t *testing.T) {
+		header := []string{"A"}
+		w := rowfile.NewWriter(header)
+		var pieces [][]byte
+		for i := 0; len(pieces) < 24; i++ {
+			piece, err := w.Add([]string{strings.Repeat("x", 1000+i*7919%4000)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if piece != nil {
+				pieces = append(pieces, piece.Data)
+			}
+		}
+		rows := 0
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for r := rowfile.Rows(header, rowfile.Pieces(pieces...)); ; rows++ {
+			if _, err := r.NextLine(); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; rows < 1000 || took > 4*rowfile.PieceBytes {
+			t.Errorf("%d rows of %d pieces took %d bytes", rows, len(pieces), took)
+		}
+	})
+}
+
+func TestManifestsThatListTooMuch(t *testing.T) {
+	// A field of no bytes is two of them, and a thousand times as many when it is taken apart.
+	many := func(tag byte, n int) []byte {
+		e, err := zstd.NewWriter(nil, zstd.WithSingleSegment(true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e.EncodeAll(bytes.Repeat([]byte{tag, 0}, n), nil)
+	}
+	for name, tag := range map[string]byte{"runs": 0x0a, "rows": 0x12, "times": 0x1a} {
+		t.Run("a manifest of millions of empty "+name+" is refused", func(t *testing.T) {
+			var before, after runtime.MemStats
+			data := many(tag, 8<<20)
+			runtime.ReadMemStats(&before)
+			_, err := rowfile.ReadManifest(data)
+			runtime.ReadMemStats(&after)
+			if took := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, rowfile.ErrMalformed) || took > 320<<20 {
+				t.Errorf("%v, with %d bytes taken", err, took)
+			}
+		})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"bulkhead/libs/fault/planted"
 	"bulkhead/libs/record"
 )
 
@@ -55,18 +56,18 @@ type CollectionItem struct {
 
 // Collect makes one call. The items are those of the rows, in their order (Salesforce: "processed and answered in request order").
 //
-// It is sent once. deadline is when the call is over: from then on no answer is waited for, and what has not gone out whole by then never goes out.
-// That is looked at each time before a part of the request is handed to the connection, so that a process that was stopped for a while sends nothing late
-// but what it had handed over before. A [*NotSentError] says that the request surely did not go out whole; where [Definite] says no, the org may have carried
-// out all of the call, a part, or none, and may do so yet.
-func (c *Client) Collect(ctx context.Context, call Collection, deadline time.Time) ([]CollectionItem, error) {
+// It is sent once. What has not gone out whole by sendBy never goes out: that is looked at each time before a part of the request is handed to the
+// connection, so that a process that was stopped for a while sends nothing late but what it had handed over before. The answer is waited for until
+// answerBy, which is not before sendBy. A [*NotSentError] says that the request surely did not go out whole; where [Definite] says no, the org may have
+// carried out all of the call, a part, or none, and may do so yet.
+func (c *Client) Collect(ctx context.Context, call Collection, sendBy, answerBy time.Time) ([]CollectionItem, error) {
 	r, err := call.request()
 	if err != nil {
 		return nil, err
 	}
 	var items []CollectionItem
 	err = c.withSession(ctx, r, func(ctx context.Context, s *session) (err error) {
-		items, err = c.collect(ctx, s, r, len(call.Rows), deadline)
+		items, err = c.collect(ctx, s, r, len(call.Rows), sendBy, answerBy)
 		return err
 	})
 	if err != nil {
@@ -76,10 +77,19 @@ func (c *Client) Collect(ctx context.Context, call Collection, deadline time.Tim
 }
 
 // collect is one try.
-func (c *Client) collect(ctx context.Context, s *session, r request, rows int, deadline time.Time) ([]CollectionItem, error) {
-	ctx, cancel := context.WithDeadlineCause(ctx, deadline, errCallTimeout)
+func (c *Client) collect(ctx context.Context, s *session, r request, rows int, sendBy, answerBy time.Time) ([]CollectionItem, error) {
+	if planted.On(planted.CallSentLate) {
+		sendBy = time.Now().Add(time.Minute)
+		answerBy = sendBy
+	}
+	ctx, cancel := context.WithDeadlineCause(ctx, answerBy, errCallTimeout)
 	defer cancel()
-	g := &gate{deadline: deadline}
+	g := &gate{deadline: sendBy}
+	if g.over() {
+		return nil, &NotSentError{Endpoint: r.endpoint(), Err: errLate}
+	}
+	ctx, done := g.watch(ctx)
+	defer done()
 	hr, err := c.newRequest(g.trace(ctx, r.body != nil), s, r, nil)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package salesforce
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,7 +35,7 @@ func TestCollect(t *testing.T) {
 			_, _ = io.WriteString(w, `[{"id":"`+rowID+`","success":true,"errors":[],"created":true},
 				{"success":false,"errors":[{"statusCode":"REQUIRED_FIELD_MISSING","message":"Required fields are missing: [LastName]","fields":["LastName"]}]}]`)
 		})
-		items, err := o.client().Collect(t.Context(), upsertOf([]string{"e1", "O\"Neil\n", "a1", "x@example.com"}, []string{"e2", "#N/A", "", ""}), soon())
+		items, err := o.client().Collect(t.Context(), upsertOf([]string{"e1", "O\"Neil\n", "a1", "x@example.com"}, []string{"e2", "#N/A", "", ""}), soon(), soon())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +66,7 @@ func TestCollect(t *testing.T) {
 			{Object: "Contact", Operation: OperationUpdate, Columns: []string{"Id", "LastName"}, Rows: [][]string{{rowID, "X"}}},
 			{Object: "Contact", Operation: OperationDelete, Columns: []string{"Id"}, Rows: [][]string{{rowID}}},
 		} {
-			if items, err := c.Collect(t.Context(), call, soon()); err != nil || len(items) != 1 || !items[0].Saved || items[0].ID != rowID {
+			if items, err := c.Collect(t.Context(), call, soon(), soon()); err != nil || len(items) != 1 || !items[0].Saved || items[0].ID != rowID {
 				t.Errorf("%s: %+v, %v", call.Operation, items, err)
 			}
 		}
@@ -96,7 +98,7 @@ func TestCollect(t *testing.T) {
 			"a parent that is cleared": upsertOf([]string{"e", "", "#N/A", ""}),
 			"a body that is too large": upsertOf([]string{"e", strings.Repeat("x", MaxCollectionBytes), "", ""}),
 		} {
-			if _, err := o.client().Collect(t.Context(), call, soon()); !Definite(err) || o.loginCount() != 0 || !strings.Contains(err.Error(), "not sent") {
+			if _, err := o.client().Collect(t.Context(), call, soon(), soon()); !Definite(err) || o.loginCount() != 0 || !strings.Contains(err.Error(), "not sent") {
 				t.Errorf("%s: got %v", name, err)
 			}
 		}
@@ -108,7 +110,7 @@ func TestCollect(t *testing.T) {
 	} {
 		t.Run("a reply "+name+" leaves open what the call did", func(t *testing.T) {
 			o := newScriptedOrg(t, func(_ int, w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, reply) })
-			_, err := o.client().Collect(t.Context(), upsertOf([]string{"e", "", "", ""}), soon())
+			_, err := o.client().Collect(t.Context(), upsertOf([]string{"e", "", "", ""}), soon(), soon())
 			if err == nil || Definite(err) || ClassOf(err) != record.ClassTransient || len(o.calls()) != 1 {
 				t.Errorf("got %v after %d calls", err, len(o.calls()))
 			}
@@ -116,7 +118,7 @@ func TestCollect(t *testing.T) {
 	}
 	t.Run("a lost reply leaves it open too, and is not followed by a second call", func(t *testing.T) {
 		o := newScriptedOrg(t, func(int, http.ResponseWriter, *http.Request) { cutConnection() })
-		_, err := o.client().Collect(t.Context(), upsertOf([]string{"e", "", "", ""}), soon())
+		_, err := o.client().Collect(t.Context(), upsertOf([]string{"e", "", "", ""}), soon(), soon())
 		if err == nil || Definite(err) || !IsUnreachable(err) || len(o.calls()) != 1 {
 			t.Errorf("got %v after %d calls", err, len(o.calls()))
 		}
@@ -125,7 +127,7 @@ func TestCollect(t *testing.T) {
 		o := newScriptedOrg(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
 			writeError(w, http.StatusBadRequest, "JSON_PARSER_ERROR", "Cannot deserialize")
 		})
-		if _, err := o.client().Collect(t.Context(), upsertOf([]string{"e", "", "", ""}), soon()); !Definite(err) {
+		if _, err := o.client().Collect(t.Context(), upsertOf([]string{"e", "", "", ""}), soon(), soon()); !Definite(err) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -137,7 +139,7 @@ func TestCollect(t *testing.T) {
 			}
 			_, _ = io.WriteString(w, `[{"id":"`+rowID+`","success":true,"errors":[]}]`)
 		})
-		if items, err := o.client().Collect(t.Context(), upsertOf([]string{"e", "", "", ""}), soon()); err != nil || !items[0].Saved || o.loginCount() != 2 {
+		if items, err := o.client().Collect(t.Context(), upsertOf([]string{"e", "", "", ""}), soon(), soon()); err != nil || !items[0].Saved || o.loginCount() != 2 {
 			t.Errorf("got %+v, %v after %d logins", items, err, o.loginCount())
 		}
 	})
@@ -162,6 +164,7 @@ func TestACallThatIsLateHasNoEffect(t *testing.T) {
 	} {
 		t.Run("a call "+name+" that stood still before it went out is kept back", func(t *testing.T) {
 			o := newScriptedOrg(t, noLimits)
+			o.partial = true
 			wait := func() {}
 			c := o.client(func(cfg *Config) {
 				cfg.HTTP = &http.Client{Transport: lateTransport{http.DefaultTransport.(*http.Transport).Clone(), func() { wait() }}}
@@ -172,7 +175,7 @@ func TestACallThatIsLateHasNoEffect(t *testing.T) {
 			before := len(o.calls())
 			deadline := time.Now().Add(50 * time.Millisecond)
 			wait = func() { <-time.After(time.Until(deadline) + time.Millisecond) }
-			_, err := c.Collect(t.Context(), call, deadline)
+			_, err := c.Collect(t.Context(), call, deadline, soon())
 			if _, ok := errors.AsType[*NotSentError](err); !ok || !Definite(err) || ClassOf(err) != record.ClassTransient || IsUnreachable(err) {
 				t.Errorf("got %v", err)
 			}
@@ -196,23 +199,65 @@ func TestACallThatIsLateHasNoEffect(t *testing.T) {
 			t.Fatal(err)
 		}
 		refused = true
-		_, err := c.Collect(t.Context(), upsertOf([]string{"e", "", "", ""}), soon())
+		_, err := c.Collect(t.Context(), upsertOf([]string{"e", "", "", ""}), soon(), soon())
 		if !Definite(err) || !IsUnreachable(err) || !strings.Contains(err.Error(), "no effect") {
 			t.Errorf("got %v", err)
 		}
 	})
-	t.Run("a reply after the deadline is not waited for", func(t *testing.T) {
-		release := make(chan struct{})
-		o := newScriptedOrg(t, func(_ int, _ http.ResponseWriter, r *http.Request) {
+	silent := func(release chan struct{}) func(int, http.ResponseWriter, *http.Request) {
+		return func(_ int, w http.ResponseWriter, r *http.Request) {
 			select {
 			case <-release:
+				_, _ = io.WriteString(w, `[{"id":"`+rowID+`","success":true,"errors":[]}]`)
 			case <-r.Context().Done():
 			}
-		})
-		defer close(release)
-		_, err := o.client().Collect(t.Context(), upsertOf([]string{"e", "", "", ""}), time.Now().Add(100*time.Millisecond))
+		}
+	}
+	t.Run("an answer is waited for as long as is said, and no longer", func(t *testing.T) {
+		release := make(chan struct{})
+		o := newScriptedOrg(t, silent(release))
+		c := o.client()
+		sendBy := time.Now().Add(200 * time.Millisecond)
+		_, err := c.Collect(t.Context(), upsertOf([]string{"e", "", "", ""}), sendBy, sendBy)
 		if err == nil || Definite(err) || !IsUnreachable(err) {
 			t.Errorf("got %v", err)
+		}
+		sendBy = time.Now().Add(200 * time.Millisecond)
+		time.AfterFunc(400*time.Millisecond, func() { close(release) })
+		if items, err := c.Collect(t.Context(), upsertOf([]string{"e", "", "", ""}), sendBy, soon()); err != nil || !items[0].Saved {
+			t.Errorf("got %v, %v", items, err)
+		}
+	})
+	t.Run("a call that finds no connection in time ends with its time", func(t *testing.T) {
+		o := newScriptedOrg(t, noLimits)
+		var hang atomic.Bool
+		c := o.client(func(cfg *Config) {
+			cfg.HTTP = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				if hang.Load() {
+					<-ctx.Done()
+					return nil, context.Cause(ctx)
+				}
+				return new(net.Dialer).DialContext(ctx, network, address)
+			}}}
+		})
+		if _, err := c.Limits(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		hang.Store(true)
+		began := time.Now()
+		_, err := c.Collect(t.Context(), upsertOf([]string{"e", "", "", ""}), began.Add(100*time.Millisecond), began.Add(time.Minute))
+		if _, ok := errors.AsType[*NotSentError](err); !ok || time.Since(began) > 20*time.Second {
+			t.Errorf("got %v after %s", err, time.Since(began))
+		}
+	})
+	t.Run("what was judged as not sent is not sent afterwards", func(t *testing.T) {
+		g := &gate{deadline: soon()}
+		body := &gatedBody{gate: g, content: bytes.NewReader([]byte("{}"))}
+		if _, ok := errors.AsType[*NotSentError](g.judge(request{body: []byte("{}")}, context.Canceled)); !ok {
+			t.Fatal("the body was not handed over, and the call counts as sent")
+		}
+		if n, err := body.Read(make([]byte, 10)); n != 0 || !errors.Is(err, errLate) {
+			t.Errorf("read %d bytes, %v", n, err)
 		}
 	})
 }

@@ -86,9 +86,6 @@ type Config struct {
 	PinnedOrgID string
 	// AllowInsecureLoopback lets LoginURL be a loopback host, with http and any port: for the simulator.
 	AllowInsecureLoopback bool
-	// PlainLoopback has result files of an org on this machine, the simulator, sent as they are: to pack and unpack them costs both sides more than to copy
-	// them. Those of any other org are asked for as gzip.
-	PlainLoopback bool
 	// HTTP is the client to send with; nil means an own one. Its redirect policy, cookie jar and total timeout are not used.
 	HTTP *http.Client
 	// Now is the clock for the age of a session and Retry-After dates; nil means time.Now.

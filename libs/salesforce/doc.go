@@ -25,8 +25,7 @@
 //     where a row ends would pass for the whole.
 //   - A result file counts only when it ends where a record ends: [ResultReader.Next] says io.EOF only then, and [ErrTruncated]
 //     or [ErrMalformed] otherwise. Both mean: forget what was read and read the file again from its start.
-//   - Replies are asked for as gzip (result files of an org on this machine as they are, where [Config.PlainLoopback] says so) and bounded in size
-//     as unpacked; one that does not unpack, or comes in another packing, is an answer that cannot be read.
+//   - Replies are asked for as gzip and bounded in size as unpacked; one that does not unpack, or comes in another packing, is an answer that cannot be read.
 //   - Access token, client secret, private key and assertion appear in no error, log line or formatted value; neither does SOQL text, which holds keys of
 //     records; also when a reply repeats them. Texts from Salesforce appear with control characters escaped and cut to a length.
 //

@@ -133,9 +133,6 @@ func (c *Client) openResults(ctx context.Context, s *session, r request, kind Re
 	}
 	hr.Header.Set("Accept", "text/csv")
 	hr.Header.Set("Accept-Encoding", packing)
-	if c.cfg.PlainLoopback && isLoopback(c.login.Hostname()) {
-		hr.Header.Set("Accept-Encoding", "identity")
-	}
 	resp, err := c.send(hr, r)
 	body.unwatch()
 	if err != nil {

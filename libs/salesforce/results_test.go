@@ -107,18 +107,6 @@ func TestReadingResultFiles(t *testing.T) {
 			t.Errorf("got %+v, %v", rows, err)
 		}
 	})
-	t.Run("a file from this machine is asked for as it is, where that is wanted", func(t *testing.T) {
-		o := newScriptedOrg(t, func(_ int, w http.ResponseWriter, r *http.Request) {
-			if got := r.Header.Get("Accept-Encoding"); got != "identity" {
-				t.Errorf("%q was asked for", got)
-			}
-			writeCSV(w, successful)
-		})
-		c := o.client(func(c *Config) { c.PlainLoopback = true })
-		if _, rows, err := readRows(c, t.Context(), Successful); err != nil || len(rows) != 2 {
-			t.Errorf("got %+v, %v", rows, err)
-		}
-	})
 	t.Run("a start that fails is tried again, with a new session if need be", func(t *testing.T) {
 		o := newScriptedOrg(t, func(n int, w http.ResponseWriter, _ *http.Request) {
 			switch n {

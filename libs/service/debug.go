@@ -26,10 +26,11 @@ func ServeDebug(ctx context.Context, address string) (*Server, error) {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux.HandleFunc("POST /debug/rates", setRates)
-	return Serve(ctx, address, fromHere(mux))
+	return Serve(ctx, address, fromHere(http.NewCrossOriginProtection().Handler(mux)))
 }
 
-// fromHere refuses what was sent to another name than this machine's own: a page in a browser that a name server deceives could else ask.
+// fromHere refuses what was sent to another name than this machine's own: a page in a browser that a name server deceives could else ask. What a page of
+// elsewhere makes a browser send to the right name cannot be read by it, and changes nothing: that is refused behind this.
 func fromHere(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.Host)

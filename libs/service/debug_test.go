@@ -64,6 +64,21 @@ func TestServeDebug(t *testing.T) {
 			t.Errorf("status %d", status)
 		}
 	})
+	t.Run("lets no page of elsewhere set what is sampled", func(t *testing.T) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.Addr()+"/debug/rates?block=1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Origin", "http://elsewhere.example")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusForbidden {
+			t.Errorf("status %d", resp.StatusCode)
+		}
+	})
 	t.Run("answers only under this machine's own names", func(t *testing.T) {
 		for host, want := range map[string]int{"localhost:1": http.StatusOK, "127.0.0.1": http.StatusOK, "elsewhere.example:80": http.StatusForbidden} {
 			if status, _ := ask(t, http.MethodGet, "/debug/pprof/", host); status != want {

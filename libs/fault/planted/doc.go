@@ -36,6 +36,7 @@ const (
 	SourcePurgedWhileChunkOpen   Bug = "source_purged_while_a_chunk_is_open"
 	OtherContentTakenAsRepeat    Bug = "same_key_with_other_content_taken_as_repeat"
 	CheckpointWithoutIncarnation Bug = "checkpoint_without_the_streams_incarnation"
+	CallSentLate                 Bug = "call_sent_late"
 )
 
 // Description is a bug with what it does.
@@ -72,6 +73,7 @@ func All() []Description {
 		{SourcePurgedWhileChunkOpen, "I15", "field_lost", "messages of RECORDS go as soon as they are sealed, while a chunk that holds them has no outcome"},
 		{OtherContentTakenAsRepeat, "I5", "lost", "a record under a key that was used for other content counts as a repeat"},
 		{CheckpointWithoutIncarnation, "I14", "lost", "a place in a stream is stored without the stream's incarnation: in a stream that was made again it goes on at the old place"},
+		{CallSentLate, "I9", "stale", "a call of collections goes out however late it is: of a process that stood still it lands when others have called for its rows again, and newer versions have landed"},
 	}
 }
 

@@ -56,7 +56,7 @@ var mapped = []string{"External_Id__c", "FirstName", "LastName", "Email", "Phone
 
 func TestOnlyWhatFailedIsSentAgain(t *testing.T) {
 	t.Parallel()
-	s := newStack(t)
+	s := newStack(t, byJobs)
 	const n = 200
 	locked, dead := keysOf("C", 10, 17), keysOf("C", 50, 55)
 	s.failing(simtest.LockError, 1, locked...)
@@ -146,12 +146,12 @@ func TestOnlyWhatFailedIsSentAgain(t *testing.T) {
 	})
 	t.Run("a letter that was replayed is closed and cannot be sent twice", func(t *testing.T) {
 		s.Eventually("the letters are closed", func() bool { return s.number(`SELECT count(*) FROM ops.letters WHERE state = 'landed'`) == 5 })
-		jobs := len(s.Sim.Jobs())
+		jobs := s.sendings()
 		var out struct{ Replayed, Skipped int }
 		s.Ask(http.MethodPost, "/v1/dead-letters:replay", map[string]any{"ids": ids, "reason": "again", "idempotency_key": "another"}, &out)
 		s.sweeps(2)
-		if out.Replayed != 0 || out.Skipped != 5 || len(s.Sim.Jobs()) != jobs {
-			t.Errorf("%+v, %d jobs were %d", out, len(s.Sim.Jobs()), jobs)
+		if out.Replayed != 0 || out.Skipped != 5 || s.sendings() != jobs {
+			t.Errorf("%+v, %d jobs were %d", out, s.sendings(), jobs)
 		}
 	})
 }
@@ -178,7 +178,7 @@ func TestPublishingAgainChangesNothing(t *testing.T) {
 		s.publish("accounts", fmt.Sprintf("evt-%d", i), fmt.Appendf(nil, `{"id":%q,"name":"Ltd %d"}`, k, i), false)
 	}
 	s.settle("accounts", 100)
-	before, jobs := s.Sim.Counts(), len(s.Sim.Jobs())
+	before, jobs := s.Sim.Counts(), s.sendings()
 
 	s.publish("contacts", "", file, true)                                // the same file without keys: its content says that it is the same
 	s.publish("contacts", "renamed", bytes.ToValidUTF8(file, nil), true) // and so it does under another frame's name
@@ -199,7 +199,7 @@ func TestPublishingAgainChangesNothing(t *testing.T) {
 	})
 	t.Run("nothing is sent, and the org is byte for byte what it was", func(t *testing.T) {
 		s.sweeps(2)
-		if got := len(s.Sim.Jobs()); got != jobs {
+		if got := s.sendings(); got != jobs {
 			t.Errorf("%d jobs, were %d", got, jobs)
 		}
 		if after := s.Sim.Counts(); !reflect.DeepEqual(after, before) {

@@ -11,7 +11,7 @@ import (
 // TestFailuresOfEachKind: what Salesforce says of a row decides how often it is sent again and where its letter stands, also when nobody has heard of it.
 func TestFailuresOfEachKind(t *testing.T) {
 	t.Parallel()
-	s := newStack(t)
+	s := newStack(t, byJobs)
 	kinds := []struct {
 		key, text, class, code string
 		tries                  int
@@ -68,7 +68,7 @@ func TestFailuresOfEachKind(t *testing.T) {
 // TestAnOrgsOwnClasses: what an org says of its own errors counts before what everybody knows of them.
 func TestAnOrgsOwnClasses(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, func(o *inprocess.Options) {
+	s := newStack(t, byJobs, func(o *inprocess.Options) {
 		o.Classes = []string{
 			"{code: FIELD_CUSTOM_VALIDATION_EXCEPTION, contains: being recalculated, class: transient}",
 			"{code: HOUSE_IS_FULL, class: transient, tries: 2}",

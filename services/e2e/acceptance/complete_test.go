@@ -11,7 +11,7 @@ import (
 // TestAJobThatIsCompleteAndLandsNothing: JobComplete says that every row was attempted, never that one is well.
 func TestAJobThatIsCompleteAndLandsNothing(t *testing.T) {
 	t.Parallel()
-	s := newStack(t)
+	s := newStack(t, byJobs)
 	const n = 300
 	s.Sim.AddFault(simtest.Fault{
 		Match: simtest.Match{Object: "Contact"}, Times: simtest.Times(0), Effect: simtest.Effect{Kind: simtest.RowError, Error: noLastName},

@@ -15,7 +15,7 @@ import (
 // TestARestartGoesOnAtTheCursor: status shows how far extractor and reconciler have come, and one that is started again reads nothing twice that was decided.
 func TestARestartGoesOnAtTheCursor(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, func(o *inprocess.Options) {
+	s := newStack(t, byJobs, func(o *inprocess.Options) {
 		o.Waits = record.ShortWaits()
 		o.Waits.Settle = 6 * time.Second // between two reads, so that the reconciler can be met between them
 	})

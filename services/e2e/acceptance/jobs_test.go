@@ -13,7 +13,7 @@ import (
 // is sent again, and what was never tried counts no attempt.
 func TestAJobThatEndsBadly(t *testing.T) {
 	t.Parallel()
-	s := newStack(t)
+	s := newStack(t, byJobs)
 	for i, c := range []struct {
 		name  string
 		kind  simtest.Effect
@@ -85,7 +85,7 @@ func TestAJobThatEndsBadly(t *testing.T) {
 // TestResultsThatCannotBeReadAtFirst: the org has the rows and the results break again and again. Only the reading is repeated.
 func TestResultsThatCannotBeReadAtFirst(t *testing.T) {
 	t.Parallel()
-	s := newStack(t)
+	s := newStack(t, byJobs)
 	for _, f := range []simtest.Fault{
 		{Match: simtest.Match{Endpoint: simtest.Successful}, Times: simtest.Times(9), Effect: simtest.Effect{Kind: simtest.Status, Status: 500, Code: "UNKNOWN_EXCEPTION", Message: "try later"}},
 		{Match: simtest.Match{Endpoint: simtest.FailedRows}, Times: simtest.Times(4), Effect: simtest.Effect{Kind: simtest.DropBefore}},

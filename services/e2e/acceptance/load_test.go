@@ -77,7 +77,7 @@ func TestInvariantsUnderLoad(t *testing.T) {
 		lasting = 500 // one row in so many stays locked
 		refused = 50  // one row in so many is refused by a rule
 	)
-	s := newStack(t, func(o *inprocess.Options) { o.Patience = 4 * time.Minute })
+	s := newStack(t, byJobs, func(o *inprocess.Options) { o.Patience = 4 * time.Minute })
 	keys := keysOf("L", 0, n)
 	var once, always, dead []string
 	for i, k := range keys {

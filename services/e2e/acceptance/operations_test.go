@@ -13,7 +13,7 @@ import (
 func TestSourceKeysStandForSalesforceIDs(t *testing.T) {
 	t.Parallel()
 	const id = "from: id, to: External_Id__c, type: string, required: true"
-	s := newStack(t, with(
+	s := newStack(t, byJobs, with(
 		definition("phones", "Contact", "update", "externalId: External_Id__c", columnsOf(id, "from: phone, to: Phone, type: string"), quick),
 		definition("leavers", "Contact", "delete", "externalId: External_Id__c", columnsOf(id), quick),
 		definition("openings", "Account", "insert", "correlation: External_Id__c", columnsOf(id, "from: name, to: Name, type: string"), quick),

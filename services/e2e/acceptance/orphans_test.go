@@ -11,7 +11,7 @@ import (
 // is harmless; they are aborted, and each row has been in one closed job.
 func TestNoJobOfOursStaysOpen(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, func(o *inprocess.Options) { o.Orphans = "abort" })
+	s := newStack(t, byJobs, func(o *inprocess.Options) { o.Orphans = "abort" })
 	for _, e := range []simtest.Endpoint{simtest.Create, simtest.Upload, simtest.Close} {
 		s.Sim.AddFault(simtest.Fault{Match: simtest.Match{Endpoint: e}, Times: simtest.Times(2), Effect: simtest.Effect{Kind: simtest.DropAfter}})
 	}

@@ -23,7 +23,7 @@ const (
 
 func TestAThousandRowsOfWhichSomeFail(t *testing.T) {
 	t.Parallel()
-	s := newStack(t)
+	s := newStack(t, byJobs)
 	const n, bad = 1000, 37
 	s.failing(noLastName, 0, keysOf("C", 0, bad)...)
 	s.publish("contacts", "file", frame("C", n), true)
@@ -165,9 +165,9 @@ func TestAThousandRowsOfWhichSomeFail(t *testing.T) {
 		}
 	})
 	t.Run("what is wrong for good is parked: more sweeps send nothing", func(t *testing.T) {
-		before := len(s.Sim.Jobs())
+		before := s.sendings()
 		s.sweeps(3)
-		if after := len(s.Sim.Jobs()); after != before {
+		if after := s.sendings(); after != before {
 			t.Errorf("%d jobs became %d", before, after)
 		}
 	})
@@ -185,7 +185,7 @@ func (s *stack) sweeps(n int) {
 
 func TestAJobInWhichEveryRowFails(t *testing.T) {
 	t.Parallel()
-	s := newStack(t)
+	s := newStack(t, byJobs)
 	s.Sim.AddFault(simtest.Fault{Times: simtest.Times(0), Effect: simtest.Effect{Kind: simtest.RowError, Error: invalidEmail}})
 	s.publish("contacts", "", frame("C", 20), true)
 	b := s.settle("contacts", 20)

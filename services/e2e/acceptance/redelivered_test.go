@@ -27,7 +27,7 @@ func TestAFifthOfAllMessagesComesAgain(t *testing.T) {
 		s.publish("contacts", "evt-"+k, contact(k), false)
 	}
 	before := s.settle("contacts", n)
-	jobs, rows, letters := len(s.Sim.Jobs()), s.Sim.Records("Contact", true), s.awaitLetters("contacts", 4)
+	jobs, rows, letters := s.sendings(), s.Sim.Records("Contact", true), s.awaitLetters("contacts", 4)
 	if before.Landed != n-4 || before.Failed["contention"] != 6 {
 		t.Fatalf("%+v", before)
 	}
@@ -39,7 +39,7 @@ func TestAFifthOfAllMessagesComesAgain(t *testing.T) {
 			records++
 		}
 	}
-	if records != n/5 || facts < 4 {
+	if records != n/5 || facts < 2 {
 		t.Fatalf("%d records and %d facts came again: nothing is shown", records, facts)
 	}
 	s.Eventually("the repeats are read", func() bool {
@@ -53,7 +53,7 @@ func TestAFifthOfAllMessagesComesAgain(t *testing.T) {
 	if before.Repeats = after.Repeats; !reflect.DeepEqual(after.Balance, before.Balance) || !maps.Equal(after.Failed, before.Failed) {
 		t.Errorf("%+v, was %+v", after, before)
 	}
-	if got := len(s.Sim.Jobs()); got != jobs {
+	if got := s.sendings(); got != jobs {
 		t.Errorf("%d jobs, were %d", got, jobs)
 	}
 	if !reflect.DeepEqual(s.Sim.Records("Contact", true), rows) {

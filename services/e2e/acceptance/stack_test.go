@@ -50,6 +50,12 @@ func newStack(t *testing.T, options ...func(*inprocess.Options)) *stack {
 	return s
 }
 
+// byJobs has every chunk go by a job, however small.
+func byJobs(o *inprocess.Options) { o.ByJobs = true }
+
+// sendings counts the jobs, and the calls of collections, that were made.
+func (s *stack) sendings() int { return len(s.Sim.Jobs()) + len(s.Sim.Calls(0, simtest.Collections)) }
+
 // balance is that of a pipeline with all its runs.
 func (s *stack) balance(pipeline string) inprocess.Balance {
 	s.T.Helper()

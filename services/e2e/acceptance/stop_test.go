@@ -16,7 +16,7 @@ import (
 // publishers notice nothing.
 func TestEachServiceMayStop(t *testing.T) {
 	t.Parallel()
-	s := newStack(t)
+	s := newStack(t, byJobs) // without jobs nothing waits for the poller
 	const wave = 100
 	total := int64(0)
 	published := map[string]bool{}

@@ -17,7 +17,7 @@ import (
 // far Salesforce has come with each.
 func TestRecordsFlow(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, with(definition("shops", "Account", "upsert", "externalId: External_Id__c",
+	s := newStack(t, byJobs, with(definition("shops", "Account", "upsert", "externalId: External_Id__c",
 		columnsOf("from: id, to: External_Id__c, type: string, required: true", "from: name, to: Name, type: string", "from: site, to: Website, type: string"),
 		"chunk: {rows: 150, bytes: 50MB, age: 5s}")))
 	s.TakesRecords("shops")
@@ -117,7 +117,7 @@ func TestRecordsFlow(t *testing.T) {
 func TestUploadsStayBelowTheirBytes(t *testing.T) {
 	t.Parallel()
 	const bound = 100_000 // what a real org is given a thousand times of
-	s := newStack(t, with(definition("shops", "Account", "upsert", "externalId: External_Id__c",
+	s := newStack(t, byJobs, with(definition("shops", "Account", "upsert", "externalId: External_Id__c",
 		columnsOf("from: id, to: External_Id__c, type: string, required: true", "from: name, to: Name, type: string", "from: site, to: Website, type: string"),
 		fmt.Sprintf("chunk: {rows: 50000, bytes: %dkB, age: 2s}", bound/1000))))
 	s.TakesRecords("shops")
@@ -158,7 +158,7 @@ func TestReadingAgainChangesNothing(t *testing.T) {
 		s.publish("contacts", "evt-"+k, contact(k), false)
 	}
 	before := s.settle("contacts", n+20)
-	rows, jobs, letters := s.Sim.Records("Contact", true), len(s.Sim.Jobs()), s.awaitLetters("contacts", 1)
+	rows, jobs, letters := s.Sim.Records("Contact", true), s.sendings(), s.awaitLetters("contacts", 1)
 
 	type order struct {
 		Reread struct {
@@ -182,7 +182,7 @@ func TestReadingAgainChangesNothing(t *testing.T) {
 	if after := s.balance("contacts"); !reflect.DeepEqual(after, before) {
 		t.Errorf("%+v, was %+v", after, before)
 	}
-	if got := len(s.Sim.Jobs()); got != jobs {
+	if got := s.sendings(); got != jobs {
 		t.Errorf("%d jobs, were %d", got, jobs)
 	}
 	if !reflect.DeepEqual(s.Sim.Records("Contact", true), rows) || len(rows) != n+19 {

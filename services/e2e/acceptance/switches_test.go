@@ -13,7 +13,7 @@ import (
 // their reason. Each position of each switch of the simulator gets rows that land, rows that meet a lock, rows that are refused, and a close whose reply is lost.
 func TestWhateverOrgsDoOnOpenQuestions(t *testing.T) {
 	t.Parallel()
-	s := newStack(t)
+	s := newStack(t, byJobs)
 	res, err := http.Get(s.Sim.ControlURL() + "switches")
 	s.Must(err)
 	defer res.Body.Close()

@@ -12,7 +12,7 @@ import (
 // rows of the transactions so far. Results are read when the job has ended, and a job that seems to go back has not.
 func TestResultsOfUnfinishedJobs(t *testing.T) {
 	t.Parallel()
-	s := newStack(t)
+	s := newStack(t, byJobs)
 	total := int64(0)
 	for i, position := range []simtest.Position{"header_only", "partial"} {
 		s.Sim.Move("unfinished_results", position)

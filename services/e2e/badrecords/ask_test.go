@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"bulkhead/libs/bus"
+	"bulkhead/services/orgsim/simtest"
 )
 
 // wantRow asks the org for the one row with an external id, and returns its id.
@@ -62,10 +63,21 @@ func (s *stack) letter(id string) letter {
 	return out.Letter
 }
 
+// sendings counts the jobs, and the calls of collections, that were made.
+func (s *stack) sendings() int { return len(s.Sim.Jobs()) + len(s.Sim.Calls(0, simtest.Collections)) }
+
 // uploads are the cells that were sent last, by object, external id and column.
 func (s *stack) uploads() map[string]map[string]map[string]string {
 	s.T.Helper()
 	out := map[string]map[string]map[string]string{}
+	for _, c := range s.Sim.Collections() {
+		if out[c.Object] == nil {
+			out[c.Object] = map[string]map[string]string{}
+		}
+		for _, r := range c.Rows {
+			out[c.Object][r.Cells["Ext__c"]] = r.Cells
+		}
+	}
 	for _, j := range s.Sim.Jobs() {
 		if !j.Closed {
 			continue

@@ -219,14 +219,14 @@ var plays = []play{
 	{87, "all of them", []string{landed}, func(s *stack) func(*testing.T, *stack) {
 		s.send("widgets", "before", "before", `{"id":"before","name":"x"}`)
 		return func(t *testing.T, s *stack) {
-			before, jobs := s.Balance("", ""), len(s.Sim.Jobs())
+			before, jobs := s.Balance("", ""), s.sendings()
 			s.Stop("extractor") // what it had open is delivered to it again
 			s.Start("extractor")
 			s.send("widgets", "after", "after", `{"id":"after","name":"x"}`)
 			s.settle()
 			after := s.Balance("", "")
-			if after.Accepted != before.Accepted+1 || after.Landed != before.Landed+1 || after.Repeats != before.Repeats || len(s.Sim.Jobs()) != jobs+1 {
-				t.Errorf("%+v and %d jobs became %+v and %d", before, jobs, after, len(s.Sim.Jobs()))
+			if after.Accepted != before.Accepted+1 || after.Landed != before.Landed+1 || after.Repeats != before.Repeats || s.sendings() != jobs+1 {
+				t.Errorf("%+v and %d jobs became %+v and %d", before, jobs, after, s.sendings())
 			}
 			s.wantEnds(t, "widgets", f{"before": landed, "after": landed})
 		}

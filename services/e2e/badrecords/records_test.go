@@ -78,9 +78,20 @@ type sent struct {
 	err error
 }
 
+// TestBadRecords sends them by jobs, as CSV, and by calls of collections, as JSON: the same becomes of each.
 func TestBadRecords(t *testing.T) {
+	for name, byJobs := range map[string]bool{"by jobs": true, "by calls": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			badRecords(t, byJobs)
+		})
+	}
+}
+
+func badRecords(t *testing.T, byJobs bool) {
+	t.Helper()
 	lines := catalogue(t)
-	s := newStack(t)
+	s := newStack(t, byJobs)
 	t.Run("definitions", func(t *testing.T) {
 		for _, d := range documents {
 			t.Run(fmt.Sprintf("%d: %s", d.n, d.name), func(t *testing.T) { s.refuses(t, d) })

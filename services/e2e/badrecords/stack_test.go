@@ -19,10 +19,10 @@ type stack struct {
 	published int64
 }
 
-func newStack(t *testing.T) *stack {
+func newStack(t *testing.T, byJobs bool) *stack {
 	t.Helper()
 	names := slices.Sorted(maps.Keys(pipelines))
-	o := inprocess.Options{Model: model()}
+	o := inprocess.Options{Model: model(), ByJobs: byJobs}
 	for _, name := range names {
 		o.Definitions = append(o.Definitions, []byte(pipelines[name]))
 	}

@@ -12,79 +12,23 @@ import (
 
 	"bulkhead/services/e2e/bench/internal/floor"
 	"bulkhead/services/e2e/bench/internal/others"
-	"bulkhead/services/e2e/bench/internal/parts"
 	"bulkhead/services/e2e/bench/internal/people"
 	"bulkhead/services/e2e/bench/internal/report"
 	"bulkhead/services/e2e/bench/internal/trial"
 	"bulkhead/services/e2e/origin"
 )
 
-// loadFlags say what is loaded, for every command that loads.
-type loadFlags struct {
-	frame, publishers int
-	failing           float64
-	chunk             people.Chunk
-	keys              bool
-	bin, buffers      string
-	env               []string
-}
-
-func (o *loadFlags) add(cmd *cobra.Command, chunk people.Chunk) {
-	f := cmd.Flags()
-	f.IntVar(&o.frame, "frame", 500, "records in a frame")
-	f.IntVar(&o.publishers, "publishers", 8, "frames that are on their way at a time")
-	f.Float64Var(&o.failing, "failing", 0.05, "part of the rows that the org refuses when it sees them first")
-	f.IntVar(&o.chunk.Rows, "chunk-rows", chunk.Rows, "rows of a chunk at most")
-	f.Int64Var(&o.chunk.Bytes, "chunk-bytes", chunk.Bytes, "bytes of a chunk at most")
-	f.DurationVar(&o.chunk.Age, "chunk-age", chunk.Age, "age at which a chunk is sealed though it is not full")
-	f.BoolVar(&o.keys, "keys", false, "the publisher gives each record a key (default: it is made from the content)")
-	f.StringVar(&o.bin, "bin", "", "directory with the programs that are measured (default: they are built)")
-	f.StringVar(&o.buffers, "shared-buffers", "", "PostgreSQL's setting (default: that of one-machine mode, 128MB)")
-	f.StringArrayVar(&o.env, "env", nil, "`NAME=VALUE` for every program that is measured, such as GOGC=50; may be repeated")
-}
-
-// binaries are built into a directory that goes at the end, unless one is named.
-func (o *loadFlags) binaries(ctx context.Context) (bin string, done func(), err error) {
-	if o.bin != "" {
-		bin, err = filepath.Abs(o.bin)
-		return bin, func() {}, err
-	}
-	dir, err := os.MkdirTemp("", "bulkhead-bench-bin-")
-	if err != nil {
-		return "", nil, fmt.Errorf("directory for programs: %w", err)
-	}
-	done = func() { _ = os.RemoveAll(dir) } // what is left of it is in the system's directory for that
-	if err := parts.Build(ctx, dir); err != nil {
-		done()
-		return "", nil, err
-	}
-	return dir, done, nil
-}
-
-func (o *loadFlags) options(records int64, bin, self string) trial.Options {
-	return trial.Options{
-		Records: records, Frame: o.frame, Publishers: o.publishers, Failing: o.failing, Chunk: o.chunk, Keys: o.keys, Bin: bin, Self: self,
-		SharedBuffers: o.buffers, Env: o.env,
-	}
-}
-
-// words are the settings for people.
-func (o *loadFlags) words() string {
-	keys := "keys made from the content"
-	if o.keys {
-		keys = "keys given by the publisher"
-	}
-	return fmt.Sprintf("upserts of some 250 bytes, %.4g %% refused at first; frames of %d, %d on their way; chunks of %d rows, %d bytes or %s; %s%s",
-		o.failing*100, o.frame, o.publishers, o.chunk.Rows, o.chunk.Bytes, o.chunk.Age, keys, strings.Join(append([]string{""}, o.env...), "; "))
-}
-
 type runFlags struct {
 	loadFlags
-	records []int64
-	runs    int
-	json    string
-	profile string
-	alone   bool
+	records  []int64
+	runs     int
+	growth   bool
+	bounds   bool
+	largest  bool
+	json     string
+	markdown string
+	profile  string
+	alone    bool
 }
 
 func newRun() *cobra.Command {
@@ -94,19 +38,28 @@ func newRun() *cobra.Command {
 		Short: "Load records and say what that took",
 		Long: `Load records and say what that took: records a second, CPU and memory by process, API calls, bytes. Every run is on a cluster, a broker and an
 org that are new, and counts only when each record landed once. Without --alone what the same simulator costs a streaming loop and other clients
-stands beside it.`,
+stands beside it.
+
+Unless --records or a flag about chunks says otherwise, the cases are those that have bounds: 200,000 and 1,000,000 records with default chunks,
+1,000,000 with the largest chunks, 1,000,000 of which fewer fail.`,
 		Example: `  bench run
   bench run --records 20000 --runs 1 --alone
+  bench run --records 1000000,10000000 --runs 1 --alone
   bench run --records 1000000 --runs 1 --alone --profile /tmp/profile
-  bench run --records 200000 --env GOGC=50 --json fifty.json`,
+  bench run --records 200000 --env GOGC=50 --json fifty.json
+  bench run --growth --markdown docs/performance.md`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
-	o.add(cmd, people.Largest())
+	o.add(cmd, people.Usual())
 	f := cmd.Flags()
-	f.Int64SliceVar(&o.records, "records", []int64{200_000, 1_000_000}, "how many records; may be repeated")
-	f.IntVar(&o.runs, "runs", 3, "runs of each, of whose figures the medians are told")
+	f.Int64SliceVar(&o.records, "records", nil, "how many records; may be repeated")
+	f.IntVar(&o.runs, "runs", 3, "runs of each case, of whose figures the medians are told")
+	f.BoolVar(&o.largest, "largest", false, "with the largest chunks that the product takes")
+	f.BoolVar(&o.growth, "growth", false, "load 10,000,000 too, once")
+	f.BoolVar(&o.bounds, "bounds", false, "fail when a bound does not hold that was measured")
 	f.StringVar(&o.json, "json", "", "write every run and the medians into this `file`")
+	f.StringVar(&o.markdown, "markdown", "", "write the tables into this `file`, or to their place in it if it is a page that has one")
 	f.StringVar(&o.profile, "profile", "", "write profiles and statistics of every part into this `directory`; costs some of what is measured")
 	f.BoolVar(&o.alone, "alone", false, "leave out the streaming loop and other clients")
 	return cmd
@@ -121,12 +74,42 @@ func (o *runFlags) check() error {
 	switch {
 	case o.runs < 1:
 		return usageError{errors.New("--runs must be at least 1")}
-	case o.profile != "" && (o.runs > 1 || len(o.records) > 1):
+	case o.profile != "" && (o.runs > 1 || len(o.records) != 1 || o.growth):
 		return usageError{errors.New("--profile is for one run: give --runs 1 and one --records")}
 	case o.failing < 0 || o.failing >= 1:
 		return usageError{errors.New("--failing is a part: from 0 to below 1")}
 	}
+	if o.markdown == "" {
+		return nil
+	}
+	if err := report.CheckPage(o.markdown, "run"); err != nil { // not after minutes
+		return usageError{fmt.Errorf("--markdown: %w", err)}
+	}
 	return nil
+}
+
+// cases are what is loaded.
+func (o *runFlags) cases(changed func(flag string) bool) []report.Case {
+	if o.largest {
+		o.chunk = people.Largest()
+	}
+	own := o.largest || changed("records") || changed("failing") || changed("chunk-rows") || changed("chunk-bytes") || changed("chunk-age")
+	var out []report.Case
+	switch {
+	case !own:
+		out = standard()
+	case len(o.records) == 0:
+		o.records = []int64{small, usual}
+		fallthrough
+	default:
+		for _, n := range o.records {
+			out = append(out, report.Case{Records: n, Chunk: o.chunk, Failing: o.failing})
+		}
+	}
+	if o.growth {
+		out = append(out, report.Case{Records: huge, Chunk: o.chunk, Failing: o.failing})
+	}
+	return out
 }
 
 func (o *runFlags) run(cmd *cobra.Command) error {
@@ -134,11 +117,18 @@ func (o *runFlags) run(cmd *cobra.Command) error {
 	if err := o.check(); err != nil {
 		return err
 	}
+	cases := o.cases(cmd.Flags().Changed)
 	self, err := trial.Self()
 	if err != nil {
 		return err
 	}
-	rep := &report.Report{Command: "bench " + strings.Join(os.Args[1:], " "), Machine: origin.Machine(), Commit: origin.Commit(ctx), Settings: o.words()}
+	disk, err := origin.Disk(os.TempDir())
+	if err != nil {
+		return err
+	}
+	rep := &report.Report{
+		Command: "bench " + strings.Join(os.Args[1:], " "), Machine: origin.Machine(), Disk: disk, Commit: origin.Commit(ctx), Settings: o.words(),
+	}
 	bar := newBar(cmd.ErrOrStderr())
 	defer bar.done()
 	bar.phase("build", 0)
@@ -147,44 +137,71 @@ func (o *runFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer done()
-	err = o.all(ctx, bin, self, bar, rep)
+	err = o.all(ctx, cases, bin, self, bar, rep)
 	bar.done()
-	if err == nil || len(rep.Sizes) > 0 { // what was measured before something failed is told all the same
+	if err == nil || len(rep.Cases) > 0 { // what was measured before something failed is told all the same
 		fmt.Fprint(cmd.OutOrStdout(), rep.Table())
 	}
-	if err != nil || o.json == "" {
-		return err
-	}
-	text, err := rep.JSON()
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(o.json, text, 0o644); err != nil { //nolint:gosec // a report is no secret
-		return fmt.Errorf("--json: %w", err)
+	if err := o.write(rep); err != nil {
+		return err
+	}
+	if !o.bounds {
+		return nil
+	}
+	return broken(rep.Bounds())
+}
+
+// broken is an error that names each bound that was measured and does not hold.
+func broken(bounds []report.Bound) error {
+	var errs []error
+	for _, b := range bounds {
+		if b.Broken() {
+			errs = append(errs, fmt.Errorf("not held: %s: %.4g", b.What, b.Value))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// write keeps the report in the files that are asked for.
+func (o *runFlags) write(rep *report.Report) error {
+	if err := writeJSON(o.json, rep); err != nil {
+		return err
+	}
+	if o.markdown != "" {
+		if err := report.WritePage(o.markdown, "run", rep.Markdown()); err != nil {
+			return fmt.Errorf("--markdown: %w", err)
+		}
 	}
 	return nil
 }
 
 // all makes every run that is asked for.
-func (o *runFlags) all(ctx context.Context, bin, self string, bar *bar, rep *report.Report) error {
-	for _, n := range o.records {
-		if err := o.size(ctx, n, bin, self, bar, rep); err != nil {
+func (o *runFlags) all(ctx context.Context, cases []report.Case, bin, self string, bar *bar, rep *report.Report) error {
+	for _, c := range cases {
+		runs := o.runs
+		if o.growth && c.Records == huge {
+			runs = 1
+		}
+		if err := o.measure(ctx, c, runs, bin, self, bar, rep); err != nil {
 			return err
 		}
 	}
 	if o.alone {
 		return nil
 	}
-	return o.others(ctx, bin, bar, rep)
+	return o.others(ctx, loads(cases), bin, bar, rep)
 }
 
-func (o *runFlags) size(ctx context.Context, n int64, bin, self string, bar *bar, rep *report.Report) error {
-	var runs []*trial.Result
-	for i := range o.runs {
-		name := fmt.Sprintf("%d records, run %d of %d", n, i+1, o.runs)
-		bar.phase(name, n)
-		opts := o.options(n, bin, self)
-		opts.Progress = bar.at
+func (o *runFlags) measure(ctx context.Context, c report.Case, runs int, bin, self string, bar *bar, rep *report.Report) error {
+	var results []*trial.Result
+	for i := range runs {
+		name := fmt.Sprintf("%s; run %d of %d", c.Words(), i+1, runs)
+		bar.phase(name, c.Records)
+		opts := o.options(c.Records, bin, self)
+		opts.Chunk, opts.Failing, opts.Progress = c.Chunk, c.Failing, bar.at
 		if o.profile != "" {
 			dir, err := filepath.Abs(o.profile)
 			if err != nil {
@@ -195,22 +212,26 @@ func (o *runFlags) size(ctx context.Context, n int64, bin, self string, bar *bar
 		res, err := trial.Run(ctx, opts)
 		if err != nil {
 			err = fmt.Errorf("%s: %w", name, err)
-			if len(runs) > 0 {
-				err = errors.Join(err, rep.Add(runs))
+			if len(results) > 0 {
+				err = errors.Join(err, rep.Add(c, results))
 			}
 			return err
 		}
-		runs = append(runs, res)
+		results = append(results, res)
 	}
-	return rep.Add(runs)
+	return rep.Add(c, results)
 }
 
 // others loads the same records by other clients, on the same simulator.
-func (o *runFlags) others(ctx context.Context, bin string, bar *bar, rep *report.Report) error {
+func (o *runFlags) others(ctx context.Context, loads []int64, bin string, bar *bar, rep *report.Report) error {
 	bar.phase("fetch other clients", 0)
 	clients, leftOut := others.Find(ctx, bin)
 	rep.LeftOut = leftOut
-	for _, n := range o.records {
+	for _, n := range loads {
+		if n >= huge {
+			rep.LeftOut = append(rep.LeftOut, fmt.Sprintf("other clients, %d records: they keep all results in memory", n))
+			continue
+		}
 		if err := o.clients(ctx, n, bin, clients, bar, rep); err != nil {
 			return err
 		}

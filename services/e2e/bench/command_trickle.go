@@ -21,6 +21,8 @@ func newTrickle() *cobra.Command {
 		perSecond int
 		duration  time.Duration
 		file      string
+		page      string
+		bounds    bool
 	)
 	cmd := &cobra.Command{
 		Use:   "trickle",
@@ -32,6 +34,11 @@ the org had saved it, and to when the ledger knew that.`,
 			records := int64(float64(perSecond) * duration.Seconds())
 			if perSecond < 1 || records < 1 {
 				return usageError{errors.New("--rate and --for must make at least one record")}
+			}
+			if page != "" {
+				if err := report.CheckPage(page, "trickle"); err != nil { // not after minutes
+					return usageError{fmt.Errorf("--markdown: %w", err)}
+				}
 			}
 			ctx := cmd.Context()
 			bar := newBar(cmd.ErrOrStderr())
@@ -50,21 +57,20 @@ the org had saved it, and to when the ledger knew that.`,
 				return err
 			}
 			bar.done()
-			fmt.Fprintf(cmd.OutOrStdout(), "%s, commit %s\nchunks of %s; %.4g %% refused at first\n%s", origin.Machine(), origin.Commit(ctx), o.chunk.Age, o.failing*100, report.Trickle(res))
-			if file == "" {
-				return nil
+			from := fmt.Sprintf("Commit `%s`, on %s; chunks of %s, %.4g %% refused at first", origin.Commit(ctx), origin.Machine(), o.chunk.Age, o.failing*100)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s\n%s", from, report.Trickle(res))
+			if page != "" {
+				if err := report.WritePage(page, "trickle", report.TrickleMarkdown(from, res)); err != nil {
+					return fmt.Errorf("--markdown: %w", err)
+				}
 			}
-			text, err := json.MarshalIndent(res, "", " ")
-			if err != nil {
-				return fmt.Errorf("--json: %w", err)
+			if err := writeJSON(file, res); err != nil || !bounds {
+				return err
 			}
-			if err := os.WriteFile(file, append(text, '\n'), 0o644); err != nil { //nolint:gosec // a report is no secret
-				return fmt.Errorf("--json: %w", err)
-			}
-			return nil
+			return broken(report.TrickleBounds(res))
 		},
 	}
-	chunk := people.Largest()
+	chunk := people.Usual()
 	chunk.Age = 500 * time.Millisecond
 	o.add(cmd, chunk)
 	f := cmd.Flags()
@@ -72,6 +78,23 @@ the org had saved it, and to when the ledger knew that.`,
 	o.failing = 0
 	f.IntVar(&perSecond, "rate", 100, "records a second")
 	f.DurationVar(&duration, "for", time.Minute, "how long")
+	f.BoolVar(&bounds, "bounds", false, "fail when a bound does not hold")
 	f.StringVar(&file, "json", "", "write the figures into this `file`")
+	f.StringVar(&page, "markdown", "", "write the figures into this `file`, or to their place in it if it is a page that has one")
 	return cmd
+}
+
+// writeJSON writes a value into a file; without a name nothing is written.
+func writeJSON(file string, v any) error {
+	if file == "" {
+		return nil
+	}
+	text, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		return fmt.Errorf("--json: %w", err)
+	}
+	if err := os.WriteFile(file, append(text, '\n'), 0o644); err != nil { //nolint:gosec // a report is no secret
+		return fmt.Errorf("--json: %w", err)
+	}
+	return nil
 }

@@ -18,9 +18,13 @@ fi
 benchstat=${BENCHSTAT:-$root/bin/tools/benchstat}
 command -v "$benchstat" >/dev/null || { echo "$0: $benchstat is missing: make bench-compare BASE=$base installs it" >&2; exit 2; }
 
+# A fresh clone knows other branches than its own by their remote's name alone.
+revision=$(git rev-parse --verify --quiet "$base^{commit}" || git rev-parse --verify --quiet "origin/$base^{commit}") ||
+	{ echo "$0: there is no revision $base here (of a shallow clone: git fetch --unshallow)" >&2; exit 2; }
+
 work=$(mktemp -d)
-trap 'git worktree remove --force "$work/base" 2>/dev/null || true; rm -rf "$work"' EXIT
-git worktree add --quiet --detach "$work/base" "$base"
+trap 'cd "$root"; git worktree remove --force "$work/base" 2>/dev/null || true; rm -rf "$work"' EXIT
+git worktree add --quiet --detach "$work/base" "$revision"
 
 # measure DIR PACKAGE FILE: a package that a side does not have, or that has no benchmarks there, adds nothing.
 measure() {

@@ -49,7 +49,7 @@ func execute(ctx context.Context, args []string, out, errOut io.Writer) int {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	began := false // a command line that does not get as far is misuse
 	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
-	root.AddCommand(newRun(), newTrickle(), newPublish())
+	root.AddCommand(newRun(), newTrickle(), newStages(), newPublish())
 	err := root.ExecuteContext(ctx)
 	switch {
 	case err == nil:

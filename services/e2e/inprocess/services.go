@@ -91,8 +91,10 @@ func (s *Stack) instance(name string) (part, error) {
 	case "submitter":
 		c := submitter.DefaultConfig()
 		c.DSN, c.NATSURL, c.Waits, c.ShortRetries, c.Lease, c.Sweep = dsn, s.nats, o.Waits, short, lease, o.Sweep
-		// Journeys are about jobs, unless their definitions say otherwise.
-		c.BulkThreshold, c.CollectionMargin = 0, 2*time.Second
+		c.CollectionMargin = submitter.ShortCollectionMargin
+		if o.ByJobs {
+			c.BulkThreshold = 0
+		}
 		return submitter.New(ctx, c, env)
 	case "extractor":
 		c := extractor.DefaultConfig()

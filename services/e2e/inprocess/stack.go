@@ -37,6 +37,8 @@ type Options struct {
 	Waits record.Waits
 	// LongRetries names the services that wait between retries as they do for a real org; the others run with their ShortRetries.
 	LongRetries []string
+	// ByJobs has every chunk go by a job, however small, where its definition says nothing else: for what is said of jobs.
+	ByJobs bool
 	// Level is the lowest that is logged; default INFO.
 	Level slog.Level
 	// Patience bounds every wait for a state and every call of ops; default 60 s.

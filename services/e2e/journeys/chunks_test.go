@@ -22,7 +22,7 @@ func TestAKillCostsAtMostTheChunkInHand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	small := strings.NewReplacer("rows: 50000", "rows: "+itoa(int64(perChunk)), "lanes: 2", "lanes: 1").Replace(string(text))
+	small := strings.NewReplacer("rows: 50000", "rows: "+itoa(int64(perChunk)), "lanes: 2", "lanes: 1").Replace(string(text)) + byJobs
 	if err := os.WriteFile(filepath.Join(dir, "contacts.yaml"), []byte(small), 0o600); err != nil {
 		t.Fatal(err)
 	}

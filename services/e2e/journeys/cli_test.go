@@ -28,7 +28,7 @@ func (c cli) wants(t *testing.T, code int, args ...string) result {
 
 func TestTheCommandLineAgainstARunningStack(t *testing.T) {
 	inTurn(t)
-	s := dev(t, "--pipelines", quickPipelines(t))
+	s := dev(t, "--pipelines", quickJobs(t))
 	c := s.client(t)
 	b := cli{s.ops}
 

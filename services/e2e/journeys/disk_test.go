@@ -13,8 +13,8 @@ func TestARunSurvivesTheLossOfEveryLocalDisk(t *testing.T) {
 	inTurn(t)
 	const n = 3000
 	address, org := simulator(t)
-	data := dataDir(t)
-	up := func() *stack { return dev(t, "--data", data, "--sim", address) }
+	data, pipelines := dataDir(t), shippedJobs(t)
+	up := func() *stack { return dev(t, "--data", data, "--sim", address, "--pipelines", pipelines) }
 	l := mixedLoad(t, n)
 	org.fault(t, failRows(lockedRow, l.locked, map[string]any{"times_per_key": 1}))
 	org.set(t, map[string]any{"rows_per_second": n / 4})

@@ -25,7 +25,7 @@ map:
 lanes: 2
 chunk: {rows: 25, bytes: 50MB, age: 1h}
 backlog: 256MiB
-`
+` + byJobs
 
 // quickPeople leave the phone alone and are sealed soon.
 var quickPeople = strings.NewReplacer("  - {from: phone, to: Phone, type: string}\n", "  - {const: \"none\", to: Phone}\n",
@@ -83,7 +83,7 @@ func TestADefinitionIsComparedWithTheOrgBeforeItIsApplied(t *testing.T) {
 		"a relationship that is not there":         {change("to: Phone", "to: Employer__r.Ref__c"), "Contact has no relationship Employer__r"},
 		"a parent's field that finds nobody":       {change("to: Phone", "to: Company__r.Name__c"), "Company__c.Name__c is no external id"},
 		"a key that is the entity":                 {slowPeople + "key: [id]\n", "version"},
-		"a member that the contract does not know": {slowPeople + "colour: red\n", "line 16"},
+		"a member that the contract does not know": {slowPeople + "colour: red\n", "line 17"},
 	} {
 		t.Run(name+" is refused, and what to do is said", func(t *testing.T) {
 			if r := b.wants(t, 2, "pipelines", "apply", definitionFile(t, c.text)); !strings.Contains(r.stderr, c.says) {

@@ -14,7 +14,7 @@ func TestAnOrgThatCannotBeReachedIsNamedAndWaitedFor(t *testing.T) {
 	inTurn(t)
 	address, org := simulator(t)
 	w := newWire(t, address)
-	s := dev(t, "--sim", w.url(), "--pipelines", quickPipelines(t))
+	s := dev(t, "--sim", w.url(), "--pipelines", quickJobs(t))
 	c := s.client(t)
 	keys := keysOf("u", 400)
 	c.publish(t, "accounts", messagesOf(keys[:100], account)...)
@@ -62,7 +62,7 @@ func TestAnotherOrgBehindTheSameLoginIsSentNothing(t *testing.T) {
 	address, first := simulator(t, "--org-seed", "1")
 	elsewhere, other := simulator(t, "--org-seed", "2")
 	w := newWire(t, address)
-	data, dir := dataDir(t), quickPipelines(t)
+	data, dir := dataDir(t), quickJobs(t)
 	up := func(more ...string) func() *stack {
 		return func() *stack {
 			return dev(t, append([]string{"--data", data, "--sim", w.url(), "--pipelines", dir}, more...)...)

@@ -63,8 +63,8 @@ func (s *stack) reads(t *testing.T, args ...string) reread {
 // no newer version is overwritten, neither by place nor by the member that a pipeline names.
 func TestAPartOfTheStreamIsReadAgain(t *testing.T) {
 	inTurn(t)
-	dir := oneDefinition(t, upsertVersions)
-	if err := os.WriteFile(filepath.Join(dir, "patches.yaml"), []byte(upsertByPlace), 0o600); err != nil {
+	dir := oneDefinition(t, upsertVersions+byJobs)
+	if err := os.WriteFile(filepath.Join(dir, "patches.yaml"), []byte(upsertByPlace+byJobs), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s := dev(t, "--model", operationsModel, "--pipelines", dir, "--horizon", "1h")

@@ -14,7 +14,7 @@ import (
 // closed and its facts are under way, DLQ when it holds letters.
 func TestStreamsThatAreDeletedInMidRunDelayWorkAndLoseNothing(t *testing.T) {
 	inTurn(t)
-	s := dev(t, "--pipelines", quickPipelines(t))
+	s := dev(t, "--pipelines", quickJobs(t))
 	c := s.client(t)
 	const half = 300
 	keys := keysOf("n", 2*half)

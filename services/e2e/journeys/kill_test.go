@@ -57,8 +57,8 @@ func TestEverythingSurvivesBeingKilledThreeTimes(t *testing.T) {
 	n := journeyRecords(t)
 	t.Logf("%d records (BULKHEAD_JOURNEY_RECORDS sets another number)", n)
 	address, org := simulator(t)
-	data := dataDir(t)
-	up := func() *stack { return dev(t, "--data", data, "--sim", address) }
+	data, pipelines := dataDir(t), shippedJobs(t)
+	up := func() *stack { return dev(t, "--data", data, "--sim", address, "--pipelines", pipelines) }
 
 	l := mixedLoad(t, n)
 	org.fault(t, failRows(lockedRow, l.locked, map[string]any{"times_per_key": 1}))

@@ -1,21 +1,32 @@
 package journeys
 
 import (
+	"fmt"
 	"testing"
 )
 
 // TestBeingKilledInTheMiddleOfAnyCallDoesNothingTwice kills the stack once for each sort of request to the org, when the request
 // has taken effect and the reply is on its way: nobody is left who knows the answer.
 func TestBeingKilledInTheMiddleOfAnyCallDoesNothingTwice(t *testing.T) {
+	killedInCalls(t, quickJobs, "create", "upload", "close", "info", "success", "failed")
+}
+
+// TestBeingKilledInTheMiddleOfACallOfRowsDoesNothingTwice is the same for chunks that go by calls of collections, each of which touches the org's data.
+func TestBeingKilledInTheMiddleOfACallOfRowsDoesNothingTwice(t *testing.T) {
+	killedInCalls(t, quickPipelines, "collection", "collection")
+}
+
+func killedInCalls(t *testing.T, pipelinesOf func(*testing.T) string, endpoints ...string) {
+	t.Helper()
 	inTurn(t)
 	address, org := simulator(t)
-	data, pipelines := dataDir(t), quickPipelines(t)
+	data, pipelines := dataDir(t), pipelinesOf(t)
 	up := func() *stack { return dev(t, "--data", data, "--sim", address, "--pipelines", pipelines) }
 	s := up()
 	l := load{lands: map[string]bool{}}
 	total := 0
-	for n, endpoint := range []string{"create", "upload", "close", "info", "success", "failed"} {
-		keys := keysOf("at-"+endpoint, 60)
+	for n, endpoint := range endpoints {
+		keys := keysOf(fmt.Sprintf("at-%s-%d", endpoint, n), 60)
 		for i, k := range keys {
 			l.lands[k] = i%20 != 7
 			if i%20 == 11 {

@@ -9,7 +9,7 @@ import (
 
 func TestRowsThatNoResultFileNamesAreNotPretendedToHaveLanded(t *testing.T) {
 	inTurn(t)
-	s := dev(t, "--pipelines", quickPipelines(t))
+	s := dev(t, "--pipelines", quickJobs(t))
 	keys := keysOf("a", 50)
 	lost := keys[10:15]
 	rule := s.org.fault(t, map[string]any{
@@ -62,7 +62,7 @@ func TestRowsThatNoResultFileNamesAreNotPretendedToHaveLanded(t *testing.T) {
 // TestALostReplyIsNeverAnsweredByASecondJob goes through what a network can do to one chunk on its way.
 func TestALostReplyIsNeverAnsweredByASecondJob(t *testing.T) {
 	inTurn(t)
-	s := dev(t, "--pipelines", quickPipelines(t))
+	s := dev(t, "--pipelines", quickJobs(t))
 	c := s.client(t)
 	on := func(endpoint, kind string, more ...any) map[string]any {
 		effect := map[string]any{"kind": kind}

@@ -87,7 +87,7 @@ func newOperationJourney(t *testing.T, op operation) *operationJourney {
 	t.Helper()
 	address, org := simulator(t, "--model", operationsModel)
 	data, dir := dataDir(t), t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, op.pipeline+".yaml"), []byte(op.definition), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, op.pipeline+".yaml"), []byte(op.definition+byJobs), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	j := &operationJourney{

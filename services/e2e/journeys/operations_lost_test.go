@@ -250,9 +250,9 @@ func TestWhatIsGoneIsASuccessOnlyWhereWeMayHaveTakenIt(t *testing.T) {
 	for _, r := range org.all(t, "Contact") {
 		ids[r.Fields["External_Id__c"]] = r.ID
 	}
-	dir := oneDefinition(t, deleteByID)
+	dir := oneDefinition(t, deleteByID+byJobs)
 	for name, text := range map[string]string{"field.yaml": deleteByField, "update.yaml": updateByField} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text+byJobs), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -42,7 +42,7 @@ func TestAnOrgThatIsDownIsWaitedForAndCountsNoAttempt(t *testing.T) {
 		return org.fault(t, map[string]any{"times": 0, "effect": map[string]any{"kind": "status", "status": 503}})
 	}
 	rule := down()
-	s := dev(t, "--sim", address, "--pipelines", quickPipelines(t))
+	s := dev(t, "--sim", address, "--pipelines", quickJobs(t))
 	c := s.client(t)
 	keys := keysOf("o", 400)
 

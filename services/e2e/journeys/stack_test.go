@@ -92,8 +92,20 @@ func dataDir(t *testing.T) string {
 // shipped is where the definitions that the binary carries come from.
 const shipped = "../../../deploy/config/pipelines"
 
+// byJobs is the line of a definition whose chunks all go by jobs, however small: for journeys about jobs.
+const byJobs = "bulk: {threshold: 0}\n"
+
 // quickPipelines are the shipped definitions with chunks that are sealed sooner, so that a journey of many chunks takes seconds.
-func quickPipelines(t *testing.T) string {
+func quickPipelines(t *testing.T) string { return pipelinesWith(t, "age: 300ms", "") }
+
+// quickJobs are the same, by jobs alone.
+func quickJobs(t *testing.T) string { return pipelinesWith(t, "age: 300ms", byJobs) }
+
+// shippedJobs are the shipped definitions, by jobs alone.
+func shippedJobs(t *testing.T) string { return pipelinesWith(t, "age: 2s", byJobs) }
+
+// pipelinesWith is a directory with the shipped definitions, changed.
+func pipelinesWith(t *testing.T, age, more string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range []string{"accounts.yaml", "contacts.yaml"} {
@@ -101,11 +113,11 @@ func quickPipelines(t *testing.T) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		quick := strings.Replace(string(text), "age: 2s", "age: 300ms", 1)
-		if quick == string(text) {
+		if !strings.Contains(string(text), "age: 2s") {
 			t.Fatalf("%s names no age of 2s any more", name)
 		}
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(quick), 0o600); err != nil {
+		changed := strings.Replace(string(text), "age: 2s", age, 1) + more
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(changed), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -68,8 +68,8 @@ func TestCommandsThatCannotStartSaySo(t *testing.T) {
 func TestDevEndsInTimeWhileItIsBusy(t *testing.T) {
 	inTurn(t)
 	address, org := simulator(t)
-	data := dataDir(t)
-	s := dev(t, "--data", data, "--sim", address)
+	data, pipelines := dataDir(t), shippedJobs(t)
+	s := dev(t, "--data", data, "--sim", address, "--pipelines", pipelines)
 	org.set(t, map[string]any{"rows_per_second": 500})
 	keys := keysOf("busy", 2000)
 	records := make([]fields, len(keys))
@@ -89,7 +89,7 @@ func TestDevEndsInTimeWhileItIsBusy(t *testing.T) {
 	}
 	// What was under way goes on with the next start, and nothing is sent twice.
 	org.set(t, map[string]any{"rows_per_second": 0})
-	s = dev(t, "--data", data, "--sim", address)
+	s = dev(t, "--data", data, "--sim", address, "--pipelines", pipelines)
 	if r := command(t, append(append([]string{"dev"}, freePorts...), "--data", data, "--sim", address)...); r.code != 2 || !strings.Contains(r.stderr, data) {
 		t.Errorf("a second dev on the same directory ends with exit code %d, want 2: %s", r.code, r.stderr)
 	}

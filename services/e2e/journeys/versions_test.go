@@ -56,7 +56,7 @@ func versionCases() []versionCase {
 // lost and none ever going back.
 func TestTheNewestVersionWinsInEveryOrder(t *testing.T) {
 	inTurn(t)
-	s := dev(t, "--pipelines", quickPipelines(t))
+	s := dev(t, "--pipelines", quickJobs(t))
 	c := s.client(t)
 	// A field of the older version tells its row, so that the fault strikes that row and no other of the entity.
 	fails := func(key string, tc versionCase) map[string]any {

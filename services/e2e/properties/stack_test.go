@@ -62,7 +62,8 @@ func (k kind) definition() []byte {
 	for _, c := range columns {
 		fmt.Fprintf(&b, "  - {from: %s, to: %s, type: string}\n", c.member, c.field)
 	}
-	fmt.Fprintf(&b, "lanes: %d\nchunk: {rows: 3, bytes: 1MB, age: 60ms}\nbacklog: 64MiB\n", k.lanes)
+	// Full chunks go by jobs, smaller ones by calls of collections.
+	fmt.Fprintf(&b, "bulk: {threshold: 3}\nlanes: %d\nchunk: {rows: 3, bytes: 1MB, age: 60ms}\nbacklog: 64MiB\n", k.lanes)
 	b.WriteString("retry:\n  transient: {attempts: 8, base: 40ms, max: 200ms}\n  contention: {attempts: 8, base: 40ms, max: 200ms}\n  reference: {attempts: 3, base: 40ms, max: 200ms}\n")
 	return []byte(b.String())
 }

@@ -50,7 +50,6 @@ var only = map[string]struct {
 
 // rare are points that a run passes once: the second of two kills there waits for a second time that does not come. A kill there is tried, and a pause.
 var rare = map[string]string{
-	"submitter.save_rest.after_commit":      "a call is refused for good behind one without an answer once for each chunk, and its rows then go by a job",
 	"submitter.hand_back_lane.after_commit": "a lane is given back once for each pause that finds a resend before its bind",
 }
 
@@ -177,10 +176,11 @@ func find(among []combination, f trial.Fault) (combination, bool) {
 
 // Scripts of the org that are needed beside those that chaos has.
 const (
-	lockedRows  = `[{"match":{"fraction":0.3,"seed":1},"times_per_key":1,"effect":{"kind":"row_error","error":"UNABLE_TO_LOCK_ROW:unable to obtain exclusive access to this record:--"}}]`
-	lockedOften = `[{"match":{"fraction":0.6,"seed":2},"times_per_key":3,"effect":{"kind":"row_error","error":"UNABLE_TO_LOCK_ROW:unable to obtain exclusive access to this record:--"}}]`
-	usedUp      = `[{"times":3,"effect":{"kind":"quota","quota":"daily"}}]`
-	slowCalls   = `[{"match":{"endpoint":"info"},"times":30,"effect":{"kind":"latency","duration":"1500ms"}},{"match":{"endpoint":"success"},"times":30,"effect":{"kind":"latency","duration":"1500ms"}}]`
+	lockedRows    = `[{"match":{"fraction":0.3,"seed":1},"times_per_key":1,"effect":{"kind":"row_error","error":"UNABLE_TO_LOCK_ROW:unable to obtain exclusive access to this record:--"}}]`
+	lockedOften   = `[{"match":{"fraction":0.6,"seed":2},"times_per_key":3,"effect":{"kind":"row_error","error":"UNABLE_TO_LOCK_ROW:unable to obtain exclusive access to this record:--"}}]`
+	usedUp        = `[{"times":3,"effect":{"kind":"quota","quota":"daily"}}]`
+	refusedBehind = `[{"match":{"endpoint":"collection"},"times":2,"effect":{"kind":"drop_after"}},{"match":{"endpoint":"collection"},"times":2,"effect":{"kind":"status","status":400,"code":"JSON_PARSER_ERROR","message":"the body of the call cannot be read"}}]`
+	slowCalls     = `[{"match":{"endpoint":"info"},"times":30,"effect":{"kind":"latency","duration":"1500ms"}},{"match":{"endpoint":"success"},"times":30,"effect":{"kind":"latency","duration":"1500ms"}}]`
 )
 
 // scenario is a world in which everything happens that the points need; in a busy one more happens, so that what is passed once is passed again.
@@ -190,7 +190,7 @@ func scenario(together []combination, seed uint64, busy bool) world.Options {
 	o.Plan = trial.Plan{Version: 1, Seed: seed, Records: trial.RecordsFor(40, op.pipelines...), FaultsFor: 4000, RowsPerSecond: -1}
 	for i, c := range together {
 		o.Plan.Faults = append(o.Plan.Faults, trial.Fault{
-			ID: fmt.Sprintf("p%d", i+1), Kind: c.kind, Target: c.point.Service, Point: c.point.Name, For: 2600,
+			ID: fmt.Sprintf("p%d", i+1), Kind: c.kind, Target: c.point.Service, Point: c.point.Name, For: trial.Standstill(c.point.Name),
 		})
 	}
 	add := func(f trial.Fault) {
@@ -221,6 +221,13 @@ func scenario(together []combination, seed uint64, busy bool) world.Options {
 			add(trial.Fault{Kind: trial.Org, Target: "org", OrgKind: "job_vanish", Script: []byte(script)})
 		case "foreign_rows":
 			add(trial.Fault{Kind: trial.Org, Target: "org", OrgKind: "foreign_rows", Script: []byte(`[{"times":3,"effect":{"kind":"foreign_rows","rows":2}}]`)})
+		case "refused_calls":
+			if busy { // a chunk whose call is refused behind one without an answer has another first call when it comes back
+				o.Plan.Records = trial.RecordsFor(120, op.pipelines...)
+				for n := range 4 {
+					add(trial.Fault{At: 600 + 700*float64(n), Kind: trial.Org, Target: "org", OrgKind: "status", Script: []byte(refusedBehind)})
+				}
+			}
 		case "backlog":
 			o.Plan.MaxWaiting = 3
 		case "reread":

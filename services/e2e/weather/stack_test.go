@@ -80,7 +80,7 @@ type stack struct {
 	cases int
 }
 
-func newStack(t *testing.T) *stack {
+func newStack(t *testing.T, options ...func(*inprocess.Options)) *stack {
 	t.Helper()
 	model := "objects:\n"
 	o := inprocess.Options{
@@ -95,6 +95,9 @@ func newStack(t *testing.T) *stack {
 		names = append(names, p.name)
 	}
 	o.Model = model
+	for _, option := range options {
+		option(&o)
+	}
 	s := &stack{Stack: inprocess.Start(t, o), whole: t}
 	s.TakesRecords(names...)
 	admin, err := salesforce.New(salesforce.Config{

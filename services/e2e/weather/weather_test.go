@@ -107,7 +107,7 @@ func (s *stack) on(t *testing.T, name string, run func(s *stack)) bool {
 func everywhere(times int, e simtest.Effect) []simtest.Fault {
 	var out []simtest.Fault
 	for _, at := range []simtest.Endpoint{
-		simtest.Create, simtest.Upload, simtest.Close, simtest.Info, simtest.Successful, simtest.FailedRows, simtest.Unprocessed, simtest.Query,
+		simtest.Create, simtest.Upload, simtest.Close, simtest.Info, simtest.Successful, simtest.FailedRows, simtest.Unprocessed, simtest.Query, simtest.Collections,
 	} {
 		out = append(out, simtest.Fault{Match: simtest.Match{Endpoint: at}, Times: simtest.Times(times), Effect: e})
 	}
@@ -188,7 +188,7 @@ func TestEachKindOfWeather(t *testing.T) {
 	for i := range together {
 		t.Run(fmt.Sprintf("stack %d", i+1), func(t *testing.T) {
 			t.Parallel()
-			s := newStack(t)
+			s := newStack(t, func(o *inprocess.Options) { o.ByJobs = true }) // most kinds are of jobs; seeds go by calls too
 			for n := i; n < len(kinds); n += together {
 				k := kinds[n]
 				if !s.on(t, k.name, func(s *stack) {

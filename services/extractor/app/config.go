@@ -22,7 +22,7 @@ type Config struct {
 	// OpenChunks bounds the fresh chunks of a pipeline that have no outcome: at the bound nothing more is read. Default 64.
 	OpenChunks int `yaml:"openChunks" env:"BULKHEAD_OPEN_CHUNKS" check:"positive"`
 	// Remember bounds the memory, in MiB, in which the reader of a pipeline remembers which keys the ledger holds, and as much for entities: what is
-	// certainly new need not be looked up. A MiB holds 700,000; beyond that more and more is looked up. Taken as it is needed. Default 16.
+	// certainly new need not be looked up. A MiB holds 700,000; a pipeline that has three times as many is looked up. Taken as it is needed. Default 16.
 	Remember int `yaml:"rememberMiB" env:"BULKHEAD_REMEMBER_MIB" check:"positive"`
 	// Listen is where /healthz, /readyz and /metrics are served; empty = nowhere.
 	Listen string `yaml:"listen" env:"BULKHEAD_LISTEN"`

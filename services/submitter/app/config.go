@@ -30,7 +30,7 @@ type Config struct {
 	// Workers bounds the submissions worked on at once, and with them the uploads; each upload holds a few megabytes. Default 8.
 	Workers int `yaml:"workers" env:"BULKHEAD_WORKERS" check:"positive"`
 	// BulkThreshold is the number of rows from which a chunk of an upsert, update or delete goes by a Bulk API job, where the definition of its pipeline does not
-	// say it (bulk.threshold); smaller ones go by calls of sObject Collections, 200 rows each. 0 = every chunk goes by a job. Default 0.
+	// say it (bulk.threshold); smaller ones go by calls of sObject Collections, 200 rows each. 0 = every chunk goes by a job. Default 2000.
 	BulkThreshold int `yaml:"bulkThreshold" env:"BULKHEAD_BULK_THRESHOLD"`
 	// CollectionMargin is how long after the deadline of such a call, a third of the lease, a call without an answer counts as one that may still land: its
 	// rows are called for again only then. Longer than a request may be held on its way or take at Salesforce. Default 30 s, with short waits at most 2 s.
@@ -48,13 +48,18 @@ type Config struct {
 
 // DefaultConfig returns the defaults, for real orgs.
 func DefaultConfig() Config {
-	return Config{Lease: 15 * time.Second, Sweep: 30 * time.Second, Workers: 8, CollectionMargin: submit.DefaultCallMargin, StopTimeout: 10 * time.Second}
+	return Config{Lease: 15 * time.Second, Sweep: 30 * time.Second, Workers: 8, BulkThreshold: defaultBulkThreshold, CollectionMargin: submit.DefaultCallMargin, StopTimeout: 10 * time.Second}
 }
+
+// ShortCollectionMargin is a margin for demos and tests: long enough for a simulator beside the service, never for a real org.
+const ShortCollectionMargin = 2 * time.Second
 
 // Bounds of the configuration.
 const (
-	minLease              = 500 * time.Millisecond // three renewals must fit in it, each a round trip to the ledger
-	shortCollectionMargin = 2 * time.Second
+	minLease = 500 * time.Millisecond // three renewals must fit in it, each a round trip to the ledger
+
+	// defaultBulkThreshold is the size at which ten calls become more than a job takes, and the job's own seconds are no longer most of what it costs.
+	defaultBulkThreshold = 2000
 
 	maxWorkers = 64 // uploads at once; more only queue at Salesforce, and each needs a connection to the ledger
 )
@@ -89,7 +94,7 @@ func (c Config) Check() error {
 // collectionMargin is the margin in force.
 func (c Config) collectionMargin() time.Duration {
 	if c.ShortWaits {
-		return min(c.CollectionMargin, shortCollectionMargin)
+		return min(c.CollectionMargin, ShortCollectionMargin)
 	}
 	return c.CollectionMargin
 }

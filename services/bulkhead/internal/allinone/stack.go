@@ -383,6 +383,7 @@ func (s *Stack) startServices(ctx context.Context, o Options, dsnOf func(string)
 		{"submitter", func() (part, error) {
 			c := submitter.DefaultConfig()
 			c.DSN, c.NATSURL, c.Waits, c.ShortRetries, c.Lease, c.Sweep = dsns["submitter"], s.NATSURL, waits, true, lease, sweep
+			c.CollectionMargin = submitter.ShortCollectionMargin
 			return submitter.New(ctx, c, env("submitter"))
 		}},
 		{"extractor", func() (part, error) {

@@ -245,7 +245,7 @@ func printLetter(g *globals, l *opsv1.DeadLetter) {
 		fmt.Fprintln(w)
 		rows := [][]string{}
 		for _, a := range as {
-			rows = append(rows, []string{fmt.Sprint(a.GetN()), stamp(a.GetAt()), a.GetJobId(), a.GetOutcome(), a.GetClass(), printable(a.GetCode()), oneLine(a.GetMessage(), 90)})
+			rows = append(rows, []string{fmt.Sprint(a.GetN()), stamp(a.GetAt()), orDash(a.GetJobId()), a.GetOutcome(), a.GetClass(), printable(a.GetCode()), oneLine(a.GetMessage(), 90)})
 		}
 		table(w, "TRY|AT|JOB|OUTCOME|CLASS|CODE|MESSAGE", rows)
 	}

@@ -109,6 +109,9 @@ func NeedScript(need string, seed uint64) (script []byte, kind string) {
 	return plan.NeedScript(need, seed)
 }
 
+// Standstill is how many milliseconds a process stands still at a crash point: longer than anything that it holds there stays its own.
+func Standstill(point string) float64 { return plan.Standstill(point) }
+
 // ParsePoints reads the list of crash points.
 func ParsePoints(text string) ([]Point, error) { return plan.ParsePoints(text) }
 

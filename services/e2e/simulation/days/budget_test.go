@@ -53,7 +53,7 @@ func TestTheDailyLimitOfCallsIsUsedUp(t *testing.T) {
 	t.Run("all lands by itself when the day's window moves on", func(t *testing.T) {
 		t.Parallel()
 		bubble.Test(t, func(t *testing.T) {
-			w := open(t, options{pipelines: []string{"contacts"}, apiLimit: limit})
+			w := open(t, options{define: byJobs, pipelines: []string{"contacts"}, apiLimit: limit})
 			defer w.end()
 			all := w.usedUp(limit)
 			since := w.lastCall()
@@ -75,7 +75,7 @@ func TestTheDailyLimitOfCallsIsUsedUp(t *testing.T) {
 	t.Run("work goes on within the quarter of an hour in which a limit is raised", func(t *testing.T) {
 		t.Parallel()
 		bubble.Test(t, func(t *testing.T) {
-			w := open(t, options{pipelines: []string{"contacts"}, apiLimit: limit})
+			w := open(t, options{define: byJobs, pipelines: []string{"contacts"}, apiLimit: limit})
 			defer w.end()
 			all := w.usedUp(limit)
 			time.Sleep(30 * time.Minute)

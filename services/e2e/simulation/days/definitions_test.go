@@ -66,6 +66,9 @@ map:
 `,
 }
 
+// byJobs has every chunk go by a job, however small: for days of jobs.
+func byJobs(text string) string { return text + "bulk: {threshold: 0}\n" }
+
 // definitions are those of the names, or all, in the order of their names, after define has made what it wants of each; nil = nothing.
 func definitions(t *testing.T, define func(text string) string, names ...string) [][]byte {
 	t.Helper()

@@ -19,7 +19,7 @@ const day = 24 * time.Hour
 func TestNobodyLooksAtJobsForLongerThanTheirResultsAreKept(t *testing.T) {
 	t.Parallel()
 	bubble.Test(t, func(t *testing.T) {
-		w := open(t, options{})
+		w := open(t, options{define: byJobs})
 		defer w.end()
 		w.stop("poller")
 		began := time.Now()

@@ -14,7 +14,7 @@ import (
 func TestSessionsEndAllDayLong(t *testing.T) {
 	t.Parallel()
 	bubble.Test(t, func(t *testing.T) {
-		w := open(t, options{pipelines: []string{"contacts"}, queue: 40 * time.Second})
+		w := open(t, options{define: byJobs, pipelines: []string{"contacts"}, queue: 40 * time.Second})
 		defer w.end()
 		const hours = 7
 		var all []string

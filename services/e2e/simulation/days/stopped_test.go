@@ -16,7 +16,7 @@ import (
 func TestResultsThatCannotBeReadForSixDays(t *testing.T) {
 	t.Parallel()
 	bubble.Test(t, func(t *testing.T) {
-		w := open(t, options{pipelines: []string{"contacts", "members", "visits"}})
+		w := open(t, options{define: byJobs, pipelines: []string{"contacts", "members", "visits"}})
 		defer w.end()
 		// A proxy answers with a page of its own.
 		w.fault(`{"match":{"endpoint":"success","object":"Contact","for":"144h5m"},"times":0,"effect":{"kind":"wrong_type"}}`)

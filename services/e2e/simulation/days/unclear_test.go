@@ -13,7 +13,7 @@ import (
 // nobody is told that a record is lost, since it will be found.
 func TestResultFilesThatDoNotTellOfEveryRow(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
-		w := open(t, options{pipelines: []string{"contacts", "members"}})
+		w := open(t, options{define: byJobs, pipelines: []string{"contacts", "members"}})
 		defer w.end()
 		w.fault(`{"match":{"object":"Member__c"},"times":0,"effect":{"kind":"lose_rows"}}`)
 		c, m := keys("c", 10), keys("m", 10)

@@ -52,11 +52,15 @@ func (e *Engine) cutLane(c *Commit, l *lane, newID func() [16]byte) error {
 func (e *Engine) Settle(c Commit, now time.Time) {
 	for _, n := range c.cut {
 		old := e.lanes[n]
-		e.put(newLane(n, e.Pipeline, old.mark, e.headSize))
+		l := newLane(n, e.Pipeline, old.mark, e.headSize)
+		if e.filled(old) {
+			l.follow(old, e.Header)
+		}
+		e.put(l)
 		// The answers for the batch in hand are older than this commit: until the next ones its records are known from here.
 		known := &lane{
 			number: n, pipeline: e.Pipeline, entries: old.entries, rests: old.rests, kinds: old.kinds,
-			keys: old.keys, entities: old.entities, helds: old.helds, same: old.same,
+			keys: old.keys, entities: old.entities, newest: old.newest, same: old.same,
 		}
 		if e.Versioned {
 			known.rows, known.sources = old.rows, old.sources

@@ -20,7 +20,8 @@
 //     [MaxDead] and [MaxDeadBytes].
 //
 // Rows are packed into pieces as the lane fills, but the pieces stay in memory until they are sealed: that way every version of an entity
-// merges into the row that the chunk already has, however far back it stands, and a crash leaves no pieces to sweep.
+// merges into the row that the chunk already has, however far back it stands (what changes is laid over it at the seal), and a crash leaves no pieces to
+// sweep.
 //
 // What it leaves to others: reading records out of messages (the mapper in package extract), looking up what the ledger knows
 // (package store) and committing (package extract).

@@ -7,7 +7,7 @@ import (
 
 // Due says what must be committed now.
 type Due struct {
-	// Seal are the lanes whose rows must be sealed, rising.
+	// Seal are lanes whose rows must be sealed, rising: as many as one commit should make chunks of. The others are due after it.
 	Seal []int
 	// Flush says that there are verdicts or marks to commit that need no chunk.
 	Flush bool
@@ -22,8 +22,7 @@ func (e *Engine) Due(now time.Time) Due {
 	var d Due
 	for _, n := range e.order() {
 		l := e.lanes[n]
-		full := l.full || l.rows.size() >= e.Limits.Rows || l.bytes >= e.Limits.Bytes ||
-			len(l.dead) >= MaxDead || l.deadSize >= MaxDeadBytes || len(l.superseded) >= MaxSuperseded
+		full := e.filled(l) || len(l.dead) >= MaxDead || l.deadSize >= MaxDeadBytes || len(l.superseded) >= MaxSuperseded
 		old := l.items > 0 && now.Sub(l.since) >= e.age(l)
 		switch {
 		case !full && !old:
@@ -33,10 +32,30 @@ func (e *Engine) Due(now time.Time) Due {
 			d.Flush = true
 		}
 	}
+	d.Seal = e.together(d.Seal)
 	if !e.ahead.IsZero() && now.Sub(e.ahead) >= e.Limits.Age && e.Lowest().Less(e.reading) {
 		d.Flush = d.Flush || e.movable()
 	}
 	return d
+}
+
+// filled says whether a lane's rows fill a chunk.
+func (e *Engine) filled(l *lane) bool {
+	return l.full || l.rows.size() >= e.Limits.Rows || l.bytes >= e.Limits.Bytes
+}
+
+// maxTogether bounds the records of the lanes that one commit makes chunks of, but for the first lane: what a seal takes beside the lane itself is needed once then,
+// and a lane that is stored makes room before the next one is.
+const maxTogether = 100_000
+
+func (e *Engine) together(seal []int) []int {
+	records := 0
+	for i, n := range seal {
+		if records += e.lanes[n].entries.size(); i > 0 && records > maxTogether {
+			return seal[:i]
+		}
+	}
+	return seal
 }
 
 // movable says whether a commit without a chunk would move any mark.

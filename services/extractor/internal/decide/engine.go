@@ -66,7 +66,7 @@ func New(c Config, marks map[int]record.Place) *Engine {
 	e := &Engine{Config: c, lanes: make(map[int]*lane, c.Lanes+1)}
 	e.headSize = int64(rowfile.RowSize(c.Header))
 	for n := record.LaneNone; n < c.Lanes; n++ {
-		e.put(newLane(n, marks[n], e.headSize))
+		e.put(newLane(n, c.Pipeline, marks[n], e.headSize))
 	}
 	e.reading = e.Lowest()
 	return e
@@ -163,6 +163,7 @@ func (e *Engine) Pass(seq uint64, now time.Time) {
 }
 
 func (e *Engine) refuse(l *lane, c *Candidate, r ruling) bool {
+	c.NameByBody(e.Pipeline)
 	d := e.deadOf(c, r)
 	if !l.bury(d) {
 		return false
@@ -198,6 +199,7 @@ func (e *Engine) supersede(l *lane, c *Candidate, r ruling) bool {
 	if len(l.superseded) >= MaxSuperseded {
 		return false
 	}
+	c.NameByBody(e.Pipeline)
 	l.superseded = append(l.superseded, e.supersededOf(c, r))
 	// As for what is refused: a repeat of it is one.
 	l.entries.add(l.endedEntry(c, c.KeyHash, r.generation))
@@ -237,7 +239,7 @@ func (e *Engine) lane(n int) *lane {
 	l, ok := e.lanes[n]
 	if !ok {
 		// A lane that the definition does not have cannot come from a mapper of the same revision; keep the record all the same.
-		l = newLane(n, record.Place{}, e.headSize)
+		l = newLane(n, e.Pipeline, record.Place{}, e.headSize)
 		e.put(l)
 	}
 	return l

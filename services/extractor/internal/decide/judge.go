@@ -129,13 +129,13 @@ func (e *Engine) newest(c *Candidate) (Known, bool) {
 		return e.newestVersion(c)
 	}
 	l := e.lane(c.Lane)
-	if v := l.holds(&c.EntityHash); v != nil {
-		return l.entries.at(v.last).known(), true
+	if en := l.last(&c.EntityHash); en != nil {
+		return l.known(en), true
 	}
 	for i := len(e.settled) - 1; i >= 0; i-- {
 		if l := e.settled[i]; l.number == c.Lane {
-			if v := l.holds(&c.EntityHash); v != nil {
-				return l.entries.at(v.last).known(), true
+			if en := l.last(&c.EntityHash); en != nil {
+				return l.known(en), true
 			}
 		}
 	}

@@ -12,61 +12,67 @@ import (
 // none ends a chain of entries.
 const none = -1
 
-// entry is a record that waits for its lane's commit. There may be hundreds of thousands of them, so they are small and hold no pointer: what few records have, or
-// many have alike, stands beside them in the lane.
+// entry is a record that waits for its lane's commit. There may be hundreds of thousands of them, so they are small, a line of the processor's cache, and hold no
+// pointer: what few records have, or many have alike, stands beside them in the lane.
 type entry struct {
-	keyHash    record.Hash
 	content    record.Hash
 	entityHash record.Hash
 	place      record.Place
-	row        int32
+	row        int32 // of a record that stands in none that which its entity has; none = it has none
 	next       int32 // the next younger record of the same row
-	rest       int32 // in the lane's rests; none = it has none
-	columns    int32 // in the lane's columns
+	rest       int32 // in the lane's rests; none = it is placed
+	kind       int32 // in the lane's kinds
+}
+
+// kind is what many records have alike.
+type kind struct {
+	columns    record.Bitmap
 	run        int32 // in the lane's runs
 	generation int16
-	placed     bool // its key says its place
+	placed     bool // its key says its place, and is made again from the entry
 	ended      bool // it stands in no row, being refused or superseded: the ledger must know its key all the same
 	hasEntity  bool
 }
 
-// rest is what only some records have.
+func (k *kind) same(o *kind) bool {
+	return sameSet(k.columns, o.columns) && k.run == o.run && k.generation == o.generation && k.placed == o.placed && k.ended == o.ended &&
+		k.hasEntity == o.hasEntity
+}
+
+// sameSet says whether two sets are the same memory: the mapper gives records that name the same columns one set.
+func sameSet(a, b record.Bitmap) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}
+
+// rest is what records have whose keys nothing else says.
 type rest struct {
+	keyHash record.Hash
 	key     string // "" = made from the content and the place
 	version record.Version
 	origin  *Origin // of replays only
 }
 
-// known is what the entry's key or entity stands for.
-func (en *entry) known() Known {
-	return Known{Content: en.content, Place: en.place, Generation: int32(en.generation)}
-}
-
 // row is one CSV row to be: where its text lies, and the chain of its records.
 type row struct {
-	piece, at, bytes int32 // its text as it came; once replaced it lies elsewhere
-	head, tail       int32
-	received         int64 // when the broker stored its first record, in microseconds; of a replay when that was accepted
-}
-
-// held is what a lane knows of an entity that it holds unsealed, by numbers of entries.
-type held struct {
-	last   int32 // the last in the stream
-	newest int32 // the one of the newest version; none when none has a version
-	row    int32 // none when its records so far have no row
+	at         int32 // where its text, as it came, begins in its piece; once replaced it lies elsewhere
+	head, tail int32
+	received   int32 // in the lane's times
 }
 
 // lane is what is read and not yet committed of one lane.
 type lane struct {
-	number int
-	mark   record.Place
+	number   int
+	pipeline string
+	columns  int // of a row
+	mark     record.Place
 
 	rows     blocks[row]
+	times    []int64 // when the broker stored the first records of rows, in microseconds; of replays when those were accepted
 	texts    rowTexts
 	sources  map[int32][]int32 // by row, then by column: the entry that a value comes from; of rows of one record, and where versions do not matter, there are none
 	entries  blocks[entry]
-	rests    []rest
-	columns  []record.Bitmap // sets that entries name
+	rests    blocks[rest]
+	kinds    []kind
 	runs     []string
 	keyTexts *pipeline.Room
 	inRows   int   // entries that stand in a row
@@ -83,81 +89,99 @@ type lane struct {
 	since time.Time    // when that was read
 	full  bool         // the next record did not fit
 
-	keys     table // of entries that were named: the last of each key
-	entities table // of helds
-	helds    blocks[held]
+	keys     table                  // of entries that were named: the last of each key
+	entities table                  // of entries: the last of each entity in the stream
+	newest   map[record.Hash]int32  // by entity: the entry of the newest version, of those that have one
 	same     map[EntityVersion]Same // versions that stand in a row
 }
 
-func newLane(number int, mark record.Place, headerSize int64) *lane {
-	return &lane{number: number, mark: mark, bytes: headerSize, keyTexts: pipeline.NewRoom()}
+func newLane(number int, name string, mark record.Place, headerSize int64) *lane {
+	return &lane{number: number, pipeline: name, mark: mark, bytes: headerSize, keyTexts: pipeline.NewRoom()}
+}
+
+// follow makes a lane ready to become what one that was full has been. What was sealed for its age has no such successor: a lane at rest holds next to
+// nothing.
+func (l *lane) follow(old *lane, header []string) {
+	l.keys.expect(old.keys.n)
+	l.entities.expect(old.entities.n)
+	if old.texts.w != nil {
+		l.texts.w, old.texts.w = old.texts.w, nil
+		l.texts.w.Reset(header)
+	}
 }
 
 // newEntry is the record of a candidate that becomes a row.
 func (l *lane) newEntry(c *Candidate, row int32) entry {
-	en := l.anyEntry(c, c.KeyHash, c.Generation)
-	en.row, en.run, en.columns = row, l.run(c.Run), l.named(c.Columns)
+	k := kind{columns: c.Columns, run: l.run(c.Run), generation: int16(c.Generation), hasEntity: c.HasEntity}
+	if c.Origin != nil {
+		k.generation = int16(c.Origin.Generation)
+	}
+	// Later generations and versions are asked for by key.
+	k.placed = c.KeyKind == KeyFromBody && c.HasEntity && k.generation == 0 && c.Version == nil
+	en := l.anyEntry(c, &k)
+	en.row = row
+	if k.placed {
+		return en
+	}
 	more := rest{version: c.Version, origin: c.Origin}
-	if c.KeyKind != KeyFromBody {
+	if c.KeyKind == KeyFromBody {
+		c.NameByBody(l.pipeline)
+	} else {
 		// A copy: the candidate's lies among the texts of the whole message.
 		more.key = l.keyTexts.Clone(c.Key)
 	}
-	if c.Origin != nil {
-		en.generation = int16(c.Origin.Generation)
-	}
-	l.note(&en, more)
-	// Later generations and versions are asked for by key.
-	en.placed = c.KeyKind == KeyFromBody && en.generation == 0 && c.Version == nil
+	more.keyHash = c.KeyHash
+	en.rest = l.rests.add(more)
 	return en
 }
 
 // endedEntry is the record of a candidate that becomes none.
 func (l *lane) endedEntry(c *Candidate, keyHash record.Hash, generation int) entry {
-	en := l.anyEntry(c, keyHash, generation)
-	en.ended = true
-	l.note(&en, rest{version: c.Version})
+	en := l.anyEntry(c, &kind{generation: int16(generation), ended: true, hasEntity: c.HasEntity})
+	en.rest = l.rests.add(rest{keyHash: keyHash, version: c.Version})
 	return en
 }
 
-func (l *lane) anyEntry(c *Candidate, keyHash record.Hash, generation int) entry {
-	return entry{
-		keyHash: keyHash, content: c.Content, entityHash: c.EntityHash, hasEntity: c.HasEntity, place: c.Place, generation: int16(generation),
-		row: none, next: none, rest: none, columns: none,
-	}
+func (l *lane) anyEntry(c *Candidate, k *kind) entry {
+	return entry{content: c.Content, entityHash: c.EntityHash, place: c.Place, row: none, next: none, rest: none, kind: l.kind(k)}
 }
 
-// note keeps what an entry has beside what all have.
-func (l *lane) note(en *entry, more rest) {
-	if more.key != "" || more.version != nil || more.origin != nil {
-		en.rest = int32(len(l.rests))
-		l.rests = append(l.rests, more)
-	}
-}
-
-func (l *lane) restOf(en *entry) rest {
-	if en.rest == none {
-		return rest{}
-	}
-	return l.rests[en.rest]
-}
-
-// named is the number of a set of columns. Records mostly name the same few, and the mapper gives equal ones one set: only where a set lies is compared.
-func (l *lane) named(set record.Bitmap) int32 {
+// kind is the number of a kind. Records are mostly of the same few.
+func (l *lane) kind(k *kind) int32 {
 	const lately = 8
-	for n := len(l.columns) - 1; n >= max(0, len(l.columns)-lately) && len(set) > 0; n-- {
-		if had := l.columns[n]; len(had) == len(set) && &had[0] == &set[0] {
+	for n := len(l.kinds) - 1; n >= max(0, len(l.kinds)-lately); n-- {
+		if l.kinds[n].same(k) {
 			return int32(n)
 		}
 	}
-	l.columns = append(l.columns, set)
-	return int32(len(l.columns) - 1)
+	l.kinds = append(l.kinds, *k)
+	return int32(len(l.kinds) - 1)
 }
 
-func (l *lane) columnsOf(en *entry) record.Bitmap {
-	if en.columns == none {
-		return nil
+func (l *lane) kindOf(en *entry) *kind { return &l.kinds[en.kind] }
+
+// restOf is what an entry has beside what all have; nobody changes it.
+func (l *lane) restOf(en *entry) *rest {
+	if en.rest == none {
+		return &noRest
 	}
-	return l.columns[en.columns]
+	return l.rests.at(en.rest)
+}
+
+var noRest rest
+
+// keyHashOf is the hash of an entry's key.
+func (l *lane) keyHashOf(en *entry) record.Hash {
+	if en.rest != none {
+		return l.rests.at(en.rest).keyHash
+	}
+	var room [96]byte
+	return record.HashKeyBytes(l.pipeline, record.AppendBodyKey(room[:0], en.content, en.place))
+}
+
+// known is what an entry's key or entity stands for.
+func (l *lane) known(en *entry) Known {
+	return Known{Content: en.content, Place: en.place, Generation: int32(l.kindOf(en).generation)}
 }
 
 // run is the number of a run of the lane.
@@ -173,15 +197,14 @@ func (l *lane) run(name string) int32 {
 	return int32(i)
 }
 
-func (l *lane) keyOf(n int32) *record.Hash { return &l.entries.at(n).keyHash }
+// The table of keys holds entries with a rest alone.
+func (l *lane) keyOf(n int32) *record.Hash { return &l.rests.at(l.entries.at(n).rest).keyHash }
 
-func (l *lane) hasKey(n int32, h *record.Hash) bool { return l.entries.at(n).keyHash == *h }
+func (l *lane) hasKey(n int32, h *record.Hash) bool { return *l.keyOf(n) == *h }
 
-func (l *lane) entityOf(n int32) *record.Hash { return &l.entries.at(l.helds.at(n).last).entityHash }
+func (l *lane) entityOf(n int32) *record.Hash { return &l.entries.at(n).entityHash }
 
-func (l *lane) hasEntity(n int32, h *record.Hash) bool {
-	return l.entries.at(l.helds.at(n).last).entityHash == *h
-}
+func (l *lane) hasEntity(n int32, h *record.Hash) bool { return *l.entityOf(n) == *h }
 
 // keyed finds the last record of a key.
 func (l *lane) keyed(key *record.Hash) (Known, bool) {
@@ -189,16 +212,24 @@ func (l *lane) keyed(key *record.Hash) (Known, bool) {
 	if n == none {
 		return Known{}, false
 	}
-	return l.entries.at(n).known(), true
+	return l.known(l.entries.at(n)), true
 }
 
-// holds finds what the lane knows of an entity; nil = nothing.
-func (l *lane) holds(entity *record.Hash) *held {
+// last finds the last record of an entity in the stream; nil = the lane holds none.
+func (l *lane) last(entity *record.Hash) *entry {
 	n := l.entities.find(entity, l.hasEntity)
 	if n == none {
 		return nil
 	}
-	return l.helds.at(n)
+	return l.entries.at(n)
+}
+
+// rowOf finds the row of an entity; none = it has none.
+func (l *lane) rowOf(entity *record.Hash) int32 {
+	if en := l.last(entity); en != nil {
+		return en.row
+	}
+	return none
 }
 
 // touch notes that a record of this lane was read and waits for the lane's commit.
@@ -214,41 +245,39 @@ func (l *lane) learn(c *Candidate) {
 	at := l.entries.n - 1
 	en := l.entries.at(at)
 	if c.KeyKind == KeyNamed {
-		l.keys.put(&en.keyHash, at, l.hasKey, l.keyOf)
+		l.keys.put(l.keyOf(at), at, l.hasKey, l.keyOf)
 	}
 	if !c.HasEntity {
 		return
 	}
-	v := l.holds(&c.EntityHash)
-	if v == nil {
-		n := l.helds.add(held{last: at, newest: none, row: none})
-		l.entities.put(&c.EntityHash, n, l.hasEntity, l.entityOf)
-		v = l.helds.at(n)
-	}
-	v.last = at
-	if !en.ended {
+	was := l.entities.put(&en.entityHash, at, l.hasEntity, l.entityOf)
+	ended := l.kindOf(en).ended
+	if ended && was != none {
 		// What has no row changes what is newest, but the row that the entity has stays open for merging.
-		v.row = en.row
+		en.row = l.entries.at(was).row
 	}
 	if c.Version == nil {
 		return
 	}
-	if v.newest == none || l.dated(v.newest).owner().olderThan(l.dated(at).owner()) {
-		v.newest = at
+	if newest, ok := l.newest[c.EntityHash]; !ok || l.dated(newest).owner().olderThan(l.dated(at).owner()) {
+		if l.newest == nil {
+			l.newest = make(map[record.Hash]int32)
+		}
+		l.newest[c.EntityHash] = at
 	}
-	if !en.ended {
+	if !ended {
 		if l.same == nil {
 			l.same = make(map[EntityVersion]Same)
 		}
 		l.same[EntityVersion{Entity: c.EntityHash, Version: string(c.Version)}] = Same{
-			Owner: Owner{Version: c.Version, KeyHash: en.keyHash, Place: c.Place}, Content: c.Content,
+			Owner: Owner{Version: c.Version, KeyHash: l.keyHashOf(en), Place: c.Place}, Content: c.Content,
 		}
 	}
 }
 
 func (l *lane) dated(n int32) Dated {
 	en := l.entries.at(n)
-	return Dated{Known: en.known(), Version: l.restOf(en).version}
+	return Dated{Known: l.known(en), Version: l.restOf(en).version}
 }
 
 // add puts a record into its entity's row, or a new one. It answers false, and changes nothing, when the chunk would grow past its
@@ -258,25 +287,26 @@ func (l *lane) add(c *Candidate, config *Config) bool {
 		return false
 	}
 	if c.HasEntity {
-		if v := l.holds(&c.EntityHash); v != nil && v.row != none {
+		if row := l.rowOf(&c.EntityHash); row != none {
 			switch {
 			case config.Apart:
 				return false
 			case config.Versioned:
-				return l.mergeVersion(c, v.row, config)
+				return l.mergeVersion(c, row, config)
 			}
-			return l.merge(c, v.row, config)
+			return l.merge(c, row, config)
 		}
 	}
 	limits := config.Limits
+	l.columns = len(config.Header)
 	line := l.texts.write(c.Cells)
 	if l.rows.size() > 0 && (l.rows.size() >= limits.Rows || l.bytes+int64(len(line)) > limits.Bytes) {
 		return false
 	}
 	at := l.entries.n
-	r := row{bytes: int32(len(line)), head: at, tail: at, received: received(c)}
+	r := row{head: at, tail: at, received: l.time(received(c))}
 	var ok bool
-	if r.piece, r.at, ok = l.texts.keep(line, config.Header); !ok {
+	if r.at, ok = l.texts.keep(line, config.Header); !ok {
 		return false
 	}
 	l.entries.add(l.newEntry(c, l.rows.n))
@@ -289,6 +319,14 @@ func (l *lane) add(c *Candidate, config *Config) bool {
 	return true
 }
 
+// time is the number of a time: rows that follow each other mostly came in one message.
+func (l *lane) time(at int64) int32 {
+	if n := len(l.times); n == 0 || l.times[n-1] != at {
+		l.times = append(l.times, at)
+	}
+	return int32(len(l.times) - 1)
+}
+
 func received(c *Candidate) int64 {
 	if c.Origin != nil {
 		return c.Origin.AcceptedAt.UnixMicro()
@@ -298,11 +336,7 @@ func received(c *Candidate) int64 {
 
 // merge lays what the record names over its entity's row: field by field, the newest wins, and null is a value.
 func (l *lane) merge(c *Candidate, n int32, config *Config) bool {
-	cells := l.cells(n, len(config.Header))
-	for _, i := range c.Named {
-		cells[i] = c.Cells[i]
-	}
-	if !l.replace(n, cells, config.Limits) {
+	if !l.lay(n, c.Named, c.Cells, config.Limits) {
 		return false
 	}
 	r, at := l.rows.at(n), l.entries.n

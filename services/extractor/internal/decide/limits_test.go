@@ -2,6 +2,8 @@ package decide
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -241,4 +243,42 @@ func TestTextsFromOutside(t *testing.T) {
 			t.Errorf("%d fields are kept", len(got))
 		}
 	})
+}
+
+func TestLargeLanesAreSealedOneByOne(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		records int
+		want    []int
+	}{
+		"small ones go together": {maxTogether / 2, []int{0, 1}}, "large ones by themselves": {maxTogether + 20_000, []int{0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := New(Config{Pipeline: testPipeline, Header: testHeader, Lanes: 2, Limits: Limits{Rows: 1 << 20, Bytes: 1 << 26, Age: time.Second}}, nil)
+			for i := range c.records {
+				cand := published{entity: strconv.Itoa(i)}.candidate(at(uint64(i+1)), true, 2)
+				if e.Feed(&cand, testStart) != Taken {
+					t.Fatal("full")
+				}
+			}
+			late := testStart.Add(time.Second)
+			due := e.Due(late)
+			if !slices.Equal(due.Seal, c.want) {
+				t.Fatalf("lanes %v are sealed together", due.Seal)
+			}
+			sealed := 0
+			for ; len(due.Seal) > 0; due = e.Due(late) {
+				cut, err := e.Cut(due.Seal, late, testID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				e.Settle(cut, late)
+				sealed += cut.Records.Len()
+			}
+			if sealed != c.records || e.Unsealed() != 0 || e.Lowest() != e.Reading() {
+				t.Errorf("%d of %d records are sealed, marks stand at %v", sealed, c.records, e.Marks())
+			}
+		})
+	}
 }

@@ -62,7 +62,7 @@ func (g *regrouping) add(c *Candidate) error {
 }
 
 func (g *regrouping) begin(n int) *lane {
-	l := newLane(n, record.Place{}, g.e.headSize)
+	l := newLane(n, g.e.Pipeline, record.Place{}, g.e.headSize)
 	g.e.put(l)
 	return l
 }

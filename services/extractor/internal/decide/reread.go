@@ -38,6 +38,7 @@ func RecallWants(c Config, batch []Candidate) RecallWanted {
 	var w RecallWanted
 	for i := range batch {
 		cand := &batch[i]
+		cand.NameByBody(c.Pipeline)
 		w.Keys = append(w.Keys, cand.KeyHash)
 		switch {
 		case cand.KeyKind == KeyNamed:
@@ -61,6 +62,7 @@ func Reread(c Config, batch []Candidate, r Recalled, at time.Time, newID func() 
 	again.e.answers = Answers{Keys: r.Keys, Equal: r.Equal}
 	for i := range batch {
 		cand := &batch[i]
+		cand.NameByBody(c.Pipeline)
 		isNew, err := again.take(cand)
 		if err != nil {
 			return Commit{}, 0, err

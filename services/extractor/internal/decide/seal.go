@@ -10,7 +10,7 @@ import (
 func sealLane(l *lane, pipeline string, header []string, at time.Time, id [16]byte) (Chunk, error) {
 	c := Chunk{ID: id, Lane: l.number, Rows: l.rows.size(), Records: l.inRows, Trace: l.trace, Runs: map[string]Run{}}
 	var err error
-	if c.Pieces, err = l.packed(header); err != nil {
+	if c.Pieces, c.Bytes, err = l.packed(header); err != nil {
 		return Chunk{}, err
 	}
 	m := newManifest(l, at)
@@ -28,7 +28,6 @@ func sealLane(l *lane, pipeline string, header []string, at time.Time, id [16]by
 			}
 		}
 	}
-	c.Bytes = l.bytes
 	c.Manifest = m.w.Encode()
 	for i, counted := range m.counted {
 		if counted.Records > 0 {
@@ -48,12 +47,16 @@ type manifest struct {
 	key     []byte
 }
 
-// manifestRecord is about what a record takes in a manifest, in bytes.
-const manifestRecord = 64
+// About what a record takes in a manifest, in bytes: placed, and with a key of its own.
+const (
+	placedRecord = 64
+	namedRecord  = 112
+)
 
 func newManifest(l *lane, at time.Time) *manifest {
+	size := placedRecord*l.inRows + (namedRecord-placedRecord)*min(l.rests.size(), l.inRows)
 	return &manifest{
-		w: rowfile.NewManifestWriter(manifestRecord * l.inRows), lane: l, at: at.UnixMicro(), runs: make([]uint32, len(l.runs)), counted: make([]Run, len(l.runs)),
+		w: rowfile.NewManifestWriter(size), lane: l, at: at.UnixMicro(), runs: make([]uint32, len(l.runs)), counted: make([]Run, len(l.runs)),
 	}
 }
 

@@ -41,8 +41,8 @@ func (t *table) find(h *record.Hash, is func(n int32, h *record.Hash) bool) int3
 	return none
 }
 
-// put gives a hash a number, in place of the one that it has.
-func (t *table) put(h *record.Hash, n int32, is func(n int32, h *record.Hash) bool, hash func(n int32) *record.Hash) {
+// put gives a hash a number, in place of the one that it has, and returns that; -1 = it had none.
+func (t *table) put(h *record.Hash, n int32, is func(n int32, h *record.Hash) bool, hash func(n int32) *record.Hash) (was int32) {
 	if 4*(t.n+1) > 3*len(t.slots) {
 		t.grow(hash)
 	}
@@ -50,13 +50,27 @@ func (t *table) put(h *record.Hash, n int32, is func(n int32, h *record.Hash) bo
 	at, tag := start(h)
 	i := at & mask
 	for ; t.slots[i] != 0; i = (i + 1) & mask {
-		if slot := t.slots[i]; slot>>numberBits<<numberBits == tag && is(int32(uint32(slot)-1), h) {
-			t.slots[i] = tag | uint64(uint32(n)+1)
-			return
+		if slot := t.slots[i]; slot>>numberBits<<numberBits == tag {
+			if was = int32(uint32(slot) - 1); is(was, h) {
+				t.slots[i] = tag | uint64(uint32(n)+1)
+				return was
+			}
 		}
 	}
 	t.slots[i] = tag | uint64(uint32(n)+1)
 	t.n++
+	return none
+}
+
+// expect makes room for so many in a table that is empty.
+func (t *table) expect(n int) {
+	size := firstSlots
+	for 4*n > 3*size {
+		size *= 2
+	}
+	if n > 0 {
+		t.slots = make([]uint64, size)
+	}
 }
 
 func (t *table) grow(hash func(n int32) *record.Hash) {

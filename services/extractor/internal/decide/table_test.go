@@ -24,11 +24,15 @@ func TestTable(t *testing.T) {
 			all  []record.Hash
 			want = map[record.Hash]int32{}
 		)
+		of.expect(rapid.SampledFrom([]int{0, 1, 47, 200}).Draw(t, "expected"))
 		is := func(n int32, h *record.Hash) bool { return all[n] == *h }
 		for _, h := range rapid.SliceOfN(hashes, 0, 300).Draw(t, "hashes") {
 			all = append(all, h)
 			n := int32(len(all) - 1)
-			of.put(&h, n, is, func(n int32) *record.Hash { return &all[n] })
+			had, ok := want[h]
+			if was := of.put(&h, n, is, func(n int32) *record.Hash { return &all[n] }); ok && was != had || !ok && was != none {
+				t.Fatalf("%x had %d, not %d", h, had, was)
+			}
 			want[h] = n
 		}
 		for h, n := range want {

@@ -48,6 +48,7 @@ type Candidate struct {
 	Received int64
 
 	KeyKind KeyKind
+	// Key and KeyHash may be left out where the key is made from the body: see NameByBody.
 	Key     string
 	KeyHash record.Hash
 	Content record.Hash
@@ -82,6 +83,14 @@ type Candidate struct {
 
 	// Origin is nil but for replays.
 	Origin *Origin
+}
+
+// NameByBody makes the key of a record that is named by its body, unless it was made before. Most such records never need it but for their row in the ledger.
+func (c *Candidate) NameByBody(pipeline string) {
+	if c.KeyKind == KeyFromBody && c.Key == "" {
+		c.Key = record.BodyKey(c.Content, c.Place)
+		c.KeyHash = record.HashKey(pipeline, c.Key)
+	}
 }
 
 // Origin says what a replayed record was before.

@@ -109,11 +109,11 @@ func (e *Engine) newer(c *Candidate) []Owner {
 func (e *Engine) newestVersion(c *Candidate) (Known, bool) {
 	best, found := e.answers.NewestVersions[c.EntityHash]
 	look := func(l *lane) {
-		v := l.holds(&c.EntityHash)
-		if v == nil || v.newest == none {
+		n, ok := l.newest[c.EntityHash]
+		if !ok {
 			return
 		}
-		if newest := l.dated(v.newest); !found || best.owner().olderThan(newest.owner()) {
+		if newest := l.dated(n); !found || best.owner().olderThan(newest.owner()) {
 			best, found = newest, true
 		}
 	}
@@ -131,16 +131,16 @@ func (d Dated) owner() Owner { return Owner{Version: d.Version, Place: d.Place} 
 // owners calls add for each column that the entity's row names, with the record that its value comes from; nothing when none of them is
 // newer than a version.
 func (l *lane) owners(entity record.Hash, than record.Version, ordinals []int, add func(column int, o Owner)) {
-	v := l.holds(&entity)
-	if v == nil || v.row == none {
+	row := l.rowOf(&entity)
+	if row == none {
 		return
 	}
-	r := l.rows.at(v.row)
+	r := l.rows.at(row)
 	if l.owner(r.tail).Version.Compare(than) <= 0 {
 		return // the newest of the row is its last
 	}
 	for column, ordinal := range ordinals {
-		if n := l.ownerOf(v.row, column, ordinal); n != none {
+		if n := l.ownerOf(row, column, ordinal); n != none {
 			add(column, l.owner(n))
 		}
 	}
@@ -151,7 +151,7 @@ func (l *lane) ownerOf(n int32, column, ordinal int) int32 {
 	if owners, ok := l.sources[n]; ok {
 		return owners[column]
 	}
-	if head := l.rows.at(n).head; l.columnsOf(l.entries.at(head)).Has(ordinal) {
+	if head := l.rows.at(n).head; l.kindOf(l.entries.at(head)).columns.Has(ordinal) {
 		return head // a row of one record
 	}
 	return none
@@ -160,7 +160,7 @@ func (l *lane) ownerOf(n int32, column, ordinal int) int32 {
 func (l *lane) owner(n int32) Owner { return l.ownerOfEntry(l.entries.at(n)) }
 
 func (l *lane) ownerOfEntry(en *entry) Owner {
-	return Owner{Version: l.restOf(en).version, KeyHash: en.keyHash, Place: en.place}
+	return Owner{Version: l.restOf(en).version, KeyHash: l.keyHashOf(en), Place: en.place}
 }
 
 // mergeVersion lays a record into its entity's row by its version: it fills the columns that no newer record of the row names, and takes
@@ -181,13 +181,13 @@ func (l *lane) mergeVersion(c *Candidate, n int32, config *Config) bool {
 		}
 	}
 	at := l.entries.n
-	cells := l.cells(n, len(config.Header))
+	wins := make([]int, 0, len(c.Named))
 	for _, i := range c.Named {
 		if o := owners[i]; o == none || l.owner(o).olderThan(own) {
-			cells[i], owners[i] = c.Cells[i], at
+			wins, owners[i] = append(wins, i), at
 		}
 	}
-	if !l.replace(n, cells, config.Limits) {
+	if !l.lay(n, wins, c.Cells, config.Limits) {
 		return false
 	}
 	if before == none {

@@ -64,11 +64,14 @@ func (e *Engine) WantsEqual(batch []Candidate, first Answers) []EntityVersion {
 // for other content than it stood for.
 func (e *Engine) WantsReused(batch []Candidate, first Answers) []record.Hash {
 	var out []record.Hash
-	seen := make(map[record.Hash]record.Hash, len(batch))
+	var seen map[record.Hash]record.Hash
 	for i := range batch {
 		c := &batch[i]
 		if c.KeyKind != KeyNamed || e.decided(c) {
 			continue
+		}
+		if seen == nil {
+			seen = make(map[record.Hash]record.Hash, len(batch)-i)
 		}
 		content, ok := seen[c.KeyHash]
 		if !ok {

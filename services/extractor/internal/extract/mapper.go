@@ -19,7 +19,8 @@ type mapper struct {
 	named    map[string]*columns
 	last     *columns // those of the record before
 	room     *pipeline.Room
-	key      []byte
+	entity   []byte // the one at hand, and as it folds
+	folded   []byte
 }
 
 // columns are those that a record names, by place in the header and as a set of ordinals. Nobody changes them.
@@ -101,7 +102,9 @@ func (m *mapper) route(c *decide.Candidate, entity string) {
 		return
 	}
 	c.Entity, c.HasEntity = entity, true
-	c.EntityHash = record.HashEntity(m.space, m.folding.Fold(entity)) // as [pipeline.Definition.EntityHash] does
+	m.entity = append(m.entity[:0], entity...)
+	m.folded = m.folding.Append(m.folded[:0], m.entity)
+	c.EntityHash = record.HashEntityBytes(m.space, m.folded) // as [pipeline.Definition.EntityHash] does
 	c.Lane = record.LaneOf(c.EntityHash, m.def.Lanes)
 }
 
@@ -140,8 +143,7 @@ func (m *mapper) name(c *decide.Candidate, fromMembers, fromMessage string) {
 		c.KeyKind, c.Key = decide.KeyUnknown, record.PlaceKey(c.Place)
 	case len(m.def.Key) == 0 && c.HasEntity:
 		c.KeyKind = decide.KeyFromBody
-		m.key = record.AppendBodyKey(m.key[:0], c.Content, c.Place)
-		c.Key = m.room.Text(m.key)
+		return // made from what the candidate says, when somebody needs it
 	default:
 		// Without an entity there is no newest version that it could repeat.
 		c.KeyKind, c.Key = decide.KeyUnknown, record.PlaceKey(c.Place)

@@ -73,6 +73,7 @@ func TestMapper(t *testing.T) {
 			if len(got) != 1 || !got[0].Last {
 				t.Fatalf("%d candidates", len(got))
 			}
+			got[0].NameByBody(testPipeline)
 			if got[0].KeyKind != c.kind || got[0].Key != c.key || got[0].KeyHash != record.HashKey(testPipeline, c.key) {
 				t.Errorf("key %q of kind %d, want %q of kind %d", got[0].Key, got[0].KeyKind, c.key, c.kind)
 			}
@@ -158,6 +159,7 @@ func FuzzMessages(f *testing.F) {
 			t.Fatal("a message gave no record, or none that is its last")
 		}
 		for i, c := range got {
+			c.NameByBody(testPipeline)
 			if c.Place != (record.Place{Seq: 1, Idx: uint32(i)}) || c.Key == "" || (c.Refusal == nil) == (c.Cells == nil) || c.HasEntity != (c.Lane >= 0) {
 				t.Fatalf("candidate %d is %+v", i, c)
 			}

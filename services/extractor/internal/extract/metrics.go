@@ -22,6 +22,8 @@ type Metrics struct {
 	rereads *prometheus.CounterVec
 
 	superseded *prometheus.CounterVec
+	remembered *prometheus.GaugeVec
+	looksUp    *prometheus.GaugeVec
 }
 
 // NewMetrics registers them.
@@ -48,8 +50,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		rereads: counter("reread_records_total", "Records of parts of a stream that were read again, by whether the ledger held them.", "pipeline", "held"),
 
 		superseded: counter("superseded_total", "Records that newer versions cover, and which are never sent.", "pipeline"),
+		remembered: gauge("remembered", "Hashes that the reader remembers of the ledger's records, about.", "pipeline", "kind"),
+		looksUp:    gauge("looks_up_all", "1 when every record is looked up: the ledger is not remembered yet, or holds more than rememberMiB can.", "pipeline", "kind"),
 	}
-	reg.MustRegister(m.records, m.dead, m.repeats, m.chunks, m.commit, m.open, m.alarm, m.freed, m.replays, m.rereads, m.superseded)
+	reg.MustRegister(m.records, m.dead, m.repeats, m.chunks, m.commit, m.open, m.alarm, m.freed, m.replays, m.rereads, m.superseded, m.remembered, m.looksUp)
 	return m
 }
 
@@ -66,6 +70,18 @@ func (m *Metrics) committed(pipeline string, c *decide.Commit, took time.Duratio
 		m.repeats.WithLabelValues(pipeline).Add(float64(n))
 	}
 	m.commit.WithLabelValues(pipeline).Observe(took.Seconds())
+}
+
+func (m *Metrics) remembers(pipeline, kind string, of *remembered) {
+	n, all := 0.0, 1.0
+	if of.filter != nil {
+		n = float64(of.filter.Len())
+	}
+	if of.whole {
+		all = 0
+	}
+	m.remembered.WithLabelValues(pipeline, kind).Set(n)
+	m.looksUp.WithLabelValues(pipeline, kind).Set(all)
 }
 
 func (m *Metrics) reread(pipeline string, known, accepted int) {

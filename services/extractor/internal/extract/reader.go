@@ -69,8 +69,8 @@ type Deps struct {
 	Lease time.Duration
 	// OpenChunks bounds the fresh chunks of a pipeline that have no outcome.
 	OpenChunks int
-	// Remember bounds the memory, in bytes, in which a reader remembers the keys that the ledger holds, and as much for entities. What does not fit is
-	// looked up more and more often.
+	// Remember bounds the memory, in bytes, in which a reader remembers the keys that the ledger holds, and as much for entities. A pipeline that has far more is
+	// looked up.
 	Remember int
 	// Wait is how long an idle reader waits for messages; 0 = half a second.
 	Wait time.Duration
@@ -101,6 +101,7 @@ type Reader struct {
 	held     *held
 	orders   orders
 	outcomes atomic.Bool // somebody told of one: chunks are counted again
+	tooMany  tooMany
 }
 
 // held is what a reader has while it holds the lease.
@@ -196,6 +197,7 @@ func (r *Reader) read(ctx context.Context, wait time.Duration) (int, error) {
 		return 0, err
 	}
 	fed := r.feed()
+	r.forget()
 	due := h.engine.Due(r.Now())
 	seal := due.Seal[:min(len(due.Seal), room)]
 	if due.Flush || len(seal) > 0 {
@@ -278,6 +280,14 @@ func (r *Reader) feed() int {
 		n++
 	}
 	return n
+}
+
+// forget lets go of what is known for the batch in hand when that is decided: what was committed since may be the better part of what the reader holds, and the
+// next message may be long in coming.
+func (r *Reader) forget() {
+	if len(r.held.pending) == 0 {
+		r.held.engine.Learn(decide.Answers{})
+	}
 }
 
 // fetch reads the next messages, makes candidates of them and looks up what the ledger knows. false = nothing came.
@@ -372,6 +382,7 @@ func (r *Reader) commit(ctx context.Context, seal []int) error {
 	now := r.Now()
 	h.memory.note(&c.Records)
 	h.engine.Settle(c, now)
+	r.forget()
 	h.renewAt = began.Add(r.Lease / 3) // the commit renewed it
 	h.open += len(c.Chunks)
 	r.Metrics.committed(r.pipeline, &c, now.Sub(began))

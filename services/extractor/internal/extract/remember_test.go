@@ -8,9 +8,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"bulkhead/libs/record"
+	"bulkhead/libs/testkit"
 	"bulkhead/services/extractor/internal/decide"
+	"bulkhead/services/extractor/internal/seen"
 )
+
+// learner is a reader that learns and does nothing else.
+func learner(t *testing.T, bytes int) *Reader {
+	t.Helper()
+	return &Reader{Deps: Deps{Remember: bytes, Logger: testkit.Logger(t), Metrics: NewMetrics(prometheus.NewRegistry())}, held: &held{}}
+}
 
 func TestRemember(t *testing.T) {
 	t.Parallel()
@@ -108,7 +118,7 @@ func TestRemember(t *testing.T) {
 	})
 	t.Run("the ledger is read in parts, and nothing is said to be new before the last one", func(t *testing.T) {
 		t.Parallel()
-		const total = 2*rememberAtOnce + 7
+		const total = 2*learnMost + 7
 		hashes := make([]record.Hash, total)
 		for i := range hashes {
 			hashes[i] = record.HashRaw(fmt.Append(nil, i))
@@ -127,10 +137,10 @@ func TestRemember(t *testing.T) {
 			}
 			return n, nil
 		}
-		r := &Reader{Deps: Deps{Remember: 1 << 20}, held: &held{}}
+		r := learner(t, 1<<20)
 		of := &r.held.memory.keys
 		for n, whole := range []bool{false, false, true, true} {
-			if err := r.learn(t.Context(), of, read); err != nil || of.whole != whole || (r.held.memory.news().Keys != nil) != whole {
+			if tooMany, err := r.learn(t.Context(), "keys", of, learnMost, read); err != nil || tooMany || of.whole != whole || (r.held.memory.news().Keys != nil) != whole {
 				t.Fatalf("after part %d: whole is %v: %v", n+1, of.whole, err)
 			}
 		}
@@ -143,8 +153,79 @@ func TestRemember(t *testing.T) {
 		fails := func(context.Context, int16, record.Hash, int, func(*record.Hash)) (int, error) {
 			return 0, errors.New("the ledger is away")
 		}
-		if err := r.learn(t.Context(), broken, fails); err == nil || broken.whole {
+		if _, err := r.learn(t.Context(), "keys", broken, learnMost, fails); err == nil || broken.whole {
 			t.Errorf("a part that could not be read ends the reading: %v", err)
+		}
+	})
+	t.Run("a ledger that holds far more than fits is not learned to its end, and looked up", func(t *testing.T) {
+		t.Parallel()
+		r, n := learner(t, seen.MinBytes), 0
+		endless := func(_ context.Context, _ int16, _ record.Hash, most int, each func(*record.Hash)) (int, error) {
+			for range most {
+				n++
+				h := record.HashRaw(fmt.Append(nil, n))
+				each(&h)
+			}
+			return most, nil
+		}
+		of := &r.held.memory.entities
+		for range 20 {
+			tooMany, err := r.learn(t.Context(), "entities", of, learnMost, endless)
+			if err != nil || of.whole {
+				t.Fatalf("whole is %v: %v", of.whole, err)
+			}
+			if tooMany {
+				if of.filter != nil || r.held.memory.news().Entities != nil {
+					t.Error("what was learned stays")
+				}
+				return
+			}
+		}
+		t.Errorf("%d hashes were learned in %d bytes", n, seen.MinBytes)
+	})
+	t.Run("a reader that has stored far more than fits forgets it", func(t *testing.T) {
+		t.Parallel()
+		r := learner(t, seen.MinBytes)
+		of := &r.held.memory.keys
+		*of = remembered{filter: seen.New(seen.MinBytes), whole: true}
+		for i := 0; of.filter.Load() <= crowdedUse; i++ {
+			if tooMany, err := r.learn(t.Context(), "keys", of, learnMost, nil); err != nil || tooMany {
+				t.Fatalf("at %v: %v", of.filter.Load(), err)
+			}
+			for k := range 1000 {
+				h := record.HashRaw(fmt.Append(nil, i, k))
+				of.filter.Add(&h)
+			}
+		}
+		if tooMany, err := r.learn(t.Context(), "keys", of, learnMost, nil); err != nil || !tooMany || of.filter != nil {
+			t.Errorf("forgotten is %v: %v", tooMany, err)
+		}
+	})
+	t.Run("an entity of two pipelines is learned though a part ends between them", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, definition(defaultMap, defaultChunk))
+		b.frame("", contacts(7, "a")...)
+		r := b.reader("one")
+		b.settle(r)
+		// Rows of another pipeline of the space, whose number sorts before.
+		b.exec(`INSERT INTO extractor.records (pipeline_id, generation, idx, row, seq, accepted_at, key_hash, entity_hash, content_hash, chunk, columns)
+			SELECT -1, generation, idx, row, seq, accepted_at, content_hash, entity_hash, content_hash, chunk, columns FROM extractor.records`)
+		own := map[record.Hash]bool{}
+		for i := range 7 {
+			c := candidate(r, decide.KeyFromBody, fmt.Sprintf("a-%d", i))
+			own[c.EntityHash] = true
+		}
+		var after record.Hash
+		for n := 3; n == 3; {
+			var err error
+			n, err = b.store.EntitiesAfter(t.Context(), r.held.target.PipelineID, after, 3, func(h *record.Hash) {
+				delete(own, *h)
+				after = *h
+			})
+			b.must(err)
+		}
+		if len(own) > 0 {
+			t.Errorf("%d entities were left out", len(own))
 		}
 	})
 	t.Run("parts of what the ledger holds come in order and leave nothing out", func(t *testing.T) {

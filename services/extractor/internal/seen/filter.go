@@ -4,7 +4,7 @@
 // What always holds:
 //   - A hash that was added is never said to be new, however many were added.
 //   - Memory never exceeds the limit. Behind the number of hashes that fit it, more and more new ones are said to be maybe known: about one of a hundred
-//     up to there, one of ten at twice as many.
+//     up to there, one of ten at twice as many ([Filter.Load]).
 //   - It is a function of what was added alone: no clock, no randomness, no goroutine.
 //
 // What it leaves to others: that all that the ledger holds is added (package extract).
@@ -41,13 +41,14 @@ type layer struct {
 // Filter is a set of hashes that forgets which they were. Not for concurrent use.
 type Filter struct {
 	layers []layer
-	left   int // bytes that may still be taken
+	limit  int // bytes
+	left   int // bytes of them that may still be taken
 	n      int
 }
 
 // New makes an empty filter that takes at most limit bytes, and no fewer than [MinBytes].
 func New(limit int) *Filter {
-	f := &Filter{left: max(limit, MinBytes)}
+	f := &Filter{limit: max(limit, MinBytes), left: max(limit, MinBytes)}
 	f.grow(firstBytes)
 	return f
 }
@@ -60,6 +61,9 @@ func (f *Filter) grow(size int) {
 
 // Len is the number of hashes that were added and looked new then.
 func (f *Filter) Len() int { return f.n }
+
+// Load is how many of the hashes that fit the limit were added; above 1 it says less and less.
+func (f *Filter) Load() float64 { return float64(f.n) * bitsPerHash / (8 * float64(f.limit)) }
 
 // Bytes is the memory that it has taken.
 func (f *Filter) Bytes() int {

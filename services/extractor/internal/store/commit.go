@@ -59,7 +59,7 @@ func (s *Store) Commit(ctx context.Context, f Fence, lease time.Duration, t Targ
 // insert writes everything of a commit but its marks.
 func insert(ctx context.Context, tx pgx.Tx, q *db.Queries, t Target, kind string, c decide.Commit) error {
 	for i := range c.Chunks {
-		if err := insertChunk(ctx, q, t, kind, &c.Chunks[i], c.At); err != nil {
+		if err := insertChunk(ctx, tx, q, t, kind, &c.Chunks[i], c.At); err != nil {
 			return fmt.Errorf("chunk of lane %d: %w", c.Chunks[i].Lane, err)
 		}
 	}
@@ -90,12 +90,37 @@ func insert(ctx context.Context, tx pgx.Tx, q *db.Queries, t Target, kind string
 	return nil
 }
 
-func insertChunk(ctx context.Context, q *db.Queries, t Target, kind string, c *decide.Chunk, at time.Time) error {
-	err := q.InsertChunk(ctx, db.InsertChunkParams{
-		Chunk: c.ID, Pipeline: t.Pipeline, Revision: int32(t.Revision), Kind: kind,
-		Org: t.Org, Object: t.Object, Operation: t.Operation, ExternalIDField: t.KeyField, Space: t.Space,
-		Lane: int32(c.Lane), Header: t.Header, Rows: int32(c.Rows), Records: int32(c.Records), Bytes: c.Bytes,
-		Manifest: c.Manifest, FirstSeq: int64(c.FirstSeq), Traceparent: c.Trace, SealedAt: at, Versioned: c.Versioned,
+// The columns of extractor.chunks in the order in which [insertChunk] writes them.
+var (
+	chunksTable   = pgx.Identifier{Schema, "chunks"}
+	chunksColumns = []string{
+		"chunk", "pipeline", "revision", "kind", "org", "object", "operation", "external_id_field", "space", "lane", "header", "rows", "records", "bytes",
+		"manifest", "first_seq", "traceparent", "sealed_at", "versioned",
+	}
+)
+
+// insertChunk writes a chunk with its pieces. The manifest of a large one is megabytes: as a parameter of a statement it would be in memory three times.
+func insertChunk(ctx context.Context, tx pgx.Tx, q *db.Queries, t Target, kind string, c *decide.Chunk, at time.Time) error {
+	err := pg.Copy(ctx, tx, chunksTable, chunksColumns, 1, func(_ int, to *pg.CopyRow) {
+		to.UUID(&c.ID)
+		to.Text(t.Pipeline)
+		to.Int4(int32(t.Revision))
+		to.Text(kind)
+		to.Text(t.Org)
+		to.Text(t.Object)
+		to.Text(t.Operation)
+		to.Text(t.KeyField)
+		to.Text(t.Space)
+		to.Int4(int32(c.Lane))
+		to.Texts(t.Header)
+		to.Int4(int32(c.Rows))
+		to.Int4(int32(c.Records))
+		to.Int8(c.Bytes)
+		to.Bytes(c.Manifest)
+		to.Int8(int64(c.FirstSeq))
+		to.Text(c.Trace)
+		to.Time(at)
+		to.Bool(c.Versioned)
 	})
 	if err != nil {
 		return err

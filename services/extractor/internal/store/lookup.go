@@ -124,15 +124,18 @@ func (s *Store) Asides(ctx context.Context, pipeline string) (int64, error) {
 	return n, nil
 }
 
-// EntitiesAfter calls each for the entities of a pipeline's records that follow a hash, at most so many in their order, and answers how many there were.
+// EntitiesAfter calls each for the entities of a pipeline's records among the ledger's next ones behind a hash, in the order of hashes, and answers how many
+// it read, of any pipeline, at most so many: fewer = there are no more. The last one that was read is told of whosever it is: a record of the pipeline may
+// stand right behind it with the same hash, and the next part begins behind that.
 func (s *Store) EntitiesAfter(ctx context.Context, pipelineID int16, after record.Hash, most int, each func(*record.Hash)) (int, error) {
 	rows, err := s.q.EntitiesAfter(ctx, db.EntitiesAfterParams{PipelineID: pipelineID, After: after, Most: int32(most)})
 	if err != nil {
 		return 0, fmt.Errorf("read the entities that the ledger holds: %w", err)
 	}
 	for i := range rows {
-		h := record.Hash(rows[i])
-		each(&h)
+		if rows[i].Own || i == len(rows)-1 {
+			each((*record.Hash)(&rows[i].Hash))
+		}
 	}
 	return len(rows), nil
 }
@@ -144,8 +147,9 @@ func (s *Store) KeysAfter(ctx context.Context, pipelineID int16, after record.Ha
 		return 0, fmt.Errorf("read the keys that the ledger holds: %w", err)
 	}
 	for i := range rows {
-		h := record.Hash(rows[i])
-		each(&h)
+		if rows[i].Own || i == len(rows)-1 {
+			each((*record.Hash)(&rows[i].Hash))
+		}
 	}
 	return len(rows), nil
 }

@@ -56,7 +56,7 @@ type failedRecord struct {
 	Fields  []string `json:"fields"`
 	// Attempts is how often it was sent, in all generations.
 	Attempts int `json:"attempts"`
-	// JobID and Chunk are those of its last try; "" = it was never sent.
+	// JobID and Chunk are those of its last try; "" = it was never sent, or, the job alone, it went by calls of collections.
 	JobID string `json:"job_id"`
 	Chunk string `json:"chunk"`
 	// LetterID is what bulkhead dlq replay takes; "" while nobody is asked.

@@ -104,6 +104,9 @@ func (f *facts) sendingEvents(add func(time.Time, *opsv1.RecordEvent)) {
 		if fate.SubmittedAt != nil {
 			add(*fate.SubmittedAt, &opsv1.RecordEvent{Service: "submitter", What: "submitted", Chunk: chunk, JobId: text(fate.JobID)})
 		}
+		if fate.AnsweredAt != nil {
+			add(*fate.AnsweredAt, &opsv1.RecordEvent{Service: "submitter", What: "answered by collections calls", Chunk: chunk})
+		}
 		if fate.UnsentCode != nil && fate.CheckedAt != nil {
 			add(*fate.CheckedAt, &opsv1.RecordEvent{
 				Service: "submitter", What: "left out of the upload", Chunk: chunk, Class: text(fate.UnsentClass), Code: *fate.UnsentCode, Message: text(fate.UnsentMessage),

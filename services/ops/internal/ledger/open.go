@@ -186,7 +186,11 @@ func jobOf(j db.RunningJobsRow) *opsv1.JobProgress {
 
 // reading says how far the reconciler has come with a chunk: whoever takes over goes on from there.
 func reading(c db.OpenChunksRow) string {
-	note := noteOf(c.WorkReason, "reads the result files of job "+text(c.JobID))
+	does := "reads the result files of job " + text(c.JobID)
+	if text(c.JobID) == "" {
+		does = "accounts for what the calls for its rows answered"
+	}
+	note := noteOf(c.WorkReason, does)
 	if c.WorkReads == nil || *c.WorkReads == 0 || c.WorkNextReadAt == nil {
 		return note
 	}
@@ -219,11 +223,14 @@ func chunkItem(c db.OpenChunksRow) *opsv1.OpenItem {
 		since = later(since, c.SubmittedAt)
 	case *c.SubmissionState == "nothing_sent", *c.SubmissionState == "reconciled":
 		item.Owner, item.State, item.Note = "reconciler", *c.SubmissionState, "the outcome is to be written"
+	case *c.SubmissionState == "sent" && c.AnsweredAt != nil:
+		item.Owner, item.State, item.Note = "reconciler", "answered", "the calls for its rows were answered, what they said is to be accounted for"
+		since = later(since, c.AnsweredAt)
 	case *c.SubmissionState == "sent":
-		item.Owner, item.State, item.Note = "submitter", *c.SubmissionState, noteOf(c.SubmissionError, "calls for its rows are on their way, or have just been answered")
+		item.Owner, item.State, item.Note = "submitter", *c.SubmissionState, noteOf(c.SubmissionError, "calls for its rows are on their way")
 		since = later(since, c.NotedAt)
 	default:
-		item.Owner, item.State, item.Note = "submitter", *c.SubmissionState, noteOf(c.SubmissionError, noteOf(c.WaitingFor, "is on its way to a job"))
+		item.Owner, item.State, item.Note = "submitter", *c.SubmissionState, noteOf(c.SubmissionError, noteOf(c.WaitingFor, "is on its way to Salesforce"))
 		since = later(since, c.NotedAt)
 	}
 	item.Since = timestamppb.New(since)

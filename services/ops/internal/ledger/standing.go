@@ -150,6 +150,7 @@ func (f *facts) underWay(s standing, last sending, fate db.ChunkFatesRow) standi
 	s.state = record.StateInFlight
 	item := chunkItem(db.OpenChunksRow{
 		Chunk: last.at.chunk, SubmissionState: fate.SubmissionState, JobID: fate.JobID, SubmissionError: fate.LastError, WaitingFor: fate.WaitingFor,
+		AnsweredAt: fate.AnsweredAt,
 		WatchState: fate.WatchState, JobState: fate.JobState, WorkState: fate.WorkState, WorkError: fate.WorkError, WorkReason: fate.WorkReason,
 	})
 	s.why = fmt.Sprintf("It is in chunk %s (%s): %s. Next to move it: %s.", last.at.chunk, item.GetState(), item.GetNote(), item.GetOwner())

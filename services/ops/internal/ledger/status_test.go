@@ -46,6 +46,11 @@ func TestOpenItems(t *testing.T) {
 		{"a sealed chunk is the submitter's to note", "submitter", "sealed", func(*bundle, uuid.UUID) {}},
 		{"a claimed submission is the submitter's", "submitter", "claimed", func(b *bundle, c uuid.UUID) { b.submission(c, "claimed", "") }},
 		{"a bound submission is the submitter's", "submitter", "bound", func(b *bundle, c uuid.UUID) { b.submission(c, "bound", "750a") }},
+		{"calls that are made are the submitter's", "submitter", "sent", func(b *bundle, c uuid.UUID) { b.submission(c, "sent", "") }},
+		{"calls that were answered are the reconciler's", "reconciler", "answered", func(b *bundle, c uuid.UUID) {
+			b.submission(c, "sent", "")
+			b.Exec(`UPDATE submitter.submissions SET answered_at = now()`)
+		}},
 		{"a submitted one is the poller's to watch", "poller", "submitted", func(b *bundle, c uuid.UUID) { b.submission(c, "submitted", "750a") }},
 		{"a watched job is the poller's", "poller", "watching", func(b *bundle, c uuid.UUID) {
 			b.submission(c, "submitted", "750a")

@@ -60,6 +60,7 @@ type Log struct {
 	changed wake.Signal
 
 	saved     []Saved
+	savedRows int
 	lostSaved int64
 }
 
@@ -170,7 +171,7 @@ func (l *Log) Reset() {
 	l.mu.Lock()
 	l.first += int64(len(l.calls))
 	l.calls, l.lost = nil, 0
-	l.saved, l.lostSaved = nil, 0
+	l.saved, l.savedRows, l.lostSaved = nil, 0, 0
 	l.mu.Unlock()
 	l.changed.Broadcast()
 }

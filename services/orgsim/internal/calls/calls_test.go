@@ -122,3 +122,19 @@ func TestTheLog(t *testing.T) {
 		})
 	})
 }
+
+func TestWhatCallsDidIsKeptForSoManyRows(t *testing.T) {
+	var l calls.Log
+	const all = 2 * calls.KeepSaved / 200
+	for n := range all {
+		l.Save(calls.Saved{N: int64(n), Rows: make([]calls.SavedRow, 200)})
+	}
+	list, lost := l.Saved()
+	if len(list)+int(lost) != all || len(list)*200 < calls.KeepSaved-200 || len(list)*200 > calls.KeepSaved+calls.KeepSaved/10 || list[len(list)-1].N != all-1 {
+		t.Errorf("%d calls are kept, %d are lost, want the newest %d rows", len(list), lost, calls.KeepSaved)
+	}
+	l.Reset()
+	if list, lost := l.Saved(); len(list) != 0 || lost != 0 {
+		t.Errorf("behind a reset %d are kept and %d are lost", len(list), lost)
+	}
+}

@@ -2,8 +2,8 @@ package calls
 
 import "time"
 
-// keepSaved is how many calls of collections are kept with their rows, some hundred bytes a row.
-const keepSaved = 20_000
+// KeepSaved is how many rows of calls of collections are kept, half a kilobyte each.
+const KeepSaved = 200_000
 
 // Saved is what one call of sObject Collections did to its rows.
 type Saved struct {
@@ -31,12 +31,17 @@ type SavedRow struct {
 func (l *Log) Save(s Saved) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.saved) >= keepSaved+keepSaved/10 {
-		drop := len(l.saved) - keepSaved
-		l.saved = append([]Saved(nil), l.saved[drop:]...)
-		l.lostSaved += int64(drop)
-	}
 	l.saved = append(l.saved, s)
+	l.savedRows += len(s.Rows)
+	if l.savedRows <= KeepSaved+KeepSaved/10 {
+		return
+	}
+	drop := 0
+	for ; l.savedRows > KeepSaved; drop++ {
+		l.savedRows -= len(l.saved[drop].Rows)
+	}
+	l.saved = append([]Saved(nil), l.saved[drop:]...)
+	l.lostSaved += int64(drop)
 }
 
 // Saved returns what calls of collections did, in the order in which they did it, and how many are not kept any more.

@@ -59,7 +59,7 @@ func (r *Reading) AnswerCalls(calls []Call, refused map[int]salesforce.RowError,
 func (r *Reading) answer(row int, state byte, id []byte, refused map[int]salesforce.RowError, sent string) error {
 	switch state {
 	case 'c', 'l':
-		full, ok := r.goodID(id)
+		full, ok := r.answeredID(id)
 		if ok && sent != "" && string(full) != sent {
 			ok = false // the reply names another row than was sent
 		}
@@ -77,4 +77,17 @@ func (r *Reading) answer(row int, state byte, id []byte, refused map[int]salesfo
 		return fmt.Errorf("%w: a call's answer leaves out its row %d, which was to be sent", ErrChunk, row)
 	}
 	return nil
+}
+
+// answeredID is the long form of an id that an answer names, good until the next call. One of another object than those before, or than the chunk's, is as
+// none: an answer stands in the ledger for good, so nothing would be won by waiting until it says something else.
+func (r *Reading) answeredID(id []byte) ([]byte, bool) {
+	var before [IDSize]byte
+	n := copy(before[:], r.prefix)
+	full, ok := r.goodID(id)
+	if !r.prefixes {
+		return full, ok
+	}
+	r.prefix, r.prefixes = append(r.prefix[:0], before[:n]...), false
+	return nil, false
 }

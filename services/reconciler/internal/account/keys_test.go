@@ -41,6 +41,23 @@ func TestKeyTable(t *testing.T) {
 			}
 		}
 	}))
+	t.Run("keys of one hash are told apart by their bytes", func(t *testing.T) {
+		const rows = 40
+		table := newKeyTable(rows)
+		for row := range rows {
+			if _, ok, err := table.put(row, uint64(row%3), fmt.Appendf(nil, "key-%d", row)); !ok || err != nil {
+				t.Fatalf("row %d: %v", row, err)
+			}
+		}
+		for row := range rows {
+			if _, got, ok := table.slot(uint64(row%3), fmt.Appendf(nil, "key-%d", row)); !ok || got != row {
+				t.Errorf("row %d is found at %d, %v", row, got, ok)
+			}
+			if _, _, ok := table.slot(uint64(row%3), fmt.Appendf(nil, "key-%d", row+rows)); ok {
+				t.Errorf("a key of the hash of row %d that is not there is found", row)
+			}
+		}
+	})
 }
 
 func TestRefusals(t *testing.T) {

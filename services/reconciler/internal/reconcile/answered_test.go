@@ -91,14 +91,27 @@ func TestAChunkThatWentByCallsIsAccountedFor(t *testing.T) {
 			t.Errorf("its work is %v", c.work())
 		}
 	})
-	t.Run("an id of another object decides nothing", func(t *testing.T) {
+	t.Run("a row that is said to be another object's is sent again: the answer stays what it is", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
-		c := b.seal(record.ChunkFresh, accountRows("k", 1)).called("")
-		c.call(0, 0, 1, "l", "003000000000001AAA")
+		ids := b.seed("a")
+		c := b.seal(record.ChunkFresh, accountRows("k", 2)).called("")
+		c.call(0, 0, 2, "ll", "003000000000001AAA", ids[0])
 		b.run(b.reconciler(), 0)
-		if c.hasOutcome() || len(b.pauses()) != 1 || !strings.Contains(b.pauses()[0], "FOREIGN_ROWS") {
-			t.Errorf("its work is %v, pauses are %v", c.work(), b.pauses())
+		if o := c.outcome(); o.States != "ml" || len(b.pauses()) != 0 {
+			t.Errorf("%+v, pauses are %v", o, b.pauses())
+		}
+	})
+	t.Run("an answer that does not fit the chunk decides nothing, and a person is told of calls and not of a job", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		ids := b.seed("a")
+		c := b.seal(record.ChunkFresh, accountRows("k", 2)).called("")
+		c.call(0, 0, 2, "l\x00", ids[0], noID)
+		b.run(b.reconciler(), 0)
+		words := one[string](b, `SELECT message FROM reconciler.pauses`)
+		if c.hasOutcome() || !strings.Contains(words, "sent by calls of sObject Collections: ") || strings.Contains(words, "job") || strings.Contains(words, "files") {
+			t.Errorf("its work is %v, a person reads %q", c.work(), words)
 		}
 	})
 	t.Run("an update answers with the ids that were sent", func(t *testing.T) {

@@ -107,8 +107,8 @@ func beaten(err error) error {
 func (r *Reconciler) quarantine(ctx context.Context, t *task, code, reason string) error {
 	pause := store.Pause{
 		ID: uuid.New(), Pipeline: t.work.Pipeline, Class: string(record.ClassUnclassified), Code: code,
-		Message: record.Storable("chunk "+t.work.Chunk.String()+", job "+t.work.JobID+": "+reason+". Nothing of the chunk is decided; when the cause is gone, "+
-			"resume the pipeline and the files are read again."+wayOut(code), maxErrorText),
+		Message: record.Storable("chunk "+t.work.Chunk.String()+", "+t.sentBy()+": "+reason+". Nothing of the chunk is decided; when the cause is gone, "+
+			"resume the pipeline and "+t.looksAgain()+"."+wayOut(code), maxErrorText),
 	}
 	if err := r.cfg.Store.Quarantine(ctx, t.claim, record.Storable(reason, maxErrorText), pause); err != nil {
 		return err
@@ -116,6 +116,28 @@ func (r *Reconciler) quarantine(ctx context.Context, t *task, code, reason strin
 	r.metrics.quarantines.Inc()
 	t.log.ErrorContext(ctx, "chunk quarantined, pipeline paused", "code", code, "reason", reason, "pause_id", pause.ID)
 	return nil
+}
+
+// sentBy says by what a chunk was sent, for a person.
+func (t *task) sentBy() string {
+	switch {
+	case t.work.JobState == account.JobAnswered:
+		return "sent by calls of sObject Collections"
+	case t.work.JobID == "":
+		return "of which nothing was sent"
+	}
+	return "job " + t.work.JobID
+}
+
+// looksAgain says what is done anew when a person has resumed the pipeline.
+func (t *task) looksAgain() string {
+	switch {
+	case t.work.JobState == account.JobAnswered:
+		return "what the calls answered is read again"
+	case t.work.JobID == "":
+		return "the chunk is looked at again"
+	}
+	return "the files are read again"
 }
 
 // wayOut says what a person can do where the cause does not go: as long as Salesforce has the job, its files say the same at each read. Without it they

@@ -195,6 +195,29 @@ func TestTogether(t *testing.T) {
 			t.Fatalf("%v", w)
 		}
 	})
+	t.Run("an outcome that takes longer to store than the lease lasts is stored, and nobody else takes the chunk meanwhile", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		rows := accountRows("refused", 1100) // more than one batch
+		for i := range rows {
+			rows[i].cells[1] = ""
+		}
+		c := b.seal(record.ChunkFresh, rows).send()
+		const lease = 500 * time.Millisecond
+		slow := &slowStreams{streams: streams{b.conn}, wait: 3 * lease}
+		two := b.reconciler(func(c *reconcile.Config) { c.Owner, c.Lease = "two", lease })
+		slow.during = func() {
+			if n, err := two.Pass(t.Context()); n != 0 || err != nil {
+				t.Errorf("the other one took %d: %v", n, err)
+			}
+		}
+		r := b.reconciler(func(c *reconcile.Config) { c.Lease, c.Streams = lease, slow })
+		b.note(r)
+		b.pass(r)
+		if o := c.outcome(); o.Failed != len(rows) || len(c.failures()) != len(rows) || len(b.facts()) != 1 {
+			t.Fatalf("%d failed, %d facts", o.Failed, len(b.facts()))
+		}
+	})
 	t.Run("a reconciler that is stopped in the middle of a download hands the chunk back at once", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
@@ -431,4 +454,24 @@ func TestRepublish(t *testing.T) {
 			t.Fatalf("%d letters a second time", n)
 		}
 	})
+}
+
+// slowStreams takes its time for every payload but the first ones.
+type slowStreams struct {
+	streams
+	wait   time.Duration
+	during func()
+	asked  int
+}
+
+func (s *slowStreams) GetMany(ctx context.Context, stream string, seqs []uint64) (map[uint64]bus.Msg, error) {
+	if s.asked++; s.asked > 1 {
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(s.wait):
+		}
+		s.during()
+	}
+	return s.streams.GetMany(ctx, stream, seqs)
 }

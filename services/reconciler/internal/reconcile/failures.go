@@ -114,6 +114,7 @@ func (f *failures) open(ctx context.Context, from int) *cursor {
 // failed is one record of a row that did not land.
 type failed struct {
 	row, record int
+	records     int // merged in the row
 	fate        account.Fate
 	entry       *flowv1.ManifestEntry
 	cells       []string
@@ -143,7 +144,7 @@ func (f *failures) next(ctx context.Context, at *cursor) (store.Batch, error) {
 			return store.Batch{}, fmt.Errorf("%w: %w", account.ErrChunk, err)
 		}
 		for i, entry := range entries.GetRecords() {
-			batch = append(batch, failed{row: row, record: i, fate: fate, entry: entry, cells: sent})
+			batch = append(batch, failed{row: row, record: i, records: len(entries.GetRecords()), fate: fate, entry: entry, cells: sent})
 			if entry.GetFailureId() == 0 && len(entry.GetLetterId()) == 0 {
 				frames[entry.GetSeq()] = true
 			}
@@ -207,7 +208,7 @@ func (f *failures) build(batch []failed, originals []original) (store.Batch, err
 
 // failure is the row of the ledger.
 func (f *failures) failure(b failed, o original) (db.InsertFailuresParams, error) {
-	c, fate, entry := f.chunk, b.fate, b.entry
+	c, fate, entry, rowRecords := f.chunk, b.fate, b.entry, int32(b.records)
 	attempts := o.attempts
 	if fate.Tried {
 		attempts = append(slices.Clone(attempts), bus.LetterAttempt{
@@ -238,7 +239,7 @@ func (f *failures) failure(b failed, o original) (db.InsertFailuresParams, error
 		AcceptedAt: time.UnixMicro(entry.GetAcceptedAt()).UTC(), Attempt: int16(min(counted, 1<<15-1)),
 		Outcome: string(fate.Outcome), Class: string(fate.Class), Code: fate.Code, Message: fate.Message, Fields: nonNil(fate.Fields), SfID: id,
 		Disposition: string(fate.Disposition), Tries: int16(fate.Tries), Header: c.Header, Cells: b.cells, Payload: nonNil(o.payload), Attempts: history, DecidedAt: f.decided,
-		Ambiguous: entry.GetAmbiguous() || fate.Outcome == record.OutcomeMissing || f.outcome.Ambiguous(b.row),
+		Ambiguous: entry.GetAmbiguous() || fate.Outcome == record.OutcomeMissing || f.outcome.Ambiguous(b.row), RowRecords: &rowRecords,
 	}
 	if v := entry.GetVersion(); len(v) > 0 {
 		out.Version = v

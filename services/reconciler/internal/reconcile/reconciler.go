@@ -85,6 +85,7 @@ type Config struct {
 type Reconciler struct {
 	cfg     Config
 	metrics metrics
+	large   gate
 }
 
 // New returns a reconciler, with defaults filled in.
@@ -107,7 +108,7 @@ func New(cfg Config) *Reconciler {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Reconciler{cfg: cfg, metrics: newMetrics(cfg.Registerer)}
+	return &Reconciler{cfg: cfg, metrics: newMetrics(cfg.Registerer), large: newGate()}
 }
 
 func setDefault[T comparable](field *T, value T) {
@@ -184,6 +185,9 @@ type task struct {
 	claim store.Claim
 	job   account.Job
 	log   *slog.Logger
+
+	stopped context.Context //nolint:containedctx // of this instance: it ends when that stops, whatever became of the claim
+	release func()          // ends the claim's renewal
 }
 
 func (r *Reconciler) work(ctx context.Context, row db.ReconcilerWork) error {
@@ -193,9 +197,13 @@ func (r *Reconciler) work(ctx context.Context, row db.ReconcilerWork) error {
 		log: r.cfg.Logger.With("chunk", row.Chunk, "pipeline", row.Pipeline, "org", row.Org, "job_id", row.JobID, "job_state", row.JobState),
 	}
 	held, release := r.hold(ctx, t.claim)
+	t.stopped, t.release = ctx, release
 	err := r.settleOrWait(held, t)
 	lost := context.Cause(held)
 	release()
+	if errors.Is(lost, context.Canceled) {
+		lost = nil // the claim was let go, or this instance stops
+	}
 	switch {
 	case err == nil:
 		return nil
@@ -225,6 +233,11 @@ func (r *Reconciler) settleOrWait(ctx context.Context, t *task) error {
 		return err
 	}
 	t.job.CloseRefused = c.CloseRefused != ""
+	leave, err := r.large.enter(ctx, int(c.Rows))
+	if err != nil {
+		return err
+	}
+	defer leave()
 	x, err := r.index(ctx, c, t.job)
 	if err != nil {
 		return err

@@ -24,6 +24,8 @@ func (r *Reconciler) settle(ctx context.Context, t *task, c *chunk, outcome *acc
 	if err != nil {
 		return err
 	}
+	ctx, done := r.unleased(ctx, t)
+	defer done()
 	standing, blame := account.StandingOf(outcome, t.job)
 	n := store.Settlement{
 		Claim: t.claim, Reads: int(t.work.Reads) + 1, Reason: reason, Outcome: outcomeRow(t, c, outcome, standing), Runs: runRows(t, transfers),

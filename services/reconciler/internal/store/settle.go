@@ -68,7 +68,7 @@ func (s *Store) Reconcile(ctx context.Context, n Settlement) ([]Pause, error) {
 		if err := fault.Point(ctx, pointFenced); err != nil {
 			return err
 		}
-		if err := q.InsertOutcome(ctx, n.Outcome); err != nil {
+		if _, err := q.InsertOutcome(ctx, []db.InsertOutcomeParams{n.Outcome}); err != nil {
 			return err
 		}
 		if _, err := q.InsertOutcomeRuns(ctx, n.Runs); err != nil {

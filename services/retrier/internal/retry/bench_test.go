@@ -54,10 +54,10 @@ func (l *ledger) refused(chunk uuid.UUID, rows int) {
 		VALUES ($1, 'contacts', '', 0, 0, $2, 0, 0, 0)`, chunk, rows)
 	l.exec(`INSERT INTO reconciler.failures
 		(chunk, row, record, pipeline, revision, lane, run, key, key_hash, generation, entity, entity_hash, seq, idx, columns, accepted_at,
-		 attempt, outcome, class, code, message, fields, sf_id, disposition, header, cells, payload, attempts)
+		 attempt, outcome, class, code, message, fields, sf_id, disposition, header, cells, payload, attempts, row_records)
 		SELECT $1::uuid, n * 20, 0, 'contacts', 1, 0, '', md5(n::text || $1::text), gen_random_uuid(), 0, 'entity-' || n || $1::text, gen_random_uuid(), n / 25, n % 500, '\x07'::bytea, now(),
 		       1, 'failed', 'contention', 'UNABLE_TO_LOCK_ROW', 'unable to obtain exclusive access to this record', '{}'::text[], '', 'retry', $3::text[],
 		       ARRAY['entity-' || n, 'somebody.' || n || '@example.com', '+1 555 0100'], convert_to('{"id":"entity-' || n || '","email":"somebody.' || n || '@example.com","phone":"+1 555 0100","note":"' || repeat('lorem ipsum ', 14) || '"}', 'UTF8'),
-		       jsonb_build_array(jsonb_build_object('n', 1, 'chunk', $1::text, 'job_id', '750000000000001AAA', 'at', '2026-03-01T11:00:00Z', 'class', 'contention', 'code', 'UNABLE_TO_LOCK_ROW', 'message', 'unable to obtain exclusive access to this record'))
+		       jsonb_build_array(jsonb_build_object('n', 1, 'chunk', $1::text, 'job_id', '750000000000001AAA', 'at', '2026-03-01T11:00:00Z', 'class', 'contention', 'code', 'UNABLE_TO_LOCK_ROW', 'message', 'unable to obtain exclusive access to this record')), 1
 		FROM generate_series(1, $2::int) n`, chunk, rows, l.defs["contacts/1"].Header())
 }

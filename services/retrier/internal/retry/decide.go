@@ -84,13 +84,13 @@ func unprocessedInARow(attempts []byte) int {
 
 // units parts failures, ordered by row, into the runs of one row.
 func units(failures []store.Failure) [][]store.Failure {
-	var out [][]store.Failure
-	for i, f := range failures {
-		if i > 0 && failures[i-1].Row == f.Row {
-			out[len(out)-1] = append(out[len(out)-1], f)
+	out := make([][]store.Failure, 0, len(failures))
+	for from, to := 0, 1; to <= len(failures); to++ {
+		if to < len(failures) && failures[from].Row == failures[to].Row {
 			continue
 		}
-		out = append(out, []store.Failure{f})
+		out = append(out, failures[from:to:to])
+		from = to
 	}
 	return out
 }

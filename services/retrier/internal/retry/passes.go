@@ -3,6 +3,7 @@ package retry
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"bulkhead/libs/pg"
@@ -44,6 +45,8 @@ const (
 	defaultGather     = time.Second
 	shortGather       = 200 * time.Millisecond
 	defaultMaxWaiting = 1_000_000
+	// defaultTakePortion is of how many of a chunk's rows the failures are read, decided and stored at a time, for the same reason as with defaultBuildBatch.
+	defaultTakePortion = 25_000
 	// defaultBuildBatch is how many units are read and put into a chunk at a time: memory does not grow by what a whole chunk's rows say.
 	defaultBuildBatch = 2000
 )
@@ -60,13 +63,16 @@ type Passes struct {
 	gather      time.Duration
 	maxWaiting  int64
 	buildBatch  int
+	takePortion int
+
+	inHand sync.Map // the chunks whose failures are being taken
 }
 
 // New makes the passes, with defaults for what c leaves out.
 func New(c Config) *Passes {
 	p := &Passes{
 		store: c.Store, definitions: c.Definitions, streams: c.Streams, logger: c.Logger, clock: c.Clock, random: c.Random,
-		short: c.ShortRetries, gather: c.Gather, maxWaiting: c.MaxWaiting, buildBatch: defaultBuildBatch,
+		short: c.ShortRetries, gather: c.Gather, maxWaiting: c.MaxWaiting, buildBatch: defaultBuildBatch, takePortion: defaultTakePortion,
 	}
 	if p.logger == nil {
 		p.logger = slog.New(slog.DiscardHandler)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,6 +40,53 @@ func TestTake(t *testing.T) {
 		}
 		if n := l.count(`SELECT count(*) FROM retrier.outbox`); n != 0 {
 			t.Errorf("%d messages for nobody dead", n)
+		}
+	})
+	t.Run("failures that are taken in portions are all taken, and the records of a row have one due time", func(t *testing.T) {
+		l := newLedger(t)
+		chunk := uuid.New()
+		var rows []failing
+		for row, records := range []int{1, 4, 1, 2, 1, 1} {
+			for i := range records {
+				rows = append(rows, failing{row: row, record: i, key: fmt.Sprint("k", row, i), entity: fmt.Sprint("e", row), seq: len(rows) + 1, class: "transient", code: "X"})
+			}
+		}
+		l.reconciled(chunk, rows...)
+		var draws atomic.Int64
+		p := l.passes()
+		p.takePortion = 2
+		p.random = func() float64 { return float64(draws.Add(1)) / 10 }
+		if n, err := p.Take(t.Context(), chunk); n != 1 || err != nil {
+			t.Fatalf("took %d: %v", n, err)
+		}
+		if n := l.count(`SELECT count(*) FROM retrier.waiting`); n != len(rows) {
+			t.Errorf("%d of %d wait", n, len(rows))
+		}
+		if n := l.count(`SELECT count(*) FROM (SELECT DISTINCT unit_row, due_at FROM retrier.waiting) x`); n != 6 {
+			t.Errorf("%d waits of 6 rows", n)
+		}
+		if n := l.count(`SELECT count(DISTINCT due_at) FROM retrier.waiting`); n != 6 {
+			t.Errorf("%d due times of 6 rows", n)
+		}
+	})
+	t.Run("a chunk that is being taken is left alone by the others of the process", func(t *testing.T) {
+		l := newLedger(t)
+		chunk := uuid.New()
+		l.reconciled(chunk, failing{row: 0, key: "k1", entity: "e1", seq: 1, class: "transient", code: "X"})
+		p := l.passes()
+		asked := 0
+		p.random = func() float64 { // in the middle of it
+			asked++
+			if n, err := p.Take(t.Context(), chunk); n != 0 || err != nil {
+				t.Errorf("took %d: %v", n, err)
+			}
+			return 0.5
+		}
+		if n, err := p.TakeOpen(t.Context()); n != 1 || err != nil || asked != 1 {
+			t.Fatalf("took %d: %v", n, err)
+		}
+		if n, err := p.Take(t.Context(), chunk); n != 0 || err != nil {
+			t.Fatalf("took %d again: %v", n, err)
 		}
 	})
 	t.Run("a chunk without an outcome is left alone", func(t *testing.T) {

@@ -24,15 +24,15 @@ func older(a, b store.Waiting) int {
 // oldest is the unit's oldest record.
 func (u Unit) oldest() store.Waiting { return slices.MinFunc(u, older) }
 
-// Group parts waiting records into units; records of a unit follow each other in the input.
+// Group parts waiting records into units, which are parts of the input; records of a unit follow each other in it.
 func Group(waiting []store.Waiting) []Unit {
-	var out []Unit
-	for i, w := range waiting {
-		if i > 0 && waiting[i-1].UnitChunk == w.UnitChunk && waiting[i-1].UnitRow == w.UnitRow {
-			out[len(out)-1] = append(out[len(out)-1], w)
+	out := make([]Unit, 0, len(waiting))
+	for from, to := 0, 1; to <= len(waiting); to++ {
+		if to < len(waiting) && waiting[from].UnitChunk == waiting[to].UnitChunk && waiting[from].UnitRow == waiting[to].UnitRow {
 			continue
 		}
-		out = append(out, Unit{w})
+		out = append(out, waiting[from:to:to])
+		from = to
 	}
 	return out
 }

@@ -26,7 +26,7 @@ func (p *Passes) Regroup(ctx context.Context) (int, time.Duration, error) {
 	if err != nil {
 		return 0, 0, fmt.Errorf("look for what is due: %w", err)
 	}
-	lanes, err := p.store.DueLanes(ctx, now)
+	lanes, err := p.store.Lanes(ctx)
 	if err != nil {
 		return 0, 0, fmt.Errorf("look for what is due: %w", err)
 	}
@@ -36,6 +36,10 @@ func (p *Passes) Regroup(ctx context.Context) (int, time.Duration, error) {
 		next   time.Time
 	)
 	for _, lane := range lanes {
+		if lane.OldestDue.After(now) {
+			next = earlier(next, lane.OldestDue.Add(p.gather))
+			continue
+		}
 		ok, again, err := p.regroupLane(ctx, lane, now)
 		switch {
 		case err != nil:
@@ -45,11 +49,6 @@ func (p *Passes) Regroup(ctx context.Context) (int, time.Duration, error) {
 			sealed++
 		}
 		next = earlier(next, again)
-	}
-	if due, waits, err := p.store.NextDue(ctx); err != nil {
-		errs = append(errs, fmt.Errorf("look for the next due time: %w", err))
-	} else if waits && due.After(now) {
-		next = earlier(next, due.Add(p.gather))
 	}
 	wait := time.Duration(0)
 	if !next.IsZero() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,11 +15,13 @@ import (
 	"bulkhead/services/retrier/internal/store/db"
 )
 
-// Lane is a lane of a pipeline with something due and no resend on its way.
+// Lane is a lane of a pipeline in which something waits and no resend is on its way.
 type Lane struct {
-	Pipeline       string
-	Lane, Revision int
-	// OldestDue is the due time of what has waited longest past it.
+	Pipeline string
+	Lane     int
+	// Revision is that of what is due first.
+	Revision int
+	// OldestDue is when that is, or was.
 	OldestDue time.Time
 }
 
@@ -71,17 +74,22 @@ type Resent struct {
 	Generation  int
 }
 
-// DueLanes lists the lanes in which a resend can be sealed at now.
-func (s *Store) DueLanes(ctx context.Context, now time.Time) ([]Lane, error) {
-	rows, err := s.read().DueLanes(ctx, now)
-	if err != nil {
-		return nil, err
+// Lanes lists the lanes in which something waits and no resend is on its way.
+func (s *Store) Lanes(ctx context.Context) ([]Lane, error) {
+	var out []Lane
+	for after := (db.NextLaneParams{Lane: math.MinInt32}); ; {
+		r, err := s.read().NextLane(ctx, after)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !r.Busy {
+			out = append(out, Lane{Pipeline: r.Pipeline, Lane: int(r.Lane), Revision: int(r.Revision), OldestDue: r.OldestDueAt})
+		}
+		after.Pipeline, after.Lane = r.Pipeline, r.Lane
 	}
-	out := make([]Lane, len(rows))
-	for i, r := range rows {
-		out[i] = Lane{Pipeline: r.Pipeline, Lane: int(r.Lane), Revision: int(r.Revision), OldestDue: r.OldestDueAt}
-	}
-	return out, nil
 }
 
 // CountDueUnits counts the units due in a lane at now, up to most.
@@ -96,7 +104,7 @@ func (s *Store) CountDueUnits(ctx context.Context, l Lane, now time.Time, most i
 // oldest in the stream; records of a unit follow each other.
 func (s *Store) Due(ctx context.Context, l Lane, now time.Time, maxUnits int) ([]Waiting, error) {
 	rows, err := s.read().DueWaiting(ctx, db.DueWaitingParams{
-		Pipeline: l.Pipeline, Lane: int32(l.Lane), Revision: int32(l.Revision), Now: now, MaxUnits: int32(maxUnits),
+		Pipeline: l.Pipeline, Lane: int32(l.Lane), Revision: int32(l.Revision), Now: now, MaxUnits: int64(maxUnits),
 	})
 	if err != nil {
 		return nil, err
@@ -111,15 +119,6 @@ func (s *Store) Due(ctx context.Context, l Lane, now time.Time, maxUnits int) ([
 		}
 	}
 	return out, nil
-}
-
-// NextDue is the earliest due time in a lane that has no resend on its way; false when nothing waits there.
-func (s *Store) NextDue(ctx context.Context) (time.Time, bool, error) {
-	due, err := s.read().NextDue(ctx)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return time.Time{}, false, nil
-	}
-	return due, err == nil, err
 }
 
 // FailureRows reads the rows behind failures, by failure id.

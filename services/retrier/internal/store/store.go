@@ -75,6 +75,9 @@ type Waiting struct {
 }
 
 func insertWaiting(ctx context.Context, q *db.Queries, waiting []Waiting) error {
+	if len(waiting) == 0 {
+		return nil
+	}
 	rows := make([]db.InsertWaitingParams, len(waiting))
 	for i, w := range waiting {
 		rows[i] = db.InsertWaitingParams{

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -64,9 +65,13 @@ type Dead struct {
 	At                   time.Time
 }
 
-// HasOutcome says whether the chunk's outcome row exists: before it no row may be taken.
-func (s *Store) HasOutcome(ctx context.Context, chunk uuid.UUID) (bool, error) {
-	return s.read().HasOutcome(ctx, chunk)
+// OutcomeRows is how many rows a reconciled chunk has; false while its outcome row does not exist: before it no row may be taken.
+func (s *Store) OutcomeRows(ctx context.Context, chunk uuid.UUID) (int, bool, error) {
+	rows, err := s.read().OutcomeRows(ctx, chunk)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, false, nil
+	}
+	return int(rows), err == nil, err
 }
 
 // ChunksToTake lists chunks with failures to retry that nobody has taken, at most limit.
@@ -74,9 +79,10 @@ func (s *Store) ChunksToTake(ctx context.Context, limit int) ([]uuid.UUID, error
 	return s.read().ChunksToTake(ctx, int32(limit))
 }
 
-// Failures are the failures to retry of a reconciled chunk, ordered by row and record. They never change.
-func (s *Store) Failures(ctx context.Context, chunk uuid.UUID) ([]Failure, error) {
-	rows, err := s.read().FailuresToRetry(ctx, chunk)
+// Failures are the failures to retry among the rows of a reconciled chunk from one up to, not including, another, ordered by row and record. They never
+// change.
+func (s *Store) Failures(ctx context.Context, chunk uuid.UUID, from, to int) ([]Failure, error) {
+	rows, err := s.read().FailuresToRetry(ctx, db.FailuresToRetryParams{Chunk: chunk, FromRow: int32(from), ToRow: int32(to)})
 	if err != nil {
 		return nil, err
 	}
@@ -112,11 +118,18 @@ func (s *Store) Bodies(ctx context.Context, ids []int64) ([]Body, error) {
 	return out, nil
 }
 
-// Exhausted hands out the dead of a chunk in portions, each with its letters, from the first one each time that it is called.
-type Exhausted func(ctx context.Context, portion func([]Dead, []record.Message) error) error
+// Portion is what some of a chunk's failures become: they wait, or they are dead, with the letters that tell of them.
+type Portion struct {
+	Waiting []Waiting
+	Dead    []Dead
+	Letters []record.Message
+}
 
-// Take moves a chunk's failures to their wait or to the dead, with the letters that tell of the dead. pg.ErrLost: the chunk was taken before.
-func (s *Store) Take(ctx context.Context, chunk uuid.UUID, waiting []Waiting, exhausted Exhausted) error {
+// Portions hands out what a chunk's failures become, from the first one each time that it is called.
+type Portions func(ctx context.Context, take func(Portion) error) error
+
+// Take moves a chunk's failures to their wait or to the dead. pg.ErrLost: the chunk was taken before.
+func (s *Store) Take(ctx context.Context, chunk uuid.UUID, portions Portions) error {
 	return s.move(ctx, PointTake, func(ctx context.Context, tx pgx.Tx, q *db.Queries) error {
 		n, err := q.TakeChunk(ctx, chunk)
 		if err != nil {
@@ -125,12 +138,15 @@ func (s *Store) Take(ctx context.Context, chunk uuid.UUID, waiting []Waiting, ex
 		if n == 0 {
 			return pg.ErrLost
 		}
-		if err := insertWaiting(ctx, q, waiting); err != nil {
-			return err
-		}
-		return exhausted(ctx, func(dead []Dead, letters []record.Message) error {
-			rows := make([]db.InsertDeadParams, len(dead))
-			for i, d := range dead {
+		return portions(ctx, func(p Portion) error {
+			if err := insertWaiting(ctx, q, p.Waiting); err != nil {
+				return err
+			}
+			if len(p.Dead) == 0 {
+				return nil
+			}
+			rows := make([]db.InsertDeadParams, len(p.Dead))
+			for i, d := range p.Dead {
 				rows[i] = db.InsertDeadParams{
 					LetterID: d.LetterID, FailureID: d.FailureID, Pipeline: d.Pipeline, Run: d.Run, Key: d.Key, KeyHash: d.KeyHash,
 					Generation: int16(d.Generation), Class: d.Class, Code: d.Code, Message: d.Message, DeadAt: d.At,
@@ -139,7 +155,7 @@ func (s *Store) Take(ctx context.Context, chunk uuid.UUID, waiting []Waiting, ex
 			if _, err := q.InsertDead(ctx, rows); err != nil {
 				return err
 			}
-			return pg.Enqueue(ctx, tx, Schema, letters...)
+			return pg.Enqueue(ctx, tx, Schema, p.Letters...)
 		})
 	})
 }

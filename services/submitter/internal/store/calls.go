@@ -128,13 +128,19 @@ func (s *Store) SaveVoid(ctx context.Context, w *Work, n int, byJob string) erro
 	})
 }
 
-// SaveRest stores that call n surely had no effect, and why it was refused for good: the rows that are left are not sent by this submission any more. It
+// NoCall is in place of a call's number where there is none.
+const NoCall = -1
+
+// SaveRest stores why the rows that are left are not sent by this submission any more, and that call n, if one was refused for good, surely had no effect. It
 // says so to the reconciler.
 func (s *Store) SaveRest(ctx context.Context, w *Work, n int, words string, answered record.Message) error {
 	return pg.InTx(ctx, s.pool, "submitter.save_rest", func(ctx context.Context, tx pgx.Tx) error {
 		q := s.q.WithTx(tx)
 		if err := endCalls(ctx, tx, q, w, words, answered); err != nil {
 			return err
+		}
+		if n == NoCall {
+			return nil
 		}
 		return one(q.VoidCall(ctx, db.VoidCallParams{Chunk: w.Chunk, Call: int32(n), Epoch: w.Epoch}))
 	})

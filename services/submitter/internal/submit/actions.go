@@ -39,7 +39,7 @@ func call[T any](ctx context.Context, t *turn, before, after string, ask func(Or
 	if err := at(ctx, after); err != nil {
 		return broken(err)
 	}
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return broken(fmt.Errorf("stopped during a call: %w", context.Cause(ctx)))
 	}
 	return of(answer, err), err

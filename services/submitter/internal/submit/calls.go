@@ -20,12 +20,15 @@ import (
 const (
 	// callBytes bounds the rows of one call: few seconds of work for the org. A row that is larger goes alone, or by a job.
 	callBytes = 1 << 20
+	// maxSilences is how many calls in a row may have no answer, the last ones for a single row: some rows set off more work than a call can wait for. What is
+	// left comes back, and goes by a job.
+	maxSilences = 12
 	// maxRefusedText bounds what is stored of what a call says of a row, in bytes.
 	maxRefusedText = 64 << 10
 )
 
 // collects says whether the chunk in hand goes by calls of sObject Collections: it is small, its operation is keyed and has such a call, and nothing of it
-// was refused that way before.
+// was refused that way before, or had no answer.
 func (t *turn) collects(ctx context.Context) (bool, error) {
 	if Stage(t.w.State) != StageClaimed || t.w.ByJob != "" {
 		return false, nil
@@ -42,7 +45,51 @@ func (t *turn) collects(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	call := t.callOf(nil)
-	return salesforce.CollectionProblem(call.Object, call.Operation, call.ExternalIDField, call.Columns) == "", nil
+	if salesforce.CollectionProblem(call.Object, call.Operation, call.ExternalIDField, call.Columns) != "" {
+		return false, nil
+	}
+	unsure, err := t.unsure(ctx)
+	return !unsure, err
+}
+
+// unsure says whether a record of the chunk in hand was sent before and nobody knows what became of it.
+func (t *turn) unsure(ctx context.Context) (bool, error) {
+	if t.w.Kind == record.ChunkFresh {
+		return false, nil
+	}
+	read, cancel := context.WithTimeout(ctx, ledgerTime)
+	defer cancel()
+	packed, err := t.c.Store.Manifest(read, t.w.Chunk)
+	if err != nil {
+		return false, err
+	}
+	m, err := rowfile.ReadManifest(packed)
+	if err != nil {
+		return false, err
+	}
+	for row := range m.Len() {
+		entries, err := m.Row(row)
+		if err != nil {
+			return false, err
+		}
+		for _, e := range entries.GetRecords() {
+			if e.GetAmbiguous() {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// silent says whether so many calls in a row had no answer that none is made any more.
+func (t *turn) silent(ctx context.Context) (bool, error) {
+	if Stage(t.w.State) != StageSent {
+		return false, nil
+	}
+	read, cancel := context.WithTimeout(ctx, ledgerTime)
+	defer cancel()
+	p, err := t.c.Store.Progress(read, t.w.Chunk)
+	return p.Unanswered >= maxSilences, err
 }
 
 // threshold is the number of rows from which a chunk goes by a job: what its definition says, else what this service is told.
@@ -76,15 +123,30 @@ type sending struct {
 	feed *feed
 	// next is the chunk's first row without an answer; unanswered counts the calls in a row that were made for it and got none.
 	next, unanswered int
+	// most is how many rows a call may have, before any of those calls without an answer; slow says that one of the chunk's calls had none.
+	most int
+	slow bool
 
-	// The call in hand: its number, its rows (and which of the chunk's they are) and until when it may go out.
-	call     int
-	rows     [][]string
-	at       []int
-	end      int
-	last     bool // no row is left behind it
-	deadline time.Time
+	// The call in hand: its number, its rows (and which of the chunk's they are), until when it may go out and until when its answer is waited for.
+	call             int
+	rows             [][]string
+	at               []int
+	end              int
+	last             bool // no row is left behind it
+	sendBy, answerBy time.Time
 }
+
+// answered goes on behind a call that was answered. Where calls of the chunk were not, the next one is for twice as many rows as the last that was.
+func (s *sending) answered(rows int) {
+	s.next, s.unanswered, s.most = s.end, 0, salesforce.MaxCollectionRows
+	if s.slow {
+		s.most = min(s.most, 2*rows)
+	}
+}
+
+// room is how many rows the next call may have: half as many after each call for them that got no answer. An org that needs too long for many rows is so
+// asked for ever fewer.
+func (s *sending) room() int { return max(1, s.most>>min(s.unanswered, 16)) }
 
 // saveSent takes the next rows and writes down that a call is about to be made for them.
 func (t *turn) saveSent(ctx context.Context) (Event[string], error) {
@@ -102,8 +164,10 @@ func (t *turn) saveSent(ctx context.Context) (Event[string], error) {
 		return Event[string]{Kind: Unsure}, err
 	}
 	s := t.sending
-	// Before the write: what the ledger counts from its own now is later than this.
-	s.deadline = time.Now().Add(t.c.CallTime)
+	// Before the write: what the ledger counts from its own now is later than this. Nobody else goes on with the chunk before the margin is over, so the
+	// answer is waited for so long.
+	s.sendBy = time.Now().Add(t.c.CallTime)
+	s.answerBy = s.sendBy.Add(t.c.CallMargin)
 	var gate store.Gate
 	e, err := t.write(ctx, func(ctx context.Context) (err error) {
 		s.call, gate, err = t.c.Store.SaveSent(ctx, t.w, store.Call{
@@ -117,11 +181,10 @@ func (t *turn) saveSent(ctx context.Context) (Event[string], error) {
 	return e, err
 }
 
-// nextCall fills in the rows of the next call: as many as a call takes, fewer after each call for them that got no answer. An org that needs too long for
-// many rows is so asked for ever fewer.
+// nextCall fills in the rows of the next call: as many as a call takes and the org answered for.
 func (t *turn) nextCall(ctx context.Context) error {
 	if t.sending == nil {
-		t.sending = &sending{}
+		s := &sending{most: salesforce.MaxCollectionRows}
 		if Stage(t.w.State) == StageSent {
 			read, cancel := context.WithTimeout(ctx, ledgerTime)
 			defer cancel()
@@ -129,12 +192,17 @@ func (t *turn) nextCall(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			t.sending.next, t.sending.unanswered = p.Next, p.Unanswered
+			s.slow, s.end = p.Silent, p.Next
+			if p.Next > 0 {
+				s.answered(p.Answered)
+			}
+			s.unanswered = p.Unanswered
 		}
-		t.sending.feed = t.body.feed(ctx)
+		s.feed = t.body.feed(ctx)
+		t.sending = s
 	}
 	s := t.sending
-	most := max(1, salesforce.MaxCollectionRows>>min(s.unanswered, 16))
+	most := s.room()
 	s.rows, s.at = s.rows[:0], s.at[:0]
 	columns := t.callOf(nil).Columns
 	for size := 0; len(s.rows) < most; {
@@ -166,12 +234,18 @@ func (t *turn) nextCall(ctx context.Context) error {
 	return nil
 }
 
+// stopTime bounds what a call that is on its way, and its answer, may keep a worker that is told to stop. Without it the next one to claim the chunk would
+// have to wait until the call can land no more, and then make it again.
+const stopTime = 5 * time.Second
+
 // makeCall makes the call that was written down.
 func (t *turn) makeCall(ctx context.Context) (Event[string], error) {
 	asked := false
 	e, err := call(ctx, t, pointBeforeCall, pointAfterCall, func(org Org) ([]salesforce.CollectionItem, error) {
 		asked = true
-		return org.Collect(ctx, t.callOf(t.sending.rows), t.sending.deadline)
+		ctx, done := outliving(ctx, stopTime)
+		defer done()
+		return org.Collect(ctx, t.callOf(t.sending.rows), t.sending.sendBy, t.sending.answerBy)
 	}, func(items []salesforce.CollectionItem, err error) Event[string] {
 		t.answer = answerOf(t.sending, items)
 		return called(err)
@@ -239,6 +313,8 @@ func (t *turn) saveAnswer(ctx context.Context) (Event[string], error) {
 		m := t.answeredFact()
 		fact = &m
 	}
+	ctx, done := outliving(ctx, handBackTime)
+	defer done()
 	e, err := t.write(ctx, func(ctx context.Context) error { return t.c.Store.SaveAnswer(ctx, t.w, s.call, t.answer, fact) })
 	switch {
 	case e.Kind != Done:
@@ -247,9 +323,23 @@ func (t *turn) saveAnswer(ctx context.Context) (Event[string], error) {
 		t.log.Info("answered", "calls", s.call+1, "rows", t.chunk.Rows-len(t.body.omitted.Rows), "kind", t.w.Kind, "lane", t.w.Lane)
 	default:
 		e.Kind = More
-		s.next, s.unanswered, t.w.Tries = s.end, 0, 0
+		t.w.Tries = 0
+		s.answered(len(s.rows))
 	}
 	return e, err
+}
+
+// outliving is a context that ends so much later than ctx, when done is called at the latest.
+func outliving(ctx context.Context, by time.Duration) (longer context.Context, done func()) {
+	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-longer.Done():
+		case <-time.After(by):
+			cancel(context.Cause(ctx))
+		}
+	})
+	return longer, func() { stop(); cancel(nil) }
 }
 
 func (t *turn) saveVoid(ctx context.Context) (Event[string], error) {
@@ -266,15 +356,36 @@ func (t *turn) saveVoid(ctx context.Context) (Event[string], error) {
 }
 
 func (t *turn) saveRest(ctx context.Context) (Event[string], error) {
-	words := refusalWords(t.refusal)
-	e, err := t.write(ctx, func(ctx context.Context) error {
-		return t.c.Store.SaveRest(ctx, t.w, t.sending.call, words, t.answeredFact())
-	})
+	refused, words := store.NoCall, fmt.Sprintf("%d calls in a row had no answer", maxSilences)
+	if t.refusal != nil {
+		refused, words = t.sending.call, refusalWords(t.refusal)
+	} else if e, err := t.answers(ctx); e.Kind != Done {
+		return e, err
+	}
+	e, err := t.write(ctx, func(ctx context.Context) error { return t.c.Store.SaveRest(ctx, t.w, refused, words, t.answeredFact()) })
 	if e.Kind == Done {
 		t.c.Metrics.collected(t.w.Kind)
-		t.log.Warn("a call was refused for good when others had been answered, what is left is sent again", "first_row", t.sending.next, "error", words)
+		t.log.Warn("no more calls are made for the chunk, what is left is sent again", "error", words)
 	}
 	return e, err
+}
+
+// answers asks the org something else: one that answers nothing is no matter of the rows in hand.
+func (t *turn) answers(ctx context.Context) (Event[string], error) {
+	if err := t.load(ctx); err != nil {
+		return broken(err)
+	}
+	org, err := t.org(ctx)
+	if err == nil {
+		_, err = org.Jobs(ctx, "") // of the jobs that what is left will go by
+	}
+	switch {
+	case ctx.Err() != nil:
+		return broken(context.Cause(ctx))
+	case err != nil:
+		return Event[string]{Kind: Unsure}, err
+	}
+	return Event[string]{Kind: Done}, nil
 }
 
 func (t *turn) answeredFact() record.Message {

@@ -36,7 +36,7 @@ type callWorker struct {
 	s           State[uint8]
 	group       uint8 // of the call that it wrote down
 	own         bool  // that call is the one that was written down last
-	answered    bool  // its call was answered
+	out, back   bool  // it waits for the answer of its call; the answer is there
 }
 
 type callWorld struct {
@@ -100,6 +100,13 @@ func (m *callModel) next(w callWorld, emit func(string, callWorld)) {
 		t.flying[g]--
 		t.land(uint8(g))
 		m.emit("lands", t)
+		for i, me := range w.workers {
+			if me.out && !me.back && me.group == uint8(g) {
+				r := t
+				r.workers[i].back = true
+				m.emit("lands, and the answer comes", r)
+			}
+		}
 		t = w
 		t.flying[g]--
 		m.emit("never lands", t)
@@ -173,10 +180,16 @@ func (m *callModel) claim(w *callWorld, i int) {
 	}
 	t.workers[i] = callWorker{alive: true, mine: true, s: m.r.step(State[uint8]{}, e)}
 	m.end("claim", t, i)
+	if t.stage == kSent {
+		e.Stored.Silent = true
+		t.workers[i] = callWorker{alive: true, mine: true, s: m.r.step(State[uint8]{}, e)}
+		m.end("claim behind many calls without an answer", t, i)
+	}
 }
 
 // came goes on with what came of a worker's action.
 func (m *callModel) came(name string, t callWorld, i int, k Kind) {
+	t.workers[i].out, t.workers[i].back = false, false
 	t.workers[i].s = m.r.step(t.workers[i].s, kind(k))
 	m.end(name, t, i)
 }
@@ -208,7 +221,7 @@ func (m *callModel) perform(w *callWorld, i int) {
 			t.stage, t.lane, t.moment = kSent, true, mOpen
 			t.unsure[t.next] = true
 			t.workers[1-i].own = false
-			t.workers[i].group, t.workers[i].own, t.workers[i].answered = t.next, true, false
+			t.workers[i].group, t.workers[i].own = t.next, true
 		})
 	case Call:
 		m.call(w, i)
@@ -237,6 +250,10 @@ func (m *callModel) perform(w *callWorld, i int) {
 			}
 		})
 	case SaveRest:
+		if !me.s.Refused { // no call of its own: nothing was sent since the last one could land no more
+			mine = w.stage == kSent && w.moment == mOver
+			m.came("the org answers nobody", *w, i, Unsure)
+		}
 		m.write(w, i, "save rest", mine, Done, func(t *callWorld) { t.stage, t.rest, t.moment = kAnswered, true, mOver })
 	case Create:
 		t := *w
@@ -247,9 +264,16 @@ func (m *callModel) perform(w *callWorld, i int) {
 	}
 }
 
-// call is the call itself: sent, if its deadline is not over.
+// call is the call itself: sent, if its deadline is not over. Its answer may come at once, or when its deadline is over and somebody else has the chunk.
 func (m *callModel) call(w *callWorld, i int) {
 	me := w.workers[i]
+	if me.out {
+		if me.back {
+			m.came("answer", *w, i, Done)
+		}
+		m.came("answer is not waited for any longer", *w, i, Unsure)
+		return
+	}
 	late := !me.own || w.moment != mOpen // another call is in hand only when this one's time was over
 	if late && !m.r.noDeadline {
 		m.came("call is late", *w, i, NoEffect)
@@ -278,6 +302,8 @@ func (m *callModel) call(w *callWorld, i int) {
 		lost.losses++
 		lost.flying[g]++
 		m.came("call is on its way", lost, i, Unsure)
+		lost.workers[i].out = true
+		m.emit("call is on its way and its answer waited for", lost)
 	}
 	t.land(g)
 	m.came("call", t, i, Done)

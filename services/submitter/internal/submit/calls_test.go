@@ -239,7 +239,7 @@ func TestLostAnswers(t *testing.T) {
 	}
 	t.Run("a call that the network holds lands before its rows are called for again", func(t *testing.T) {
 		b := newCallBench(t)
-		b.config.CallTime, b.config.CallMargin = time.Second, 8*time.Second
+		b.config.CallTime, b.config.CallMargin = time.Second, time.Millisecond // whoever made the call has gone by then
 		b.sim.AddFault(simtest.Fault{
 			Match:  simtest.Match{Endpoint: simtest.Collections},
 			Effect: simtest.Effect{Kind: simtest.Latency, Duration: simtest.Duration(2 * time.Second), When: "late"},
@@ -251,6 +251,9 @@ func TestLostAnswers(t *testing.T) {
 		if b.answered(c) || len(b.sim.Records("Account", false)) != 0 {
 			t.Fatal("the call has landed before its time")
 		}
+		b.exec(`UPDATE submitter.submissions SET landing_until = landing_until + interval '7 seconds' WHERE chunk = $1`, c.id)
+		b.config.CallTime = 20 * time.Second
+		r = NewRunner(b.config)
 		b.sim.AwaitCall(0, simtest.Collections, true)
 		if n := len(b.sim.Records("Account", false)); n != 3 {
 			t.Fatalf("the org holds %d rows, want 3 of the late call", n)
@@ -263,6 +266,91 @@ func TestLostAnswers(t *testing.T) {
 			t.Errorf("calls are %s", got)
 		}
 	})
+	t.Run("rows for which no call is ever answered are let go of, and go by a job when they come back", func(t *testing.T) {
+		b := newCallBench(t)
+		b.sim.AddFault(simtest.Fault{
+			Match: simtest.Match{Endpoint: simtest.Collections, After: 1}, Times: simtest.Times(0), Effect: simtest.Effect{Kind: simtest.DropAfter},
+		})
+		c := b.seal(record.ChunkFresh, 0, accountRows("a", 203)...)
+		b.note(c)
+		r := NewRunner(b.config)
+		for range maxSilences {
+			b.turns(r, 1)
+			b.past()
+		}
+		away := b.sim.AddFault(simtest.Fault{Times: simtest.Times(0), Effect: simtest.Effect{Kind: simtest.DropBefore}})
+		b.turns(r, 1)
+		b.past()
+		if b.answered(c) {
+			t.Error("an org that answers nobody makes the chunk be let go of")
+		}
+		b.sim.ClearFaults(away)
+		b.untilAnswered(r, c)
+		if got := b.calls(c); !strings.HasPrefix(got, "answered 0-200, sent 200-203, ") || strings.Count(got, "sent") != maxSilences || !strings.HasSuffix(got, "sent 200-201, sent 200-201") {
+			t.Errorf("calls are %s", got)
+		}
+		if got := b.text(c, "close_refused"); !strings.Contains(got, "12 calls in a row") {
+			t.Errorf("it says %q", got)
+		}
+		b.reconcile(c)
+		rows := accountRows("a", 203)[200:]
+		rows[0].records[0].Ambiguous = true
+		again := b.seal(record.ChunkResend, 0, rows...)
+		b.note(again)
+		b.untilSubmitted(r, again)
+	})
+	t.Run("whoever takes over asks for as many rows as were answered for", func(t *testing.T) {
+		b := newCallBench(t)
+		fault := simtest.Fault{Match: simtest.Match{Endpoint: simtest.Collections}, Effect: simtest.Effect{Kind: simtest.DropBefore}}
+		b.sim.AddFault(fault)
+		fault.Match.Nth = 2 // after 100 rows were answered for
+		b.sim.AddFault(fault)
+		c := b.seal(record.ChunkFresh, 0, accountRows("a", 450)...)
+		b.note(c)
+		b.untilAnswered(NewRunner(b.config), c)
+		if got := b.calls(c); got != "sent 0-200, answered 0-100, sent 100-300, answered 100-200, answered 200-400, answered 400-450" {
+			t.Errorf("calls are %s", got)
+		}
+	})
+	t.Run("an org that takes longer than a call may take to go out is waited for", func(t *testing.T) {
+		b := newCallBench(t)
+		b.config.CallTime = 500 * time.Millisecond
+		b.sim.AddFault(simtest.Fault{
+			Match: simtest.Match{Endpoint: simtest.Collections}, Effect: simtest.Effect{Kind: simtest.Latency, Duration: simtest.Duration(time.Second)},
+		})
+		c := b.seal(record.ChunkFresh, 0, accountRows("a", 3)...)
+		b.note(c)
+		b.untilAnswered(NewRunner(b.config), c)
+		if got := b.calls(c); got != "answered 0-3" {
+			t.Errorf("calls are %s", got)
+		}
+	})
+	t.Run("a worker that is told to stop keeps the answer of the call in hand", func(t *testing.T) {
+		b := newCallBench(t)
+		b.sim.AddFault(simtest.Fault{
+			Match: simtest.Match{Endpoint: simtest.Collections}, Effect: simtest.Effect{Kind: simtest.Latency, Duration: simtest.Duration(300 * time.Millisecond)},
+		})
+		c := b.seal(record.ChunkFresh, 0, accountRows("a", 300)...)
+		b.note(c)
+		ctx, stop := context.WithCancel(t.Context())
+		b.setHook(func(place string) {
+			if place == "before collect" {
+				stop()
+			}
+		})
+		r := NewRunner(b.config)
+		works, err := r.Claim(ctx, 1)
+		if err != nil || len(works) != 1 {
+			t.Fatal(works, err)
+		}
+		r.Drive(ctx, works[0])
+		b.setHook(nil)
+		if got := b.calls(c); got != "answered 0-200" || b.answered(c) {
+			t.Errorf("calls are %s, want the answer of the one in hand and no other", got)
+		}
+		b.turns(r, 1) // it was given back, and nothing of it may land: the next one goes on at once
+		b.collectedOnce(1, c)
+	})
 	t.Run("an org that answers only for few rows is asked for ever fewer", func(t *testing.T) {
 		b := newCallBench(t)
 		b.sim.AddFault(simtest.Fault{Match: simtest.Match{Endpoint: simtest.Collections}, Times: simtest.Times(3), Effect: simtest.Effect{Kind: simtest.DropBefore}})
@@ -270,7 +358,7 @@ func TestLostAnswers(t *testing.T) {
 		b.note(c)
 		b.untilAnswered(NewRunner(b.config), c)
 		b.collectedOnce(1, c)
-		if got := b.calls(c); got != "sent 0-200, sent 0-100, sent 0-50, answered 0-25, answered 25-225, answered 225-300" {
+		if got := b.calls(c); got != "sent 0-200, sent 0-100, sent 0-50, answered 0-25, answered 25-75, answered 75-175, answered 175-300" {
 			t.Errorf("calls are %s", got)
 		}
 	})
@@ -394,7 +482,7 @@ func (b *bench) upsert(id, name string) {
 	b.t.Helper()
 	items, err := b.client.Collect(b.t.Context(), salesforce.Collection{
 		Object: "Account", Operation: "upsert", ExternalIDField: "External_Id__c", Columns: []string{"External_Id__c", "Name"}, Rows: [][]string{{id, name}},
-	}, time.Now().Add(time.Minute))
+	}, time.Now().Add(time.Minute), time.Now().Add(time.Minute))
 	if err != nil || !items[0].Saved {
 		b.t.Fatal(items, err)
 	}

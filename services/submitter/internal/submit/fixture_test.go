@@ -215,10 +215,10 @@ func (o hookedOrg) Lookup(ctx context.Context, object, field string, values []st
 	return o.Client.Lookup(ctx, object, field, values, more...)
 }
 
-func (o hookedOrg) Collect(ctx context.Context, call salesforce.Collection, deadline time.Time) ([]salesforce.CollectionItem, error) {
+func (o hookedOrg) Collect(ctx context.Context, call salesforce.Collection, sendBy, answerBy time.Time) ([]salesforce.CollectionItem, error) {
 	o.b.at("before collect")
 	defer o.b.at("after collect")
-	return o.Client.Collect(ctx, call, deadline)
+	return o.Client.Collect(ctx, call, sendBy, answerBy)
 }
 
 func (o hookedOrg) AbortJob(ctx context.Context, job string) (salesforce.JobInfo, error) {

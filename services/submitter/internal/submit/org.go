@@ -18,8 +18,8 @@ type Org interface {
 	AbortJob(ctx context.Context, jobID string) (salesforce.JobInfo, error)
 	Job(ctx context.Context, jobID string) (salesforce.JobInfo, error)
 	Jobs(ctx context.Context, locator string) (salesforce.JobPage, error)
-	// Collect makes one call of sObject Collections, before the deadline or not at all.
-	Collect(ctx context.Context, call salesforce.Collection, deadline time.Time) ([]salesforce.CollectionItem, error)
+	// Collect makes one call of sObject Collections: sent by the first moment or not at all, its answer waited for until the second.
+	Collect(ctx context.Context, call salesforce.Collection, sendBy, answerBy time.Time) ([]salesforce.CollectionItem, error)
 	Identity(ctx context.Context) (salesforce.Identity, error)
 	Lookup(ctx context.Context, object, field string, values []string, more ...string) ([]salesforce.Found, error)
 	// OrgID is the 18-character id of the org that the credentials lead to.

@@ -164,9 +164,14 @@ func (r *Runner) Drive(ctx context.Context, w store.Work) {
 		t.handBack(ctx, Claim, Broken, err)
 		return
 	}
+	silent, err := t.silent(ctx)
+	if err != nil {
+		t.handBack(ctx, Claim, Broken, err)
+		return
+	}
 	s := Step(State[string]{}, Event[string]{Kind: Claimed, Stored: Stored[string]{
 		Stage: Stage(w.State), Job: w.JobID, Straight: t.straight(), Checked: w.Checked, Uploaded: w.Uploaded, Refused: w.CloseRefused != "",
-		Collects: collects,
+		Collects: collects, Silent: silent,
 	}})
 	for s.Do != Stop && s.Do != Park {
 		e, err := t.perform(ctx, s)

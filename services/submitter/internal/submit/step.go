@@ -43,7 +43,8 @@ const (
 	SaveAnswer
 	// SaveVoid writes down that the call surely had no effect. A chunk of which nothing else was sent is claimed again.
 	SaveVoid
-	// SaveRest writes down that the call was refused for good, when others of the chunk had been made: what is left is not sent.
+	// SaveRest writes down that what is left of the chunk is not sent: a call was refused for good when others had been made, or too many in a row had no
+	// answer.
 	SaveRest
 	// Park gives the lease back and names a later time; whoever claims then goes on from what is stored.
 	Park
@@ -94,8 +95,8 @@ type Stored[J comparable] struct {
 	Refused bool
 	// Collects says that the chunk goes by calls of collections and not by a job, if nothing of it has been created.
 	Collects bool
-	// Answered says that nothing is left to be called for: the rows have their answers.
-	Answered bool
+	// Answered says that nothing is left to be called for: the rows have their answers. Silent says that enough calls had none.
+	Answered, Silent bool
 }
 
 // State is all that a worker remembers between two actions. The zero State is a worker that has claimed nothing.
@@ -320,8 +321,11 @@ func afterCall[J comparable](s State[J], e Event[J]) State[J] {
 			return park(s)
 		}
 	case SaveRest:
-		if e.Kind == Done {
+		switch e.Kind {
+		case Done:
 			return stop[J]()
+		case Unsure, Refused:
+			return park(s) // the org answers nobody: that is no matter of these rows, and nothing was written
 		}
 	}
 	return stop[J]()
@@ -356,7 +360,11 @@ func resume[J comparable](stored Stored[J]) State[J] {
 		}
 		return State[J]{Do: Look, Job: stored.Job, Refused: stored.Refused, RefusedSaved: stored.Refused}
 	case StageSent:
-		if !stored.Answered {
+		switch {
+		case stored.Answered:
+		case stored.Silent:
+			return State[J]{Do: SaveRest, Collects: true, Begun: true}
+		default:
 			return State[J]{Do: SaveSent, Collects: true, Begun: true}
 		}
 	}

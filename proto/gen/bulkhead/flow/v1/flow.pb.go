@@ -358,7 +358,7 @@ func (x *ChunkSealed) GetBytes() int64 {
 	return 0
 }
 
-// Recorded when a chunk needs no job: newer versions cover every row of it.
+// Recorded when a chunk needs no job: its rows went by calls of collections and have their answers, or newer versions cover every row of it.
 type ChunkAnswered struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Chunk         string                 `protobuf:"bytes,1,opt,name=chunk,proto3" json:"chunk,omitempty"`

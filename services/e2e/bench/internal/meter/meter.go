@@ -136,6 +136,30 @@ func CPU(pid int) (time.Duration, error) {
 	return 0, errors.Join(fmt.Errorf("the processes below %d change too fast to be counted", pid), last)
 }
 
+// Each is what a process and each one below it that runs have used, every one alone.
+func Each(pid int) (map[int]time.Duration, error) {
+	all, err := tree(pid)
+	if err != nil {
+		return nil, err
+	}
+	out := map[int]time.Duration{}
+	for _, p := range all {
+		if s, err := readStat(p); err == nil { // else it ended meanwhile
+			out[p] = s.own
+		}
+	}
+	return out, nil
+}
+
+// Title is what a process calls itself, as ps shows it; "" = it has ended.
+func Title(pid int) string {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(strings.ReplaceAll(string(text), "\x00", " "))
+}
+
 // Own is what one process alone has used.
 func Own(pid int) (time.Duration, error) {
 	s, err := readStat(pid)
@@ -162,6 +186,11 @@ func member(file, name string) (int64, error) {
 // Peak is the most memory that one process held so far (VmHWM), in bytes.
 func Peak(pid int) (int64, error) {
 	return member(filepath.Join("/proc", strconv.Itoa(pid), "status"), "VmHWM")
+}
+
+// Resident is the memory that one process holds now (VmRSS), in bytes.
+func Resident(pid int) (int64, error) {
+	return member(filepath.Join("/proc", strconv.Itoa(pid), "status"), "VmRSS")
 }
 
 // Shared is the memory of a process and all below it, in bytes, pages that several of them hold counted once (PSS).

@@ -3,6 +3,7 @@ package meter
 import (
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 )
@@ -67,15 +68,31 @@ func TestMeter(t *testing.T) {
 		if all < own+2*tick {
 			t.Errorf("all %s, the process alone %s", all, own)
 		}
+		each, err := Each(cmd.Process.Pid)
+		if err != nil || each[cmd.Process.Pid] < own {
+			t.Errorf("each %v, the process alone %s: %v", each, own, err)
+		}
 	})
 	t.Run("tells of the memory of this process", func(t *testing.T) {
 		peak, err := Peak(os.Getpid())
 		if err != nil || peak < 1<<20 {
 			t.Errorf("peak %d, %v", peak, err)
 		}
+		now, err := Resident(os.Getpid())
+		if err != nil || now < 1<<20 || now > peak+64<<20 {
+			t.Errorf("now %d, peak %d: %v", now, peak, err)
+		}
 		shared, err := Shared(os.Getpid())
 		if err != nil || shared < 1<<20 {
 			t.Errorf("shared %d, %v", shared, err)
+		}
+	})
+	t.Run("tells what this process calls itself, and nothing of one that is gone", func(t *testing.T) {
+		if title := Title(os.Getpid()); !strings.HasPrefix(title, os.Args[0]) || strings.Contains(title, "\x00") {
+			t.Errorf("%q", title)
+		}
+		if title := Title(1 << 30); title != "" {
+			t.Errorf("%q", title)
 		}
 	})
 	t.Run("says when a process is gone", func(t *testing.T) {

@@ -19,6 +19,9 @@ const (
 	askFor = 30 * time.Second
 	// maxReply bounds an answer: the list of calls is the longest one, some 300 bytes for each of at most 220,000.
 	maxReply = 128 << 20
+	// maxLines bounds an answer that is read line by line and not kept, and readFor how long that takes: of ten million records half a million rows go by
+	// collections, some 500 bytes each.
+	maxLines, readFor = 16 << 30, 5 * time.Minute
 )
 
 // Org is one simulated org. Its client is its own, so that connections of measured runs are not shared with it.
@@ -35,31 +38,31 @@ func New(url string) *Org {
 // errNone says that the org has none such.
 var errNone = errors.New("not found")
 
-// fetch returns the body of an answer, which the caller closes.
-func (o *Org) fetch(ctx context.Context, method, path string, body []byte) (io.ReadCloser, error) {
+// fetch returns the body of an answer, which the caller closes, and what its header says is lost.
+func (o *Org) fetch(ctx context.Context, method, path string, body []byte) (answer io.ReadCloser, lost string, err error) {
 	req, err := http.NewRequestWithContext(ctx, method, o.base+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, fmt.Errorf("org: %w", err)
+		return nil, "", fmt.Errorf("org: %w", err)
 	}
 	resp, err := o.http.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("org: %w", err)
+		return nil, "", fmt.Errorf("org: %w", err)
 	}
 	if resp.StatusCode == http.StatusOK {
-		return resp.Body, nil
+		return resp.Body, resp.Header.Get("Lost"), nil
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode == http.StatusNotFound {
-		return nil, fmt.Errorf("org: %s %s: %w", method, path, errNone)
+		return nil, "", fmt.Errorf("org: %s %s: %w", method, path, errNone)
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10)) // the status is enough
-	return nil, fmt.Errorf("org: %s %s answers %s: %s", method, path, resp.Status, strings.TrimSpace(string(text)))
+	return nil, "", fmt.Errorf("org: %s %s answers %s: %s", method, path, resp.Status, strings.TrimSpace(string(text)))
 }
 
 func (o *Org) ask(ctx context.Context, method, path string, body []byte, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
-	answer, err := o.fetch(ctx, method, path, body)
+	answer, _, err := o.fetch(ctx, method, path, body)
 	if err != nil {
 		return err
 	}
@@ -108,6 +111,70 @@ func (o *Org) Rows(ctx context.Context, object string) (int64, error) {
 	return counts[object].Rows, err
 }
 
+// Worked is how many rows the org worked on, a row each time that it did.
+type Worked struct {
+	// Saved are those that it saved, Refused those that it did not.
+	Saved, Refused int64
+}
+
+// Worked sums up every job there was and every call of collections: what the org really did, whatever it answered.
+func (o *Org) Worked(ctx context.Context) (out Worked, err error) {
+	var jobs []struct {
+		Processed int64 `json:"processed"`
+		Failed    int64 `json:"failed"`
+	}
+	if err := o.ask(ctx, http.MethodGet, "jobs", nil, &jobs); err != nil {
+		return out, err
+	}
+	for _, j := range jobs {
+		out.Saved += j.Processed - j.Failed
+		out.Refused += j.Failed
+	}
+	type call struct {
+		Rows []struct {
+			Outcome string `json:"outcome"`
+		} `json:"rows"`
+	}
+	err = lines(ctx, o, "collections", func(c call) error {
+		for _, row := range c.Rows {
+			if row.Outcome == "failed" {
+				out.Refused++
+			} else {
+				out.Saved++
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// lines gives each line of an answer to a function, until that returns an error. What the org does not remember any more is an error.
+func lines[T any](ctx context.Context, o *Org, path string, each func(T) error) error {
+	ctx, cancel := context.WithTimeout(ctx, readFor)
+	defer cancel()
+	answer, lost, err := o.fetch(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Close() }()
+	if lost != "" && lost != "0" {
+		return fmt.Errorf("org: %s of %s are forgotten already", lost, path)
+	}
+	for in := json.NewDecoder(io.LimitReader(answer, maxLines)); ; {
+		var line T
+		err := in.Decode(&line)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("org: %s: %w", path, err)
+		}
+		if err := each(line); err != nil {
+			return err
+		}
+	}
+}
+
 // Record is a row of the org.
 type Record struct {
 	ID       string            `json:"id"`
@@ -128,26 +195,7 @@ func (o *Org) Record(ctx context.Context, object, key string) (rec Record, ok bo
 
 // Records gives every row of an object with its versions to a function, until that returns an error.
 func (o *Org) Records(ctx context.Context, object string, each func(Record) error) error {
-	ctx, cancel := context.WithTimeout(ctx, askFor)
-	defer cancel()
-	answer, err := o.fetch(ctx, http.MethodGet, "records/"+url.PathEscape(object)+"?versions=all", nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = answer.Close() }()
-	for lines := json.NewDecoder(io.LimitReader(answer, maxReply)); ; {
-		var rec Record
-		err := lines.Decode(&rec)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("org: rows of %s: %w", object, err)
-		}
-		if err := each(rec); err != nil {
-			return err
-		}
-	}
+	return lines(ctx, o, "records/"+url.PathEscape(object)+"?versions=all", each)
 }
 
 // Call is one call that the org was sent.

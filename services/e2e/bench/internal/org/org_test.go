@@ -33,6 +33,13 @@ func TestOrg(t *testing.T) {
 			t.Errorf("%d rows, %d refusals; the client says %+v", rows, hits, loaded)
 		}
 	})
+	t.Run("sums up what the org did to rows", func(t *testing.T) {
+		worked, err := o.Worked(t.Context())
+		must(err)
+		if worked.Saved != loaded.Landed || worked.Refused != loaded.Failed {
+			t.Errorf("%+v; the client says %+v", worked, loaded)
+		}
+	})
 	t.Run("shows one row by its key, and says when it holds none", func(t *testing.T) {
 		found := 0
 		for i := range int64(10) {

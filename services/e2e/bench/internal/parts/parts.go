@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -44,8 +45,10 @@ type Parts struct {
 	Postgres, Broker, Services, Simulator int
 	// DSN is the administrator's way into the ledger; OpsURL that of ops' HTTP API.
 	DSN, NATSURL, OrgURL, OpsURL string
-	// ServicesDebug, BrokerDebug and OrgDebug show profiles, BrokerMonitor the broker's own figures; "" unless Options.Profile.
-	ServicesDebug, BrokerDebug, OrgDebug, BrokerMonitor string
+	// BrokerMonitor shows the broker's own figures.
+	BrokerMonitor string
+	// ServicesDebug, BrokerDebug and OrgDebug show profiles; "" unless Options.Profile.
+	ServicesDebug, BrokerDebug, OrgDebug string
 	// Org is the simulated org.
 	Org *org.Org
 
@@ -142,11 +145,12 @@ func (p *Parts) directory() error {
 }
 
 func (p *Parts) startPostgres(ctx context.Context) error {
-	o := local.PostgresOptions{Fsync: true, SharedBuffers: p.o.SharedBuffers}
+	// wal_level is that of a server which is backed up, as every ledger should be; on one machine less of some statements is logged.
+	o := local.PostgresOptions{Fsync: true, SharedBuffers: p.o.SharedBuffers, Settings: map[string]string{"wal_level": "replica"}}
 	if p.o.Profile {
-		o.Settings = map[string]string{
+		maps.Copy(o.Settings, map[string]string{
 			"shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.track_utility": "on", "track_io_timing": "on", "track_wal_io_timing": "on",
-		}
+		})
 	}
 	db, err := local.StartPostgres(ctx, o)
 	if err != nil {
@@ -159,6 +163,7 @@ func (p *Parts) startPostgres(ctx context.Context) error {
 
 // brokerConfig is the broker's file. Every write is synced before it is acknowledged, as everywhere.
 const brokerConfig = `listen: %q
+http: %q
 server_name: bench
 max_payload: 1MB
 jetstream { store_dir: %q, max_file_store: 1TB, sync_interval: always }
@@ -169,10 +174,11 @@ func (p *Parts) startBroker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config := fmt.Sprintf(brokerConfig, loopback(ports[0]), filepath.Join(p.dir, "nats"))
+	config := fmt.Sprintf(brokerConfig, loopback(ports[0]), loopback(ports[1]), filepath.Join(p.dir, "nats"))
+	p.BrokerMonitor = "http://" + loopback(ports[1]) + "/"
 	if p.o.Profile {
-		config += fmt.Sprintf("prof_port: %d\nhttp: %q\n", ports[1], loopback(ports[2]))
-		p.BrokerDebug, p.BrokerMonitor = "http://"+loopback(ports[1])+"/debug/pprof/", "http://"+loopback(ports[2])+"/"
+		config += fmt.Sprintf("prof_port: %d\n", ports[2])
+		p.BrokerDebug = "http://" + loopback(ports[2]) + "/debug/pprof/"
 	}
 	file := filepath.Join(p.dir, "nats.conf")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {

@@ -87,8 +87,12 @@ type Chunk struct {
 	Age   time.Duration `json:"age"`
 }
 
-// Largest is the largest chunk that the product takes, with the age that a definition has unless it names one.
-func Largest() Chunk { return Chunk{Rows: 1_000_000, Bytes: 100_000_000, Age: 10 * time.Second} }
+// Usual is the chunk of a definition that does not speak of chunks.
+func Usual() Chunk { return Chunk{Rows: 50_000, Bytes: 50_000_000, Age: 10 * time.Second} }
+
+// Largest is the largest chunk that the product takes. Its age is that of a load which wants few calls: rows that come in for more than ten seconds would
+// else be sealed before they fill anything.
+func Largest() Chunk { return Chunk{Rows: 1_000_000, Bytes: 100_000_000, Age: 30 * time.Second} }
 
 // Definition of the pipeline. Lanes, backlog and retries are what every definition has that does not name them.
 func Definition(c Chunk) []byte {

@@ -43,6 +43,17 @@ func TestPeople(t *testing.T) {
 			t.Errorf("%+v, %v, %v", d, warnings, err)
 		}
 	})
+	t.Run("have the chunks of a definition that does not speak of chunks", func(t *testing.T) {
+		text, _, _ := strings.Cut(string(Definition(Usual())), "chunk:")
+		silent, _, err := pipeline.ParseDefinition([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		said, _, err := pipeline.ParseDefinition(Definition(Usual()))
+		if err != nil || said.Chunk != silent.Chunk {
+			t.Errorf("%+v, the default is %+v: %v", said.Chunk, silent.Chunk, err)
+		}
+	})
 	t.Run("cost no allocation", func(t *testing.T) {
 		b := make([]byte, 0, 1024)
 		if n := testing.AllocsPerRun(100, func() { b = AppendCSV(AppendJSON(b[:0], 7), 7) }); n != 0 {

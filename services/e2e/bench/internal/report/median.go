@@ -49,6 +49,9 @@ func middle(values []any) any {
 			}
 		}
 	}
+	if len(numbers) == 0 && len(members) == 0 {
+		return nil // nobody has any
+	}
 	if len(members) == 0 {
 		numbers = append(numbers, make([]float64, len(values)-len(numbers))...)
 		slices.Sort(numbers)

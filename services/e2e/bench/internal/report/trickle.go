@@ -22,5 +22,32 @@ func Trickle(r *trial.TrickleResult) string {
 		r.CPU.Services, r.CPU.Broker, r.CPU.Postgres, r.CPU.Product(), r.Idle.Product())
 	fmt.Fprintf(&b, "  %d API calls (%.1f a second), %d jobs, chunks: %s; calls: %s\n",
 		r.Calls.Total, float64(r.Calls.Total)/r.Seconds, r.Calls.Jobs, tally(r.Chunks), tally(r.Calls.By))
+	b.WriteString("  bounds:\n")
+	for _, x := range TrickleBounds(r) {
+		fmt.Fprintf(&b, "    %-60s %s\n", x.What, x.verdict())
+	}
+	return b.String()
+}
+
+// TrickleBounds are how soon records shall land.
+func TrickleBounds(r *trial.TrickleResult) []Bound {
+	return []Bound{
+		{What: "seconds until half of the records had landed (p50)", Limit: 1.5, Value: r.Landed.P50, Known: true},
+		{What: "seconds until 99 of 100 had landed (p99)", Limit: 5, Value: r.Landed.P99, Known: true},
+	}
+}
+
+// TrickleMarkdown is the same for a page. origin says where and from what it was measured.
+func TrickleMarkdown(origin string, r *trial.TrickleResult) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s. %s records, %d a second; %d API calls, %d jobs, %.3f CPU s each second of services, nats-server and PostgreSQL together.\n\n",
+		origin, count(r.Records), r.PerSecond, r.Calls.Total, r.Calls.Jobs, r.CPU.Product())
+	b.WriteString("| seconds from acknowledgement | p50 | p95 | p99 | max |\n| --- | ---: | ---: | ---: | ---: |\n")
+	for _, l := range []struct {
+		name string
+		trial.Latency
+	}{{"until the org had saved it", r.InOrg}, {"until the ledger knew that", r.Landed}} {
+		fmt.Fprintf(&b, "| %s | %.3f | %.3f | %.3f | %.3f |\n", l.name, l.P50, l.P95, l.P99, l.Max)
+	}
 	return b.String()
 }

@@ -9,7 +9,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"bulkhead/libs/salesforce"
 	"bulkhead/services/e2e/bench/internal/meter"
+	"bulkhead/services/e2e/bench/internal/people"
 )
 
 //go:embed queries.sql
@@ -77,14 +79,47 @@ func (l *ledger) size(ctx context.Context) (database, wal int64, err error) {
 	return database, wal, nil
 }
 
-// abandoned is how many jobs were made and left, as after an answer that was lost.
-func (l *ledger) abandoned(ctx context.Context) (n int64, err error) {
+// count asks a question whose answer is one number.
+func (l *ledger) count(ctx context.Context, query string) (n int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
-	if err := l.conn.QueryRow(ctx, queries["abandoned"]).Scan(&n); err != nil {
+	if err := l.conn.QueryRow(ctx, queries[query]).Scan(&n); err != nil {
 		return 0, fmt.Errorf("ledger: %w", err)
 	}
 	return n, nil
+}
+
+// full says how many records of chunks that were sealed because they were full landed at their first try, and when the ledger knew the last of them.
+func (l *ledger) full(ctx context.Context, pipeline string, c people.Chunk) (landed int64, at time.Time, err error) {
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	nearly := c.Bytes - c.Bytes/100 // the row that did not fit any more would have made it full
+	if err := l.conn.QueryRow(ctx, queries["full"], pipeline, c.Rows, nearly).Scan(&landed, &at); err != nil {
+		return 0, time.Time{}, fmt.Errorf("ledger: %w", err)
+	}
+	return landed, at, nil
+}
+
+// safety are the settings that decide whether what was acknowledged is on disk.
+func (l *ledger) safety(ctx context.Context) (map[string]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	return pairs[string](ctx, l.conn, queries["safety"])
+}
+
+// backends are the server's processes by process id: whose session each serves, or what it does for all.
+func (l *ledger) backends(ctx context.Context) (map[string]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	return pairs[string](ctx, l.conn, queries["backends"])
+}
+
+// collections are the calls of sObject Collections that the chunks without a job needed, by what these carry: what was said of each call goes when its
+// chunk is reconciled.
+func (l *ledger) collections(ctx context.Context) (map[string]int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	return pairs[int64](ctx, l.conn, queries["collections"], salesforce.MaxCollectionRows)
 }
 
 // jobs are all jobs that were made, with what each carries: fresh records, or such as are sent again.
@@ -129,8 +164,8 @@ func (l *ledger) reconciled(ctx context.Context, pipeline string) (map[string]ti
 	return out, nil
 }
 
-func pairs[V any](ctx context.Context, conn *pgx.Conn, sql string) (map[string]V, error) {
-	rows, err := conn.Query(ctx, sql)
+func pairs[V any](ctx context.Context, conn *pgx.Conn, sql string, args ...any) (map[string]V, error) {
+	rows, err := conn.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}

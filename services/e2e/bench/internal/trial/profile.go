@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"bulkhead/services/e2e/bench/internal/meter"
 )
 
 const (
@@ -46,6 +48,7 @@ func (r *run) profile(ctx context.Context) func() error {
 	for name, base := range map[string]string{"services": p.ServicesDebug, "nats": p.BrokerDebug, "orgsim": p.OrgDebug} {
 		sampling.Go(func() { c.windows(ctx, name, base, done) })
 	}
+	sampling.Go(func() { c.fullest(ctx, p.Services, p.ServicesDebug, done) })
 	stopPerf := c.perf(ctx)
 	return func() error {
 		close(done)
@@ -63,7 +66,7 @@ func (r *run) profile(ctx context.Context) func() error {
 		for _, name := range []string{"services", "nats", "orgsim"} {
 			c.merge(ctx, name)
 		}
-		for _, what := range []string{"services-allocs", "services-block", "services-mutex", "nats-allocs", "orgsim-allocs"} {
+		for _, what := range []string{"services-allocs", "services-" + fullest, "services-block", "services-mutex", "nats-allocs", "orgsim-allocs"} {
 			c.text(ctx, what)
 		}
 		return errors.Join(c.errs...)
@@ -167,6 +170,37 @@ func (c *collector) windows(ctx context.Context, name, base string, done <-chan 
 	}
 }
 
+const (
+	// fullest is the heap when the process held most.
+	fullest = "heap-fullest"
+	// weighEvery is how often the process is looked at, growth the part by which it must have grown to be worth another profile.
+	weighEvery, growth = 100 * time.Millisecond, 0.03
+)
+
+// fullest keeps the heap of when the process held most. Its figures are those of the last garbage collection before.
+func (c *collector) fullest(ctx context.Context, pid int, base string, done <-chan struct{}) {
+	tick := time.NewTicker(weighEvery)
+	defer tick.Stop()
+	for most := int64(0); ; {
+		held, err := meter.Resident(pid)
+		if err != nil {
+			c.fail(err)
+			return
+		}
+		if float64(held) > float64(most)*(1+growth) {
+			most = held
+			c.get(ctx, base+"heap", "services-"+fullest+".pb.gz")
+		}
+		select {
+		case <-done:
+			return
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
 // merge makes one CPU profile of the windows, and a text of it.
 func (c *collector) merge(ctx context.Context, name string) {
 	files, err := filepath.Glob(filepath.Join(c.dir, name+"-cpu-[0-9]*.pb.gz"))
@@ -191,6 +225,9 @@ func (c *collector) text(ctx context.Context, name string) {
 	kinds := [][]string{nil}
 	if strings.HasSuffix(name, "-allocs") {
 		kinds = [][]string{{"-sample_index=alloc_space"}, {"-sample_index=alloc_objects"}}
+	}
+	if strings.HasSuffix(name, fullest) {
+		kinds = [][]string{{"-sample_index=inuse_space"}}
 	}
 	var all []byte
 	for _, kind := range kinds {

@@ -8,9 +8,14 @@ type Result struct {
 	// PublishSeconds is from the first publish to the last acknowledgement, LandedInOrg from the first publish to the last row in the org.
 	PublishSeconds float64 `json:"publish_seconds"`
 	InOrgSeconds   float64 `json:"in_org_seconds"`
+	// Full are the records of chunks that were full, without those that the org refused at first: the end of a load waits for the age of the last chunks,
+	// and these do not.
+	Full Flow `json:"in_full_chunks"`
 
-	CPU   CPU `json:"cpu_seconds"`
-	After CPU `json:"cpu_seconds_in_3s_after"`
+	CPU CPU `json:"cpu_seconds"`
+	// PostgresBy is PostgreSQL's part of CPU by whose sessions they were, or by what the process does for all.
+	PostgresBy map[string]float64 `json:"cpu_seconds_postgres_by"`
+	After      CPU                `json:"cpu_seconds_in_3s_after"`
 	// Idle is CPU seconds for each second while nothing was published yet.
 	Idle CPU `json:"cpu_seconds_per_idle_second"`
 	// Elsewhere is what the machine did beside the parts: the kernel for itself, this program, and whoever disturbs. Stolen is what a hypervisor took.
@@ -35,6 +40,20 @@ type CPU struct {
 	Publisher float64 `json:"publisher"`
 }
 
+// Flow is how many records landed, and when the last of them had, from the first publish on.
+type Flow struct {
+	Records int64   `json:"records"`
+	Seconds float64 `json:"seconds"`
+}
+
+// PerSecond is 0 when there were none.
+func (f Flow) PerSecond() float64 {
+	if f.Seconds <= 0 {
+		return 0
+	}
+	return float64(f.Records) / f.Seconds
+}
+
 // Product is what services, broker and ledger took together.
 func (c CPU) Product() float64 { return c.Services + c.Broker + c.Postgres }
 
@@ -50,12 +69,14 @@ type Memory struct {
 // Calls that count against the org's daily limit.
 type Calls struct {
 	Total int64 `json:"total"`
-	// Fresh are those about jobs of fresh records, Again those about jobs of records that are sent again; Other name no job.
+	// Fresh are those about chunks of fresh records, Again those about chunks of what is sent again; Other are about no chunk.
 	Fresh int64 `json:"fresh"`
 	Again int64 `json:"again"`
 	Other int64 `json:"other"`
 	// By endpoint, as the simulator names it.
 	By map[string]int64 `json:"by_endpoint"`
+	// Collections are the calls of sObject Collections among them, by which small chunks go.
+	Collections int64 `json:"collections"`
 	// Jobs that were made, and those of them that were left for another one.
 	Jobs      int64 `json:"jobs"`
 	Abandoned int64 `json:"jobs_abandoned"`

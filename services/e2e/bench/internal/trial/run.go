@@ -6,15 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
-	"bulkhead/libs/bus"
-	"bulkhead/services/e2e/bench/internal/meter"
 	"bulkhead/services/e2e/bench/internal/parts"
 	"bulkhead/services/e2e/bench/internal/people"
 	"bulkhead/services/e2e/bench/internal/pump"
@@ -27,8 +23,6 @@ const (
 	stalled = 3 * time.Minute
 	// idleFor and afterFor are how long the parts are looked at before and after.
 	idleFor, afterFor = 2 * time.Second, 3 * time.Second
-	// shareEvery is how often PostgreSQL's memory is looked at: adding it up takes some milliseconds.
-	shareEvery = time.Second
 )
 
 // Options of one run.
@@ -78,128 +72,33 @@ func Run(ctx context.Context, o Options) (_ *Result, err error) {
 		}
 	}
 	r := &run{o: o, parts: p, ledger: l, out: Result{Records: o.Records}}
+	if err := r.safe(ctx); err != nil {
+		return nil, err
+	}
 	if err := r.measure(ctx); err != nil {
 		return nil, err
 	}
 	if err := judge(ctx, p, o.Records); err != nil {
 		return nil, err
 	}
-	return &r.out, r.tell(ctx)
+	if err := r.tell(ctx); err != nil {
+		return nil, err
+	}
+	return &r.out, r.keep()
 }
 
-// reading is what the parts have used up to a moment.
-type reading struct {
-	at      time.Time
-	cpu     CPU
-	machine meter.Machine
-}
+// ResultFile stands beside the profiles of a run: what they are parts of.
+const ResultFile = "result.json"
 
-func (r *run) read() (reading, error) {
-	out := reading{at: time.Now()}
-	for _, part := range []struct {
-		pid  int
-		into *float64
-	}{
-		{r.parts.Services, &out.cpu.Services},
-		{r.parts.Broker, &out.cpu.Broker},
-		{r.parts.Postgres, &out.cpu.Postgres},
-		{r.parts.Simulator, &out.cpu.Simulator},
-	} {
-		d, err := meter.CPU(part.pid)
-		if err != nil {
-			return out, errors.Join(err, r.parts.Ended())
-		}
-		*part.into = d.Seconds()
+func (r *run) keep() error {
+	if r.o.ProfileDir == "" {
+		return nil
 	}
-	own, err := r.ledger.cost()
+	text, err := json.MarshalIndent(&r.out, "", " ")
 	if err != nil {
-		return out, err
+		return fmt.Errorf("profile: %w", err)
 	}
-	out.cpu.Postgres -= own.Seconds()
-	out.machine, err = meter.ReadMachine()
-	return out, err
-}
-
-// minus is what was used between two readings.
-func (c CPU) minus(o CPU) CPU {
-	return CPU{
-		Services: c.Services - o.Services, Broker: c.Broker - o.Broker, Postgres: c.Postgres - o.Postgres,
-		Simulator: c.Simulator - o.Simulator, Publisher: c.Publisher - o.Publisher,
-	}
-}
-
-// all is what every part took.
-func (c CPU) all() float64 { return c.Product() + c.Simulator + c.Publisher }
-
-func (c CPU) over(seconds float64) CPU {
-	return CPU{Services: c.Services / seconds, Broker: c.Broker / seconds, Postgres: c.Postgres / seconds, Simulator: c.Simulator / seconds}
-}
-
-func (r *run) measure(ctx context.Context) error {
-	first, err := r.read()
-	if err != nil {
-		return err
-	}
-	if !sleep(ctx, idleFor) {
-		return ctx.Err()
-	}
-	start, err := r.read()
-	if err != nil {
-		return err
-	}
-	r.out.Idle = start.cpu.minus(first.cpu).over(start.at.Sub(first.at).Seconds())
-	database, wal, err := r.ledger.size(ctx)
-	if err != nil {
-		return err
-	}
-	profiles := r.profile(ctx)
-	shares := r.watchShares(ctx)
-	end, inOrg, said, use, err := r.load(ctx)
-	r.out.Peak.Postgres = shares()
-	if err != nil {
-		return errors.Join(err, profiles())
-	}
-	r.out.Seconds = end.at.Sub(time.Unix(0, said.First)).Seconds()
-	r.out.RecordsPerSecond = float64(r.o.Records) / r.out.Seconds
-	r.out.InOrgSeconds = inOrg.Sub(time.Unix(0, said.First)).Seconds()
-	r.out.PublishSeconds = time.Duration(said.Last - said.First).Seconds()
-	r.out.CPU = end.cpu.minus(start.cpu)
-	r.out.Elsewhere = (end.machine.Busy - start.machine.Busy).Seconds() - r.out.CPU.all() - use.CPU.Seconds()
-	r.out.Stolen = (end.machine.Stolen - start.machine.Stolen).Seconds()
-	r.out.CPU.Publisher, r.out.Peak.Publisher = use.CPU.Seconds(), use.Peak
-	r.out.Bytes.Published, r.out.Bytes.Frames = said.Bytes, said.Frames
-	if err := profiles(); err != nil {
-		return err
-	}
-	settled, err := r.read()
-	if err != nil {
-		return err
-	}
-	if !sleep(ctx, afterFor) {
-		return ctx.Err()
-	}
-	after, err := r.read()
-	if err != nil {
-		return err
-	}
-	if r.o.ProfileDir == "" { // writing profiles down takes time of its own
-		settled = end
-	}
-	r.out.After = after.cpu.minus(settled.cpu)
-	grown, written, err := r.ledger.size(ctx)
-	if err != nil {
-		return err
-	}
-	r.out.Bytes.Ledger, r.out.Bytes.WAL = grown-database, written-wal
-	for _, part := range []struct {
-		pid  int
-		into *int64
-	}{{r.parts.Services, &r.out.Peak.Services}, {r.parts.Broker, &r.out.Peak.Broker}, {r.parts.Simulator, &r.out.Peak.Simulator}} {
-		if *part.into, err = meter.Peak(part.pid); err != nil {
-			return errors.Join(err, r.parts.Ended())
-		}
-	}
-	return nil
+	return os.WriteFile(filepath.Join(r.o.ProfileDir, ResultFile), append(text, '\n'), 0o644) //nolint:gosec // figures are no secret
 }
 
 // load has everything published and waits until it has landed.
@@ -273,106 +172,6 @@ func (r *run) landed(ctx context.Context) (inOrg time.Time, err error) {
 			return inOrg, context.Cause(ctx)
 		}
 	}
-}
-
-// watchShares looks at PostgreSQL's memory until the function that it returns is called, which says the most that was seen.
-func (r *run) watchShares(ctx context.Context) func() int64 {
-	ctx, cancel := context.WithCancel(ctx)
-	most := make(chan int64, 1)
-	go func() {
-		var peak int64
-		for {
-			if n, err := meter.Shared(r.parts.Postgres); err == nil { // without the right to look it stays unknown: 0
-				peak = max(peak, n)
-			}
-			if !sleep(ctx, shareEvery) {
-				most <- peak
-				return
-			}
-		}
-	}()
-	return func() int64 {
-		cancel()
-		return <-most
-	}
-}
-
-// tell fills in what can be asked when the clock has stopped.
-func (r *run) tell(ctx context.Context) (err error) {
-	if r.out.FailedAtFirst, err = r.parts.Org.Hits(ctx); err != nil {
-		return err
-	}
-	if r.out.Chunks, err = r.ledger.chunks(ctx); err != nil {
-		return err
-	}
-	if err := r.calls(ctx); err != nil {
-		return err
-	}
-	return r.streams(ctx)
-}
-
-func (r *run) calls(ctx context.Context) error {
-	jobs, err := r.ledger.jobs(ctx)
-	if err != nil {
-		return err
-	}
-	all, err := r.parts.Org.Calls(ctx)
-	if err != nil {
-		return err
-	}
-	c := &r.out.Calls
-	if c.Abandoned, err = r.ledger.abandoned(ctx); err != nil {
-		return err
-	}
-	c.By = map[string]int64{}
-	made := map[string]bool{}
-	for _, call := range all {
-		if !call.Counted() {
-			continue
-		}
-		c.Total++
-		c.By[call.Endpoint]++
-		if call.Job != "" {
-			made[call.Job] = true
-			r.out.Bytes.Uploaded += call.Received
-			r.out.Bytes.Downloaded += call.Sent
-		}
-		switch kind := jobs[call.Job]; {
-		case call.Job == "":
-			c.Other++
-		case kind == "fresh":
-			c.Fresh++
-		default:
-			c.Again++
-		}
-	}
-	c.Jobs = int64(len(made))
-	return nil
-}
-
-// streams asks the broker what it holds.
-func (r *run) streams(ctx context.Context) error {
-	nc, err := nats.Connect(r.parts.NATSURL, nats.Name("bench"))
-	if err != nil {
-		return fmt.Errorf("broker: %w", err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return fmt.Errorf("broker: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, askFor)
-	defer cancel()
-	for name, into := range map[string]*int64{
-		bus.RecordsStream(people.Pipeline): &r.out.Bytes.Records, bus.StreamFlow: &r.out.Bytes.Flow, bus.StreamDLQ: &r.out.Bytes.DLQ,
-	} {
-		s, err := js.Stream(ctx, name)
-		if err != nil {
-			return fmt.Errorf("broker: stream %s: %w", name, err)
-		}
-		*into = int64(s.CachedInfo().State.Bytes) //nolint:gosec // no disk holds more
-	}
-	return nil
 }
 
 // Self is this program, which is started again as publisher.

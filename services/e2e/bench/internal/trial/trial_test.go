@@ -36,7 +36,7 @@ func TestComplaint(t *testing.T) {
 
 func TestQueries(t *testing.T) {
 	t.Run("are found by name", func(t *testing.T) {
-		for _, name := range []string{"landed", "size", "jobs", "abandoned", "chunks", "outcomes"} {
+		for _, name := range []string{"landed", "size", "jobs", "abandoned", "chunks", "outcomes", "collections", "full", "backends", "safety", "weakened"} {
 			if !strings.HasPrefix(queries[name], "SELECT") {
 				t.Errorf("%s: %q", name, queries[name])
 			}
@@ -59,4 +59,53 @@ func TestLatency(t *testing.T) {
 			t.Errorf("%+v", l)
 		}
 	})
+}
+
+func TestAlwaysSyncs(t *testing.T) {
+	for name, c := range map[string]struct {
+		text   string
+		always bool
+		says   string
+	}{
+		"is true for a broker that says so":              {`{"jetstream":{"config":{"sync_always":true}}}`, true, ""},
+		"is false for one with an interval":              {`{"jetstream":{"config":{"sync_interval":120000000000}}}`, false, ""},
+		"is unknown of a broker without streams":         {`{"jetstream":{}}`, false, "does not tell of streams"},
+		"is unknown of what does not look like a broker": {`hello`, false, "monitor"},
+		"is unknown where the answer is of another kind": {`{"jetstream":{"config":{"sync_always":"yes"}}}`, false, "monitor"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			always, err := alwaysSyncs([]byte(c.text))
+			if always != c.always || (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%t, %v", always, err)
+			}
+		})
+	}
+}
+
+func TestFlow(t *testing.T) {
+	t.Run("of no records is no speed", func(t *testing.T) {
+		if f := (Flow{}); f.PerSecond() != 0 {
+			t.Error(f.PerSecond())
+		}
+	})
+	t.Run("is records by time", func(t *testing.T) {
+		if f := (Flow{Records: 100, Seconds: 4}); f.PerSecond() != 25 {
+			t.Error(f.PerSecond())
+		}
+	})
+}
+
+func TestWorker(t *testing.T) {
+	for title, want := range map[string]string{
+		"postgres: bulkhead: autovacuum worker ledger":          "autovacuum worker",
+		"postgres: bulkhead: parallel worker for PID 42":        "parallel worker",
+		"postgres: bulkhead: admin ledger 127.0.0.1(4711) idle": endedBackends,
+		"": endedBackends,
+	} {
+		t.Run("of "+title+" is "+want, func(t *testing.T) {
+			if got := worker(title); got != want {
+				t.Error(got)
+			}
+		})
+	}
 }

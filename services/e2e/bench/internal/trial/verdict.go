@@ -20,7 +20,7 @@ import (
 
 const (
 	// restFor is how long the balance may take to say what the ledger's rows said.
-	restFor = 30 * time.Second
+	restFor = 2 * time.Minute
 	// sampled is how many rows of the org are compared with what was published.
 	sampled = 64
 	// maxBalance bounds an answer of ops.
@@ -72,20 +72,8 @@ func complaint(b *opsv1.GetBalanceResponse, n int64) string {
 
 // judge compares ledger and org with what was published.
 func judge(ctx context.Context, p *parts.Parts, n int64) error {
-	ctx, cancel := context.WithTimeout(ctx, restFor)
-	defer cancel()
-	for {
-		b, err := balance(ctx, p)
-		said := ""
-		if err == nil {
-			if said = complaint(b, n); said == "" {
-				break
-			}
-			err = errors.New(said)
-		}
-		if !sleep(ctx, 100*time.Millisecond) {
-			return fmt.Errorf("verdict: %w", err)
-		}
+	if err := balanced(ctx, p, n); err != nil {
+		return fmt.Errorf("verdict: %w", err)
 	}
 	rows, err := p.Org.Rows(ctx, people.Object)
 	if err != nil {
@@ -94,10 +82,48 @@ func judge(ctx context.Context, p *parts.Parts, n int64) error {
 	if rows != n {
 		return fmt.Errorf("verdict: %d records were published, the org holds %d", n, rows)
 	}
+	if err := once(ctx, p, n); err != nil {
+		return fmt.Errorf("verdict: %w", err)
+	}
 	for k := range min(n, sampled) {
 		if err := compare(ctx, p, k*(n-1)/max(1, min(n, sampled)-1)); err != nil {
 			return fmt.Errorf("verdict: %w", err)
 		}
+	}
+	return nil
+}
+
+// balanced waits for the balance to say that all have landed; when it does not in time, what it says is the error.
+func balanced(ctx context.Context, p *parts.Parts, n int64) error {
+	ctx, cancel := context.WithTimeout(ctx, restFor)
+	defer cancel()
+	for {
+		b, err := balance(ctx, p)
+		if err == nil {
+			said := complaint(b, n)
+			if said == "" {
+				return nil
+			}
+			err = errors.New(said)
+		}
+		if !sleep(ctx, 100*time.Millisecond) {
+			return err
+		}
+	}
+}
+
+// once compares what the org did with what its rules wanted: each row is saved once, and sent as often as it was refused and once more.
+func once(ctx context.Context, p *parts.Parts, n int64) error {
+	worked, err := p.Org.Worked(ctx)
+	if err != nil {
+		return err
+	}
+	refusals, err := p.Org.Hits(ctx)
+	if err != nil {
+		return err
+	}
+	if worked.Saved != n || worked.Refused != refusals {
+		return fmt.Errorf("of %d records the org saved %d and refused %d; its rules wanted %d refusals", n, worked.Saved, worked.Refused, refusals)
 	}
 	return nil
 }

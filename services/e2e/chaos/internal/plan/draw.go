@@ -10,7 +10,7 @@ import (
 )
 
 // Version of the way in which seeds are expanded. It rises with every change that gives a seed another plan.
-const Version = 3
+const Version = 4
 
 // The sizes of a run. Times are milliseconds from the start of the load.
 const (
@@ -28,6 +28,9 @@ const (
 	lateEnd = 500
 	// pastLease is longer than every lease of the processes under test, which is two seconds.
 	pastLease = 2_600
+	// pastCall is longer than a call of collections may land, which is a third of the lease and two seconds, and than what comes then: another owner makes
+	// the call again, the chunk has its outcome, and newer versions of its rows land.
+	pastCall = 5_000
 	// tryPoint is how long a process that is to die at a point runs with that rule before it is taken away.
 	tryPoint = 3_000
 )
@@ -174,13 +177,23 @@ func (d *drawing) points(points []Point) {
 			f.At, f.For = firstFault, faultsFor // it takes its time until a person has something to decide
 		}
 		if f.Kind == history.PausePoint {
-			f.For = pastLease
+			f.For = Standstill(p.Name)
 		}
 		d.add(f)
 		for _, need := range p.Needs {
 			d.provide(need, f)
 		}
 	}
+}
+
+// Standstill is how long a process stands still at a point, in milliseconds: longer than anything that it holds there stays its own.
+func Standstill(point string) float64 {
+	for _, of := range []string{"collect", "save_sent", "save_answer", "save_void", "save_rest"} {
+		if strings.HasPrefix(point, "submitter."+of+".") {
+			return pastCall
+		}
+	}
+	return pastLease
 }
 
 // held adds a process that stands still, for longer than its leases, in the middle of what it alone may do: a submission or an outcome. It is
@@ -190,7 +203,7 @@ func (d *drawing) held(points []Point) {
 		return p.Needs != nil || p.Service != "submitter" && p.Service != "reconciler"
 	})
 	for _, p := range deal(dealHeld, points, d.seed, 1) {
-		d.add(history.Fault{At: d.ms(firstFault, faultsFor-tryPoint), Kind: history.PausePoint, Target: d.instance(p.Service), Point: p.Name, For: pastLease})
+		d.add(history.Fault{At: d.ms(firstFault, faultsFor-tryPoint), Kind: history.PausePoint, Target: d.instance(p.Service), Point: p.Name, For: Standstill(p.Name)})
 	}
 }
 

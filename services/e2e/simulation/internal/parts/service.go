@@ -60,7 +60,6 @@ func New(ctx context.Context, name string, s Settings) (app App, door http.Handl
 		c := submitter.DefaultConfig()
 		c.Footing, c.ShortWaits, c.ShortRetries, c.Now = s.On, s.Short, s.Short, s.Now
 		c.Lease, c.Sweep = or(s.Lease, c.Lease), or(s.Sweep, c.Sweep)
-		c.BulkThreshold = 0 // the definitions say which chunks go by calls
 		app, err = submitter.New(ctx, c, s.Env)
 	case "extractor":
 		c := extractor.DefaultConfig()

@@ -64,7 +64,8 @@ func drawFault(d *rand.Rand, seed uint64) trial.Fault {
 	case n < 40:
 		f.Kind, f.Target = trial.KillAll, "all"
 	case n < 52:
-		f.Kind, f.For = trial.Pause, 2600
+		// Longer than a lease, or than a call of collections may land and all that comes then takes.
+		f.Kind, f.For = trial.Pause, []float64{2600, 2600, 5200}[n%3]
 	case n < 55:
 		f.Kind = trial.Term
 	case n < 65:

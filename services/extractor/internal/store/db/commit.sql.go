@@ -84,60 +84,6 @@ type CopySupersededParams struct {
 	DecidedAt        time.Time
 }
 
-const insertChunk = `-- name: InsertChunk :exec
-INSERT INTO extractor.chunks (chunk, pipeline, revision, kind, org, object, operation, external_id_field, space, lane, header,
-    rows, records, bytes, manifest, first_seq, traceparent, sealed_at, versioned)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-    $12, $13, $14, $15, $16, $17, $18, $19)
-`
-
-type InsertChunkParams struct {
-	Chunk           uuid.UUID
-	Pipeline        string
-	Revision        int32
-	Kind            string
-	Org             string
-	Object          string
-	Operation       string
-	ExternalIDField string
-	Space           string
-	Lane            int32
-	Header          []string
-	Rows            int32
-	Records         int32
-	Bytes           int64
-	Manifest        []byte
-	FirstSeq        int64
-	Traceparent     string
-	SealedAt        time.Time
-	Versioned       bool
-}
-
-func (q *Queries) InsertChunk(ctx context.Context, arg InsertChunkParams) error {
-	_, err := q.db.Exec(ctx, insertChunk,
-		arg.Chunk,
-		arg.Pipeline,
-		arg.Revision,
-		arg.Kind,
-		arg.Org,
-		arg.Object,
-		arg.Operation,
-		arg.ExternalIDField,
-		arg.Space,
-		arg.Lane,
-		arg.Header,
-		arg.Rows,
-		arg.Records,
-		arg.Bytes,
-		arg.Manifest,
-		arg.FirstSeq,
-		arg.Traceparent,
-		arg.SealedAt,
-		arg.Versioned,
-	)
-	return err
-}
-
 const noteAside = `-- name: NoteAside :exec
 INSERT INTO extractor.asides AS a (pipeline, n) VALUES ($1, 1) ON CONFLICT (pipeline) DO UPDATE SET n = a.n + 1
 `

@@ -24,32 +24,38 @@ func (q *Queries) Asides(ctx context.Context, pipeline string) (int64, error) {
 }
 
 const entitiesAfter = `-- name: EntitiesAfter :many
-SELECT n.entity_hash::uuid AS hash FROM extractor.records n
-WHERE n.entity_hash > $1::uuid AND n.pipeline_id = $2
+SELECT n.entity_hash::uuid AS hash, (n.pipeline_id = $1)::boolean AS own FROM extractor.records n
+WHERE n.entity_hash > $2::uuid
 ORDER BY n.entity_hash
 LIMIT $3
 `
 
 type EntitiesAfterParams struct {
-	After      uuid.UUID
 	PipelineID int16
+	After      uuid.UUID
 	Most       int32
 }
 
-// The entities of a pipeline that follow one, in the order of their hashes.
-func (q *Queries) EntitiesAfter(ctx context.Context, arg EntitiesAfterParams) ([]uuid.UUID, error) {
-	rows, err := q.db.Query(ctx, entitiesAfter, arg.After, arg.PipelineID, arg.Most)
+type EntitiesAfterRow struct {
+	Hash uuid.UUID
+	Own  bool
+}
+
+// Entities that follow one, in the order of their hashes, and whether they are of records of a pipeline. Those of others are read too: a part costs what it
+// may cost, however few of the ledger's records are the pipeline's.
+func (q *Queries) EntitiesAfter(ctx context.Context, arg EntitiesAfterParams) ([]EntitiesAfterRow, error) {
+	rows, err := q.db.Query(ctx, entitiesAfter, arg.PipelineID, arg.After, arg.Most)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []uuid.UUID
+	var items []EntitiesAfterRow
 	for rows.Next() {
-		var hash uuid.UUID
-		if err := rows.Scan(&hash); err != nil {
+		var i EntitiesAfterRow
+		if err := rows.Scan(&i.Hash, &i.Own); err != nil {
 			return nil, err
 		}
-		items = append(items, hash)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -137,32 +143,37 @@ func (q *Queries) EqualVersions(ctx context.Context, arg EqualVersionsParams) ([
 }
 
 const keysAfter = `-- name: KeysAfter :many
-SELECT n.key_hash AS hash FROM extractor.records n
-WHERE n.key_hash > $1::uuid AND n.pipeline_id = $2 AND n.placed IS NULL
+SELECT n.key_hash AS hash, (n.pipeline_id = $1)::boolean AS own FROM extractor.records n
+WHERE n.key_hash > $2::uuid AND n.placed IS NULL
 ORDER BY n.key_hash
 LIMIT $3
 `
 
 type KeysAfterParams struct {
-	After      uuid.UUID
 	PipelineID int16
+	After      uuid.UUID
 	Most       int32
 }
 
-// The keys of a pipeline that follow one, but for those that say their place.
-func (q *Queries) KeysAfter(ctx context.Context, arg KeysAfterParams) ([]uuid.UUID, error) {
-	rows, err := q.db.Query(ctx, keysAfter, arg.After, arg.PipelineID, arg.Most)
+type KeysAfterRow struct {
+	Hash uuid.UUID
+	Own  bool
+}
+
+// The same of keys, but for those that say their place.
+func (q *Queries) KeysAfter(ctx context.Context, arg KeysAfterParams) ([]KeysAfterRow, error) {
+	rows, err := q.db.Query(ctx, keysAfter, arg.PipelineID, arg.After, arg.Most)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []uuid.UUID
+	var items []KeysAfterRow
 	for rows.Next() {
-		var hash uuid.UUID
-		if err := rows.Scan(&hash); err != nil {
+		var i KeysAfterRow
+		if err := rows.Scan(&i.Hash, &i.Own); err != nil {
 			return nil, err
 		}
-		items = append(items, hash)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -1,9 +1,3 @@
--- name: InsertChunk :exec
-INSERT INTO extractor.chunks (chunk, pipeline, revision, kind, org, object, operation, external_id_field, space, lane, header,
-    rows, records, bytes, manifest, first_seq, traceparent, sealed_at, versioned)
-VALUES (@chunk, @pipeline, @revision, @kind, @org, @object, @operation, @external_id_field, @space, @lane, @header,
-    @rows, @records, @bytes, @manifest, @first_seq, @traceparent, @sealed_at, @versioned);
-
 -- name: CopyChunkRuns :copyfrom
 INSERT INTO extractor.chunk_runs (chunk, pipeline, run, kind, records, accepted) VALUES (@chunk, @pipeline, @run, @kind, @records, @accepted);
 

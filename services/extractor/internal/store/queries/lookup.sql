@@ -127,16 +127,17 @@ ORDER BY r.entity_hash, r.version, r.content_hash, r.seq, r.idx;
 -- name: Asides :one
 SELECT coalesce(max(n), 0)::bigint AS n FROM extractor.asides WHERE pipeline = @pipeline;
 
--- The entities of a pipeline that follow one, in the order of their hashes.
+-- Entities that follow one, in the order of their hashes, and whether they are of records of a pipeline. Those of others are read too: a part costs what it
+-- may cost, however few of the ledger's records are the pipeline's.
 -- name: EntitiesAfter :many
-SELECT n.entity_hash::uuid AS hash FROM extractor.records n
-WHERE n.entity_hash > @after::uuid AND n.pipeline_id = @pipeline_id
+SELECT n.entity_hash::uuid AS hash, (n.pipeline_id = @pipeline_id)::boolean AS own FROM extractor.records n
+WHERE n.entity_hash > @after::uuid
 ORDER BY n.entity_hash
 LIMIT @most;
 
--- The keys of a pipeline that follow one, but for those that say their place.
+-- The same of keys, but for those that say their place.
 -- name: KeysAfter :many
-SELECT n.key_hash AS hash FROM extractor.records n
-WHERE n.key_hash > @after::uuid AND n.pipeline_id = @pipeline_id AND n.placed IS NULL
+SELECT n.key_hash AS hash, (n.pipeline_id = @pipeline_id)::boolean AS own FROM extractor.records n
+WHERE n.key_hash > @after::uuid AND n.placed IS NULL
 ORDER BY n.key_hash
 LIMIT @most;

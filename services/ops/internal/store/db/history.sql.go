@@ -14,7 +14,7 @@ import (
 
 const chunkFates = `-- name: ChunkFates :many
 SELECT q.chunk::uuid AS chunk, q.row::integer AS row,
-       s.state AS submission_state, s.job_id, s.submitted_at, s.last_error, s.waiting_for,
+       s.state AS submission_state, s.job_id, s.submitted_at, s.answered_at, s.last_error, s.waiting_for,
        w.state AS watch_state, w.job_state, w.finished_at,
        k.state AS work_state, k.last_error AS work_error, k.reason AS work_reason, coalesce(k.lookups, 0)::integer AS lookups, k.looked_up_at,
        u.class AS unsent_class, u.code AS unsent_code, u.message AS unsent_message, s.checked_at,
@@ -41,6 +41,7 @@ type ChunkFatesRow struct {
 	SubmissionState *string
 	JobID           *string
 	SubmittedAt     *time.Time
+	AnsweredAt      *time.Time
 	LastError       *string
 	WaitingFor      *string
 	WatchState      *string
@@ -78,6 +79,7 @@ func (q *Queries) ChunkFates(ctx context.Context, arg ChunkFatesParams) ([]Chunk
 			&i.SubmissionState,
 			&i.JobID,
 			&i.SubmittedAt,
+			&i.AnsweredAt,
 			&i.LastError,
 			&i.WaitingFor,
 			&i.WatchState,
@@ -637,10 +639,11 @@ func (q *Queries) KeySuperseded(ctx context.Context, arg KeySupersededParams) ([
 }
 
 const keyWaiting = `-- name: KeyWaiting :many
-SELECT failure_id, generation, class, code, attempt, reason, due_at, since
-FROM retrier_pub.waiting
-WHERE pipeline = $1 AND key_hash = $2
-ORDER BY generation
+SELECT w.failure_id, w.generation, w.class, w.code, w.attempt, w.reason, w.due_at, w.since
+FROM reconciler_pub.failures f
+JOIN retrier_pub.waiting w ON w.failure_id = f.id
+WHERE f.pipeline = $1 AND f.key_hash = $2
+ORDER BY w.generation
 `
 
 type KeyWaitingParams struct {
@@ -659,6 +662,7 @@ type KeyWaitingRow struct {
 	Since      time.Time
 }
 
+// What waits of a key, by its failures: only they are found by it.
 func (q *Queries) KeyWaiting(ctx context.Context, arg KeyWaitingParams) ([]KeyWaitingRow, error) {
 	rows, err := q.db.Query(ctx, keyWaiting, arg.Pipeline, arg.KeyHash)
 	if err != nil {

@@ -65,7 +65,7 @@ func (q *Queries) LettersByState(ctx context.Context) ([]LettersByStateRow, erro
 
 const openChunks = `-- name: OpenChunks :many
 SELECT c.chunk, c.pipeline::text AS pipeline, c.kind::text AS kind, c.sealed_at,
-       s.state AS submission_state, s.job_id, s.last_error AS submission_error, s.waiting_for, s.noted_at, s.submitted_at,
+       s.state AS submission_state, s.job_id, s.last_error AS submission_error, s.waiting_for, s.noted_at, s.submitted_at, s.answered_at,
        w.state AS watch_state, w.job_state, w.last_error AS watch_error, w.finished_at,
        k.state AS work_state, k.last_error AS work_error, k.reason AS work_reason, k.noted_at AS work_noted_at,
        k.reads AS work_reads, k.next_read_at AS work_next_read_at
@@ -92,6 +92,7 @@ type OpenChunksRow struct {
 	WaitingFor      *string
 	NotedAt         *time.Time
 	SubmittedAt     *time.Time
+	AnsweredAt      *time.Time
 	WatchState      *string
 	JobState        *string
 	WatchError      *string
@@ -125,6 +126,7 @@ func (q *Queries) OpenChunks(ctx context.Context, maxItems int32) ([]OpenChunksR
 			&i.WaitingFor,
 			&i.NotedAt,
 			&i.SubmittedAt,
+			&i.AnsweredAt,
 			&i.WatchState,
 			&i.JobState,
 			&i.WatchError,

@@ -48,7 +48,7 @@ ORDER BY r.generation, c.seal_no;
 -- How far each of the chunks has come, and what became of one row of it (row_state 0 = no outcome yet).
 -- name: ChunkFates :many
 SELECT q.chunk::uuid AS chunk, q.row::integer AS row,
-       s.state AS submission_state, s.job_id, s.submitted_at, s.last_error, s.waiting_for,
+       s.state AS submission_state, s.job_id, s.submitted_at, s.answered_at, s.last_error, s.waiting_for,
        w.state AS watch_state, w.job_state, w.finished_at,
        k.state AS work_state, k.last_error AS work_error, k.reason AS work_reason, coalesce(k.lookups, 0)::integer AS lookups, k.looked_up_at,
        u.class AS unsent_class, u.code AS unsent_code, u.message AS unsent_message, s.checked_at,
@@ -69,11 +69,13 @@ FROM reconciler_pub.failures
 WHERE pipeline = @pipeline AND key_hash = @key_hash
 ORDER BY generation, id;
 
+-- What waits of a key, by its failures: only they are found by it.
 -- name: KeyWaiting :many
-SELECT failure_id, generation, class, code, attempt, reason, due_at, since
-FROM retrier_pub.waiting
-WHERE pipeline = @pipeline AND key_hash = @key_hash
-ORDER BY generation;
+SELECT w.failure_id, w.generation, w.class, w.code, w.attempt, w.reason, w.due_at, w.since
+FROM reconciler_pub.failures f
+JOIN retrier_pub.waiting w ON w.failure_id = f.id
+WHERE f.pipeline = @pipeline AND f.key_hash = @key_hash
+ORDER BY w.generation;
 
 -- name: KeyExhausted :many
 SELECT letter_id, failure_id, generation, class, code, message, dead_at

@@ -27,7 +27,7 @@ ORDER BY pipeline;
 -- Every chunk without an outcome, with the service that must move it next.
 -- name: OpenChunks :many
 SELECT c.chunk, c.pipeline::text AS pipeline, c.kind::text AS kind, c.sealed_at,
-       s.state AS submission_state, s.job_id, s.last_error AS submission_error, s.waiting_for, s.noted_at, s.submitted_at,
+       s.state AS submission_state, s.job_id, s.last_error AS submission_error, s.waiting_for, s.noted_at, s.submitted_at, s.answered_at,
        w.state AS watch_state, w.job_state, w.last_error AS watch_error, w.finished_at,
        k.state AS work_state, k.last_error AS work_error, k.reason AS work_reason, k.noted_at AS work_noted_at,
        k.reads AS work_reads, k.next_read_at AS work_next_read_at

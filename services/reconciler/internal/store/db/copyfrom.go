@@ -62,6 +62,7 @@ func (r iteratorForInsertFailures) Values() ([]interface{}, error) {
 		r.rows[0].Ambiguous,
 		r.rows[0].Version,
 		r.rows[0].Tries,
+		r.rows[0].RowRecords,
 	}, nil
 }
 
@@ -70,7 +71,55 @@ func (r iteratorForInsertFailures) Err() error {
 }
 
 func (q *Queries) InsertFailures(ctx context.Context, arg []InsertFailuresParams) (int64, error) {
-	return q.db.CopyFrom(ctx, []string{"reconciler", "failures"}, []string{"chunk", "row", "record", "pipeline", "revision", "lane", "run", "key", "key_hash", "generation", "entity", "entity_hash", "seq", "idx", "columns", "accepted_at", "attempt", "outcome", "class", "code", "message", "fields", "sf_id", "disposition", "letter_id", "header", "cells", "payload", "attempts", "decided_at", "ambiguous", "version", "tries"}, &iteratorForInsertFailures{rows: arg})
+	return q.db.CopyFrom(ctx, []string{"reconciler", "failures"}, []string{"chunk", "row", "record", "pipeline", "revision", "lane", "run", "key", "key_hash", "generation", "entity", "entity_hash", "seq", "idx", "columns", "accepted_at", "attempt", "outcome", "class", "code", "message", "fields", "sf_id", "disposition", "letter_id", "header", "cells", "payload", "attempts", "decided_at", "ambiguous", "version", "tries", "row_records"}, &iteratorForInsertFailures{rows: arg})
+}
+
+// iteratorForInsertOutcome implements pgx.CopyFromSource.
+type iteratorForInsertOutcome struct {
+	rows                 []InsertOutcomeParams
+	skippedFirstNextCall bool
+}
+
+func (r *iteratorForInsertOutcome) Next() bool {
+	if len(r.rows) == 0 {
+		return false
+	}
+	if !r.skippedFirstNextCall {
+		r.skippedFirstNextCall = true
+		return true
+	}
+	r.rows = r.rows[1:]
+	return len(r.rows) > 0
+}
+
+func (r iteratorForInsertOutcome) Values() ([]interface{}, error) {
+	return []interface{}{
+		r.rows[0].Chunk,
+		r.rows[0].Pipeline,
+		r.rows[0].Org,
+		r.rows[0].JobID,
+		r.rows[0].JobState,
+		r.rows[0].Rows,
+		r.rows[0].Landed,
+		r.rows[0].Failed,
+		r.rows[0].Unprocessed,
+		r.rows[0].Missing,
+		r.rows[0].Superseded,
+		r.rows[0].RowStates,
+		r.rows[0].RowIds,
+		r.rows[0].CreatedRows,
+		r.rows[0].ErrorMessage,
+		r.rows[0].Standing,
+	}, nil
+}
+
+func (r iteratorForInsertOutcome) Err() error {
+	return nil
+}
+
+// One row. It is copied in, not passed as parameters, of which the driver holds each some times: it has twenty bytes for each row of the chunk.
+func (q *Queries) InsertOutcome(ctx context.Context, arg []InsertOutcomeParams) (int64, error) {
+	return q.db.CopyFrom(ctx, []string{"reconciler", "outcomes"}, []string{"chunk", "pipeline", "org", "job_id", "job_state", "rows", "landed", "failed", "unprocessed", "missing", "superseded", "row_states", "row_ids", "created_rows", "error_message", "standing"}, &iteratorForInsertOutcome{rows: arg})
 }
 
 // iteratorForInsertOutcomeRuns implements pgx.CopyFromSource.

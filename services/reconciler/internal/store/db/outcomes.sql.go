@@ -94,14 +94,8 @@ type InsertFailuresParams struct {
 	Ambiguous   bool
 	Version     []byte
 	Tries       int16
+	RowRecords  *int32
 }
-
-const insertOutcome = `-- name: InsertOutcome :exec
-INSERT INTO reconciler.outcomes (chunk, pipeline, org, job_id, job_state, rows, landed, failed, unprocessed, missing, superseded,
-                                 row_states, row_ids, created_rows, error_message, standing)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-        $12, $13, $14, $15, $16)
-`
 
 type InsertOutcomeParams struct {
 	Chunk        uuid.UUID
@@ -120,28 +114,6 @@ type InsertOutcomeParams struct {
 	CreatedRows  int32
 	ErrorMessage string
 	Standing     string
-}
-
-func (q *Queries) InsertOutcome(ctx context.Context, arg InsertOutcomeParams) error {
-	_, err := q.db.Exec(ctx, insertOutcome,
-		arg.Chunk,
-		arg.Pipeline,
-		arg.Org,
-		arg.JobID,
-		arg.JobState,
-		arg.Rows,
-		arg.Landed,
-		arg.Failed,
-		arg.Unprocessed,
-		arg.Missing,
-		arg.Superseded,
-		arg.RowStates,
-		arg.RowIds,
-		arg.CreatedRows,
-		arg.ErrorMessage,
-		arg.Standing,
-	)
-	return err
 }
 
 type InsertOutcomeRunsParams struct {
@@ -213,9 +185,9 @@ SELECT f.id, f.chunk, f.row, f.pipeline, f.revision, f.run, f.key, f.generation,
        f.message, f.fields, f.letter_id, f.header, f.cells, f.payload, f.attempts, f.decided_at,
        (coalesce(l.state, 'open') IN ('open', 'replaying'))::boolean AS open
 FROM (
-    (SELECT id, chunk, row, record, pipeline, revision, lane, run, key, key_hash, generation, entity, entity_hash, seq, idx, columns, accepted_at, attempt, outcome, class, code, message, fields, sf_id, disposition, letter_id, header, cells, payload, attempts, decided_at, ambiguous, version, tries FROM reconciler.failures d WHERE d.disposition = 'dead' AND d.id > $1 AND d.id <= $2 ORDER BY d.id LIMIT $3)
+    (SELECT id, chunk, row, record, pipeline, revision, lane, run, key, key_hash, generation, entity, entity_hash, seq, idx, columns, accepted_at, attempt, outcome, class, code, message, fields, sf_id, disposition, letter_id, header, cells, payload, attempts, decided_at, ambiguous, version, tries, row_records FROM reconciler.failures d WHERE d.disposition = 'dead' AND d.id > $1 AND d.id <= $2 ORDER BY d.id LIMIT $3)
     UNION ALL
-    (SELECT id, chunk, row, record, pipeline, revision, lane, run, key, key_hash, generation, entity, entity_hash, seq, idx, columns, accepted_at, attempt, outcome, class, code, message, fields, sf_id, disposition, letter_id, header, cells, payload, attempts, decided_at, ambiguous, version, tries FROM reconciler.failures u WHERE u.disposition = 'unresolved' AND u.id > $1 AND u.id <= $2 ORDER BY u.id LIMIT $3)
+    (SELECT id, chunk, row, record, pipeline, revision, lane, run, key, key_hash, generation, entity, entity_hash, seq, idx, columns, accepted_at, attempt, outcome, class, code, message, fields, sf_id, disposition, letter_id, header, cells, payload, attempts, decided_at, ambiguous, version, tries, row_records FROM reconciler.failures u WHERE u.disposition = 'unresolved' AND u.id > $1 AND u.id <= $2 ORDER BY u.id LIMIT $3)
 ) f
 LEFT JOIN ops_pub.letters l ON l.letter_id = f.letter_id
 ORDER BY f.id LIMIT $3

@@ -1,4 +1,5 @@
--- name: InsertOutcome :exec
+-- One row. It is copied in, not passed as parameters, of which the driver holds each some times: it has twenty bytes for each row of the chunk.
+-- name: InsertOutcome :copyfrom
 INSERT INTO reconciler.outcomes (chunk, pipeline, org, job_id, job_state, rows, landed, failed, unprocessed, missing, superseded,
                                  row_states, row_ids, created_rows, error_message, standing)
 VALUES (@chunk, @pipeline, @org, @job_id, @job_state, @rows, @landed, @failed, @unprocessed, @missing, @superseded,
@@ -11,10 +12,10 @@ VALUES (@chunk, @pipeline, @run, @landed, @dead, @retrying, @waiting_for_parent,
 -- name: InsertFailures :copyfrom
 INSERT INTO reconciler.failures (chunk, row, record, pipeline, revision, lane, run, key, key_hash, generation, entity, entity_hash, seq, idx,
                                  columns, accepted_at, attempt, outcome, class, code, message, fields, sf_id, disposition, letter_id, header,
-                                 cells, payload, attempts, decided_at, ambiguous, version, tries)
+                                 cells, payload, attempts, decided_at, ambiguous, version, tries, row_records)
 VALUES (@chunk, @row, @record, @pipeline, @revision, @lane, @run, @key, @key_hash, @generation, @entity, @entity_hash, @seq, @idx,
         @columns, @accepted_at, @attempt, @outcome, @class, @code, @message, @fields, @sf_id, @disposition, @letter_id, @header,
-        @cells, @payload, @attempts, @decided_at, @ambiguous, @version, @tries);
+        @cells, @payload, @attempts, @decided_at, @ambiguous, @version, @tries, @row_records);
 
 -- name: PastFailures :many
 SELECT id, payload, attempts, sf_id FROM reconciler.failures WHERE id = ANY(@ids::bigint[]);

@@ -82,59 +82,22 @@ func (q *Queries) DeleteWaiting(ctx context.Context, failureIds []int64) (int64,
 	return result.RowsAffected(), nil
 }
 
-const dueLanes = `-- name: DueLanes :many
-SELECT DISTINCT ON (w.pipeline, w.lane) w.pipeline, w.lane, w.revision, w.due_at AS oldest_due_at
-FROM retrier.waiting w
-WHERE w.due_at <= $1
-  AND NOT EXISTS (SELECT 1 FROM retrier.chunks c WHERE c.pipeline = w.pipeline AND c.lane = w.lane AND c.reconciled_at IS NULL)
-ORDER BY w.pipeline, w.lane, w.due_at, w.failure_id
-`
-
-type DueLanesRow struct {
-	Pipeline    string
-	Lane        int32
-	Revision    int32
-	OldestDueAt time.Time
-}
-
-// Lanes with something due and no resend on its way. The revision is that of what has been due longest: a chunk has one header.
-func (q *Queries) DueLanes(ctx context.Context, now time.Time) ([]DueLanesRow, error) {
-	rows, err := q.db.Query(ctx, dueLanes, now)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []DueLanesRow
-	for rows.Next() {
-		var i DueLanesRow
-		if err := rows.Scan(
-			&i.Pipeline,
-			&i.Lane,
-			&i.Revision,
-			&i.OldestDueAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const dueWaiting = `-- name: DueWaiting :many
 SELECT w.failure_id, w.unit_chunk, w.unit_row, w.letter_id, w.run, w.key_hash, w.entity_hash, w.generation, w.seq, w.idx, w.attempt, w.version
-FROM retrier.waiting w
-JOIN (
-    SELECT x.unit_chunk, x.unit_row, (array_agg(x.version ORDER BY x.version))[1] AS first_version, min(x.seq) AS first_seq, min(x.idx) AS first_idx
-    FROM retrier.waiting x
-    WHERE x.pipeline = $1 AND x.lane = $2 AND x.revision = $3 AND x.due_at <= $4
-    GROUP BY x.unit_chunk, x.unit_row
-    ORDER BY first_version NULLS FIRST, first_seq, first_idx, x.unit_chunk, x.unit_row
-    LIMIT $5
-) u ON u.unit_chunk = w.unit_chunk AND u.unit_row = w.unit_row
-ORDER BY u.first_version NULLS FIRST, u.first_seq, u.first_idx, w.unit_chunk, w.unit_row, w.version NULLS FIRST, w.seq, w.idx
+FROM (
+    SELECT x.failure_id, x.unit_chunk, x.unit_row, x.letter_id, x.run, x.key_hash, x.entity_hash, x.generation, x.seq, x.idx, x.attempt, x.version,
+           sum(CASE x.nth WHEN 1 THEN 1 ELSE 0 END) OVER (ORDER BY x.first_version NULLS FIRST, x.first_seq, x.first_idx, x.unit_chunk, x.unit_row) AS unit
+    FROM (
+        SELECT d.failure_id, d.unit_chunk, d.unit_row, d.letter_id, d.run, d.key_hash, d.entity_hash, d.generation, d.seq, d.idx, d.attempt, d.version,
+               row_number() OVER (PARTITION BY d.unit_chunk, d.unit_row ORDER BY d.version) AS nth,
+               (array_agg(d.version) OVER (PARTITION BY d.unit_chunk, d.unit_row ORDER BY d.version))[1] AS first_version,
+               min(d.seq) OVER (PARTITION BY d.unit_chunk, d.unit_row) AS first_seq, min(d.idx) OVER (PARTITION BY d.unit_chunk, d.unit_row) AS first_idx
+        FROM retrier.waiting d
+        WHERE d.pipeline = $1 AND d.lane = $2 AND d.revision = $3 AND d.due_at <= $4
+    ) x
+) w
+WHERE w.unit <= $5::bigint
+ORDER BY w.unit, w.version NULLS FIRST, w.seq, w.idx
 `
 
 type DueWaitingParams struct {
@@ -142,7 +105,7 @@ type DueWaitingParams struct {
 	Lane     int32
 	Revision int32
 	Now      time.Time
-	MaxUnits int32
+	MaxUnits int64
 }
 
 type DueWaitingRow struct {
@@ -161,7 +124,7 @@ type DueWaitingRow struct {
 }
 
 // Whole units, the oldest first: by version where the records have one, else by the place in the stream. All records of a unit are due at one
-// time.
+// time. It is a single walk over what is due, without a join: whatever the server believes of the table, there is no plan by which it would be slow.
 func (q *Queries) DueWaiting(ctx context.Context, arg DueWaitingParams) ([]DueWaitingRow, error) {
 	rows, err := q.db.Query(ctx, dueWaiting,
 		arg.Pipeline,
@@ -202,17 +165,18 @@ func (q *Queries) DueWaiting(ctx context.Context, arg DueWaitingParams) ([]DueWa
 }
 
 const failureRows = `-- name: FailureRows :many
-SELECT id, chunk, row, record, key, columns, header, cells, accepted_at, ambiguous, version,
-       (SELECT count(*) FROM reconciler_pub.failures s WHERE s.chunk = f.chunk AND s.row = f.row) AS row_records
-FROM reconciler_pub.failures f
-WHERE id = ANY ($1::bigint[])
+SELECT f.id, f.key, f.columns, f.header, f.cells, f.accepted_at, f.ambiguous, f.version, f.row_records
+FROM (SELECT unnest($1::bigint[]) AS id) a
+CROSS JOIN LATERAL (
+    SELECT n.id, n.key, n.columns, n.header, n.cells, n.accepted_at, n.ambiguous, n.version, n.row_records
+    FROM reconciler_pub.failures n
+    WHERE n.id = a.id
+    OFFSET 0
+) f
 `
 
 type FailureRowsRow struct {
 	ID         int64
-	Chunk      uuid.UUID
-	Row        int32
-	Record     int32
 	Key        string
 	Columns    []byte
 	Header     []string
@@ -220,10 +184,10 @@ type FailureRowsRow struct {
 	AcceptedAt time.Time
 	Ambiguous  bool
 	Version    []byte
-	RowRecords int64
+	RowRecords int32
 }
 
-// Rows as they were sent; the payload is not needed to send one again.
+// Rows as they were sent, each found by its number; the payload is not needed to send one again.
 func (q *Queries) FailureRows(ctx context.Context, ids []int64) ([]FailureRowsRow, error) {
 	rows, err := q.db.Query(ctx, failureRows, ids)
 	if err != nil {
@@ -235,9 +199,6 @@ func (q *Queries) FailureRows(ctx context.Context, ids []int64) ([]FailureRowsRo
 		var i FailureRowsRow
 		if err := rows.Scan(
 			&i.ID,
-			&i.Chunk,
-			&i.Row,
-			&i.Record,
 			&i.Key,
 			&i.Columns,
 			&i.Header,
@@ -328,19 +289,41 @@ type InsertResentParams struct {
 	Generation int16
 }
 
-const nextDue = `-- name: NextDue :one
-SELECT w.due_at
+const nextLane = `-- name: NextLane :one
+SELECT w.pipeline, w.lane, w.revision, w.due_at AS oldest_due_at,
+       (EXISTS (SELECT 1 FROM retrier.chunks c WHERE c.pipeline = w.pipeline AND c.lane = w.lane AND c.reconciled_at IS NULL))::boolean AS busy
 FROM retrier.waiting w
-WHERE NOT EXISTS (SELECT 1 FROM retrier.chunks c WHERE c.pipeline = w.pipeline AND c.lane = w.lane AND c.reconciled_at IS NULL)
-ORDER BY w.due_at
+WHERE (w.pipeline, w.lane) > ($1::text, $2::integer)
+ORDER BY w.pipeline, w.lane, w.due_at
 LIMIT 1
 `
 
-func (q *Queries) NextDue(ctx context.Context) (time.Time, error) {
-	row := q.db.QueryRow(ctx, nextDue)
-	var due_at time.Time
-	err := row.Scan(&due_at)
-	return due_at, err
+type NextLaneParams struct {
+	Pipeline string
+	Lane     int32
+}
+
+type NextLaneRow struct {
+	Pipeline    string
+	Lane        int32
+	Revision    int32
+	OldestDueAt time.Time
+	Busy        bool
+}
+
+// The first lane after one in which something waits, with the revision of what has been due longest there: a chunk has one header. Lanes are few, and
+// asked for one by one, so that none of them costs more than its first row, however much waits.
+func (q *Queries) NextLane(ctx context.Context, arg NextLaneParams) (NextLaneRow, error) {
+	row := q.db.QueryRow(ctx, nextLane, arg.Pipeline, arg.Lane)
+	var i NextLaneRow
+	err := row.Scan(
+		&i.Pipeline,
+		&i.Lane,
+		&i.Revision,
+		&i.OldestDueAt,
+		&i.Busy,
+	)
+	return i, err
 }
 
 const payloads = `-- name: Payloads :many

@@ -124,9 +124,15 @@ const failuresToRetry = `-- name: FailuresToRetry :many
 SELECT id, row, record, pipeline, revision, lane, run, key_hash, generation, entity_hash, seq, idx, attempt, outcome, class, code,
        (CASE WHEN outcome = 'unprocessed' THEN attempts ELSE '[]'::jsonb END)::jsonb AS attempts, version, tries
 FROM reconciler_pub.failures
-WHERE chunk = $1 AND disposition = 'retry'
+WHERE chunk = $1 AND row >= $2 AND row < $3 AND disposition = 'retry'
 ORDER BY row, record
 `
+
+type FailuresToRetryParams struct {
+	Chunk   uuid.UUID
+	FromRow int32
+	ToRow   int32
+}
 
 type FailuresToRetryRow struct {
 	ID         int64
@@ -150,9 +156,9 @@ type FailuresToRetryRow struct {
 	Tries      int16
 }
 
-// Every try so far is asked for only where it counts: of rows that Salesforce did not look at.
-func (q *Queries) FailuresToRetry(ctx context.Context, chunk uuid.UUID) ([]FailuresToRetryRow, error) {
-	rows, err := q.db.Query(ctx, failuresToRetry, chunk)
+// In portions, of some of the chunk's rows each. Every try so far is asked for only where it counts: of rows that Salesforce did not look at.
+func (q *Queries) FailuresToRetry(ctx context.Context, arg FailuresToRetryParams) ([]FailuresToRetryRow, error) {
+	rows, err := q.db.Query(ctx, failuresToRetry, arg.Chunk, arg.FromRow, arg.ToRow)
 	if err != nil {
 		return nil, err
 	}
@@ -191,17 +197,6 @@ func (q *Queries) FailuresToRetry(ctx context.Context, chunk uuid.UUID) ([]Failu
 	return items, nil
 }
 
-const hasOutcome = `-- name: HasOutcome :one
-SELECT EXISTS (SELECT 1 FROM reconciler_pub.outcomes WHERE chunk = $1)
-`
-
-func (q *Queries) HasOutcome(ctx context.Context, chunk uuid.UUID) (bool, error) {
-	row := q.db.QueryRow(ctx, hasOutcome, chunk)
-	var exists bool
-	err := row.Scan(&exists)
-	return exists, err
-}
-
 type InsertDeadParams struct {
 	LetterID   uuid.UUID
 	FailureID  int64
@@ -237,6 +232,18 @@ type InsertWaitingParams struct {
 	DueAt      time.Time
 	Since      time.Time
 	Version    []byte
+}
+
+const outcomeRows = `-- name: OutcomeRows :one
+SELECT rows FROM reconciler_pub.outcomes WHERE chunk = $1
+`
+
+// How many rows a reconciled chunk has.
+func (q *Queries) OutcomeRows(ctx context.Context, chunk uuid.UUID) (int32, error) {
+	row := q.db.QueryRow(ctx, outcomeRows, chunk)
+	var rows int32
+	err := row.Scan(&rows)
+	return rows, err
 }
 
 const takeChunk = `-- name: TakeChunk :execrows

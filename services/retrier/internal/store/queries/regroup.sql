@@ -1,10 +1,12 @@
--- Lanes with something due and no resend on its way. The revision is that of what has been due longest: a chunk has one header.
--- name: DueLanes :many
-SELECT DISTINCT ON (w.pipeline, w.lane) w.pipeline, w.lane, w.revision, w.due_at AS oldest_due_at
+-- The first lane after one in which something waits, with the revision of what has been due longest there: a chunk has one header. Lanes are few, and
+-- asked for one by one, so that none of them costs more than its first row, however much waits.
+-- name: NextLane :one
+SELECT w.pipeline, w.lane, w.revision, w.due_at AS oldest_due_at,
+       (EXISTS (SELECT 1 FROM retrier.chunks c WHERE c.pipeline = w.pipeline AND c.lane = w.lane AND c.reconciled_at IS NULL))::boolean AS busy
 FROM retrier.waiting w
-WHERE w.due_at <= @now
-  AND NOT EXISTS (SELECT 1 FROM retrier.chunks c WHERE c.pipeline = w.pipeline AND c.lane = w.lane AND c.reconciled_at IS NULL)
-ORDER BY w.pipeline, w.lane, w.due_at, w.failure_id;
+WHERE (w.pipeline, w.lane) > (@pipeline::text, @lane::integer)
+ORDER BY w.pipeline, w.lane, w.due_at
+LIMIT 1;
 
 -- name: CountDueUnits :one
 SELECT count(*) FROM (
@@ -14,33 +16,34 @@ SELECT count(*) FROM (
     LIMIT @max_units) u;
 
 -- Whole units, the oldest first: by version where the records have one, else by the place in the stream. All records of a unit are due at one
--- time.
+-- time. It is a single walk over what is due, without a join: whatever the server believes of the table, there is no plan by which it would be slow.
 -- name: DueWaiting :many
 SELECT w.failure_id, w.unit_chunk, w.unit_row, w.letter_id, w.run, w.key_hash, w.entity_hash, w.generation, w.seq, w.idx, w.attempt, w.version
-FROM retrier.waiting w
-JOIN (
-    SELECT x.unit_chunk, x.unit_row, (array_agg(x.version ORDER BY x.version))[1] AS first_version, min(x.seq) AS first_seq, min(x.idx) AS first_idx
-    FROM retrier.waiting x
-    WHERE x.pipeline = @pipeline AND x.lane = @lane AND x.revision = @revision AND x.due_at <= @now
-    GROUP BY x.unit_chunk, x.unit_row
-    ORDER BY first_version NULLS FIRST, first_seq, first_idx, x.unit_chunk, x.unit_row
-    LIMIT @max_units
-) u ON u.unit_chunk = w.unit_chunk AND u.unit_row = w.unit_row
-ORDER BY u.first_version NULLS FIRST, u.first_seq, u.first_idx, w.unit_chunk, w.unit_row, w.version NULLS FIRST, w.seq, w.idx;
+FROM (
+    SELECT x.failure_id, x.unit_chunk, x.unit_row, x.letter_id, x.run, x.key_hash, x.entity_hash, x.generation, x.seq, x.idx, x.attempt, x.version,
+           sum(CASE x.nth WHEN 1 THEN 1 ELSE 0 END) OVER (ORDER BY x.first_version NULLS FIRST, x.first_seq, x.first_idx, x.unit_chunk, x.unit_row) AS unit
+    FROM (
+        SELECT d.failure_id, d.unit_chunk, d.unit_row, d.letter_id, d.run, d.key_hash, d.entity_hash, d.generation, d.seq, d.idx, d.attempt, d.version,
+               row_number() OVER (PARTITION BY d.unit_chunk, d.unit_row ORDER BY d.version) AS nth,
+               (array_agg(d.version) OVER (PARTITION BY d.unit_chunk, d.unit_row ORDER BY d.version))[1] AS first_version,
+               min(d.seq) OVER (PARTITION BY d.unit_chunk, d.unit_row) AS first_seq, min(d.idx) OVER (PARTITION BY d.unit_chunk, d.unit_row) AS first_idx
+        FROM retrier.waiting d
+        WHERE d.pipeline = @pipeline AND d.lane = @lane AND d.revision = @revision AND d.due_at <= @now
+    ) x
+) w
+WHERE w.unit <= @max_units::bigint
+ORDER BY w.unit, w.version NULLS FIRST, w.seq, w.idx;
 
--- name: NextDue :one
-SELECT w.due_at
-FROM retrier.waiting w
-WHERE NOT EXISTS (SELECT 1 FROM retrier.chunks c WHERE c.pipeline = w.pipeline AND c.lane = w.lane AND c.reconciled_at IS NULL)
-ORDER BY w.due_at
-LIMIT 1;
-
--- Rows as they were sent; the payload is not needed to send one again.
+-- Rows as they were sent, each found by its number; the payload is not needed to send one again.
 -- name: FailureRows :many
-SELECT id, chunk, row, record, key, columns, header, cells, accepted_at, ambiguous, version,
-       (SELECT count(*) FROM reconciler_pub.failures s WHERE s.chunk = f.chunk AND s.row = f.row) AS row_records
-FROM reconciler_pub.failures f
-WHERE id = ANY (@ids::bigint[]);
+SELECT f.id, f.key, f.columns, f.header, f.cells, f.accepted_at, f.ambiguous, f.version, f.row_records
+FROM (SELECT unnest(@ids::bigint[]) AS id) a
+CROSS JOIN LATERAL (
+    SELECT n.id, n.key, n.columns, n.header, n.cells, n.accepted_at, n.ambiguous, n.version, n.row_records
+    FROM reconciler_pub.failures n
+    WHERE n.id = a.id
+    OFFSET 0
+) f;
 
 -- name: Payloads :many
 SELECT id, payload FROM reconciler_pub.failures WHERE id = ANY (@ids::bigint[]);

@@ -1,8 +1,9 @@
 -- name: TakeChunk :execrows
 INSERT INTO retrier.taken (chunk) VALUES (@chunk) ON CONFLICT (chunk) DO NOTHING;
 
--- name: HasOutcome :one
-SELECT EXISTS (SELECT 1 FROM reconciler_pub.outcomes WHERE chunk = @chunk);
+-- How many rows a reconciled chunk has.
+-- name: OutcomeRows :one
+SELECT rows FROM reconciler_pub.outcomes WHERE chunk = @chunk;
 
 -- The open work of the take pass, whether a fact told of it or not.
 -- name: ChunksToTake :many
@@ -12,12 +13,12 @@ WHERE o.retrying + o.waiting_for_parent > 0
   AND NOT EXISTS (SELECT 1 FROM retrier.taken t WHERE t.chunk = o.chunk)
 LIMIT @max_chunks;
 
--- Every try so far is asked for only where it counts: of rows that Salesforce did not look at.
+-- In portions, of some of the chunk's rows each. Every try so far is asked for only where it counts: of rows that Salesforce did not look at.
 -- name: FailuresToRetry :many
 SELECT id, row, record, pipeline, revision, lane, run, key_hash, generation, entity_hash, seq, idx, attempt, outcome, class, code,
        (CASE WHEN outcome = 'unprocessed' THEN attempts ELSE '[]'::jsonb END)::jsonb AS attempts, version, tries
 FROM reconciler_pub.failures
-WHERE chunk = @chunk AND disposition = 'retry'
+WHERE chunk = @chunk AND row >= @from_row AND row < @to_row AND disposition = 'retry'
 ORDER BY row, record;
 
 -- name: InsertWaiting :copyfrom

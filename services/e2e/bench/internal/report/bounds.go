@@ -1,0 +1,121 @@
+package report
+
+import (
+	"fmt"
+
+	"bulkhead/libs/pipeline"
+	"bulkhead/services/e2e/bench/internal/people"
+)
+
+// Bound is a figure that shall not be passed.
+type Bound struct {
+	What  string
+	Limit float64
+	Least bool // the figure shall be at least the limit; else at most
+	Value float64
+	// Known is false when a case of it was not measured.
+	Known bool
+}
+
+// Held says whether the figure keeps to it; a bound that was not measured is neither held nor broken.
+func (b Bound) Held() bool {
+	if b.Least {
+		return b.Value >= b.Limit
+	}
+	return b.Value <= b.Limit
+}
+
+// Broken says that it was measured and does not hold.
+func (b Bound) Broken() bool { return b.Known && !b.Held() }
+
+func (b Bound) limit() string {
+	if b.Least {
+		return "at least " + number(b.Limit)
+	}
+	return "at most " + number(b.Limit)
+}
+
+func (b Bound) verdict() string {
+	switch {
+	case !b.Known:
+		return b.limit() + ": not measured"
+	case b.Held():
+		return fmt.Sprintf("%s, %s: held", number(b.Value), b.limit())
+	default:
+		return fmt.Sprintf("%s, %s: NOT HELD", number(b.Value), b.limit())
+	}
+}
+
+// number has four digits or more.
+func number(v float64) string {
+	if v >= 1000 {
+		return count(int64(v))
+	}
+	return fmt.Sprintf("%.4g", v)
+}
+
+// failing is the part of refused rows in the cases that have bounds.
+const failing = 0.05
+
+// usualRecords is how many are loaded where most bounds are.
+const usualRecords = 1_000_000
+
+// calls are the most that a load may cost, as docs/guides/definitions.md says: a job for each full chunk and one for each lane, or the calls of
+// collections where what is left in a lane is few rows.
+func calls(records int64, chunk people.Chunk) float64 {
+	const (
+		job  = 7  // create, upload, close, two looks, two result files
+		rest = 10 // 2,000 rows, the most that go by collections, 200 a call
+	)
+	return float64(job*(records/int64(chunk.Rows)) + rest*pipeline.DefaultLanes)
+}
+
+// find looks for the case that a bound is about.
+func (r *Report) find(records int64, chunk people.Chunk) *Measured {
+	for i, c := range r.Cases {
+		if c.Case == (Case{Records: records, Chunk: chunk, Failing: failing}) {
+			return &r.Cases[i]
+		}
+	}
+	return nil
+}
+
+// perMillion is what services, broker and ledger took of CPU for a million records.
+func (c *Measured) perMillion() float64 { return c.Median.CPU.Product() / float64(c.Records) * mega }
+
+// Bounds are what records may cost. Of a call that measured none of the cases with bounds there are none.
+func (r *Report) Bounds() []Bound {
+	small, usual := r.find(200_000, people.Usual()), r.find(usualRecords, people.Usual())
+	largest, huge := r.find(usualRecords, people.Largest()), r.find(10_000_000, people.Usual())
+	out := []Bound{
+		{What: "CPU s per million at 1,000,000: services, nats-server and PostgreSQL", Limit: 16},
+		{What: "records/s at 1,000,000, from the first publish to the last landed", Limit: 40_000, Least: true},
+		{What: "peak MB of all services at 1,000,000", Limit: 300},
+		{What: "peak memory of all services at 1,000,000 to that at 200,000", Limit: 1.2},
+		{What: "API calls per million fresh records, 1,000,000 in the largest chunks", Limit: 16},
+		{What: "API calls about fresh records, 1,000,000 in default chunks", Limit: calls(usualRecords, people.Usual())},
+		{What: "CPU per record at 10,000,000 to that at 1,000,000", Limit: 1.2},
+	}
+	know := func(i int, value float64) { out[i].Known, out[i].Value = true, value }
+	if usual != nil {
+		know(0, usual.perMillion())
+		know(1, usual.Median.RecordsPerSecond)
+		know(2, float64(usual.Median.Peak.Services)/mega)
+		know(5, float64(usual.Median.Calls.Fresh))
+	}
+	if usual != nil && small != nil && small.Median.Peak.Services > 0 {
+		know(3, float64(usual.Median.Peak.Services)/float64(small.Median.Peak.Services))
+	}
+	if largest != nil {
+		know(4, float64(largest.Median.Calls.Fresh)/float64(largest.Records)*mega)
+	}
+	if usual != nil && huge != nil && usual.perMillion() > 0 {
+		know(6, huge.perMillion()/usual.perMillion())
+	}
+	for _, b := range out {
+		if b.Known {
+			return out
+		}
+	}
+	return nil
+}
