@@ -41,7 +41,7 @@ func (r *Reconciler) answered(ctx context.Context, t *task, c *chunk, x *account
 	r.metrics.reads.WithLabelValues("answered").Inc()
 	reason := "calls answered for every row"
 	if t.work.ErrorMessage != "" {
-		reason = "a call was refused for good, what it was for was not sent"
+		reason = "no more calls were made, what was left was not sent: " + t.work.ErrorMessage
 	}
 	return r.conclude(ctx, t, c, reading, reason)
 }

@@ -324,7 +324,7 @@ func afterCall[J comparable](s State[J], e Event[J]) State[J] {
 		switch e.Kind {
 		case Done:
 			return stop[J]()
-		case Unsure, Refused:
+		case Unsure:
 			return park(s) // the org answers nobody: that is no matter of these rows, and nothing was written
 		}
 	}

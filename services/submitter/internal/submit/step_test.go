@@ -23,7 +23,7 @@ func TestEachActionGoesOnWithTheEventsItCanHave(t *testing.T) {
 		Call:          {Done: SaveAnswer, Unsure: Park, NoEffect: SaveVoid, Refused: SaveVoid},
 		SaveAnswer:    {Done: Stop, More: SaveSent},
 		SaveVoid:      {Done: Park},
-		SaveRest:      {Done: Stop},
+		SaveRest:      {Done: Stop, Unsure: Park},
 		Park:          {},
 		Stop:          {},
 	}
@@ -60,6 +60,7 @@ func TestAClaimGoesOnFromWhatIsStored(t *testing.T) {
 		{"a small chunk that must be asked about is asked about under the lane", Stored[string]{Stage: StageClaimed, Collects: true}, TakeLane},
 		{"a small chunk that was asked about is called for", Stored[string]{Stage: StageClaimed, Checked: true, Collects: true}, SaveSent},
 		{"what was sent without an answer is called for again", Stored[string]{Stage: StageSent}, SaveSent},
+		{"behind too many calls without an answer what is left is let go of", Stored[string]{Stage: StageSent, Silent: true}, SaveRest},
 		{"what was answered is left alone", Stored[string]{Stage: StageSent, Answered: true}, Stop},
 		{"a stage that nobody knows is left alone", Stored[string]{Stage: "?"}, Stop},
 	}

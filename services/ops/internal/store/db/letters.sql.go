@@ -344,9 +344,11 @@ FROM (
     SELECT letter_id, pipeline, revision, run, key, key_hash, generation, entity, class, code, message, fields, 'extract' AS stage, dead_at
     FROM extractor_pub.dead
     UNION ALL
-    SELECT letter_id, pipeline, revision, run, key, key_hash, generation, entity, CASE disposition WHEN 'unresolved' THEN 'unresolved' ELSE class END, code, message, fields,
-           'reconcile', decided_at
-    FROM reconciler_pub.failures WHERE disposition IN ('dead', 'unresolved') AND letter_id IS NOT NULL
+    SELECT letter_id, pipeline, revision, run, key, key_hash, generation, entity, class, code, message, fields, 'reconcile', decided_at
+    FROM reconciler_pub.failures WHERE disposition = 'dead' AND letter_id IS NOT NULL
+    UNION ALL
+    SELECT letter_id, pipeline, revision, run, key, key_hash, generation, entity, 'unresolved', code, message, fields, 'reconcile', decided_at
+    FROM reconciler_pub.failures WHERE disposition = 'unresolved' AND letter_id IS NOT NULL
     UNION ALL
     SELECT d.letter_id, d.pipeline, f.revision, d.run, d.key, d.key_hash, d.generation, f.entity, d.class, d.code, d.message, f.fields, 'retry', d.dead_at
     FROM retrier_pub.dead d JOIN reconciler_pub.failures f ON f.id = d.failure_id
@@ -372,7 +374,8 @@ type UnknownLettersRow struct {
 	DeadAt     time.Time
 }
 
-// Dead and unresolved records of the deciders' views that no letter told of: the sure way beside the fast one.
+// Dead and unresolved records of the deciders' views that no letter told of: the sure way beside the fast one. Each disposition by itself, since each has an
+// index of its own: most failures are of neither, and looking through all of them would take the longer the more records were ever sent again.
 func (q *Queries) UnknownLetters(ctx context.Context, maxLetters int32) ([]UnknownLettersRow, error) {
 	rows, err := q.db.Query(ctx, unknownLetters, maxLetters)
 	if err != nil {
