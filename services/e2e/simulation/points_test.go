@@ -73,7 +73,7 @@ func TestPoints(t *testing.T) {
 	all := combinations(t)
 	left, worlds := all, 0
 	// Several at once first, each service having some; what was not reached then is tried again, with fewer beside it and another load.
-	for round, each := range []int{3, 2, 1, 1, 1} {
+	for round, each := range []int{3, 2, 1, 1, 1, 1, 1, 1} {
 		var next []combination
 		for _, together := range packed(left, each) {
 			worlds++
