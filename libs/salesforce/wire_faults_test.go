@@ -40,7 +40,7 @@ var wireFaults = []wireFault{
 
 // How long a client waits for an org that stays silent, and for one that answers, also on a machine with much to do.
 const (
-	shortPatience = 60 * time.Millisecond
+	shortPatience = 250 * time.Millisecond
 	longPatience  = 20 * time.Second
 )
 
