@@ -95,7 +95,7 @@ func (p Program) run(ctx context.Context, args []string, errOut io.Writer) int {
 		fmt.Fprintf(errOut, "%s: %v\n", p.Name, err)
 		return exitUsage
 	}
-	KeepHeapSmall()
+	TuneCollector(0)
 	env.Logger.Info("starting", "version", Version())
 	if err := p.Run(ctx, env); err != nil && !errors.Is(err, context.Canceled) {
 		env.Logger.Error("stopped", "error", err)
