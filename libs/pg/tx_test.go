@@ -67,6 +67,20 @@ func TestOpen(t *testing.T) {
 			t.Fatalf("synchronous_commit is %s, %v", setting, err)
 		}
 	})
+	t.Run("compresses large values by lz4 unless somebody chose another way", func(t *testing.T) {
+		for _, c := range []struct{ choose, want string }{
+			{"RESET default_toast_compression", "lz4"},
+			{"SET default_toast_compression = pglz", "pglz"},
+		} {
+			if _, err := db.AdminPool(t).Exec(t.Context(), "ALTER DATABASE "+db.Name+" "+c.choose); err != nil {
+				t.Fatal(err)
+			}
+			var setting string
+			if err := db.Pool(t, "retrier").QueryRow(t.Context(), "SHOW default_toast_compression").Scan(&setting); err != nil || setting != c.want {
+				t.Fatalf("behind %q it is %s, %v", c.choose, setting, err)
+			}
+		}
+	})
 	t.Run("bounds every statement and every wait for a lock", func(t *testing.T) {
 		short, err := pg.Open(t.Context(), db.DSN("retrier"), pg.Options{StatementTimeout: 50 * time.Millisecond, LockTimeout: 20 * time.Millisecond})
 		if err != nil {
