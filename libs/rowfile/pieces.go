@@ -1,12 +1,8 @@
 package rowfile
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"sync"
-
-	"github.com/klauspost/compress/zstd"
 )
 
 const (
@@ -16,7 +12,7 @@ const (
 	PieceBytes = 1 << 20
 	// MaxRowBytes bounds one row: Salesforce takes records of at most 400,000 characters, quoted and in up to four bytes each.
 	MaxRowBytes = 4 << 20
-	// maxPieceRaw bounds what a piece may become when it is decompressed.
+	// maxPieceRaw bounds what a piece may become when it is unpacked.
 	maxPieceRaw = PieceBytes + MaxRowBytes
 )
 
@@ -34,28 +30,9 @@ type Piece struct {
 	Rows int
 	// Raw is the size of its rows before compression, in bytes.
 	Raw int
-	// Data is zstd of CSV rows, without header.
+	// Data are CSV rows without header, as [DecodePiece] reads them.
 	Data []byte
 }
-
-// Encoders and decoders of zstd are costly to make and safe for concurrent use in this form.
-var (
-	encoder = sync.OnceValue(func() *zstd.Encoder {
-		e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true), zstd.WithSingleSegment(true), // a single segment always says its size
-			zstd.WithWindowSize(PieceBytes), zstd.WithLowerEncoderMem(true))
-		if err != nil {
-			panic(fmt.Sprintf("rowfile: zstd encoder: %v", err)) // options are constant: it works or never does
-		}
-		return e
-	})
-	decoder = sync.OnceValue(func() *zstd.Decoder {
-		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(MaxManifestBytes), zstd.WithDecodeAllCapLimit(true))
-		if err != nil {
-			panic(fmt.Sprintf("rowfile: zstd decoder: %v", err))
-		}
-		return d
-	})
-)
 
 // Writer cuts rows into pieces. It holds at most one piece; the caller stores each as it comes. Not for concurrent use.
 type Writer struct {
@@ -146,68 +123,8 @@ func (w *Writer) Close() *Piece {
 }
 
 func (w *Writer) cut() *Piece {
-	p := &Piece{N: w.pieces, Rows: w.bufRows, Raw: len(w.buf), Data: compress(w.buf)}
+	p := &Piece{N: w.pieces, Rows: w.bufRows, Raw: len(w.buf), Data: pack(w.buf)}
 	w.pieces++
 	w.buf, w.bufRows = w.buf[:0], 0
 	return p
-}
-
-// rooms are where compressed data is written before its size is known.
-var rooms = sync.Pool{New: func() any { return new([]byte) }}
-
-// compress returns what is compressed in no more memory than it takes: pieces of a chunk that fills lie about for long.
-func compress(raw []byte) []byte {
-	room := rooms.Get().(*[]byte) //nolint:forcetypeassert // the pool holds nothing else
-	defer rooms.Put(room)
-	*room = encoder().EncodeAll(raw, (*room)[:0])
-	return bytes.Clone(*room)
-}
-
-// DecodePiece returns the raw rows of a piece. It refuses what is not zstd, or would exceed a piece's maximum.
-func DecodePiece(data []byte) ([]byte, error) { return decodePiece(nil, data) }
-
-// decodePiece unpacks into room, as far as it has any.
-func decodePiece(room, data []byte) ([]byte, error) {
-	raw, err := decompress(room, data, maxPieceRaw)
-	if err != nil {
-		return nil, fmt.Errorf("piece: %w", err)
-	}
-	return raw, nil
-}
-
-// unsaidSize bounds what a frame without its size may become.
-const unsaidSize = 4096
-
-// errTooLong says that compressed data would become longer than it may be.
-var errTooLong = errors.New("decompressed size exceeds its bound")
-
-// decompress unpacks into room where that is large enough. What it returns has all of that room behind it, for the next time.
-func decompress(room, data []byte, limit int) ([]byte, error) {
-	var h zstd.Header
-	if err := h.Decode(data); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	// The encoder says the size of everything from 256 bytes on. The capacity bounds the decoder, whatever frames follow.
-	size := uint64(unsaidSize)
-	if h.HasFCS {
-		size = h.FrameContentSize
-	}
-	if size > uint64(limit) {
-		return nil, fmt.Errorf("%w: %d bytes, at most %d", errTooLong, size, limit)
-	}
-	switch {
-	case uint64(cap(room)) >= size:
-	case room == nil:
-		room = make([]byte, 0, size)
-	default:
-		room = make([]byte, 0, size+size/8) // the pieces of a chunk are of about one size: the next one fits
-	}
-	raw, err := decoder().DecodeAll(data, room[:0:size])
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	if len(raw) > 0 && &raw[0] == &room[:1][0] {
-		raw = room[:len(raw)]
-	}
-	return raw, nil
 }

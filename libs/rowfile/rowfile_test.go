@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
@@ -229,6 +230,17 @@ func zstdOf(t testing.TB, raw []byte) []byte {
 	return e.EncodeAll(raw, nil)
 }
 
+func TestReaderReadsPiecesOfEarlierReleases(t *testing.T) {
+	rows := [][]string{{"a", "b"}, {"c", strings.Repeat("d", 5000)}}
+	raw, err := rowfile.DecodePiece(write(t, []string{"A", "B"}, rows)[0])
+	must(t, err)
+	got, err := read([]string{"A", "B"}, zstdOf(t, raw), write(t, []string{"A", "B"}, rows)[0])
+	must(t, err)
+	if !slices.EqualFunc(got, slices.Concat(rows, rows), slices.Equal) {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestReaderRefuses(t *testing.T) {
 	for _, c := range []struct{ name, raw string }{
 		{"a row of another width", "a,b\nc\n"},
@@ -244,16 +256,29 @@ func TestReaderRefuses(t *testing.T) {
 			}
 		})
 	}
-	t.Run("bytes that are not zstd", func(t *testing.T) {
-		for _, data := range [][]byte{nil, []byte("a,b\n"), {0x28, 0xb5, 0x2f, 0xfd}} {
+	t.Run("bytes that are no piece", func(t *testing.T) {
+		for _, data := range [][]byte{nil, []byte("a,b\n"), {0x28, 0xb5, 0x2f, 0xfd}, []byte("S"), []byte("S1234"), []byte("S1234\x05ab")} {
 			if _, err := read([]string{"A"}, data); err == nil {
 				t.Errorf("%x is read", data)
 			}
 		}
 	})
 	t.Run("a piece that would grow beyond its bound", func(t *testing.T) {
-		if _, err := rowfile.DecodePiece(zstdOf(t, make([]byte, 64<<20))); err == nil {
-			t.Error("it is read")
+		long := []byte("S\x00\x00\x00\x00")
+		for _, piece := range [][]byte{zstdOf(t, make([]byte, 64<<20)), append(long, s2.Encode(nil, make([]byte, 64<<20))...)} {
+			if _, err := rowfile.DecodePiece(piece); err == nil {
+				t.Error("it is read")
+			}
+		}
+	})
+	t.Run("a piece of which a disk has changed a bit, wherever", func(t *testing.T) {
+		good := write(t, []string{"A"}, [][]string{{"aa"}, {strings.Repeat("b", 300)}, {"cc"}})[0]
+		for i := range good {
+			bad := bytes.Clone(good)
+			bad[i] ^= 4
+			if raw, err := rowfile.DecodePiece(bad); err == nil {
+				t.Errorf("with byte %d changed it is read as %q", i, raw)
+			}
 		}
 	})
 	t.Run("a stream that does not say its size", func(t *testing.T) {
@@ -468,6 +493,21 @@ func FuzzRows(f *testing.F) {
 		again, err := read([]string{"A", "B"}, pieces...)
 		if err != nil || !slices.EqualFunc(rows, again, slices.Equal) {
 			t.Fatalf("%q, then %q: %v", rows, again, err)
+		}
+	})
+}
+
+func FuzzDecodePiece(f *testing.F) {
+	w := rowfile.NewWriter([]string{"A"})
+	if _, err := w.Add([]string{"a"}); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(w.Close().Data)
+	f.Add(zstdOf(f, []byte("a\n")))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		raw, err := rowfile.DecodePiece(data)
+		if err != nil && raw != nil || len(raw) > rowfile.PieceBytes+rowfile.MaxRowBytes {
+			t.Fatalf("%d bytes, %v", len(raw), err)
 		}
 	})
 }

@@ -15,6 +15,7 @@ import (
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/rowfile"
+	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 )
 
 // Test runs a test in a bubble of its own.
@@ -37,12 +38,8 @@ var prepare = sync.OnceFunc(func() {
 	if _, refusal := bus.DecodeFrame(nats.Header{bus.HeaderContentEncoding: {bus.EncodingZstd}}, frame); refusal != nil {
 		panic("bubble: a frame is refused: " + refusal.Message)
 	}
-	// The encoder and the decoder of chunks.
-	w := rowfile.NewWriter([]string{"Id"})
-	if _, err := w.Add([]string{"1"}); err != nil {
-		panic(fmt.Sprintf("bubble: a row is refused: %v", err))
-	}
-	if _, err := rowfile.DecodePiece(w.Close().Data); err != nil {
-		panic(fmt.Sprintf("bubble: a piece is refused: %v", err))
+	// The encoder and the decoder of manifests.
+	if _, err := rowfile.DecodeManifest(rowfile.EncodeManifest(&flowv1.Manifest{})); err != nil {
+		panic(fmt.Sprintf("bubble: a manifest is refused: %v", err))
 	}
 })

@@ -9,6 +9,7 @@ import (
 	"bulkhead/libs/bus"
 	"bulkhead/libs/memory/bubble"
 	"bulkhead/libs/rowfile"
+	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 )
 
 func TestBubble(t *testing.T) {
@@ -29,6 +30,9 @@ func TestBubble(t *testing.T) {
 				}
 				if rows, err := rowfile.DecodePiece(w.Close().Data); err != nil || len(rows) == 0 {
 					t.Errorf("%q %v", rows, err)
+				}
+				if m, err := rowfile.DecodeManifest(rowfile.EncodeManifest(&flowv1.Manifest{Runs: []string{"a"}})); err != nil || len(m.GetRuns()) != 1 {
+					t.Errorf("%v %v", m, err)
 				}
 			})
 		})
