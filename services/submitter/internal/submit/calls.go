@@ -20,8 +20,8 @@ import (
 const (
 	// callBytes bounds the rows of one call: few seconds of work for the org. A row that is larger goes alone, or by a job.
 	callBytes = 1 << 20
-	// maxSilences is how many calls in a row may have no answer, the last ones for a single row: some rows set off more work than a call can wait for. What is
-	// left comes back, and goes by a job.
+	// maxSilences is how many calls in a row may have no answer, the last ones for a single row: some rows set off more work than a call can wait for. Another
+	// one is made when the org has just answered something else; if it gets no answer either, what is left comes back, and goes by a job.
 	maxSilences = 12
 	// maxRefusedText bounds what is stored of what a call says of a row, in bytes.
 	maxRefusedText = 64 << 10
@@ -89,7 +89,7 @@ func (t *turn) silent(ctx context.Context) (bool, error) {
 	read, cancel := context.WithTimeout(ctx, ledgerTime)
 	defer cancel()
 	p, err := t.c.Store.Progress(read, t.w.Chunk)
-	return p.Unanswered >= maxSilences, err
+	return p.Unanswered > maxSilences, err
 }
 
 // threshold is the number of rows from which a chunk goes by a job: what its definition says, else what this service is told.
@@ -164,6 +164,11 @@ func (t *turn) saveSent(ctx context.Context) (Event[string], error) {
 		return Event[string]{Kind: Unsure}, err
 	}
 	s := t.sending
+	if s.unanswered >= maxSilences {
+		if e, err := t.answers(ctx); e.Kind != Done {
+			return e, err
+		}
+	}
 	// Before the write: what the ledger counts from its own now is later than this. Nobody else goes on with the chunk before the margin is over, so the
 	// answer is waited for so long.
 	s.sendBy = time.Now().Add(t.c.CallTime)
@@ -356,11 +361,9 @@ func (t *turn) saveVoid(ctx context.Context) (Event[string], error) {
 }
 
 func (t *turn) saveRest(ctx context.Context) (Event[string], error) {
-	refused, words := store.NoCall, fmt.Sprintf("%d calls in a row had no answer", maxSilences)
+	refused, words := store.NoCall, fmt.Sprintf("%d calls in a row had no answer", maxSilences+1)
 	if t.refusal != nil {
 		refused, words = t.sending.call, refusalWords(t.refusal)
-	} else if e, err := t.answers(ctx); e.Kind != Done {
-		return e, err
 	}
 	e, err := t.write(ctx, func(ctx context.Context) error { return t.c.Store.SaveRest(ctx, t.w, refused, words, t.answeredFact()) })
 	if e.Kind == Done {
@@ -372,9 +375,6 @@ func (t *turn) saveRest(ctx context.Context) (Event[string], error) {
 
 // answers asks the org something else: one that answers nothing is no matter of the rows in hand.
 func (t *turn) answers(ctx context.Context) (Event[string], error) {
-	if err := t.load(ctx); err != nil {
-		return broken(err)
-	}
 	org, err := t.org(ctx)
 	if err == nil {
 		_, err = org.Jobs(ctx, "") // of the jobs that what is left will go by

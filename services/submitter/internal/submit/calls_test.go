@@ -279,17 +279,19 @@ func TestLostAnswers(t *testing.T) {
 			b.past()
 		}
 		away := b.sim.AddFault(simtest.Fault{Times: simtest.Times(0), Effect: simtest.Effect{Kind: simtest.DropBefore}})
-		b.turns(r, 1)
-		b.past()
-		if b.answered(c) {
-			t.Error("an org that answers nobody makes the chunk be let go of")
+		for range 3 {
+			b.turns(r, 1)
+			b.past()
+		}
+		if n := strings.Count(b.calls(c), "sent"); b.answered(c) || n != maxSilences {
+			t.Errorf("an org that answers nobody got %d calls, the chunk is let go of: %t", n, b.answered(c))
 		}
 		b.sim.ClearFaults(away)
 		b.untilAnswered(r, c)
-		if got := b.calls(c); !strings.HasPrefix(got, "answered 0-200, sent 200-203, ") || strings.Count(got, "sent") != maxSilences || !strings.HasSuffix(got, "sent 200-201, sent 200-201") {
+		if got := b.calls(c); !strings.HasPrefix(got, "answered 0-200, sent 200-203, ") || strings.Count(got, "sent") != maxSilences+1 || !strings.HasSuffix(got, "sent 200-201, sent 200-201") {
 			t.Errorf("calls are %s", got)
 		}
-		if got := b.text(c, "close_refused"); !strings.Contains(got, "12 calls in a row") {
+		if got := b.text(c, "close_refused"); !strings.Contains(got, "13 calls in a row") {
 			t.Errorf("it says %q", got)
 		}
 		b.reconcile(c)
@@ -298,6 +300,23 @@ func TestLostAnswers(t *testing.T) {
 		again := b.seal(record.ChunkResend, 0, rows...)
 		b.note(again)
 		b.untilSubmitted(r, again)
+	})
+	t.Run("rows that had no answer while the org was away are called for again, and nothing of them is let go of", func(t *testing.T) {
+		b := newCallBench(t)
+		away := b.sim.AddFault(simtest.Fault{Times: simtest.Times(0), Match: simtest.Match{Endpoint: simtest.Collections}, Effect: simtest.Effect{Kind: simtest.DropBefore}})
+		c := b.seal(record.ChunkFresh, 0, accountRows("a", 3)...)
+		b.note(c)
+		r := NewRunner(b.config)
+		for range maxSilences {
+			b.turns(r, 1)
+			b.past()
+		}
+		b.sim.ClearFaults(away)
+		b.untilAnswered(r, c)
+		b.collectedOnce(maxSilences+3, c)
+		if got := b.text(c, "close_refused"); got != "" {
+			t.Errorf("it says %q", got)
+		}
 	})
 	t.Run("whoever takes over asks for as many rows as were answered for", func(t *testing.T) {
 		b := newCallBench(t)

@@ -321,11 +321,8 @@ func afterCall[J comparable](s State[J], e Event[J]) State[J] {
 			return park(s)
 		}
 	case SaveRest:
-		switch e.Kind {
-		case Done:
+		if e.Kind == Done {
 			return stop[J]()
-		case Unsure:
-			return park(s) // the org answers nobody: that is no matter of these rows, and nothing was written
 		}
 	}
 	return stop[J]()

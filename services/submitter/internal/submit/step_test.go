@@ -23,7 +23,7 @@ func TestEachActionGoesOnWithTheEventsItCanHave(t *testing.T) {
 		Call:          {Done: SaveAnswer, Unsure: Park, NoEffect: SaveVoid, Refused: SaveVoid},
 		SaveAnswer:    {Done: Stop, More: SaveSent},
 		SaveVoid:      {Done: Park},
-		SaveRest:      {Done: Stop, Unsure: Park},
+		SaveRest:      {Done: Stop},
 		Park:          {},
 		Stop:          {},
 	}
