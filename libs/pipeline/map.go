@@ -334,10 +334,13 @@ func (m *mapping) readEntity() {
 	if r != "" || record.CheckKey("", text) != nil {
 		return
 	}
-	if record.FoldKey(text) != "" {
+	if !blank(text) {
 		m.out.Entity = text
 	}
 }
+
+// blank says whether an external id says nothing: its folded form ([record.FoldKey]) is empty.
+func blank(text string) bool { return strings.TrimSpace(text) == "" }
 
 // cells maps the values to the row.
 func (m *mapping) cells() *Refusal {
@@ -418,7 +421,7 @@ func (m *mapping) cell(i int, col column) (string, *Refusal) {
 		return "", m.refuse(record.CodeUnrepresentable, i, "is the text %s, which Salesforce takes as null: publish null to clear the field", Null)
 	}
 	if externalID {
-		if record.FoldKey(text) == "" {
+		if blank(text) {
 			return "", m.refuse(record.CodeMissingExternalID, i, "is blank: without it nobody can tell which row is meant")
 		}
 		if record.CheckKey("", text) != nil {

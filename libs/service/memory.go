@@ -7,43 +7,45 @@ import (
 	"runtime/metrics"
 )
 
-// gcPercent is the runtime's GOGC of a process of services, half of Go's default. What they keep for long are few large blocks without pointers (the rows of
-// chunks, the keys of results), which cost the collector next to nothing to pass over, and all that they would let the heap grow by lies idle.
-// `make bench BENCH='--env GOGC=100'` measures the difference.
-const gcPercent = 50
+// What processes of services keep for long are few large blocks without pointers (the rows of chunks that fill), which are quickly collected: their heap
+// may grow by half of what is alive, half of Go's default. `make bench BENCH='--env GOGC=100'` measures the difference.
+const (
+	gcPercent = 50
+	// gcPercentBelow is for memory below a floor: there it may grow to three times what is alive.
+	gcPercentBelow = 200
+	// besideHeap is about what the runtime holds that is no heap, in bytes.
+	besideHeap = 32 << 20
+)
 
-// TuneCollector is for processes that are nothing but services, unless the environment says otherwise (GOGC): the heap grows by half of what is alive
-// before the collector runs, and to floor bytes in any case. A floor takes memory once, and saves collecting a small heap over and over; 0 = none.
-// GOMEMLIMIT holds beside it.
-func TuneCollector(floor uint64) {
-	if _, set := os.LookupEnv("GOGC"); set {
+// TuneCollector is for processes that are nothing but services, unless the environment says otherwise (GOGC, GOMEMLIMIT). Up to floor bytes of memory the
+// collector runs seldom, beyond as soon as the heap has grown by half of what is alive. A floor takes memory once, and saves collecting a small heap over
+// and over; 0 = none.
+func TuneCollector(floor int64) {
+	for _, name := range [...]string{"GOGC", "GOMEMLIMIT"} {
+		if _, set := os.LookupEnv(name); set {
+			return
+		}
+	}
+	if floor <= 0 {
+		debug.SetGCPercent(gcPercent)
 		return
 	}
-	debug.SetGCPercent(gcPercent)
-	if floor > 0 {
-		watchCollector(floor)
-	}
+	debug.SetGCPercent(gcPercentBelow)
+	debug.SetMemoryLimit(floor)
+	watchCollector(floor)
 }
 
-// watchCollector sets the collector's percentage anew behind each of its runs: what is not reachable any more is cleaned up then.
-func watchCollector(floor uint64) {
+// watchCollector sets the limit of memory anew behind each run of the collector: what cannot be reached any more is cleaned up then. Where that comes late
+// it costs another run, and no memory.
+func watchCollector(floor int64) {
 	marker := &[4]*byte{} // more than the smallest objects, which share their fate with others
-	runtime.AddCleanup(marker, func(floor uint64) {
+	runtime.AddCleanup(marker, func(floor int64) {
 		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 		metrics.Read(live)
-		debug.SetGCPercent(percentFor(live[0].Value.Uint64(), floor))
+		debug.SetMemoryLimit(limitFor(int64(live[0].Value.Uint64()), floor))
 		watchCollector(floor)
 	}, floor)
 }
 
-// percentFor is by how many hundredths of what is alive the heap may grow.
-func percentFor(live, floor uint64) int {
-	const most = 10_000 // what is alive of a process that has just begun is next to nothing
-	if live == 0 {
-		return most
-	}
-	if percent := 100 * floor / live; percent > 100+gcPercent {
-		return int(min(percent-100, most))
-	}
-	return gcPercent
-}
+// limitFor is how much memory a process may take of whose heap so much is alive.
+func limitFor(live, floor int64) int64 { return max(floor, live+live*gcPercent/100+besideHeap) }

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -9,60 +10,67 @@ import (
 )
 
 func TestTuneCollector(t *testing.T) {
-	before := debug.SetGCPercent(77)
-	t.Cleanup(func() { debug.SetGCPercent(before) })
+	percent, limit := debug.SetGCPercent(77), debug.SetMemoryLimit(math.MaxInt64)
+	t.Cleanup(func() {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	})
 	for _, c := range []struct {
-		name string
-		gogc string // "" = not set
-		want int
+		name, env   string
+		floor       int64
+		wantPercent int
+		wantLimit   int64
 	}{
-		{"the collector is set where nobody set it", "", gcPercent},
-		{"what the environment says stays", "77", 77},
+		{"a process of services has the heap grow by half", "", 0, gcPercent, math.MaxInt64},
+		{"what the environment says of the heap holds", "GOGC", 0, 77, math.MaxInt64},
+		{"what it says of memory holds", "GOMEMLIMIT", 0, 77, math.MaxInt64},
+		{"a floor holds neither against the one", "GOGC", 1 << 40, 77, math.MaxInt64},
+		{"nor against the other", "GOMEMLIMIT", 1 << 40, 77, math.MaxInt64},
+		{"up to a floor the heap may grow by more", "", 1 << 40, gcPercentBelow, 1 << 40},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Setenv("GOGC", c.gogc) // puts back what was there
-			if c.gogc == "" {
-				if err := os.Unsetenv("GOGC"); err != nil {
-					t.Fatal(err)
+			for _, name := range []string{"GOGC", "GOMEMLIMIT"} {
+				t.Setenv(name, "99") // so that it is put back
+				if name != c.env {
+					if err := os.Unsetenv(name); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
 			debug.SetGCPercent(77)
-			TuneCollector(0)
-			if got := debug.SetGCPercent(77); got != c.want {
-				t.Errorf("it is %d, and should be %d", got, c.want)
+			debug.SetMemoryLimit(math.MaxInt64)
+			TuneCollector(c.floor)
+			if got := debug.SetGCPercent(77); got != c.wantPercent {
+				t.Errorf("it grows by %d, and should by %d", got, c.wantPercent)
+			}
+			if got := debug.SetMemoryLimit(-1); got != c.wantLimit {
+				t.Errorf("it may take %d, and should %d", got, c.wantLimit)
 			}
 		})
 	}
-	t.Run("behind a run of the collector the heap may grow to its floor", func(t *testing.T) {
-		watchCollector(1 << 40) // far above what any test holds
-		for end := time.Now().Add(time.Minute); ; {
-			runtime.GC()
-			if got := debug.SetGCPercent(77); got == 10_000 {
-				return
-			} else if time.Now().After(end) {
-				t.Fatalf("it is still %d", got)
+	t.Run("behind a run of the collector the limit fits what is alive", func(t *testing.T) {
+		watchCollector(1 << 41) // far above what any test holds
+		for end := time.Now().Add(time.Minute); debug.SetMemoryLimit(-1) != 1<<41; runtime.Gosched() {
+			if runtime.GC(); time.Now().After(end) {
+				t.Fatalf("it is still %d", debug.SetMemoryLimit(-1))
 			}
-			runtime.Gosched()
 		}
 	})
 }
 
-func TestPercentFor(t *testing.T) {
+func TestLimitFor(t *testing.T) {
 	const mega = 1 << 20
 	for _, c := range []struct {
-		name        string
-		live, floor uint64
-		want        int
+		name              string
+		live, floor, want int64
 	}{
-		{"a small heap grows to its floor", 40 * mega, 160 * mega, 300},
-		{"a heap of two thirds of the floor grows by half", 107 * mega, 160 * mega, gcPercent},
-		{"a heap above the floor grows by half", 400 * mega, 160 * mega, gcPercent},
-		{"a heap without anything grows a hundredfold at most", 1, 160 * mega, 10_000},
-		{"so does one of which nothing is known", 0, 160 * mega, 10_000},
+		{"a small heap may take the floor", 40 * mega, 200 * mega, 200 * mega},
+		{"so may one of which nothing is known", 0, 200 * mega, 200 * mega},
+		{"a heap that needs the floor may grow by half", 400 * mega, 200 * mega, 600*mega + besideHeap},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := percentFor(c.live, c.floor); got != c.want {
-				t.Errorf("it grows by %d, and should by %d", got, c.want)
+			if got := limitFor(c.live, c.floor); got != c.want {
+				t.Errorf("it may take %d, and should %d", got, c.want)
 			}
 		})
 	}

@@ -37,9 +37,9 @@ const (
 	stopTimeout  = 12 * time.Second // below the 15 s within which dev ends
 )
 
-// HeapFloor is what the heap of a process that is one stack may grow to, in bytes, before the collector runs at all. Loads of any size then take about the
-// same memory, and collecting costs half as much. `make bench BENCH='--env GOGC=50'` measures without it.
-const HeapFloor = 160 << 20
+// MemoryFloor is what a process that is one stack may take, in bytes, before its collector runs often: loads of any size then take about the same.
+// `make bench BENCH='--env GOGC=50'` measures without it.
+const MemoryFloor = 224 << 20
 
 // Options of one stack. Ports: 0 = a free one.
 type Options struct {

@@ -55,7 +55,7 @@ Exit code 0: all adds up and nothing is in flight (dead letters are the subject,
 				story = io.Discard
 			}
 			fmt.Fprintln(g.err, "starting PostgreSQL, NATS, the simulator and every service …")
-			service.TuneCollector(allinone.HeapFloor)
+			service.TuneCollector(allinone.MemoryFloor)
 			stack, err := allinone.Start(cmd.Context(), allinone.Options{
 				PostgresDSN: postgres, LogTo: logTo, Level: service.LogLevel(), SimRowsPerSecond: demoRowsPerSecond(records),
 			})

@@ -48,7 +48,7 @@ write before it acknowledges it (sync_interval: always), else one in this proces
 			if err := checkDev(&o, secretFile); err != nil {
 				return usage(err)
 			}
-			service.TuneCollector(allinone.HeapFloor)
+			service.TuneCollector(allinone.MemoryFloor)
 			o.LogTo, o.Level = g.err, service.LogLevel()
 			stack, err := allinone.Start(cmd.Context(), o)
 			if err != nil {

@@ -343,6 +343,10 @@ func (p *parser) alterTable() Statement {
 			p.skip("if", "not", "exists")
 			c := p.columnDef()
 			a.Actions = append(a.Actions, Alter{Add: &c})
+		case p.skip("alter", "column"): // how a column is stored means nothing here
+			p.name()
+			p.need("set", "storage")
+			p.name()
 		case p.skip("add"):
 			c, ok := p.tableConstraint()
 			if !ok {
@@ -350,7 +354,7 @@ func (p *parser) alterTable() Statement {
 			}
 			a.Actions = append(a.Actions, Alter{Put: &c})
 		default:
-			p.fail("expected ADD or DROP CONSTRAINT")
+			p.fail("expected ADD, DROP CONSTRAINT or ALTER COLUMN")
 		}
 		if !p.skip(",") {
 			return a

@@ -17,6 +17,10 @@ CREATE TABLE extractor.asides (
     n        bigint NOT NULL
 );
 
+-- Both are compressed when they come.
+ALTER TABLE extractor.pieces ALTER COLUMN data SET STORAGE EXTERNAL;
+ALTER TABLE extractor.chunks ALTER COLUMN manifest SET STORAGE EXTERNAL;
+
 CREATE OR REPLACE VIEW extractor_pub.records AS
     SELECT p.name AS pipeline, r.key_hash, r.entity_hash, r.content_hash, r.generation, r.chunk, r.row, r.seq, r.idx, r.columns, r.accepted_at, r.version,
            r.placed

@@ -10,3 +10,7 @@ DROP INDEX retrier.waiting_key;
 DROP INDEX retrier.resent_key;
 ALTER TABLE retrier.resent DROP CONSTRAINT resent_pkey;
 ALTER TABLE retrier.resent ADD PRIMARY KEY (key_hash, chunk, row, record);
+
+-- Both are compressed when they come.
+ALTER TABLE retrier.pieces ALTER COLUMN data SET STORAGE EXTERNAL;
+ALTER TABLE retrier.chunks ALTER COLUMN manifest SET STORAGE EXTERNAL;
