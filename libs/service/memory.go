@@ -11,8 +11,8 @@ import (
 // may grow by half of what is alive, half of Go's default. `make bench BENCH='--env GOGC=100'` measures the difference.
 const (
 	gcPercent = 50
-	// gcPercentBelow is for memory below a floor: there it may grow to three times what is alive.
-	gcPercentBelow = 200
+	// gcPercentBelow is for memory below a floor: there it may grow to five times what is alive.
+	gcPercentBelow = 400
 	// besideHeap is about what the runtime holds that is no heap, in bytes.
 	besideHeap = 32 << 20
 )

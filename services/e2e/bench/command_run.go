@@ -24,6 +24,7 @@ type runFlags struct {
 	runs     int
 	growth   bool
 	bounds   bool
+	load     bool
 	largest  bool
 	json     string
 	markdown string
@@ -40,11 +41,11 @@ func newRun() *cobra.Command {
 org that are new, and counts only when each record landed once. Without --alone what the same simulator costs a streaming loop and other clients
 stands beside it.
 
-Unless --records or a flag about chunks says otherwise, the cases are those that have bounds: 200,000 and 1,000,000 records with default chunks,
-1,000,000 with the largest chunks, 1,000,000 of which fewer fail.`,
+Unless --records or a flag about chunks says otherwise, the cases are those that have bounds: 200,000 and 1,000,000 records with default chunks, the
+same with chunks for large loads (200,000 rows, 100 MB), 1,000,000 with the largest chunks; with --growth 10,000,000 with chunks for large loads.`,
 		Example: `  bench run
   bench run --records 20000 --runs 1 --alone
-  bench run --records 1000000,10000000 --runs 1 --alone
+  bench run --records 1000000,10000000 --runs 1 --alone --load
   bench run --records 1000000 --runs 1 --alone --profile /tmp/profile
   bench run --records 200000 --env GOGC=50 --json fifty.json
   bench run --growth --markdown docs/performance.md`,
@@ -56,6 +57,7 @@ Unless --records or a flag about chunks says otherwise, the cases are those that
 	f.Int64SliceVar(&o.records, "records", nil, "how many records; may be repeated")
 	f.IntVar(&o.runs, "runs", 3, "runs of each case, of whose figures the medians are told")
 	f.BoolVar(&o.largest, "largest", false, "with the largest chunks that the product takes")
+	f.BoolVar(&o.load, "load", false, "with chunks for large loads")
 	f.BoolVar(&o.growth, "growth", false, "load 10,000,000 too, once")
 	f.BoolVar(&o.bounds, "bounds", false, "fail when a bound does not hold that was measured")
 	f.StringVar(&o.json, "json", "", "write every run and the medians into this `file`")
@@ -72,6 +74,8 @@ func (o *runFlags) check() error {
 		}
 	}
 	switch {
+	case o.load && o.largest:
+		return usageError{errors.New("--load and --largest are different chunks: give one")}
 	case o.runs < 1:
 		return usageError{errors.New("--runs must be at least 1")}
 	case o.profile != "" && (o.runs > 1 || len(o.records) != 1 || o.growth):
@@ -90,14 +94,17 @@ func (o *runFlags) check() error {
 
 // cases are what is loaded.
 func (o *runFlags) cases(changed func(flag string) bool) []report.Case {
-	if o.largest {
+	switch {
+	case o.load:
+		o.chunk = people.Load()
+	case o.largest:
 		o.chunk = people.Largest()
 	}
-	own := o.largest || changed("records") || changed("failing") || changed("chunk-rows") || changed("chunk-bytes") || changed("chunk-age")
+	own := o.load || o.largest || changed("records") || changed("failing") || changed("chunk-rows") || changed("chunk-bytes") || changed("chunk-age")
 	var out []report.Case
 	switch {
 	case !own:
-		out = standard()
+		out, o.chunk = standard(), people.Load() // as in the case that 10,000,000 are compared with
 	case len(o.records) == 0:
 		o.records = []int64{small, usual}
 		fallthrough

@@ -90,6 +90,10 @@ type Chunk struct {
 // Usual is the chunk of a definition that does not speak of chunks.
 func Usual() Chunk { return Chunk{Rows: 50_000, Bytes: 50_000_000, Age: 10 * time.Second} }
 
+// Load is the chunk of a definition for large loads (docs/guides/definitions.md): fewer jobs, and less of all that a chunk costs, for a result that is known
+// later.
+func Load() Chunk { return Chunk{Rows: 200_000, Bytes: 100_000_000, Age: 10 * time.Second} }
+
 // Largest is the largest chunk that the product takes. Its age is that of a load which wants few calls: rows that come in for more than ten seconds would
 // else be sealed before they fill anything.
 func Largest() Chunk { return Chunk{Rows: 1_000_000, Bytes: 100_000_000, Age: 30 * time.Second} }

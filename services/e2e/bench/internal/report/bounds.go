@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 
 	"bulkhead/libs/pipeline"
 	"bulkhead/services/e2e/bench/internal/people"
@@ -85,33 +86,34 @@ func (c *Measured) perMillion() float64 { return c.Median.CPU.Product() / float6
 
 // Bounds are what records may cost. Of a call that measured none of the cases with bounds there are none.
 func (r *Report) Bounds() []Bound {
-	small, usual := r.find(200_000, people.Usual()), r.find(usualRecords, people.Usual())
-	largest, huge := r.find(usualRecords, people.Largest()), r.find(10_000_000, people.Usual())
-	out := []Bound{
-		{What: "CPU s per million at 1,000,000: services, nats-server and PostgreSQL", Limit: 16},
-		{What: "records/s at 1,000,000, from the first publish to the last landed", Limit: 40_000, Least: true},
-		{What: "peak MB of all services at 1,000,000", Limit: 300},
-		{What: "peak memory of all services at 1,000,000 to that at 200,000", Limit: 1.2},
-		{What: "API calls per million fresh records, 1,000,000 in the largest chunks", Limit: 16},
-		{What: "API calls about fresh records, 1,000,000 in default chunks", Limit: calls(usualRecords, people.Usual())},
-		{What: "CPU per record at 10,000,000 to that at 1,000,000", Limit: 1.2},
+	load, huge, largest := r.find(usualRecords, people.Load()), r.find(10_000_000, people.Load()), r.find(usualRecords, people.Largest())
+	var out []Bound
+	bound := func(b Bound, value func() float64, of ...*Measured) {
+		if b.Known = !slices.Contains(of, nil); b.Known {
+			b.Value = value()
+		}
+		out = append(out, b)
 	}
-	know := func(i int, value float64) { out[i].Known, out[i].Value = true, value }
-	if usual != nil {
-		know(0, usual.perMillion())
-		know(1, usual.Median.RecordsPerSecond)
-		know(2, float64(usual.Median.Peak.Services)/mega)
-		know(5, float64(usual.Median.Calls.Fresh))
+	bound(Bound{What: "CPU s per million: services, nats-server and PostgreSQL; 1,000,000 in chunks for loads", Limit: 16}, func() float64 { return load.perMillion() }, load)
+	for _, of := range []struct {
+		words string
+		chunk people.Chunk
+	}{{"1,000,000 in chunks for loads", people.Load()}, {"1,000,000 in default chunks", people.Usual()}} {
+		c, small := r.find(usualRecords, of.chunk), r.find(200_000, of.chunk)
+		bound(Bound{What: "records/s from the first publish to the last landed; " + of.words, Limit: 40_000, Least: true}, func() float64 { return c.Median.RecordsPerSecond }, c)
+		bound(Bound{What: "peak MB of all services; " + of.words, Limit: 300}, func() float64 { return float64(c.Median.Peak.Services) / mega }, c)
+		bound(Bound{What: "peak memory of all services to that at 200,000; " + of.words, Limit: 1.2}, func() float64 {
+			return float64(c.Median.Peak.Services) / float64(max(1, small.Median.Peak.Services))
+		}, c, small)
 	}
-	if usual != nil && small != nil && small.Median.Peak.Services > 0 {
-		know(3, float64(usual.Median.Peak.Services)/float64(small.Median.Peak.Services))
-	}
-	if largest != nil {
-		know(4, float64(largest.Median.Calls.Fresh)/float64(largest.Records)*mega)
-	}
-	if usual != nil && huge != nil && usual.perMillion() > 0 {
-		know(6, huge.perMillion()/usual.perMillion())
-	}
+	bound(Bound{What: "API calls about fresh records; 1,000,000 in the largest chunks", Limit: 16}, func() float64 {
+		return float64(largest.Median.Calls.Fresh) / float64(largest.Records) * mega
+	}, largest)
+	usual := r.find(usualRecords, people.Usual())
+	bound(Bound{What: "API calls about fresh records; 1,000,000 in default chunks", Limit: calls(usualRecords, people.Usual())}, func() float64 { return float64(usual.Median.Calls.Fresh) }, usual)
+	bound(Bound{What: "CPU per record at 10,000,000 to that at 1,000,000; chunks for loads", Limit: 1.2}, func() float64 {
+		return huge.perMillion() / max(load.perMillion(), 1e-9)
+	}, huge, load)
 	for _, b := range out {
 		if b.Known {
 			return out

@@ -28,13 +28,15 @@ func took(cpu, perSecond float64, peak, calls int64) *trial.Result {
 
 func TestBounds(t *testing.T) {
 	small, usual := Case{200_000, people.Usual(), failing}, Case{1_000_000, people.Usual(), failing}
-	largest, huge := Case{1_000_000, people.Largest(), failing}, Case{10_000_000, people.Usual(), failing}
+	part, load := Case{200_000, people.Load(), failing}, Case{1_000_000, people.Load(), failing}
+	largest, huge := Case{1_000_000, people.Largest(), failing}, Case{10_000_000, people.Load(), failing}
 	t.Run("hold at their limits", func(t *testing.T) {
 		r := measured(t, map[Case]*trial.Result{
-			small: took(4, 1, 250e6, 1), usual: took(16, 40_000, 300e6, 160), largest: took(20, 1, 900e6, 16), huge: took(192, 1, 1, 1),
+			small: took(4, 1, 250e6, 1), usual: took(20, 40_000, 300e6, 160), part: took(4, 1, 250e6, 1), load: took(16, 40_000, 300e6, 1),
+			largest: took(20, 1, 900e6, 16), huge: took(192, 1, 1, 1),
 		})
 		bounds := r.Bounds()
-		if len(bounds) != 7 {
+		if len(bounds) != 10 {
 			t.Fatalf("%+v", bounds)
 		}
 		for _, b := range bounds {
@@ -45,7 +47,8 @@ func TestBounds(t *testing.T) {
 	})
 	t.Run("are broken one by one behind their limits", func(t *testing.T) {
 		r := measured(t, map[Case]*trial.Result{
-			small: took(4, 1, 250e6, 1), usual: took(16.1, 39_999, 301e6, 161), largest: took(20, 1, 900e6, 17), huge: took(194, 1, 1, 1),
+			small: took(4, 1, 250e6, 1), usual: took(20, 39_999, 301e6, 161), part: took(4, 1, 250e6, 1), load: took(16.1, 39_999, 301e6, 1),
+			largest: took(20, 1, 900e6, 17), huge: took(194, 1, 1, 1),
 		})
 		for _, b := range r.Bounds() {
 			if b.Held() || !b.Broken() {
@@ -54,8 +57,8 @@ func TestBounds(t *testing.T) {
 		}
 	})
 	t.Run("of what was not measured are neither held nor broken", func(t *testing.T) {
-		for _, b := range measured(t, map[Case]*trial.Result{usual: took(17, 50_000, 1, 1)}).Bounds() {
-			if about := strings.Contains(b.What, "to that") || strings.Contains(b.What, "largest"); b.Known == about || !b.Known && b.Broken() {
+		for _, b := range measured(t, map[Case]*trial.Result{load: took(17, 50_000, 1, 1)}).Bounds() {
+			if about := strings.Contains(b.What, "to that") || !strings.Contains(b.What, "for loads"); b.Known == about || !b.Known && b.Broken() {
 				t.Errorf("%+v", b)
 			}
 		}

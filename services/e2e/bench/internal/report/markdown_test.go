@@ -10,7 +10,7 @@ import (
 
 func TestMarkdown(t *testing.T) {
 	r := &Report{Machine: "2 cores", Disk: "on ext4", Commit: "abc", Settings: "frames", LeftOut: []string{"jsforce: node is not on PATH"}}
-	for _, c := range []Case{{1_000_000, people.Usual(), failing}, {1_000_000, people.Largest(), failing}} {
+	for _, c := range []Case{{1_000_000, people.Load(), failing}, {1_000_000, people.Largest(), failing}} {
 		if err := r.Add(c, []*trial.Result{result(10), result(20), result(30)}); err != nil {
 			t.Fatal(err)
 		}
@@ -19,7 +19,7 @@ func TestMarkdown(t *testing.T) {
 	t.Run("has a column for each case, the bounds, and what others take", func(t *testing.T) {
 		text := r.Markdown()
 		for _, want := range []string{
-			"| 1,000,000 records, default chunks, 5 % refused at first | 1,000,000 records, largest chunks, 5 % refused at first |\n| --- | ---: | ---: |",
+			"| 1,000,000 records, chunks for loads, 5 % refused at first | 1,000,000 records, largest chunks, 5 % refused at first |\n| --- | ---: | ---: |",
 			"| **together** | **61.00** | **61.00** |", "| 61 | at most 16 | **not held** |", "| 50,000 | at least 40,000 | held |", "| not measured | at most 1.2 |  |",
 			"| streaming loop, 1,000,000 records | 100000 | 0.25 | 9 | 8 | 50,014 |", "Left out: jsforce", "Commit `abc`, on 2 cores; on ext4. frames.",
 		} {

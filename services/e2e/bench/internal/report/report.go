@@ -41,6 +41,8 @@ func (c Case) Words() string {
 	switch c.Chunk {
 	case people.Usual():
 		chunk = "default chunks"
+	case people.Load():
+		chunk = "chunks for loads"
 	case people.Largest():
 		chunk = "largest chunks"
 	}
@@ -82,7 +84,7 @@ func (r *Report) Table() string {
 	if bounds := r.Bounds(); len(bounds) > 0 {
 		b.WriteString("\nbounds:\n")
 		for _, x := range bounds {
-			fmt.Fprintf(&b, "  %-76s %s\n", x.What, x.verdict())
+			fmt.Fprintf(&b, "  %-92s %s\n", x.What, x.verdict())
 		}
 	}
 	return b.String()

@@ -58,7 +58,7 @@ func TestTable(t *testing.T) {
 	t.Run("says machine, commit, each process and what all three cost a million", func(t *testing.T) {
 		for _, want := range []string{
 			"2 cores, commit abc", "1,000,000 records, largest chunks, 5 % refused at first; medians of 3 runs", "50000 records/s", "together", "no chunk was full",
-			"extractor 1.50, submitter 0.50", "API calls per million fresh records, 1,000,000 in the largest chunks", "14, at most 16: held", "61.00", "14.0 for fresh records", "left out: jsforce", "streaming loop, 1,000,000",
+			"extractor 1.50, submitter 0.50", "API calls about fresh records; 1,000,000 in the largest chunks", "14, at most 16: held", "61.00", "14.0 for fresh records", "left out: jsforce", "streaming loop, 1,000,000",
 		} {
 			if !strings.Contains(text, want) {
 				t.Errorf("the table does not say %q:\n%s", want, text)
