@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -46,7 +48,7 @@ type records struct {
 func (p *records) originals(ctx context.Context, entries []*flowv1.ManifestEntry) ([]original, error) {
 	var failureIDs []int64
 	var letterIDs []uuid.UUID
-	wanted := map[place]bool{}
+	wanted := map[uint64][]uint32{}
 	for _, e := range entries {
 		switch {
 		case e.GetFailureId() != 0:
@@ -54,7 +56,7 @@ func (p *records) originals(ctx context.Context, entries []*flowv1.ManifestEntry
 		case len(e.GetLetterId()) > 0:
 			letterIDs = append(letterIDs, uuid.UUID(e.GetLetterId()))
 		default:
-			wanted[place{e.GetSeq(), e.GetIdx()}] = true
+			wanted[e.GetSeq()] = append(wanted[e.GetSeq()], e.GetIdx())
 		}
 	}
 	byFailure, err := p.r.cfg.Store.PastFailures(ctx, failureIDs)
@@ -103,22 +105,18 @@ type place struct {
 	idx uint32
 }
 
-// published reads messages of RECORDS by direct get and takes them apart.
-func (p *records) published(ctx context.Context, wanted map[place]bool) (map[place][]byte, error) {
+// published reads messages of RECORDS by direct get and takes them apart. wanted are the places in each.
+func (p *records) published(ctx context.Context, wanted map[uint64][]uint32) (map[place][]byte, error) {
 	if len(wanted) == 0 {
 		return nil, nil
 	}
 	if err := p.check(ctx); err != nil || p.lost {
 		return nil, err
 	}
-	var seqs []uint64
-	for at := range wanted {
-		seqs = append(seqs, at.seq)
-	}
 	if err := fault.Point(ctx, pointBeforeGet); err != nil {
 		return nil, err
 	}
-	msgs, err := p.r.cfg.Streams.GetMany(ctx, bus.RecordsStream(p.pipeline), seqs)
+	msgs, err := p.r.cfg.Streams.GetMany(ctx, bus.RecordsStream(p.pipeline), slices.Collect(maps.Keys(wanted)))
 	if err != nil {
 		return nil, fmt.Errorf("payloads: %w", err)
 	}
@@ -133,9 +131,9 @@ func (p *records) published(ctx context.Context, wanted map[place]bool) (map[pla
 			p.log.ErrorContext(ctx, "message of RECORDS cannot be taken apart any more", "sequence", seq, "code", refusal.Code)
 			continue
 		}
-		for _, rec := range raw {
-			if at := (place{seq, rec.Idx}); wanted[at] {
-				out[at] = bytes.Clone(rec.Body) // a copy: a record must not keep its whole frame in memory
+		for _, idx := range wanted[seq] {
+			if i := int(idx); i < len(raw) { // records are numbered as they stand in their frame
+				out[place{seq, idx}] = bytes.Clone(raw[i].Body) // a copy: a record must not keep its whole frame in memory
 			}
 		}
 	}
