@@ -215,7 +215,7 @@ func (o *operator) rest() {
 		o.calm()
 		o.decide()
 		o.calm()
-		again := false
+		again := s.Balance("", o.l.run).Unresolved > 0 // what was decided moves a little later, and may come back
 		for _, p := range pipelines {
 			again = o.replay(p) || again
 		}
