@@ -215,7 +215,8 @@ func (o *operator) rest() {
 		o.calm()
 		o.decide()
 		o.calm()
-		again := s.Balance("", o.l.run).Unresolved > 0 // what was decided moves a little later, and may come back
+		b := s.Balance("", o.l.run)
+		again := !b.Calm() || b.Unresolved > 0 // what was decided moves a little later
 		for _, p := range pipelines {
 			again = o.replay(p) || again
 		}
