@@ -429,6 +429,7 @@ func (m *mapping) cell(i int, col column) (string, *Refusal) {
 			r.Fields = []string{m.d.plan.names[col.slot]}
 			return "", r
 		}
+		text = strings.TrimSpace(text) // one entity is one value, whether the org stores blanks at its ends or not
 	}
 	return text, nil
 }

@@ -97,7 +97,7 @@ func TestPublishedRecords(t *testing.T) {
 		{n: 15, name: "a bidi override", body: named("\"a\u202eb\""), cell: "Name=a\u202eb"},
 		{n: 16, name: "a decomposed id", body: "{\"id\":\"cafe\u0301\"}", cell: "Ext__c=cafe\u0301"},
 		{n: 17, name: "an id in capitals", body: `{"id":"ABC"}`, cell: "Ext__c=ABC"},
-		{n: 18, name: "an id with blanks at its ends", body: `{"id":" abc "}`, cell: "Ext__c= abc "},
+		{n: 18, name: "an id with blanks at its ends", body: `{"id":" abc "}`, cell: "Ext__c=abc"},
 		{n: 19, name: "a missing id", body: `{"name":"x"}`, verdict: record.CodeMissingExternalID},
 		{n: 20, name: "an id of 10 KB", body: `{"id":"` + strings.Repeat("x", 10<<10) + `"}`, verdict: record.CodeTooLarge},
 		{n: 21, name: "an id that could widen a subject", body: `{"id":"a.*.>"}`, cell: "Ext__c=a.*.>"},
