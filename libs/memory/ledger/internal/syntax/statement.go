@@ -347,6 +347,12 @@ func (p *parser) alterTable() Statement {
 			p.name()
 			p.need("set", "storage")
 			p.name()
+		case p.skip("set", "("): // nor does how a table is looked after
+			for !p.skip(")") {
+				if p.next().kind == end {
+					p.fail("expected )")
+				}
+			}
 		case p.skip("add"):
 			c, ok := p.tableConstraint()
 			if !ok {
@@ -354,7 +360,7 @@ func (p *parser) alterTable() Statement {
 			}
 			a.Actions = append(a.Actions, Alter{Put: &c})
 		default:
-			p.fail("expected ADD, DROP CONSTRAINT or ALTER COLUMN")
+			p.fail("expected ADD, DROP CONSTRAINT, ALTER COLUMN or SET")
 		}
 		if !p.skip(",") {
 			return a
