@@ -17,16 +17,15 @@ type Due struct {
 func (d Due) Any() bool { return d.Flush || len(d.Seal) > 0 }
 
 // Due says which lanes are at a limit (rows, bytes, refused and superseded records, age), and whether the rest has waited for the age of a chunk; rows of
-// a busy lane may become older, see [Engine.Open]. Lanes that are nearly full go along with one that is.
+// a busy lane may become older, see [Engine.Open].
 func (e *Engine) Due(now time.Time) Due {
 	var d Due
-	anyFull := slices.ContainsFunc(e.list, e.filled)
 	for _, n := range e.order() {
 		l := e.lanes[n]
 		full := e.filled(l) || len(l.dead) >= MaxDead || l.deadSize >= MaxDeadBytes || len(l.superseded) >= MaxSuperseded
 		old := l.items > 0 && now.Sub(l.since) >= e.age(l)
 		switch {
-		case !full && !old && !(anyFull && e.nearlyFilled(l)):
+		case !full && !old:
 		case l.rows.size() > 0:
 			d.Seal = append(d.Seal, n)
 		default:
@@ -45,17 +44,9 @@ func (e *Engine) filled(l *lane) bool {
 	return l.full || l.rows.size() >= e.Limits.Rows || l.bytes >= e.Limits.Bytes
 }
 
-// nearly is the part of a chunk that may be missing where another lane's is full: a thirty-second. Entities are dealt to lanes evenly, so lanes of a load
-// fill at about the same time, and a commit of both costs less than two: the more rows, the more of them belong to the same pages of the ledger's indexes.
-const nearly = 32
-
-func (e *Engine) nearlyFilled(l *lane) bool {
-	return l.rows.size() > 0 && (l.rows.size() >= e.Limits.Rows-e.Limits.Rows/nearly || l.bytes >= e.Limits.Bytes-e.Limits.Bytes/nearly)
-}
-
 // maxTogether bounds the records of the lanes that one commit makes chunks of, but for the first lane: what a seal takes beside the lane itself is needed once then,
 // and a lane that is stored makes room before the next one is.
-const maxTogether = 500_000
+const maxTogether = 100_000
 
 func (e *Engine) together(seal []int) []int {
 	records := 0

@@ -282,39 +282,3 @@ func TestLargeLanesAreSealedOneByOne(t *testing.T) {
 		})
 	}
 }
-
-func TestLanesThatAreNearlyFullGoAlong(t *testing.T) {
-	t.Parallel()
-	const rows = 2 * nearly
-	for name, c := range map[string]struct {
-		rows [2]int // of each lane
-		want []int
-	}{
-		"with one that is full":      {[2]int{rows - 2, rows}, []int{0, 1}},
-		"not when more is missing":   {[2]int{rows - 3, rows}, []int{1}},
-		"not when no lane is full":   {[2]int{rows - 1, rows - 1}, nil},
-		"not when they hold nothing": {[2]int{0, rows}, []int{1}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			e := New(Config{Pipeline: testPipeline, Header: testHeader, Lanes: 2, Limits: Limits{Rows: rows, Bytes: 1 << 20, Age: time.Minute}}, nil)
-			seq := uint64(0)
-			for lane, left := range c.rows {
-				for i := 0; left > 0; i++ {
-					cand := published{entity: strconv.Itoa(i)}.candidate(at(seq+1), true, 2)
-					if cand.Lane != lane {
-						continue
-					}
-					seq++
-					left--
-					if e.Feed(&cand, testStart) != Taken {
-						t.Fatal("full")
-					}
-				}
-			}
-			if due := e.Due(testStart); !slices.Equal(due.Seal, c.want) {
-				t.Errorf("lanes %v are sealed, want %v", due.Seal, c.want)
-			}
-		})
-	}
-}
