@@ -172,13 +172,26 @@ func (r *CopyRow) Text(v string) {
 	r.buf = append(r.buf, v...)
 }
 
+// jsonbVersion is the form of a jsonb's text.
+const jsonbVersion = 1
+
+// JSONB adds a jsonb by its text, which must be JSON.
+func (r *CopyRow) JSONB(v []byte) {
+	if !r.raw {
+		r.add(v)
+		return
+	}
+	r.length(1 + len(v))
+	r.buf = append(append(r.buf, jsonbVersion), v...)
+}
+
 // oidText is the type text's number, the same in every database.
 const oidText = 25
 
 // Texts adds an array of text; nil is an empty one.
 func (r *CopyRow) Texts(v []string) {
 	if !r.raw {
-		r.add(slices.Concat([]string{}, v))
+		r.add(append([]string{}, v...))
 		return
 	}
 	size := 12 // dimensions, a flag for NULL, the elements' type

@@ -18,13 +18,13 @@ import (
 	"bulkhead/libs/testkit"
 )
 
-const copiedTable = `CREATE TABLE retrier.copied (n smallint, i integer, b bigint, at timestamptz, id uuid, data bytea, yes boolean, word text, words text[]);
+const copiedTable = `CREATE TABLE retrier.copied (n smallint, i integer, b bigint, at timestamptz, id uuid, data bytea, yes boolean, word text, words text[], doc jsonb);
 	GRANT USAGE ON SCHEMA retrier TO bulkhead_retrier;
 	GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA retrier TO bulkhead_retrier;`
 
 var (
 	copied        = pgx.Identifier{"retrier", "copied"}
-	copiedColumns = []string{"n", "i", "b", "at", "id", "data", "yes", "word", "words"}
+	copiedColumns = []string{"n", "i", "b", "at", "id", "data", "yes", "word", "words", "doc"}
 )
 
 // copiedRow writes row i: each third one of nothing but NULL.
@@ -53,12 +53,13 @@ func copiedRow(i int, to *pg.CopyRow) {
 	to.Bool(i%2 == 0)
 	to.Text(strings.Repeat("ü", i%4))
 	to.Texts([]string{"", "a,b", `"{é}"`}[:i%4*3/4])
+	to.JSONB(fmt.Appendf(nil, `[{"n": %d, "é": "\"\\u0001", "at": null}]`, i))
 }
 
 // readCopied lists the rows as text.
 func readCopied(ctx context.Context, t *testing.T, db pg.DB) []string {
 	t.Helper()
-	rows, err := db.Query(ctx, `SELECT n, i, b, at, id, data, yes, word, words FROM retrier.copied ORDER BY n`)
+	rows, err := db.Query(ctx, `SELECT n, i, b, at, id, data, yes, word, words, doc->0->>'n', doc->0->>'é' FROM retrier.copied ORDER BY n`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,14 +74,15 @@ func readCopied(ctx context.Context, t *testing.T, db pg.DB) []string {
 			yes  *bool
 			word *string
 			all  []string
+			doc  [2]*string
 		)
-		if err := r.Scan(&n, &i, &b, &at, &id, &data, &yes, &word, &all); err != nil {
+		if err := r.Scan(&n, &i, &b, &at, &id, &data, &yes, &word, &all, &doc[0], &doc[1]); err != nil {
 			return "", err
 		}
 		if i == nil {
-			return fmt.Sprint(n, b == nil, at == nil, id.Valid, data == nil, yes == nil, word == nil, all == nil), nil
+			return fmt.Sprint(n, b == nil, at == nil, id.Valid, data == nil, yes == nil, word == nil, all == nil, doc[0] == nil), nil
 		}
-		return fmt.Sprintf("%d %d %d %s %s %x %v %q %q", n, *i, *b, at.UTC(), id.UUID, data, *yes, *word, all), nil
+		return fmt.Sprintf("%d %d %d %s %s %x %v %q %q %s %q", n, *i, *b, at.UTC(), id.UUID, data, *yes, *word, all, *doc[0], *doc[1]), nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +147,7 @@ func TestCopy(t *testing.T) {
 					copiedRow(i, to)
 				})
 			})
-			if err == nil || !strings.Contains(err.Error(), "row 1 has 1 values for 9 columns") {
+			if err == nil || !strings.Contains(err.Error(), "row 1 has 1 values for 10 columns") {
 				t.Errorf("%s: %v", name, err)
 			}
 			if got := readCopied(t.Context(), t, db); len(got) != 0 {

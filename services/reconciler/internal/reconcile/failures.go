@@ -17,7 +17,6 @@ import (
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 	"bulkhead/services/reconciler/internal/account"
 	"bulkhead/services/reconciler/internal/store"
-	"bulkhead/services/reconciler/internal/store/db"
 )
 
 // Bounds of one batch of failures. A frame has at most a megabyte, so that fetching a batch holds 64 MB of them at worst, and 8 MB with
@@ -207,8 +206,8 @@ func (f *failures) build(batch []failed, originals []original) (store.Batch, err
 }
 
 // failure is the row of the ledger.
-func (f *failures) failure(b failed, o original) (db.InsertFailuresParams, error) {
-	c, fate, entry, rowRecords := f.chunk, b.fate, b.entry, int32(b.records)
+func (f *failures) failure(b failed, o original) (store.Failure, error) {
+	c, fate, entry := f.chunk, b.fate, b.entry
 	attempts := o.attempts
 	if fate.Tried {
 		attempts = append(slices.Clone(attempts), bus.LetterAttempt{
@@ -221,7 +220,7 @@ func (f *failures) failure(b failed, o original) (db.InsertFailuresParams, error
 	}
 	history, err := json.Marshal(attempts)
 	if err != nil {
-		return db.InsertFailuresParams{}, fmt.Errorf("attempts of row %d: %w", b.row, err)
+		return store.Failure{}, fmt.Errorf("attempts of row %d: %w", b.row, err)
 	}
 	counted := int(entry.GetAttempts())
 	if fate.Counts {
@@ -231,18 +230,15 @@ func (f *failures) failure(b failed, o original) (db.InsertFailuresParams, error
 	if id == "" {
 		id = c.rowID(b.row, b.cells)
 	}
-	out := db.InsertFailuresParams{
+	out := store.Failure{
 		Chunk: f.task.work.Chunk, Row: int32(b.row), Record: int32(b.record), Pipeline: c.Pipeline, Revision: c.Revision, Lane: c.Lane,
 		Run: c.manifest.Runs()[entry.GetRun()], Key: entry.GetKey(), KeyHash: uuid.UUID(entry.GetKeyHash()),
 		Generation: int16(entry.GetGeneration()), Entity: value, EntityHash: uuid.UUID(record.HashEntity(c.Space, record.FoldIn(c.Space, value))),
-		Seq: int64(entry.GetSeq()), Idx: int32(entry.GetIdx()), Columns: nonNil(entry.GetColumns()),
+		Seq: int64(entry.GetSeq()), Idx: int32(entry.GetIdx()), Columns: entry.GetColumns(),
 		AcceptedAt: time.UnixMicro(entry.GetAcceptedAt()).UTC(), Attempt: int16(min(counted, 1<<15-1)),
-		Outcome: string(fate.Outcome), Class: string(fate.Class), Code: fate.Code, Message: fate.Message, Fields: nonNil(fate.Fields), SfID: id,
-		Disposition: string(fate.Disposition), Tries: int16(fate.Tries), Header: c.Header, Cells: b.cells, Payload: nonNil(o.payload), Attempts: history, DecidedAt: f.decided,
-		Ambiguous: entry.GetAmbiguous() || fate.Outcome == record.OutcomeMissing || f.outcome.Ambiguous(b.row), RowRecords: &rowRecords,
-	}
-	if v := entry.GetVersion(); len(v) > 0 {
-		out.Version = v
+		Outcome: string(fate.Outcome), Class: string(fate.Class), Code: fate.Code, Message: fate.Message, Fields: fate.Fields, SfID: id,
+		Disposition: string(fate.Disposition), Tries: int16(fate.Tries), Header: c.Header, Cells: b.cells, Payload: o.payload, Attempts: history, DecidedAt: f.decided,
+		Ambiguous: entry.GetAmbiguous() || fate.Outcome == record.OutcomeMissing || f.outcome.Ambiguous(b.row), RowRecords: int32(b.records), Version: entry.GetVersion(),
 	}
 	switch fate.Disposition {
 	case account.DispositionDead:
@@ -252,12 +248,4 @@ func (f *failures) failure(b failed, o original) (db.InsertFailuresParams, error
 	case account.DispositionRetry:
 	}
 	return out, nil
-}
-
-// nonNil keeps an empty list from becoming NULL.
-func nonNil[T any](s []T) []T {
-	if s == nil {
-		return []T{}
-	}
-	return s
 }

@@ -27,7 +27,7 @@ type Pause struct {
 
 // Batch is a part of a chunk's failures, with the letters of those that are dead.
 type Batch struct {
-	Failures []db.InsertFailuresParams
+	Failures []Failure
 	Letters  []record.Message
 }
 
@@ -75,8 +75,8 @@ func (s *Store) Reconcile(ctx context.Context, n Settlement) ([]Pause, error) {
 			return err
 		}
 		err := n.Failures(func(b Batch) error {
-			if _, err := q.InsertFailures(ctx, b.Failures); err != nil {
-				return err
+			if err := copyFailures(ctx, tx, b.Failures); err != nil {
+				return fmt.Errorf("failures: %w", err)
 			}
 			if err := pg.Enqueue(ctx, tx, Schema, b.Letters...); err != nil {
 				return err

@@ -60,43 +60,6 @@ func (q *Queries) DLQ(ctx context.Context) (DLQRow, error) {
 	return i, err
 }
 
-type InsertFailuresParams struct {
-	Chunk       uuid.UUID
-	Row         int32
-	Record      int32
-	Pipeline    string
-	Revision    int32
-	Lane        int32
-	Run         string
-	Key         string
-	KeyHash     uuid.UUID
-	Generation  int16
-	Entity      string
-	EntityHash  uuid.UUID
-	Seq         int64
-	Idx         int32
-	Columns     []byte
-	AcceptedAt  time.Time
-	Attempt     int16
-	Outcome     string
-	Class       string
-	Code        string
-	Message     string
-	Fields      []string
-	SfID        string
-	Disposition string
-	LetterID    uuid.NullUUID
-	Header      []string
-	Cells       []string
-	Payload     []byte
-	Attempts    []byte
-	DecidedAt   time.Time
-	Ambiguous   bool
-	Version     []byte
-	Tries       int16
-	RowRecords  *int32
-}
-
 type InsertOutcomeParams struct {
 	Chunk        uuid.UUID
 	Pipeline     string

@@ -9,14 +9,6 @@ VALUES (@chunk, @pipeline, @org, @job_id, @job_state, @rows, @landed, @failed, @
 INSERT INTO reconciler.outcome_runs (chunk, pipeline, run, landed, dead, retrying, waiting_for_parent, unresolved, superseded)
 VALUES (@chunk, @pipeline, @run, @landed, @dead, @retrying, @waiting_for_parent, @unresolved, @superseded);
 
--- name: InsertFailures :copyfrom
-INSERT INTO reconciler.failures (chunk, row, record, pipeline, revision, lane, run, key, key_hash, generation, entity, entity_hash, seq, idx,
-                                 columns, accepted_at, attempt, outcome, class, code, message, fields, sf_id, disposition, letter_id, header,
-                                 cells, payload, attempts, decided_at, ambiguous, version, tries, row_records)
-VALUES (@chunk, @row, @record, @pipeline, @revision, @lane, @run, @key, @key_hash, @generation, @entity, @entity_hash, @seq, @idx,
-        @columns, @accepted_at, @attempt, @outcome, @class, @code, @message, @fields, @sf_id, @disposition, @letter_id, @header,
-        @cells, @payload, @attempts, @decided_at, @ambiguous, @version, @tries, @row_records);
-
 -- name: PastFailures :many
 SELECT id, payload, attempts, sf_id FROM reconciler.failures WHERE id = ANY(@ids::bigint[]);
 
