@@ -37,6 +37,7 @@ func (e *Engine) cutLane(c *Commit, l *lane, newID func() [16]byte) error {
 		}
 		c.Chunks = append(c.Chunks, chunk)
 	}
+	c.Follower = max(c.Follower, l.follower)
 	c.Records.of = append(c.Records.of, sealedRecords{lane: l, chunk: chunk.ID})
 	c.Records.n += l.entries.size()
 	c.Dead = append(c.Dead, l.dead...)

@@ -146,6 +146,9 @@ func (e *Engine) Feed(c *Candidate, now time.Time) Fed {
 	case fresh:
 		if fed = l.add(r.record, &e.Config); fed {
 			l.learn(r.record)
+			if !r.first {
+				l.follower = max(l.follower, c.Place.Seq)
+			}
 		}
 	}
 	if !fed {

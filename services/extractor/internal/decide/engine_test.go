@@ -122,6 +122,7 @@ type ledger struct {
 	marks   map[int]record.Place
 	byKey   map[record.Hash]Known
 	newest  map[record.Hash]Known
+	rowed   map[record.Hash]bool // entities that have a record in a row
 	said    map[record.Place]said
 	repeats int64
 	chunks  []Chunk
@@ -130,7 +131,7 @@ type ledger struct {
 
 func newLedger() *ledger {
 	return &ledger{
-		marks: map[int]record.Place{}, byKey: map[record.Hash]Known{}, newest: map[record.Hash]Known{},
+		marks: map[int]record.Place{}, byKey: map[record.Hash]Known{}, newest: map[record.Hash]Known{}, rowed: map[record.Hash]bool{},
 		said: map[record.Place]said{}, rows: map[[16]byte][][]string{},
 	}
 }
@@ -205,6 +206,12 @@ func (l *ledger) store(t *rapid.T, c Commit) {
 	for one := range c.Records.All() {
 		r := &one
 		k := Known{Content: r.Content, Place: r.Place}
+		if r.HasEntity && !r.Ended() {
+			if l.rowed[r.EntityHash] && c.Follower < r.Place.Seq {
+				t.Fatalf("%v follows another record of its entity, and the commit says that none behind %d does", r.Place, c.Follower)
+			}
+			l.rowed[r.EntityHash] = true
+		}
 		if _, ok := l.byKey[r.KeyHash]; ok {
 			t.Fatalf("key of %v is in the ledger already", r.Place)
 		}

@@ -27,6 +27,8 @@ type ruling struct {
 	generation int
 	// reused says that it is refused for using its key for other content, conflict for saying something else of a known version.
 	reused, conflict bool
+	// first says of a fresh record that it certainly is the first of its entity.
+	first bool
 	// successor is the newest version, of a superseded record.
 	successor Owner
 	// record is what becomes a row: the candidate, or as much of it as newer versions leave.
@@ -35,7 +37,7 @@ type ruling struct {
 
 // judge decides one candidate above its mark.
 func (e *Engine) judge(c *Candidate) ruling {
-	generation := 0
+	generation, first := 0, false
 	switch c.KeyKind {
 	case KeyNamed:
 		k, ok := e.known(c.KeyHash)
@@ -54,6 +56,7 @@ func (e *Engine) judge(c *Candidate) ruling {
 		k, ok := e.newest(c)
 		switch {
 		case !ok:
+			first = c.Version == nil // of others only what has a version was looked for
 		case k.Place == c.Place:
 			return ruling{verdict: already}
 		case k.Content == c.Content && !k.GivenUp:
@@ -67,7 +70,7 @@ func (e *Engine) judge(c *Candidate) ruling {
 	if e.ordered(c) {
 		return e.byVersion(c, generation)
 	}
-	return ruling{verdict: fresh, generation: generation, record: opening(c, generation)}
+	return ruling{verdict: fresh, generation: generation, first: first, record: opening(c, generation)}
 }
 
 // reuse decides a candidate whose key stands for other content.

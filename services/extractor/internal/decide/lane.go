@@ -84,6 +84,8 @@ type lane struct {
 
 	superseded []Superseded
 
+	follower uint64 // the highest sequence of a record in a row that may follow another one of its entity; 0 = none may
+
 	items int          // records of any verdict
 	first record.Place // of the first of them
 	since time.Time    // when that was read

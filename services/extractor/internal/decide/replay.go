@@ -58,6 +58,7 @@ func (g *regrouping) add(c *Candidate) error {
 		}
 	}
 	l.learn(c)
+	l.follower = max(l.follower, c.Place.Seq) // nobody has looked
 	return nil
 }
 

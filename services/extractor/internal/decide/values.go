@@ -203,6 +203,8 @@ type Commit struct {
 	Repeats map[string]int64
 	// Marks are the moves of the checkpoint vector, rising by lane.
 	Marks []Move
+	// Follower is the highest sequence of a record in its chunks that may follow another one of its entity, in the stream or in the ledger; 0 = none may.
+	Follower uint64
 
 	cut []int // the lanes that were emptied
 }

@@ -104,6 +104,11 @@ func (b *books) store(c Commit) {
 		b.repeats += n
 	}
 	for r := range c.Records.All() {
+		if r.HasEntity && !r.Ended() {
+			if c.Follower < r.Place.Seq && slices.ContainsFunc(b.records, func(o Record) bool { return !o.Ended() && o.HasEntity && o.EntityHash == r.EntityHash }) {
+				b.t.Fatalf("%v follows another record of its entity, and the commit says that none behind %d does", r.Place, c.Follower)
+			}
+		}
 		b.records = append(b.records, r)
 		had, ok := b.byKey[r.KeyHash]
 		if ok && (!had.GivenUp || int(had.Generation)+1 != r.Generation) || !ok && r.Generation != 0 {

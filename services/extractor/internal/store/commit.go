@@ -63,6 +63,11 @@ func insert(ctx context.Context, tx pgx.Tx, q *db.Queries, t Target, kind string
 			return fmt.Errorf("chunk of lane %d: %w", c.Chunks[i].Lane, err)
 		}
 	}
+	if c.Follower > 0 {
+		if err := q.NoteFollower(ctx, db.NoteFollowerParams{Pipeline: t.Pipeline, Seq: int64(c.Follower)}); err != nil {
+			return fmt.Errorf("note which record may follow another: %w", err)
+		}
+	}
 	if c.Records.Len() > 0 {
 		if err := copyRecords(ctx, tx, t, c); err != nil {
 			return fmt.Errorf("%d records: %w", c.Records.Len(), err)

@@ -125,3 +125,55 @@ func TestLease(t *testing.T) {
 		}
 	})
 }
+
+// TestFollowers: what is said of records that follow others holds as long as all who held the lease kept it.
+func TestFollowers(t *testing.T) {
+	t.Parallel()
+	db := testkit.NewLedger(t)
+	admin, s := db.AdminPool(t), store.New(db.Pool(t, "extractor"))
+	want := func(t *testing.T, seq int64) { // -1 = nobody knows
+		t.Helper()
+		var got int64
+		if err := admin.QueryRow(t.Context(), `SELECT coalesce(follower_seq, -1)::bigint FROM extractor_pub.readers`).Scan(&got); err != nil || got != seq {
+			t.Errorf("it is said up to %d, %v; want %d", got, err, seq)
+		}
+	}
+	acquire := func(t *testing.T) store.Fence {
+		t.Helper()
+		held, ok, err := s.Acquire(t.Context(), "contacts", "one", time.Hour)
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		return held.Fence
+	}
+	commit := func(t *testing.T, f store.Fence, follower uint64) {
+		t.Helper()
+		if err := s.Commit(t.Context(), f, time.Hour, store.Target{Pipeline: "contacts"}, decide.Commit{At: time.Now(), Follower: follower}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Run("a new pipeline has none, and commits only raise it", func(t *testing.T) {
+		f := acquire(t)
+		want(t, 0)
+		for _, seq := range []uint64{0, 7, 5} {
+			commit(t, f, seq)
+		}
+		want(t, 7)
+	})
+	t.Run("the next holder of the lease goes on from there", func(t *testing.T) {
+		f := acquire(t)
+		want(t, 7)
+		commit(t, f, 8)
+		want(t, 8)
+	})
+	t.Run("where somebody held the lease who does not keep it nobody knows any more, whoever holds it then", func(t *testing.T) {
+		if _, err := admin.Exec(t.Context(), `UPDATE extractor.readers SET epoch = epoch + 1`); err != nil {
+			t.Fatal(err)
+		}
+		want(t, -1)
+		f := acquire(t)
+		want(t, -1)
+		commit(t, f, 9)
+		want(t, -1)
+	})
+}

@@ -63,6 +63,12 @@ type Newer struct {
 // Newer reads the records of the same pipeline and entity that are newer than the row's oldest record, are none of its own and were put into a
 // chunk. Of records that say the same of a row only the last is among them.
 func (s *Store) Newer(ctx context.Context, pipeline string, asked []Asked) ([]Newer, error) {
+	switch none, err := s.noneFollows(ctx, pipeline, asked); {
+	case err != nil:
+		return nil, err
+	case none:
+		return nil, nil
+	}
 	p := db.NewerRecordsParams{Pipeline: pipeline}
 	for _, a := range asked {
 		oldest := slices.MinFunc(a.Own, Order.Compare)
@@ -75,6 +81,26 @@ func (s *Store) Newer(ctx context.Context, pipeline string, asked []Asked) ([]Ne
 		}
 	}
 	return s.newer(ctx, p, "")
+}
+
+// noneFollows says whether certainly no record of the pipeline is newer than one of those asked about. Of two records of an entity that name no version, the one
+// that was stored last counts as a follower, wherever it stands in the stream: when all followers stand before the rows' own records, those have no
+// other. Versions decide by themselves.
+func (s *Store) noneFollows(ctx context.Context, pipeline string, asked []Asked) (bool, error) {
+	lowest := uint64(math.MaxUint64)
+	for _, a := range asked {
+		for _, own := range a.Own {
+			if len(own.Version) > 0 {
+				return false, nil
+			}
+			lowest = min(lowest, own.At.Seq)
+		}
+	}
+	seq, err := s.q.FollowerSeq(ctx, pipeline)
+	if err != nil {
+		return false, fmt.Errorf("records of pipeline %s that follow others: %w", pipeline, err)
+	}
+	return seq >= 0 && uint64(seq) < lowest, nil
 }
 
 // NewerBeside reads the records of another pipeline that are of later versions than the oldest version of the row's own records; rows without any

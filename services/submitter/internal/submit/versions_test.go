@@ -201,3 +201,38 @@ func TestOfNewerRecordsOfAnotherKindTheLastInTheStreamIsTold(t *testing.T) {
 		t.Errorf("told %+v, want the record at 12", newer)
 	}
 }
+
+// Where the extractor says that no record behind a place follows another one of its entity, none is looked for; what it says is taken at its word, which
+// the records here contradict.
+func TestNobodyLooksForNewerRecordsWhereNoneCanBe(t *testing.T) {
+	b := newBench(t)
+	newest := oneRow(12, "e", "new", "")
+	chunk := b.seal(record.ChunkFresh, 0, newest)
+	b.accept(chunk.id, newest)
+	b.exec(`INSERT INTO extractor.readers (pipeline, follower_seq, follower_epoch) VALUES ($1, 9, 0)`, accounts)
+	versioned := placed(10, 0)
+	versioned.Version = record.Version("1")
+	for _, tt := range []struct {
+		name string
+		own  []store.Order
+		says string // another saying of the extractor first
+		want int
+	}{
+		{name: "behind the last that follows another", own: []store.Order{placed(10, 0)}},
+		{name: "not at it", own: []store.Order{placed(9, 5)}, want: 1},
+		{name: "not where one of a row's records stands before it", own: []store.Order{placed(10, 0), placed(3, 0)}, want: 1},
+		{name: "not where one names a version", own: []store.Order{placed(10, 0), versioned}, want: 1},
+		{name: "not where nobody knows", says: `UPDATE extractor.readers SET epoch = epoch + 1`, own: []store.Order{placed(10, 0)}, want: 1},
+		{name: "nor where the pipeline has no reader", says: `DELETE FROM extractor.readers`, own: []store.Order{placed(10, 0)}, want: 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.says != "" {
+				b.exec(tt.says)
+			}
+			newer, err := b.store.Newer(t.Context(), accounts, []store.Asked{{Entity: record.HashEntity(testSpace, "e"), Own: tt.own}})
+			if err != nil || len(newer) != tt.want {
+				t.Errorf("told %+v, %v; want %d", newer, err, tt.want)
+			}
+		})
+	}
+}

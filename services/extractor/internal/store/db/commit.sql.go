@@ -92,3 +92,17 @@ func (q *Queries) NoteAside(ctx context.Context, pipeline string) error {
 	_, err := q.db.Exec(ctx, noteAside, pipeline)
 	return err
 }
+
+const noteFollower = `-- name: NoteFollower :exec
+UPDATE extractor.readers SET follower_seq = $1::bigint WHERE pipeline = $2 AND follower_seq < $1::bigint
+`
+
+type NoteFollowerParams struct {
+	Seq      int64
+	Pipeline string
+}
+
+func (q *Queries) NoteFollower(ctx context.Context, arg NoteFollowerParams) error {
+	_, err := q.db.Exec(ctx, noteFollower, arg.Seq, arg.Pipeline)
+	return err
+}

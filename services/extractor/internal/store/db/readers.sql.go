@@ -12,7 +12,8 @@ import (
 
 const acquireReader = `-- name: AcquireReader :one
 UPDATE extractor.readers
-SET owner = $1, epoch = epoch + 1, lease_until = clock_timestamp() + make_interval(secs => $2::float8)
+SET owner = $1, epoch = epoch + 1, lease_until = clock_timestamp() + make_interval(secs => $2::float8),
+    follower_seq = CASE WHEN follower_epoch = epoch THEN follower_seq END, follower_epoch = epoch + 1
 WHERE pipeline = $3 AND (lease_until < now() OR owner = $1)
 RETURNING epoch, revision, incarnation, stopped_code, stopped_message
 `
@@ -68,9 +69,10 @@ func (q *Queries) AddMark(ctx context.Context, arg AddMarkParams) error {
 }
 
 const addReader = `-- name: AddReader :exec
-INSERT INTO extractor.readers (pipeline) VALUES ($1) ON CONFLICT DO NOTHING
+INSERT INTO extractor.readers (pipeline, follower_seq, follower_epoch) VALUES ($1, 0, 0) ON CONFLICT DO NOTHING
 `
 
+// Nothing of the pipeline was ever stored.
 func (q *Queries) AddReader(ctx context.Context, pipeline string) error {
 	_, err := q.db.Exec(ctx, addReader, pipeline)
 	return err
@@ -242,7 +244,8 @@ func (q *Queries) RenewReader(ctx context.Context, arg RenewReaderParams) (int64
 
 const resumeReader = `-- name: ResumeReader :one
 UPDATE extractor.readers
-SET incarnation = $1, stopped_code = '', stopped_message = '', epoch = epoch + 1, lease_until = '-infinity'
+SET incarnation = $1, stopped_code = '', stopped_message = '', epoch = epoch + 1, lease_until = '-infinity',
+    follower_seq = CASE WHEN follower_epoch = epoch THEN follower_seq END, follower_epoch = epoch + 1
 WHERE pipeline = $2 AND stopped_code <> ''
 RETURNING epoch
 `

@@ -21,6 +21,17 @@ CREATE TABLE extractor.asides (
 ALTER TABLE extractor.pieces ALTER COLUMN data SET STORAGE EXTERNAL;
 ALTER TABLE extractor.chunks ALTER COLUMN manifest SET STORAGE EXTERNAL;
 
+-- The highest sequence of a record in a chunk that may follow another record of its entity: of each one behind it, it was certain that it was the first of its
+-- entity when it was stored. Whoever sends a record again need not look for newer ones where it stands behind. NULL = nobody knows. It is kept by those
+-- who hold the lease, from the first to the last: one that does not know of it leaves another epoch in readers than stands here.
+ALTER TABLE extractor.readers ADD COLUMN follower_seq bigint;
+ALTER TABLE extractor.readers ADD COLUMN follower_epoch bigint;
+
+CREATE OR REPLACE VIEW extractor_pub.readers AS
+    SELECT pipeline, owner, epoch, lease_until, incarnation, stopped_code, stopped_message, revision,
+           CASE WHEN follower_epoch = epoch THEN follower_seq END AS follower_seq
+    FROM extractor.readers;
+
 CREATE OR REPLACE VIEW extractor_pub.records AS
     SELECT p.name AS pipeline, r.key_hash, r.entity_hash, r.content_hash, r.generation, r.chunk, r.row, r.seq, r.idx, r.columns, r.accepted_at, r.version,
            r.placed

@@ -21,5 +21,8 @@ INSERT INTO extractor.repeats AS r (pipeline, run, n)
 SELECT @pipeline::text, m.run, m.n FROM (SELECT unnest(@runs::text[]) AS run, unnest(@counts::bigint[]) AS n) AS m
 ON CONFLICT (pipeline, run) DO UPDATE SET n = r.n + excluded.n;
 
+-- name: NoteFollower :exec
+UPDATE extractor.readers SET follower_seq = @seq::bigint WHERE pipeline = @pipeline AND follower_seq < @seq::bigint;
+
 -- name: NoteAside :exec
 INSERT INTO extractor.asides AS a (pipeline, n) VALUES (@pipeline, 1) ON CONFLICT (pipeline) DO UPDATE SET n = a.n + 1;

@@ -1,10 +1,12 @@
 -- name: AddReader :exec
-INSERT INTO extractor.readers (pipeline) VALUES (@pipeline) ON CONFLICT DO NOTHING;
+-- Nothing of the pipeline was ever stored.
+INSERT INTO extractor.readers (pipeline, follower_seq, follower_epoch) VALUES (@pipeline, 0, 0) ON CONFLICT DO NOTHING;
 
 -- Taken when nobody holds it, or by its holder again: the epoch rises either way and fences whoever had it.
 -- name: AcquireReader :one
 UPDATE extractor.readers
-SET owner = @owner, epoch = epoch + 1, lease_until = clock_timestamp() + make_interval(secs => @lease_seconds::float8)
+SET owner = @owner, epoch = epoch + 1, lease_until = clock_timestamp() + make_interval(secs => @lease_seconds::float8),
+    follower_seq = CASE WHEN follower_epoch = epoch THEN follower_seq END, follower_epoch = epoch + 1
 WHERE pipeline = @pipeline AND (lease_until < now() OR owner = @owner)
 RETURNING epoch, revision, incarnation, stopped_code, stopped_message;
 
@@ -53,7 +55,8 @@ UPDATE extractor.checkpoints SET seq = @seq, idx = @idx, moved_at = now() WHERE 
 
 -- name: ResumeReader :one
 UPDATE extractor.readers
-SET incarnation = @incarnation, stopped_code = '', stopped_message = '', epoch = epoch + 1, lease_until = '-infinity'
+SET incarnation = @incarnation, stopped_code = '', stopped_message = '', epoch = epoch + 1, lease_until = '-infinity',
+    follower_seq = CASE WHEN follower_epoch = epoch THEN follower_seq END, follower_epoch = epoch + 1
 WHERE pipeline = @pipeline AND stopped_code <> ''
 RETURNING epoch;
 

@@ -93,6 +93,18 @@ func (q *Queries) ColumnsOf(ctx context.Context, pipeline string) ([]ColumnsOfRo
 	return items, nil
 }
 
+const followerSeq = `-- name: FollowerSeq :one
+SELECT coalesce(max(follower_seq), -1)::bigint AS seq FROM extractor_pub.readers WHERE pipeline = $1
+`
+
+// Behind it no record of the pipeline follows another one of its entity; -1 = nobody knows.
+func (q *Queries) FollowerSeq(ctx context.Context, pipeline string) (int64, error) {
+	row := q.db.QueryRow(ctx, followerSeq, pipeline)
+	var seq int64
+	err := row.Scan(&seq)
+	return seq, err
+}
+
 const manifestOf = `-- name: ManifestOf :one
 SELECT c.manifest FROM extractor_pub.chunks c WHERE c.chunk = $1
 UNION ALL

@@ -35,6 +35,10 @@ SELECT row_ids FROM submitter.resolutions WHERE chunk = sqlc.arg(chunk);
 -- name: ColumnsOf :many
 SELECT ordinal, name FROM extractor_pub.columns WHERE pipeline = sqlc.arg(pipeline);
 
+-- name: FollowerSeq :one
+-- Behind it no record of the pipeline follows another one of its entity; -1 = nobody knows.
+SELECT coalesce(max(follower_seq), -1)::bigint AS seq FROM extractor_pub.readers WHERE pipeline = sqlc.arg(pipeline);
+
 -- name: NewerRecords :many
 -- Records of a pipeline and of the same entity that are newer and were put into a chunk: of a later version, and of one version (or where none is
 -- named) later in the stream; of two records of which one has a version, the one that is later in the stream. rows, entities, versions, seqs and
