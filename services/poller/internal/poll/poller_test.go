@@ -420,7 +420,7 @@ func TestPoller(t *testing.T) {
 				leases[until] = true
 			}
 			return answer("JobComplete", 10, 0)(ctx, id)
-		}), func(c *poll.Config) { c.Lease = time.Second })
+		}), func(c *poll.Config) { c.Lease = 3 * time.Second })
 		b.note(p)
 		b.now = b.now.Add(time.Hour)
 		b.pass(p)
