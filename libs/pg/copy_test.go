@@ -82,7 +82,7 @@ func readCopied(ctx context.Context, t *testing.T, db pg.DB) []string {
 		if i == nil {
 			return fmt.Sprint(n, b == nil, at == nil, id.Valid, data == nil, yes == nil, word == nil, all == nil, doc[0] == nil), nil
 		}
-		return fmt.Sprintf("%d %d %d %s %s %x %v %q %q %s %q", n, *i, *b, at.UTC(), id.UUID, data, *yes, *word, all, *doc[0], *doc[1]), nil
+		return fmt.Sprintf("%d %d %d %s %s %x %v %q %t %q %s %q", n, *i, *b, at.UTC(), id.UUID, data, *yes, *word, all == nil, all, *doc[0], *doc[1]), nil
 	})
 	if err != nil {
 		t.Fatal(err)

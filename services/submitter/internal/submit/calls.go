@@ -156,18 +156,18 @@ func (t *turn) saveSent(ctx context.Context) (Event[string], error) {
 	if err := t.nextCall(ctx); err != nil {
 		return broken(err)
 	}
-	// A login, or the proof that it is the right org, must not use up the call's time.
-	if _, err := t.org(ctx); err != nil {
-		if ctx.Err() != nil {
-			return broken(err)
-		}
-		return Event[string]{Kind: Unsure}, err
-	}
 	s := t.sending
-	if s.unanswered >= maxSilences {
-		if e, err := t.answers(ctx); e.Kind != Done {
-			return e, err
-		}
+	// A login, or the proof that it is the right org, must not use up the call's time.
+	org, err := t.org(ctx)
+	if err == nil && s.unanswered >= maxSilences {
+		_, err = org.Jobs(ctx, "") // of the jobs that what is left would go by: an org that answers nothing at all is no matter of the rows in hand
+	}
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return broken(err)
+	default:
+		return Event[string]{Kind: Unsure}, err
 	}
 	// Before the write: what the ledger counts from its own now is later than this. Nobody else goes on with the chunk before the margin is over, so the
 	// answer is waited for so long.
@@ -371,21 +371,6 @@ func (t *turn) saveRest(ctx context.Context) (Event[string], error) {
 		t.log.Warn("no more calls are made for the chunk, what is left is sent again", "error", words)
 	}
 	return e, err
-}
-
-// answers asks the org something else: one that answers nothing is no matter of the rows in hand.
-func (t *turn) answers(ctx context.Context) (Event[string], error) {
-	org, err := t.org(ctx)
-	if err == nil {
-		_, err = org.Jobs(ctx, "") // of the jobs that what is left will go by
-	}
-	switch {
-	case ctx.Err() != nil:
-		return broken(context.Cause(ctx))
-	case err != nil:
-		return Event[string]{Kind: Unsure}, err
-	}
-	return Event[string]{Kind: Done}, nil
 }
 
 func (t *turn) answeredFact() record.Message {
