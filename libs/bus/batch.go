@@ -22,28 +22,32 @@ var errBatchEnd = errors.New("it ends too early")
 
 // readBatch takes a RecordBatch apart. It reads the wire form itself: bodies share the memory of data, and a body of a megabyte that claims
 // half a million records costs nothing. Fields that are not known are an error, since what a newer publisher says with them would be lost.
-func readBatch(data []byte) ([]RawRecord, error) {
-	out := make([]RawRecord, 0, aboutHowMany(data))
-	for rest := data; len(rest) > 0; {
+func readBatch(data []byte, some *some) ([]RawRecord, int, error) {
+	out := make([]RawRecord, 0, some.atMost(aboutHowMany(data)))
+	count := 0
+	for rest := data; len(rest) > 0; count++ {
 		number, value, n, err := lengthField(rest)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if number != fieldRecords {
-			return nil, fmt.Errorf("the batch has the field %d, which is not known here", number)
+			return nil, 0, fmt.Errorf("the batch has the field %d, which is not known here", number)
 		}
 		rest = rest[n:]
-		if len(out) == MaxFrameRecords {
-			return nil, fmt.Errorf("it has more than %d records: publish smaller frames", MaxFrameRecords)
+		if count == MaxFrameRecords {
+			return nil, 0, fmt.Errorf("it has more than %d records: publish smaller frames", MaxFrameRecords)
+		}
+		if !some.next(uint32(count)) {
+			continue
 		}
 		r, err := readRecord(value)
 		if err != nil {
-			return nil, fmt.Errorf("record %d: %w", len(out), err)
+			return nil, 0, fmt.Errorf("record %d: %w", count, err)
 		}
-		r.Idx = uint32(len(out))
+		r.Idx = uint32(count)
 		out = append(out, r)
 	}
-	return out, nil
+	return out, count, nil
 }
 
 // aboutHowMany guesses the records of a batch by the size of its first one, so that the list of them need not grow.

@@ -57,6 +57,39 @@ type RawRecord struct {
 // RecordBatch; each as it is or compressed. What cannot be taken apart counts as one record, whose refusal is the answer. Bodies are not looked
 // into; they share the memory of data, or of one buffer of at most [MaxFrameBytes] where data was compressed.
 func DecodeFrame(header nats.Header, data []byte) ([]RawRecord, *Refusal) {
+	return decodeFrame(header, data, nil)
+}
+
+// DecodeSome is [DecodeFrame] for a message that was taken apart before, when some of its records are wanted again: it answers those of these places, in
+// their order, and does not look into the others. Places are sorted.
+func DecodeSome(header nats.Header, data []byte, places []uint32) ([]RawRecord, *Refusal) {
+	return decodeFrame(header, data, &some{left: places})
+}
+
+// some are the places of the records that are wanted; nil = all are.
+type some struct{ left []uint32 }
+
+// next says whether the record of this place is wanted. It is asked place by place.
+func (s *some) next(place uint32) bool {
+	if s == nil {
+		return true
+	}
+	wanted := false
+	for len(s.left) > 0 && s.left[0] <= place {
+		wanted, s.left = wanted || s.left[0] == place, s.left[1:]
+	}
+	return wanted
+}
+
+// atMost is how many records are wanted of so many.
+func (s *some) atMost(n int) int {
+	if s == nil {
+		return n
+	}
+	return len(s.left)
+}
+
+func decodeFrame(header nats.Header, data []byte, some *some) ([]RawRecord, *Refusal) {
 	if r := checkHeaders(header); r != nil {
 		r.Content = record.HashRaw(data)
 		return nil, r
@@ -78,7 +111,7 @@ func DecodeFrame(header nats.Header, data []byte) ([]RawRecord, *Refusal) {
 		return nil, refusal
 	}
 	if kind == "" || kind == TypeJSON {
-		return decodeSingle(header, data, body)
+		return decodeSingle(header, data, body, some)
 	}
 	if len(body) > MaxFrameBytes {
 		return nil, unreadable(data, "the frame has %d bytes, at most %d are allowed: publish smaller frames", len(body), MaxFrameBytes)
@@ -87,14 +120,14 @@ func DecodeFrame(header nats.Header, data []byte) ([]RawRecord, *Refusal) {
 	if kind == TypeProtobuf {
 		split = readBatch
 	}
-	out, err := split(body)
+	out, count, err := split(body, some)
 	switch {
 	case err != nil:
 		return nil, unreadable(data, "the frame cannot be taken apart: %v", err)
-	case len(out) == 0:
+	case count == 0:
 		return nil, unreadable(data, "the frame holds no record")
 	}
-	if r := checkCount(header, data, len(out)); r != nil {
+	if r := checkCount(header, data, count); r != nil {
 		return nil, r
 	}
 	return out, nil
@@ -119,7 +152,7 @@ func checkHeaders(header nats.Header) *Refusal {
 }
 
 // decodeSingle takes body, which data holds, as one record.
-func decodeSingle(header nats.Header, data, body []byte) ([]RawRecord, *Refusal) {
+func decodeSingle(header nats.Header, data, body []byte, some *some) ([]RawRecord, *Refusal) {
 	if r := checkCount(header, data, 1); r != nil {
 		return nil, r
 	}
@@ -128,12 +161,16 @@ func decodeSingle(header nats.Header, data, body []byte) ([]RawRecord, *Refusal)
 		r.Content = record.HashRaw(data)
 		return nil, r
 	}
+	if !some.next(0) {
+		return nil, nil
+	}
 	return []RawRecord{{Body: body, Key: key}}, nil
 }
 
 // readLines takes a frame of newline-delimited JSON apart.
-func readLines(data []byte) ([]RawRecord, error) {
-	out := make([]RawRecord, 0, min(bytes.Count(data, []byte{'\n'})+1, MaxFrameRecords))
+func readLines(data []byte, some *some) ([]RawRecord, int, error) {
+	out := make([]RawRecord, 0, some.atMost(min(bytes.Count(data, []byte{'\n'})+1, MaxFrameRecords)))
+	count := 0
 	rest := bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	for len(rest) > 0 {
 		line := rest
@@ -146,12 +183,15 @@ func readLines(data []byte) ([]RawRecord, error) {
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		if len(out) == MaxFrameRecords {
-			return nil, fmt.Errorf("it has more than %d records: publish smaller frames", MaxFrameRecords)
+		if count == MaxFrameRecords {
+			return nil, 0, fmt.Errorf("it has more than %d records: publish smaller frames", MaxFrameRecords)
 		}
-		out = append(out, RawRecord{Idx: uint32(len(out)), Body: line})
+		if some.next(uint32(count)) {
+			out = append(out, RawRecord{Idx: uint32(count), Body: line})
+		}
+		count++
 	}
-	return out, nil
+	return out, count, nil
 }
 
 // checkCount compares with the number of records that the publisher says it sent: a frame cut on its way is not half a frame.

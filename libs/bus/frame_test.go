@@ -3,6 +3,7 @@ package bus_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -84,6 +85,43 @@ func TestDecodeFrame(t *testing.T) {
 		got, refusal := bus.DecodeFrame(header("Content-Type", ndjson), []byte(strings.Repeat("1\n", bus.MaxFrameRecords)))
 		if refusal != nil || len(got) != bus.MaxFrameRecords {
 			t.Errorf("%v, %d", refusal, len(got))
+		}
+	})
+}
+
+func TestDecodeSome(t *testing.T) {
+	lines := []byte("\n{\"a\":1}\n\n{\"b\":2}\nx\n{\"d\":4}\n")
+	records := batch(one("{}", "k-0"), one("x", strings.Repeat("k", 2000)), one("y", "k-2"))
+	for _, c := range []struct {
+		name   string
+		header nats.Header
+		body   []byte
+		places []uint32
+		want   []string
+	}{
+		{"gives the lines of these places", header("Content-Type", ndjson), lines, []uint32{1, 3}, []string{"1:{\"b\":2}", "3:{\"d\":4}"}},
+		{"gives the records of these places", header("Content-Type", bus.TypeProtobuf), records, []uint32{0, 2}, []string{"0:{}", "2:y"}},
+		{"gives a single record", nil, []byte("{}"), []uint32{0}, []string{"0:{}"}},
+		{"gives one that is asked for twice once", header("Content-Type", ndjson), lines, []uint32{2, 2}, []string{"2:x"}},
+		{"gives nothing for a place behind the end", header("Content-Type", ndjson), lines, []uint32{4, 9}, nil},
+		{"gives nothing when nothing is wanted", header("Content-Type", bus.TypeProtobuf), records, nil, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, refusal := bus.DecodeSome(c.header, c.body, c.places)
+			var said []string
+			for _, r := range got {
+				said = append(said, fmt.Sprintf("%d:%s", r.Idx, r.Body))
+			}
+			if refusal != nil || !slices.Equal(said, c.want) {
+				t.Errorf("%q, %+v", said, refusal)
+			}
+		})
+	}
+	t.Run("gives nothing of a message that cannot be taken apart", func(t *testing.T) {
+		for _, h := range []nats.Header{header("Content-Type", "text/csv"), header("Content-Type", ndjson, "Bulkhead-Count", "9"), header("Content-Type", bus.TypeProtobuf)} {
+			if got, refusal := bus.DecodeSome(h, lines, []uint32{0}); refusal == nil || got != nil {
+				t.Errorf("%v: %v", h, got)
+			}
 		}
 	})
 }

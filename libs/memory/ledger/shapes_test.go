@@ -153,7 +153,7 @@ func (r *shape) statement() (sql string, sorted bool) {
 		return fmt.Sprintf("WITH c AS (SELECT x.a, count(*) AS n, max(x.b) AS b FROM %s x WHERE %s GROUP BY x.a) SELECT y.id, c.n, c.b FROM %s y %s JOIN c ON %s",
 			x, r.truth("x"), y, r.of("", "LEFT"), r.of("c.a = y.a", "c.a = y.a AND c.n > 1", "c.b = y.b", "c.a IS NOT DISTINCT FROM y.a")), false
 	case 10:
-		return fmt.Sprintf("SELECT x.id, sum(x.b) OVER w, row_number() OVER (PARTITION BY x.f ORDER BY x.s %s, x.id), count(*) OVER (PARTITION BY x.s) FROM %s x WHERE %s WINDOW w AS (PARTITION BY x.a ORDER BY x.b %s)",
+		return fmt.Sprintf("SELECT x.id, sum(x.b) OVER w, row_number() OVER (PARTITION BY x.f ORDER BY x.s %s, x.id), first_value(x.s) OVER (PARTITION BY x.f ORDER BY x.b, x.id), count(*) OVER (PARTITION BY x.s) FROM %s x WHERE %s WINDOW w AS (PARTITION BY x.a ORDER BY x.b %s)",
 			r.direction(), x, r.truth("x"), r.direction()), false
 	case 11:
 		return fmt.Sprintf("SELECT x.id, unnest(x.l), x.a FROM %s x WHERE %s", x, r.truth("x")), false

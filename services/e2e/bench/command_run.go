@@ -185,48 +185,69 @@ func (o *runFlags) write(rep *report.Report) error {
 	return nil
 }
 
-// all makes every run that is asked for.
+// all makes every run that is asked for, in rounds: each case once, then each once again. These machines are faster for some minutes and slower for
+// others, which a ratio between two cases must not be made of; what is run only once has its turn in the round in the middle.
 func (o *runFlags) all(ctx context.Context, cases []report.Case, bin, self string, bar *bar, rep *report.Report) error {
-	for _, c := range cases {
-		runs := o.runs
-		if o.growth && c.Records == huge {
-			runs = 1
+	results := make([][]*trial.Result, len(cases))
+	for _, turn := range o.turns(cases) {
+		c := cases[turn.of]
+		name := fmt.Sprintf("%s; run %d of %d", c.Words(), len(results[turn.of])+1, turn.runs)
+		res, err := o.measure(ctx, c, name, bin, self, bar)
+		if err != nil {
+			return errors.Join(fmt.Errorf("%s: %w", name, err), addAll(rep, cases, results))
 		}
-		if err := o.measure(ctx, c, runs, bin, self, bar, rep); err != nil {
-			return err
-		}
+		results[turn.of] = append(results[turn.of], res)
 	}
-	if o.alone {
-		return nil
+	if err := addAll(rep, cases, results); err != nil || o.alone {
+		return err
 	}
 	return o.others(ctx, loads(cases), bin, bar, rep)
 }
 
-func (o *runFlags) measure(ctx context.Context, c report.Case, runs int, bin, self string, bar *bar, rep *report.Report) error {
-	var results []*trial.Result
-	for i := range runs {
-		name := fmt.Sprintf("%s; run %d of %d", c.Words(), i+1, runs)
-		bar.phase(name, c.Records)
-		opts := o.options(c.Records, bin, self)
-		opts.Chunk, opts.Failing, opts.Progress = c.Chunk, c.Failing, bar.at
-		if o.profile != "" {
-			dir, err := filepath.Abs(o.profile)
-			if err != nil {
-				return fmt.Errorf("--profile: %w", err)
+// turn is one run of a case, of so many.
+type turn struct{ of, runs int }
+
+// turns is the order of the runs.
+func (o *runFlags) turns(cases []report.Case) []turn {
+	var out []turn
+	for round := range o.runs {
+		for i, c := range cases {
+			switch once := o.growth && c.Records == huge; {
+			case !once:
+				out = append(out, turn{i, o.runs})
+			case round == o.runs/2:
+				out = append(out, turn{i, 1})
 			}
-			opts.ProfileDir = dir
 		}
-		res, err := trial.Run(ctx, opts)
-		if err != nil {
-			err = fmt.Errorf("%s: %w", name, err)
-			if len(results) > 0 {
-				err = errors.Join(err, rep.Add(c, results))
-			}
+	}
+	return out
+}
+
+// addAll tells the report of every case that was measured.
+func addAll(rep *report.Report, cases []report.Case, results [][]*trial.Result) error {
+	for i, c := range cases {
+		if len(results[i]) == 0 {
+			continue
+		}
+		if err := rep.Add(c, results[i]); err != nil {
 			return err
 		}
-		results = append(results, res)
 	}
-	return rep.Add(c, results)
+	return nil
+}
+
+func (o *runFlags) measure(ctx context.Context, c report.Case, name, bin, self string, bar *bar) (*trial.Result, error) {
+	bar.phase(name, c.Records)
+	opts := o.options(c.Records, bin, self)
+	opts.Chunk, opts.Failing, opts.Progress = c.Chunk, c.Failing, bar.at
+	if o.profile != "" {
+		dir, err := filepath.Abs(o.profile)
+		if err != nil {
+			return nil, fmt.Errorf("--profile: %w", err)
+		}
+		opts.ProfileDir = dir
+	}
+	return trial.Run(ctx, opts)
 }
 
 // others loads the same records by other clients, on the same simulator.

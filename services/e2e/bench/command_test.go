@@ -75,6 +75,14 @@ func TestCases(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	})
+	t.Run("are run in rounds, and what is run once in the middle of them", func(t *testing.T) {
+		o := &runFlags{growth: true, runs: 3}
+		got := o.turns([]report.Case{{Records: small}, {Records: usual}, {Records: huge}})
+		want := []turn{{0, 3}, {1, 3}, {0, 3}, {1, 3}, {2, 1}, {0, 3}, {1, 3}}
+		if !slices.Equal(got, want) {
+			t.Errorf("%v", got)
+		}
+	})
 	t.Run("are loaded by other clients once for each number of records", func(t *testing.T) {
 		if got := loads(standard()); !slices.Equal(got, []int64{small, usual}) {
 			t.Errorf("%v", got)

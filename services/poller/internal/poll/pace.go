@@ -33,7 +33,7 @@ func DefaultPace() Pace {
 
 // ShortPace is the pace for demos and tests on one machine, whose simulator is faster than any org.
 func ShortPace() Pace {
-	return Pace{Least: 50 * time.Millisecond, Floor: 100 * time.Millisecond, Cap: time.Second, CapOld: time.Second, Queue: 100 * time.Millisecond, Rows: 20_000, Stall: time.Minute}
+	return Pace{Least: 50 * time.Millisecond, Floor: 100 * time.Millisecond, Cap: 2 * time.Second, CapOld: 2 * time.Second, Queue: 100 * time.Millisecond, Rows: 50_000, Stall: time.Minute}
 }
 
 // slowest is how many times longer than by [Pace.Rows] a row may take where nothing else is known.

@@ -125,16 +125,16 @@ func (p *records) published(ctx context.Context, wanted map[uint64][]uint32) (ma
 	}
 	out := make(map[place][]byte, len(wanted))
 	for seq, m := range msgs {
-		raw, refusal := bus.DecodeFrame(m.Header, m.Data)
+		places := wanted[seq]
+		slices.Sort(places)
+		raw, refusal := bus.DecodeSome(m.Header, m.Data, places)
 		if refusal != nil {
 			// The extractor took it apart once, so that this is another message: what it holds is not ours.
 			p.log.ErrorContext(ctx, "message of RECORDS cannot be taken apart any more", "sequence", seq, "code", refusal.Code)
 			continue
 		}
-		for _, idx := range wanted[seq] {
-			if i := int(idx); i < len(raw) { // records are numbered as they stand in their frame
-				out[place{seq, idx}] = bytes.Clone(raw[i].Body) // a copy: a record must not keep its whole frame in memory
-			}
+		for _, r := range raw {
+			out[place{seq, r.Idx}] = bytes.Clone(r.Body) // a copy: a record must not keep its whole frame in memory
 		}
 	}
 	return out, nil

@@ -80,14 +80,8 @@ func dueUnits(waiting []Waiting) [][]Waiting {
 		slices.SortFunc(records, func(a, b Waiting) int {
 			return cmp.Or(compareVersions(a.Version, b.Version, -1), a.Place.Compare(b.Place))
 		})
-		u := unit{of: of, records: records, place: records[0].Place}
-		for _, w := range records {
-			if u.version == nil || w.Version != nil && compareVersions(w.Version, u.version, 1) < 0 {
-				u.version = w.Version
-			}
-			u.place.Seq, u.place.Idx = min(u.place.Seq, w.Place.Seq), min(u.place.Idx, w.Place.Idx)
-		}
-		units = append(units, u)
+		oldest := slices.MinFunc(records, func(a, b Waiting) int { return cmp.Or(compareVersions(a.Version, b.Version, +1), a.Place.Compare(b.Place)) })
+		units = append(units, unit{of: of, records: records, version: oldest.Version, place: oldest.Place})
 	}
 	slices.SortFunc(units, func(a, b unit) int {
 		return cmp.Or(compareVersions(a.version, b.version, -1), a.place.Compare(b.place), bytes.Compare(a.of.chunk[:], b.of.chunk[:]), cmp.Compare(a.of.row, b.of.row))

@@ -255,6 +255,7 @@ type windows struct{ calls []*windowCall }
 type windowCall struct {
 	name      string
 	sum       *aggregateCall
+	value     fn // of first_value
 	partition []fn
 	order     []orderKey
 }
@@ -279,6 +280,9 @@ func (c *compiler) windowCall(sc *scope, e *syntax.Call) cexpr {
 	t := value.Int8
 	switch {
 	case e.Name == "row_number" || e.Name == "rank":
+	case e.Name == "first_value":
+		x := c.whole(sc, e.Args[0])
+		w.value, t = x.f, x.typ
 	case isAggregate(e.Name):
 		w.sum = &aggregateCall{name: e.Name}
 		if !e.Star {
@@ -332,6 +336,8 @@ func (w *windowCall) fill(n int, frames []*frame) {
 				switch {
 				case w.sum != nil:
 					part[k].wins[n] = t.result()
+				case w.value != nil:
+					part[k].wins[n] = w.value(part[0])
 				case w.name == "rank":
 					part[k].wins[n] = int64(i + 1)
 				default:

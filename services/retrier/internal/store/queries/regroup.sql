@@ -24,11 +24,10 @@ FROM (
            sum(CASE x.nth WHEN 1 THEN 1 ELSE 0 END) OVER (ORDER BY x.first_version NULLS FIRST, x.first_seq, x.first_idx, x.unit_chunk, x.unit_row) AS unit
     FROM (
         SELECT d.failure_id, d.unit_chunk, d.unit_row, d.letter_id, d.run, d.key_hash, d.entity_hash, d.generation, d.seq, d.idx, d.attempt, d.version,
-               row_number() OVER (PARTITION BY d.unit_chunk, d.unit_row ORDER BY d.version) AS nth,
-               (array_agg(d.version) OVER (PARTITION BY d.unit_chunk, d.unit_row ORDER BY d.version))[1] AS first_version,
-               min(d.seq) OVER (PARTITION BY d.unit_chunk, d.unit_row) AS first_seq, min(d.idx) OVER (PARTITION BY d.unit_chunk, d.unit_row) AS first_idx
+               row_number() OVER u AS nth, first_value(d.version) OVER u AS first_version, first_value(d.seq) OVER u AS first_seq, first_value(d.idx) OVER u AS first_idx
         FROM retrier.waiting d
         WHERE d.pipeline = @pipeline AND d.lane = @lane AND d.revision = @revision AND d.due_at <= @now
+        WINDOW u AS (PARTITION BY d.unit_chunk, d.unit_row ORDER BY d.version, d.seq, d.idx)
     ) x
 ) w
 WHERE w.unit <= @max_units::bigint
