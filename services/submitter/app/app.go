@@ -40,6 +40,10 @@ const (
 	minOrphanEvery = 5 * time.Second
 )
 
+// drainShare is the part of a stop, one in so many, in which submissions in hand may come to their end; the rest is for handing back, for the outbox and for
+// closing.
+const drainShare = 2
+
 // spareConns are connections of the pool beside one per worker: relay, claims, renewals, facts, sweeps.
 const spareConns = 6
 
@@ -108,16 +112,9 @@ func (a *App) Run(ctx context.Context) error {
 	return a.host.Run(ctx, host.Work{Facts: submit.Facts(), Handler: a.notes.Handle, Loops: a.loops(), Drain: a.drain})
 }
 
-// drain waits for the submissions in hand: each hands back what it holds once its context has ended.
+// drain lets the submissions in hand end, and in time hands back what does not.
 func (a *App) drain(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() { a.pool.Wait(); close(done) }()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return a.pool.Drain(ctx, a.cfg.StopTimeout/drainShare)
 }
 
 func (a *App) loops() []service.Loop {

@@ -37,7 +37,8 @@ type Config struct {
 	CollectionMargin time.Duration `yaml:"collectionMargin" env:"BULKHEAD_COLLECTION_MARGIN" check:"positive"`
 	// Listen is where /healthz, /readyz and /metrics are served; empty = nowhere.
 	Listen string `yaml:"listen" env:"BULKHEAD_LISTEN"`
-	// StopTimeout bounds handing back what is in hand, flushing the outbox and closing. Default 10 s.
+	// StopTimeout bounds the stop: submissions in hand may come to their end in the first half of it, then they are handed back, the outbox is flushed
+	// and everything closed. An upload that takes longer is made again by the next instance. Default 10 s.
 	StopTimeout time.Duration `yaml:"stopTimeout" env:"BULKHEAD_STOP_TIMEOUT" check:"positive"`
 
 	// Footing is stood on instead of what DSN and NATSURL lead to; nil = those.

@@ -4,14 +4,19 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"bulkhead/services/submitter/internal/store"
 )
 
-// Pool works on as many submissions at once as its runner may. Its [Pool.Pass] only claims; the work goes on behind it.
+// Pool works on as many submissions at once as its runner may. Its [Pool.Pass] only claims; the work goes on behind it, also when the context of the
+// pass has ended: [Pool.Drain] lets it come to its end.
 type Pool struct {
 	r    *Runner
 	wake func()
+
+	handBack context.Context    //nolint:containedctx // ended when what is in hand is to be handed back: the works outlive the pass that began them
+	stop     context.CancelFunc // ends it
 
 	mu      sync.Mutex
 	working int
@@ -19,7 +24,11 @@ type Pool struct {
 }
 
 // NewPool makes a pool; wake is called whenever a submission was let go of: there may be more to claim.
-func NewPool(r *Runner, wake func()) *Pool { return &Pool{r: r, wake: wake} }
+func NewPool(r *Runner, wake func()) *Pool {
+	p := &Pool{r: r, wake: wake}
+	p.handBack, p.stop = context.WithCancel(context.Background())
+	return p
+}
 
 // Pass claims what is due, up to the free places, starts to work on it and says how much that was.
 func (p *Pool) Pass(ctx context.Context) (int, error) {
@@ -48,8 +57,12 @@ func (p *Pool) start(ctx context.Context, w store.Work) {
 	p.working++
 	p.mu.Unlock()
 	p.r.c.Metrics.working.Inc()
+	ctx, end := context.WithCancel(context.WithoutCancel(ctx))
+	unhook := context.AfterFunc(p.handBack, end)
 	p.wg.Go(func() {
 		defer func() {
+			unhook()
+			end()
 			p.mu.Lock()
 			p.working--
 			p.mu.Unlock()
@@ -60,8 +73,25 @@ func (p *Pool) start(ctx context.Context, w store.Work) {
 	})
 }
 
-// Wait returns when nobody works any more.
-func (p *Pool) Wait() { p.wg.Wait() }
+// Drain lets the submissions in hand come to their end, which spares the org an upload that would be made again. When patience is over, or ctx
+// ends, they are handed back as they are. It returns when nobody works any more, or when ctx ends.
+func (p *Pool) Drain(ctx context.Context, patience time.Duration) error {
+	done := make(chan struct{})
+	go func() { p.wg.Wait(); close(done) }()
+	waited := time.NewTimer(patience)
+	defer waited.Stop()
+	for {
+		select {
+		case <-done:
+			return nil
+		case <-waited.C:
+			p.stop()
+		case <-ctx.Done():
+			p.stop()
+			return ctx.Err()
+		}
+	}
+}
 
 // Claim takes up to limit submissions that are due.
 func (r *Runner) Claim(ctx context.Context, limit int) ([]store.Work, error) {

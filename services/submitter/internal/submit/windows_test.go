@@ -247,7 +247,9 @@ func TestTwoInstancesShareTheWork(t *testing.T) {
 					}
 				}
 			}
-			pool.Wait()
+			if err := pool.Drain(t.Context(), time.Minute); err != nil {
+				t.Error(err)
+			}
 		})
 	}
 	wg.Wait()
