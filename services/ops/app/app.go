@@ -26,6 +26,7 @@ import (
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 	"bulkhead/services/ops/internal/api"
 	"bulkhead/services/ops/internal/definitions"
+	"bulkhead/services/ops/internal/diagnosis"
 	"bulkhead/services/ops/internal/export"
 	"bulkhead/services/ops/internal/ledger"
 	"bulkhead/services/ops/internal/letters"
@@ -83,6 +84,9 @@ func New(ctx context.Context, c Config, env service.Env) (_ *App, err error) {
 			err = errors.Join(err, a.host.Close(ctx))
 		}
 	}()
+	if err := a.durable(ctx); err != nil {
+		return nil, err
+	}
 	a.catalog = catalog.NewOver(a.host.DB, a.config.Footing.OrgClient())
 	asker := newOrgs(a.catalog, c.Now)
 	a.assemble(asker)
@@ -108,8 +112,27 @@ func New(ctx context.Context, c Config, env service.Env) (_ *App, err error) {
 	verbs := api.NewService(api.Config{
 		Store: a.store, Ledger: a.ledger, Letters: a.letters, Definitions: a.applier, Streams: a.streams, Logger: env.Logger,
 		Rereads: rereads.New(a.store, a.streams, env.Logger),
+		Diagnosis: diagnosis.New(diagnosis.Config{
+			DB: a.host.DB, Migrations: Migrations(), Conn: a.host.Bus, Monitors: bus.Monitors(c.NATSMonitor), Streams: a.streams, Circuits: a.ledger, Orgs: a.catalog,
+		}),
 	})
 	return a, a.listen(ctx, verbs, tokens)
+}
+
+// durable refuses a broker that tells at its monitoring address that it could lose what it acknowledges. One that does not tell is waited for by nobody:
+// streams are made all the same, and `bulkhead doctor` calls it unknown.
+func (a *App) durable(ctx context.Context) error {
+	for _, address := range bus.Monitors(a.config.NATSMonitor) {
+		m, err := bus.Monitor(ctx, address)
+		if err != nil {
+			a.env.Logger.WarnContext(ctx, "whether the broker syncs before it acknowledges is not known", "error", err)
+			continue
+		}
+		if err := m.Check(); err != nil {
+			return fmt.Errorf("ops: %w", err)
+		}
+	}
+	return nil
 }
 
 // tokens loads who may call, and says so when everybody of this machine may.
