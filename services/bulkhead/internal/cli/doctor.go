@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/doctor"
@@ -166,6 +167,14 @@ func (d *diagnosis) askOps(ctx context.Context, c *opsclient.Client) error {
 		d.add("here", doctor.Check{
 			Of: "ops", Name: "reachable", Result: doctor.Wrong, Found: err.Error(),
 			Fix: "see that it runs; meanwhile --dsn-file and --nats look at what it stands on from here",
+		})
+		return nil
+	}
+	var refused *opsclient.Error
+	if errors.As(err, &refused) && refused.Code == codes.NotFound { // the address is there, the verb is not
+		d.add("here", doctor.Check{
+			Of: "ops", Name: "reachable", Result: doctor.Unknown, Found: "it answers, and cannot look: it is older than this command",
+			Fix: "upgrade ops; meanwhile --dsn-file and --nats look at what it stands on from here",
 		})
 		return nil
 	}

@@ -55,6 +55,12 @@ func TestDoctor(t *testing.T) {
 			t.Errorf("exit %d, %v: %s", code, err, out)
 		}
 	})
+	t.Run("an ops that is older than the verb is unknown, and exits 3", func(t *testing.T) {
+		older := fakeOps(t, map[string]reply{"GET /v1/diagnosis": {404, `{"code":5,"message":"Not Found"}`}})
+		if code, out, _ := invoke(t, "", "--ops", older, "doctor"); code != ExitPartly || !strings.Contains(out, "older than this command") {
+			t.Errorf("exit %d: %s", code, out)
+		}
+	})
 	t.Run("an ops that refuses is an error", func(t *testing.T) {
 		denied := fakeOps(t, map[string]reply{"GET /v1/diagnosis": {403, `{"code":7,"message":"the role viewer may not"}`}})
 		if code, _, errOut := invoke(t, "", "--ops", denied, "doctor"); code != ExitRefused || !strings.Contains(errOut, "viewer") {
