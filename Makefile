@@ -70,6 +70,12 @@ chaos-points: postgres ## runs in which the services die at one crash point afte
 chaos-outage: postgres ## how soon full speed is back after two minutes without the org, in real time
 	go run ./services/e2e/chaos outage $(CHAOS)
 
+# ROUNDS is how many cuts there are; UNSAFE gives nats or postgres settings that lose, which must be found. It takes root and loop devices.
+ROUNDS ?= 50
+UNSAFE ?=
+chaos-power: postgres ## power cuts of NATS, of PostgreSQL and of the whole machine: ROUNDS=50 lose nothing that was acknowledged
+	go run ./services/e2e/chaos power --rounds $(ROUNDS) --first $(FIRST) $(if $(UNSAFE),--unsafe $(UNSAFE)) $(CHAOS)
+
 simulate: ## the product in virtual time: SEEDS worlds from FIRST, every crash point in every operation, days of outages and retention
 	BULKHEAD_SIMULATION_SEED=$(FIRST) BULKHEAD_SIMULATION_SEEDS=$(SEEDS) go test -tags fault -count=1 -timeout 60m ./services/e2e/simulation
 
@@ -159,4 +165,4 @@ $(eval $(call tool,gofumpt,$(GOFUMPT)))
 $(eval $(call tool,golangci-lint,$(LINT)))
 $(eval $(call tool,benchstat,$(BENCHSTAT)))
 
-.PHONY: help build demo test chaos chaos-fresh chaos-points chaos-outage simulate bench bench-once bench-memory bench-trickle bench-compare race lint generate verify up down postgres compiler testdata
+.PHONY: help build demo test chaos chaos-fresh chaos-points chaos-outage chaos-power simulate bench bench-once bench-memory bench-trickle bench-compare race lint generate verify up down postgres compiler testdata

@@ -47,32 +47,46 @@ func (l Limits) config(name string, subjects []string, maxBytes int64) jetstream
 	}
 }
 
-// EnsureFlow makes the stream of facts, or brings an existing one to these settings. Only ops calls it.
-func EnsureFlow(ctx context.Context, conn *Conn, l Limits) error {
+// WantedFlow is the stream of facts.
+func WantedFlow(l Limits) Wanted {
 	c := l.config(StreamFlow, []string{"flow.*.*"}, 1<<30)
 	c.Discard = jetstream.DiscardOld
 	c.MaxAge = FlowMaxAge
-	return ensure(ctx, conn.Broker, c)
+	return Wanted{c}
 }
 
-// EnsureDLQ makes the stream of dead letters, or brings an existing one to these settings. A full one refuses new letters, which then wait in
-// the outboxes. Only ops calls it.
-func EnsureDLQ(ctx context.Context, conn *Conn, l Limits) error {
+// WantedDLQ is the stream of dead letters. A full one refuses new letters, which then wait in the outboxes.
+func WantedDLQ(l Limits) Wanted {
 	c := l.config(StreamDLQ, []string{"dlq.*.*"}, 4<<30)
 	c.Discard = jetstream.DiscardNew
-	return ensure(ctx, conn.Broker, c)
+	return Wanted{c}
 }
 
-// EnsureRecords makes a pipeline's stream, or brings an existing one to these settings. A full one refuses the publisher: that is the
-// backpressure. Single messages cannot be deleted, so a hole is always a loss; purging from the front is ops' right. Only ops calls it.
+// WantedRecords is a pipeline's stream. A full one refuses the publisher: that is the backpressure. Single messages cannot be deleted, so a hole is
+// always a loss; purging from the front is ops' right.
+func WantedRecords(pipeline string, l Limits) Wanted {
+	c := l.config(RecordsStream(pipeline), []string{RecordsSubject(pipeline)}, 2<<30)
+	c.Discard = jetstream.DiscardNew
+	c.DenyDelete = true
+	return Wanted{c}
+}
+
+// EnsureFlow makes the stream of facts, or brings an existing one to these settings. Only ops calls it.
+func EnsureFlow(ctx context.Context, conn *Conn, l Limits) error {
+	return ensure(ctx, conn.Broker, WantedFlow(l).config)
+}
+
+// EnsureDLQ makes the stream of dead letters, or brings an existing one to these settings. Only ops calls it.
+func EnsureDLQ(ctx context.Context, conn *Conn, l Limits) error {
+	return ensure(ctx, conn.Broker, WantedDLQ(l).config)
+}
+
+// EnsureRecords makes a pipeline's stream, or brings an existing one to these settings. Only ops calls it.
 func EnsureRecords(ctx context.Context, conn *Conn, pipeline string, l Limits) error {
 	if err := checkToken("pipeline", pipeline); err != nil {
 		return err
 	}
-	c := l.config(RecordsStream(pipeline), []string{RecordsSubject(pipeline)}, 2<<30)
-	c.Discard = jetstream.DiscardNew
-	c.DenyDelete = true
-	return ensure(ctx, conn.Broker, c)
+	return ensure(ctx, conn.Broker, WantedRecords(pipeline, l).config)
 }
 
 func ensure(ctx context.Context, broker Broker, c jetstream.StreamConfig) error {
@@ -95,7 +109,7 @@ func ensure(ctx context.Context, broker Broker, c jetstream.StreamConfig) error 
 		return fmt.Errorf("stream %s exists with storage %s and retention %s, needed are %s and %s: move its messages away and delete it",
 			c.Name, have.Storage, have.Retention, c.Storage, c.Retention)
 	}
-	if sameSettings(have, c) {
+	if len(differences(have, c)) == 0 {
 		return nil
 	}
 	return wrapStream(c.Name, broker.UpdateStream(ctx, c))
@@ -125,13 +139,6 @@ func wrapStream(name string, err error) error {
 		return fmt.Errorf("apply stream %s: %w", name, err)
 	}
 	return nil
-}
-
-func sameSettings(a, b jetstream.StreamConfig) bool {
-	return len(a.Subjects) == 1 && len(b.Subjects) == 1 && a.Subjects[0] == b.Subjects[0] &&
-		a.Replicas == b.Replicas && a.MaxBytes == b.MaxBytes && a.MaxAge == b.MaxAge && a.Discard == b.Discard &&
-		a.Duplicates == b.Duplicates && a.AllowDirect == b.AllowDirect && a.AllowAtomicPublish == b.AllowAtomicPublish &&
-		a.DenyDelete == b.DenyDelete
 }
 
 // PurgeRecords removes a pipeline's messages below sequence keep, at most all that are there. Only ops calls it, with a mark below which nobody

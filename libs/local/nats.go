@@ -25,6 +25,8 @@ type NATSOptions struct {
 	Port int
 	// SyncAlways syncs every write before it is acknowledged. Only tests leave it off.
 	SyncAlways bool
+	// Monitor opens a monitoring address on a free port of this machine, where the server tells of its settings.
+	Monitor bool
 	// MaxPayload bounds one message, in bytes; default 1 MiB.
 	MaxPayload int32
 	// MaxStore bounds what all streams together may reserve, in bytes; default 1 TiB, more than anybody has: a stream's max_bytes is
@@ -76,11 +78,15 @@ func StartNATS(ctx context.Context, o NATSOptions) (_ *NATS, err error) {
 	if port == 0 {
 		port = server.RANDOM_PORT
 	}
-	n.server, err = server.NewServer(&server.Options{
+	options := &server.Options{
 		ServerName: "bulkhead", Host: o.Host, Port: port, MaxPayload: o.MaxPayload,
 		JetStream: true, StoreDir: store, SyncAlways: o.SyncAlways, JetStreamMaxStore: o.MaxStore,
 		NoSigs: true, NoSystemAccount: false,
-	})
+	}
+	if o.Monitor {
+		options.HTTPHost, options.HTTPPort = "127.0.0.1", server.RANDOM_PORT
+	}
+	n.server, err = server.NewServer(options)
 	if err != nil {
 		return nil, fmt.Errorf("make the NATS server: %w", err)
 	}
@@ -135,6 +141,14 @@ func (n *NATS) waitReady(ctx context.Context, o NATSOptions, fatal <-chan string
 
 // URL is where clients connect.
 func (n *NATS) URL() string { return n.server.ClientURL() }
+
+// MonitorURL is where the server tells of its settings; "" = nowhere.
+func (n *NATS) MonitorURL() string {
+	if a := n.server.MonitorAddr(); a != nil {
+		return "http://" + a.String()
+	}
+	return ""
+}
 
 // Stop ends the server; everything acknowledged is on disk. It may be called more than once.
 func (n *NATS) Stop(ctx context.Context) error {

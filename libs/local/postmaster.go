@@ -158,7 +158,7 @@ func (su setup) arguments(port int) []string {
 	if su.o.Fsync {
 		set = append(set, [2]string{"fsync", "on"}, [2]string{"synchronous_commit", "on"}, [2]string{"full_page_writes", "on"})
 	} else {
-		set = append(set, [2]string{"fsync", "off"}, [2]string{"full_page_writes", "off"})
+		set = append(set, [2]string{"fsync", "off"}, [2]string{"full_page_writes", "off"}, [2]string{"bulkhead.durability", "unsafe"})
 	}
 	for _, name := range slices.Sorted(maps.Keys(su.o.Settings)) {
 		set = append(set, [2]string{name, su.o.Settings[name]}) // of two values of one name the server takes the later

@@ -6,7 +6,8 @@
 //   - One writer per table. Each service has a schema of its name and a role bulkhead_<service> which may write nothing
 //     else; Bootstrap makes the roles, a service's migrations grant what the role may do, Migrate runs them.
 //   - A pool from Open talks to a primary of a supported version and commits synchronously. A replica is refused on
-//     every new connection, so that a failover is noticed. Statements, lock waits and idle transactions are bounded.
+//     every new connection, so that a failover is noticed, and so is a server that could lose what it commits, unless
+//     it says itself that this is wanted (Durability). Statements, lock waits and idle transactions are bounded.
 //   - InTx runs effect, progress and what follows as one transaction, and says so when the end of one is not known.
 //   - Enqueue stores messages in the caller's transaction; a Relay publishes what is visible and then deletes it. A
 //     message is published at least once and never before its transaction has committed.

@@ -44,7 +44,7 @@ func (o Options) withDefaults() Options {
 }
 
 // Open makes a pool and proves one connection. It does not wait for a server that is not there yet: see WaitReady.
-// Every connection, the first and later ones, is refused when its server is a replica or too old; uuid columns are read
+// Every connection, the first and later ones, is refused when its server is a replica, too old or unsafe; uuid columns are read
 // and written as github.com/google/uuid's types.
 func Open(ctx context.Context, dsn string, o Options) (*pgxpool.Pool, error) {
 	o = o.withDefaults()
@@ -75,12 +75,15 @@ func Open(ctx context.Context, dsn string, o Options) (*pgxpool.Pool, error) {
 	return pool, nil
 }
 
-// validate looks at the server behind a new connection, and makes commits of it durable: a cluster whose default is
-// synchronous_commit=off or =local would acknowledge what a power cut then takes back. Stronger settings are kept.
+// validate looks at the server behind a new connection, refuses one that could lose what it commits (see Durability), and makes commits durable: a
+// cluster whose default is synchronous_commit=off or =local would acknowledge what a power cut then takes back. Stronger settings are kept.
 // Large values are compressed by lz4 where the server knows it and nobody chose otherwise: PostgreSQL's own way takes several times as long.
 func validate(ctx context.Context, conn *pgconn.PgConn) error {
 	const look = `SELECT pg_is_in_recovery()::text, current_setting('server_version_num'),
-		CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN set_config('synchronous_commit', 'on', false) END,
+		current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit'),
+		COALESCE(current_setting('` + durabilitySetting + `', true), ''),
+		CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') AND COALESCE(current_setting('` + durabilitySetting + `', true), '') <> '` + unsafeWord + `'
+			THEN set_config('synchronous_commit', 'on', false) END,
 		(SELECT set_config(name, 'lz4', false) FROM pg_settings WHERE name = 'default_toast_compression' AND source = 'default' AND 'lz4' = ANY (enumvals))`
 	results, err := conn.Exec(ctx, look).ReadAll()
 	if err != nil {
@@ -100,7 +103,9 @@ func validate(ctx context.Context, conn *pgconn.PgConn) error {
 	if version < MinServerVersion {
 		return fmt.Errorf("PostgreSQL %d is too old: version %d or newer is needed", version/10000, MinServerVersion/10000)
 	}
-	return nil
+	return Durability{
+		Fsync: string(row[2]), FullPageWrites: string(row[3]), SynchronousCommit: string(row[4]), Word: string(row[5]),
+	}.Check()
 }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
@@ -109,7 +114,7 @@ func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseco
 const readyEvery = 500 * time.Millisecond
 
 // WaitReady opens a pool and waits, until ctx is done, for a server that can be reached and a schema that fits m.
-// What waiting cannot cure is returned at once: an unreadable DSN, a wrong password, a newer schema, an old server.
+// What waiting cannot cure is returned at once: an unreadable DSN, a wrong password, a newer schema, an old server, an unsafe one.
 // waiting is called with the reason whenever the reason changes; it may be nil.
 func WaitReady(ctx context.Context, dsn string, o Options, m Migrations, waiting func(error)) (*pgxpool.Pool, error) {
 	said := ""
@@ -140,6 +145,9 @@ func WaitReady(ctx context.Context, dsn string, o Options, m Migrations, waiting
 
 // mayPass says whether waiting may cure what Open or CheckSchema said.
 func mayPass(err error) bool {
+	if errors.Is(err, ErrUnsafe) {
+		return false
+	}
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) {
 		switch pgErr.Code[:2] {

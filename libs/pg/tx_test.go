@@ -48,16 +48,6 @@ func insert(n int) func(context.Context, pgx.Tx) error {
 func TestOpen(t *testing.T) {
 	t.Parallel()
 	db, pool := notes(t)
-	t.Run("commits synchronously even where the database does not", func(t *testing.T) {
-		if _, err := db.AdminPool(t).Exec(t.Context(), "ALTER DATABASE "+db.Name+" SET synchronous_commit = off"); err != nil {
-			t.Fatal(err)
-		}
-		fresh := db.Pool(t, "retrier")
-		var setting string
-		if err := fresh.QueryRow(t.Context(), "SHOW synchronous_commit").Scan(&setting); err != nil || setting != "on" {
-			t.Fatalf("synchronous_commit is %s, %v", setting, err)
-		}
-	})
 	t.Run("keeps a stronger setting", func(t *testing.T) {
 		if _, err := db.AdminPool(t).Exec(t.Context(), "ALTER DATABASE "+db.Name+" SET synchronous_commit = remote_apply"); err != nil {
 			t.Fatal(err)

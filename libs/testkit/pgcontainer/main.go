@@ -38,7 +38,9 @@ func run(ctx context.Context, in io.Reader, out io.Writer) (err error) {
 	defer cancel()
 	container, err := postgres.Run(starting, image,
 		postgres.WithDatabase("bulkhead"), postgres.WithUsername("postgres"), postgres.WithPassword(rand.Text()),
-		postgres.BasicWaitStrategies())
+		postgres.BasicWaitStrategies(),
+		// The module turns fsync off, which our pools refuse unless it is asked for by name.
+		testcontainers.WithCmdArgs("-c", "bulkhead.durability=unsafe"))
 	defer func() {
 		if terminateErr := testcontainers.TerminateContainer(container); terminateErr != nil {
 			err = errors.Join(err, fmt.Errorf("remove the container: %w", terminateErr))

@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"bulkhead/libs/bus"
+	"bulkhead/libs/local"
 	"bulkhead/libs/service"
 	"bulkhead/libs/testkit"
 	ops "bulkhead/services/ops/app"
@@ -234,5 +235,28 @@ func shippedBrokerSyncs(t *testing.T) {
 	}
 	if !strings.Contains(strings.Join(strings.Fields(string(b)), " "), "sync_interval: always") {
 		t.Errorf("it says\n%s", b)
+	}
+}
+
+// brokerThatSyncsLate: a broker that nobody has told otherwise syncs when it is time to.
+func brokerThatSyncsLate(t *testing.T) {
+	n, err := local.StartNATS(t.Context(), local.NATSOptions{Monitor: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := n.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	c := opsConfig(t)
+	c.NATSURL, c.NATSMonitor = n.URL(), n.MonitorURL()
+	said(t, startOps(t, c), "could lose what it acknowledges", "sync_interval: always", "bulkhead.durability:unsafe")
+	shipped, err := os.ReadFile(filepath.Join(root, "deploy/config/services/ops.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(shipped), "natsMonitor: http://") {
+		t.Errorf("the shipped ops is not told where to ask:\n%s", shipped)
 	}
 }

@@ -68,7 +68,7 @@ var tests = map[int]func(*testing.T){
 	25: changed("{preset: default}", "{transient: {base: 10m, max: 1s}}", "line 14", "base (10m0s) is above max (1s)"),
 	28: refusedBy("extractor submitter poller reconciler ops", "lease: 10ms\n", "lease", "at least"),
 	33: streamThatForgets,
-	34: shippedBrokerSyncs,
+	34: both(shippedBrokerSyncs, brokerThatSyncsLate),
 	42: otherSchemes,
 	47: streamWithOtherSubjects,
 	48: login("http://example.my.salesforce.com"),

@@ -78,6 +78,10 @@ func TestCommands(t *testing.T) {
 		"no seeds at all":               {"run", "--seeds", "0"},
 		"a plan that is not there":      {"run", "--plan", filepath.Join(t.TempDir(), "plan.json")},
 		"a command that does not exist": {"destroy"},
+		"no power cuts at all":          {"power", "--rounds", "0"},
+		"a power cut of nobody":         {"power", "--targets", ""},
+		"a power cut of the org":        {"power", "--targets", "org"},
+		"an unsafe org":                 {"power", "--unsafe", "org"},
 	} {
 		t.Run("refused: "+name, func(t *testing.T) {
 			if code, _, errOut := command(t, args...); code != exitHarness || !strings.HasPrefix(errOut, "chaos: ") {

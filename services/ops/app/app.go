@@ -26,6 +26,7 @@ import (
 	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 	"bulkhead/services/ops/internal/api"
 	"bulkhead/services/ops/internal/definitions"
+	"bulkhead/services/ops/internal/diagnosis"
 	"bulkhead/services/ops/internal/export"
 	"bulkhead/services/ops/internal/ledger"
 	"bulkhead/services/ops/internal/letters"
@@ -83,6 +84,9 @@ func New(ctx context.Context, c Config, env service.Env) (_ *App, err error) {
 			err = errors.Join(err, a.host.Close(ctx))
 		}
 	}()
+	if err := a.durable(ctx); err != nil {
+		return nil, err
+	}
 	a.catalog = catalog.NewOver(a.host.DB, a.config.Footing.OrgClient())
 	asker := newOrgs(a.catalog, c.Now)
 	a.assemble(asker)
@@ -108,6 +112,9 @@ func New(ctx context.Context, c Config, env service.Env) (_ *App, err error) {
 	verbs := api.NewService(api.Config{
 		Store: a.store, Ledger: a.ledger, Letters: a.letters, Definitions: a.applier, Streams: a.streams, Logger: env.Logger,
 		Rereads: rereads.New(a.store, a.streams, env.Logger),
+		Diagnosis: diagnosis.New(diagnosis.Config{
+			DB: a.host.DB, Migrations: Migrations(), Conn: a.host.Bus, Monitors: bus.Monitors(c.NATSMonitor), Streams: a.streams, Circuits: a.ledger, Orgs: a.catalog,
+		}),
 	})
 	return a, a.listen(ctx, verbs, tokens)
 }

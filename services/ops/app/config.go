@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"bulkhead/libs/bus"
 	"bulkhead/libs/host"
 )
 
@@ -14,6 +15,10 @@ type Config struct {
 	DSN string `yaml:"dsn" env:"BULKHEAD_DSN"`
 	// NATSURL is the broker's address; ops' user may make, change and purge streams.
 	NATSURL string `yaml:"natsUrl" env:"BULKHEAD_NATS"`
+	// NATSMonitor are the monitoring addresses of the broker's servers (`http:` in their configurations), with commas: the only place where they tell whether
+	// they sync before they acknowledge. One that does not is refused at start, unless it says itself that losses are wanted (tag
+	// bulkhead.durability:unsafe). "" = nobody looks.
+	NATSMonitor string `yaml:"natsMonitor" env:"BULKHEAD_NATS_MONITOR"`
 	// HTTPListen is the address of the HTTP API, /healthz, /readyz and /metrics; port 0 = a free one. Default 127.0.0.1:8080.
 	HTTPListen string `yaml:"httpListen" env:"BULKHEAD_HTTP_LISTEN"`
 	// GRPCListen is the address of the gRPC API; port 0 = a free one. Default 127.0.0.1:8081.
@@ -85,6 +90,9 @@ func (c Config) withDefaults() (Config, error) {
 	var errs []error
 	if err := c.Footing.Check(c.DSN, c.NATSURL); err != nil {
 		errs = append(errs, err)
+	}
+	if err := bus.CheckMonitors(c.NATSMonitor); err != nil {
+		errs = append(errs, fmt.Errorf("natsMonitor: %w", err))
 	}
 	if c.Lease < minLease {
 		errs = append(errs, fmt.Errorf("lease is %s: at least %s", c.Lease, minLease))

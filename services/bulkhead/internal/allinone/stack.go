@@ -87,8 +87,9 @@ type Endpoints struct {
 // Stack is everything, running.
 type Stack struct {
 	Endpoints
-	lifecycle service.Lifecycle
-	failed    chan error
+	natsMonitor string // where our own broker tells of its settings; "" = it is another one
+	lifecycle   service.Lifecycle
+	failed      chan error
 }
 
 // PortTakenError says that an address is in use; Flag is the flag that names another one.
@@ -228,7 +229,7 @@ func (s *Stack) startPostgres(ctx context.Context, o Options) (dsnOf func(string
 		}()
 	}
 	s.PostgresDSN = db.DSN()
-	for _, m := range migrations() {
+	for _, m := range Migrations() {
 		if err := pg.Migrate(ctx, db.DSN(), m); err != nil {
 			return nil, err
 		}
@@ -239,7 +240,8 @@ func (s *Stack) startPostgres(ctx context.Context, o Options) (dsnOf func(string
 	return db.DSNFor, nil
 }
 
-func migrations() []pg.Migrations {
+// Migrations are those of all services.
+func Migrations() []pg.Migrations {
 	return []pg.Migrations{
 		extractor.Migrations(), submitter.Migrations(), poller.Migrations(), reconciler.Migrations(), retrier.Migrations(), ops.Migrations(),
 	}
@@ -265,13 +267,13 @@ func (s *Stack) startNATS(ctx context.Context, o Options) error {
 		return nil
 	}
 	broker, err := local.StartNATS(ctx, local.NATSOptions{
-		Dir: o.DataDir, Port: o.NATSPort, SyncAlways: true, Logger: service.NewEnv("nats", o.LogTo, o.Level).Logger,
+		Dir: o.DataDir, Port: o.NATSPort, SyncAlways: true, Monitor: true, Logger: service.NewEnv("nats", o.LogTo, o.Level).Logger,
 	})
 	if err != nil {
 		return err
 	}
 	s.lifecycle.Add("nats", broker.Stop)
-	s.NATSURL = broker.URL()
+	s.NATSURL, s.natsMonitor = broker.URL(), broker.MonitorURL()
 	return nil
 }
 
@@ -358,7 +360,7 @@ func (s *Stack) startServices(ctx context.Context, o Options, dsnOf func(string)
 	waits.BindMaxAge, waits.OrphanAge = usual.BindMaxAge, usual.OrphanAge
 
 	boss, err := ops.New(ctx, ops.Config{
-		DSN: dsns["ops"], NATSURL: s.NATSURL, Sweep: sweep, HTTPListen: loopback(o.OpsPort), GRPCListen: loopback(o.GRPCPort),
+		DSN: dsns["ops"], NATSURL: s.NATSURL, NATSMonitor: s.natsMonitor, Sweep: sweep, HTTPListen: loopback(o.OpsPort), GRPCListen: loopback(o.GRPCPort),
 		Definitions: definitions, Orgs: [][]byte{org}, Horizon: o.Horizon,
 	}, env("ops"))
 	if err != nil {

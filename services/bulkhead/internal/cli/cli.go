@@ -57,6 +57,7 @@ func newRoot(s streams) *cobra.Command {
 Try it:      bulkhead demo                     (20,000 records through everything, on this machine)
 Develop:     bulkhead dev                      (every service in one process, until Ctrl-C)
 Operate:     bulkhead status                   (does the balance add up? what needs a person?)
+             bulkhead doctor                   (is what it stands on as it must be?)
              bulkhead dlq ls                   (dead letters, grouped by cause)
              bulkhead record KEY               (what became of one record)
              bulkhead export failed            (what did not land, as CSV or NDJSON)
@@ -90,7 +91,7 @@ Exit codes:  0 done, nothing needs a person     1 failed, or a balance that does
 	root.PersistentFlags().Lookup("ops").DefValue = defaultOps
 	root.PersistentFlags().Lookup("token-file").DefValue = ""
 	root.PersistentFlags().BoolVar(&g.json, "json", false, "print one JSON object instead of text")
-	root.AddCommand(newStatus(g), newDLQ(g), newRecord(g), newExport(g), newReplay(g), newPipelines(g), newMapping(g), newClasses(g), newLoad(g), newDev(g), newDemo(g), newSim(g))
+	root.AddCommand(newStatus(g), newDLQ(g), newRecord(g), newExport(g), newReplay(g), newDoctor(g), newPipelines(g), newMapping(g), newClasses(g), newLoad(g), newDev(g), newDemo(g), newSim(g))
 	wrapArgs(root)
 	return root
 }

@@ -46,6 +46,7 @@ var commands = []string{
 	"", "dev", "demo", "sim", "status", "dlq", "dlq ls", "dlq show", "dlq replay", "dlq discard",
 	"record", "export", "export landed", "export failed", "pipelines", "pipelines ls", "pipelines show", "pipelines apply", "pipelines resume",
 	"pipelines revisions", "pipelines diff", "pipelines rollback", "dlq resolve", "replay", "mapping", "mapping test", "classes",
+	"doctor",
 }
 
 func TestHelp(t *testing.T) {

@@ -78,6 +78,13 @@ func (c *Client) Status(ctx context.Context) (*opsv1.GetStatusResponse, []byte, 
 	return out, raw, err
 }
 
+// Diagnosis has ops look at what the installation stands on.
+func (c *Client) Diagnosis(ctx context.Context) (*opsv1.DiagnoseResponse, error) {
+	out := &opsv1.DiagnoseResponse{}
+	_, err := c.call(ctx, http.MethodGet, "/v1/diagnosis", nil, nil, out)
+	return out, err
+}
+
 // Balance asks for the balance of one pipeline and run; empty strings mean all.
 func (c *Client) Balance(ctx context.Context, pipeline, run string) (*opsv1.GetBalanceResponse, []byte, error) {
 	out := &opsv1.GetBalanceResponse{}

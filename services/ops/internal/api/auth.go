@@ -27,7 +27,7 @@ type Role string
 const (
 	// RoleViewer may read.
 	RoleViewer Role = "viewer"
-	// RoleOperator may also replay, discard, decide, read again and resume.
+	// RoleOperator may also replay, discard, decide, read again, resume and have everything looked at.
 	RoleOperator Role = "operator"
 	// RoleAdmin may also apply definitions.
 	RoleAdmin Role = "admin"
@@ -51,6 +51,7 @@ var needs = map[string]Role{
 	opsv1.OpsService_ResolveRecords_FullMethodName:       RoleOperator,
 	opsv1.OpsService_RereadRecords_FullMethodName:        RoleOperator,
 	opsv1.OpsService_GetReread_FullMethodName:            RoleViewer,
+	opsv1.OpsService_Diagnose_FullMethodName:             RoleOperator, // it costs the orgs calls
 	opsv1.OpsService_PutPipeline_FullMethodName:          RoleAdmin,
 	opsv1.OpsService_ListRevisions_FullMethodName:        RoleViewer,
 	opsv1.OpsService_DiffRevisions_FullMethodName:        RoleViewer,

@@ -10,6 +10,7 @@ import (
 
 	opsv1 "bulkhead/proto/gen/bulkhead/ops/v1"
 	"bulkhead/services/ops/internal/definitions"
+	"bulkhead/services/ops/internal/diagnosis"
 	"bulkhead/services/ops/internal/ledger"
 	"bulkhead/services/ops/internal/letters"
 	"bulkhead/services/ops/internal/rereads"
@@ -29,6 +30,7 @@ type Config struct {
 	Rereads     *rereads.Orders
 	Definitions *definitions.Applier
 	Streams     Streams
+	Diagnosis   *diagnosis.Diagnosis
 	Logger      *slog.Logger
 }
 

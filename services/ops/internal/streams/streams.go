@@ -75,6 +75,24 @@ func (s *Streams) ApplyRecords(ctx context.Context, name string, backlog int64) 
 	return bus.EnsureRecords(ctx, s.c.Conn, name, bus.Limits{MaxBytes: backlog, Replicas: s.c.Replicas})
 }
 
+// Wanted are the streams that there must be, those of all current definitions included. A definition that cannot be read any more has none.
+func (s *Streams) Wanted(ctx context.Context) ([]bus.Wanted, error) {
+	out := []bus.Wanted{
+		bus.WantedFlow(bus.Limits{MaxBytes: s.c.FlowBytes, Replicas: s.c.Replicas}),
+		bus.WantedDLQ(bus.Limits{MaxBytes: s.c.DLQBytes, Replicas: s.c.Replicas}),
+	}
+	current, err := s.c.Store.Current(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the definitions: %w", err)
+	}
+	for _, d := range current {
+		if definition, _, err := pipeline.ParseDefinition([]byte(d.YAML)); err == nil {
+			out = append(out, bus.WantedRecords(d.Name, bus.Limits{MaxBytes: definition.Backlog, Replicas: s.c.Replicas}))
+		}
+	}
+	return out, nil
+}
+
 // Purge lets go what nobody needs any more, in every pipeline, and says from how many something went.
 func (s *Streams) Purge(ctx context.Context) (int, error) {
 	marks, err := s.c.Store.Read().PurgeMarks(ctx)

@@ -4374,6 +4374,178 @@ func (x *RecordEvent) GetMessage() string {
 	return ""
 }
 
+type DiagnoseRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiagnoseRequest) Reset() {
+	*x = DiagnoseRequest{}
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiagnoseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiagnoseRequest) ProtoMessage() {}
+
+func (x *DiagnoseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiagnoseRequest.ProtoReflect.Descriptor instead.
+func (*DiagnoseRequest) Descriptor() ([]byte, []int) {
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{56}
+}
+
+type DiagnoseResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order of what stands on what.
+	Checks []*Check `protobuf:"bytes,1,rep,name=checks,proto3" json:"checks,omitempty"`
+	// Of ops, which has made them.
+	Version       string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiagnoseResponse) Reset() {
+	*x = DiagnoseResponse{}
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiagnoseResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiagnoseResponse) ProtoMessage() {}
+
+func (x *DiagnoseResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiagnoseResponse.ProtoReflect.Descriptor instead.
+func (*DiagnoseResponse) Descriptor() ([]byte, []int) {
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *DiagnoseResponse) GetChecks() []*Check {
+	if x != nil {
+		return x.Checks
+	}
+	return nil
+}
+
+func (x *DiagnoseResponse) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+// One thing that was looked at.
+type Check struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was looked at: ledger, broker, "stream DLQ", "org main".
+	Of string `protobuf:"bytes,1,opt,name=of,proto3" json:"of,omitempty"`
+	// What of it, a word: reachable, durability, clock.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// ok, wrong, or unknown: nobody told, which is not ok.
+	Result string `protobuf:"bytes,3,opt,name=result,proto3" json:"result,omitempty"`
+	// What there is.
+	Found string `protobuf:"bytes,4,opt,name=found,proto3" json:"found,omitempty"`
+	// What to do about it; empty = nothing.
+	Fix           string `protobuf:"bytes,5,opt,name=fix,proto3" json:"fix,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Check) Reset() {
+	*x = Check{}
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Check) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Check) ProtoMessage() {}
+
+func (x *Check) ProtoReflect() protoreflect.Message {
+	mi := &file_bulkhead_ops_v1_ops_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Check.ProtoReflect.Descriptor instead.
+func (*Check) Descriptor() ([]byte, []int) {
+	return file_bulkhead_ops_v1_ops_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *Check) GetOf() string {
+	if x != nil {
+		return x.Of
+	}
+	return ""
+}
+
+func (x *Check) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Check) GetResult() string {
+	if x != nil {
+		return x.Result
+	}
+	return ""
+}
+
+func (x *Check) GetFound() string {
+	if x != nil {
+		return x.Found
+	}
+	return ""
+}
+
+func (x *Check) GetFix() string {
+	if x != nil {
+		return x.Fix
+	}
+	return ""
+}
+
 var File_bulkhead_ops_v1_ops_proto protoreflect.FileDescriptor
 
 const file_bulkhead_ops_v1_ops_proto_rawDesc = "" +
@@ -4764,7 +4936,17 @@ const file_bulkhead_ops_v1_ops_proto_rawDesc = "" +
 	"\x06job_id\x18\x05 \x01(\tR\x05jobId\x12\x14\n" +
 	"\x05class\x18\x06 \x01(\tR\x05class\x12\x12\n" +
 	"\x04code\x18\a \x01(\tR\x04code\x12\x18\n" +
-	"\amessage\x18\b \x01(\tR\amessage2\xde\r\n" +
+	"\amessage\x18\b \x01(\tR\amessage\"\x11\n" +
+	"\x0fDiagnoseRequest\"\\\n" +
+	"\x10DiagnoseResponse\x12.\n" +
+	"\x06checks\x18\x01 \x03(\v2\x16.bulkhead.ops.v1.CheckR\x06checks\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\"k\n" +
+	"\x05Check\x12\x0e\n" +
+	"\x02of\x18\x01 \x01(\tR\x02of\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06result\x18\x03 \x01(\tR\x06result\x12\x14\n" +
+	"\x05found\x18\x04 \x01(\tR\x05found\x12\x10\n" +
+	"\x03fix\x18\x05 \x01(\tR\x03fix2\xaf\x0e\n" +
 	"\n" +
 	"OpsService\x12R\n" +
 	"\tGetStatus\x12!.bulkhead.ops.v1.GetStatusRequest\x1a\".bulkhead.ops.v1.GetStatusResponse\x12U\n" +
@@ -4785,7 +4967,8 @@ const file_bulkhead_ops_v1_ops_proto_rawDesc = "" +
 	"\x10RollbackPipeline\x12(.bulkhead.ops.v1.RollbackPipelineRequest\x1a).bulkhead.ops.v1.RollbackPipelineResponse\x12a\n" +
 	"\x0eResolveRecords\x12&.bulkhead.ops.v1.ResolveRecordsRequest\x1a'.bulkhead.ops.v1.ResolveRecordsResponse\x12^\n" +
 	"\rRereadRecords\x12%.bulkhead.ops.v1.RereadRecordsRequest\x1a&.bulkhead.ops.v1.RereadRecordsResponse\x12R\n" +
-	"\tGetReread\x12!.bulkhead.ops.v1.GetRereadRequest\x1a\".bulkhead.ops.v1.GetRereadResponseB*Z(bulkhead/proto/gen/bulkhead/ops/v1;opsv1b\x06proto3"
+	"\tGetReread\x12!.bulkhead.ops.v1.GetRereadRequest\x1a\".bulkhead.ops.v1.GetRereadResponse\x12O\n" +
+	"\bDiagnose\x12 .bulkhead.ops.v1.DiagnoseRequest\x1a!.bulkhead.ops.v1.DiagnoseResponseB*Z(bulkhead/proto/gen/bulkhead/ops/v1;opsv1b\x06proto3"
 
 var (
 	file_bulkhead_ops_v1_ops_proto_rawDescOnce sync.Once
@@ -4799,7 +4982,7 @@ func file_bulkhead_ops_v1_ops_proto_rawDescGZIP() []byte {
 	return file_bulkhead_ops_v1_ops_proto_rawDescData
 }
 
-var file_bulkhead_ops_v1_ops_proto_msgTypes = make([]protoimpl.MessageInfo, 59)
+var file_bulkhead_ops_v1_ops_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
 var file_bulkhead_ops_v1_ops_proto_goTypes = []any{
 	(*Balance)(nil),                      // 0: bulkhead.ops.v1.Balance
 	(*Unread)(nil),                       // 1: bulkhead.ops.v1.Unread
@@ -4857,16 +5040,19 @@ var file_bulkhead_ops_v1_ops_proto_goTypes = []any{
 	(*ListRecordsResponse)(nil),          // 53: bulkhead.ops.v1.ListRecordsResponse
 	(*RecordHistory)(nil),                // 54: bulkhead.ops.v1.RecordHistory
 	(*RecordEvent)(nil),                  // 55: bulkhead.ops.v1.RecordEvent
-	nil,                                  // 56: bulkhead.ops.v1.GetBalanceResponse.PipelinesEntry
-	nil,                                  // 57: bulkhead.ops.v1.GetBalanceResponse.FailedAttemptsEntry
-	nil,                                  // 58: bulkhead.ops.v1.DeadLetter.RowEntry
-	(*timestamppb.Timestamp)(nil),        // 59: google.protobuf.Timestamp
+	(*DiagnoseRequest)(nil),              // 56: bulkhead.ops.v1.DiagnoseRequest
+	(*DiagnoseResponse)(nil),             // 57: bulkhead.ops.v1.DiagnoseResponse
+	(*Check)(nil),                        // 58: bulkhead.ops.v1.Check
+	nil,                                  // 59: bulkhead.ops.v1.GetBalanceResponse.PipelinesEntry
+	nil,                                  // 60: bulkhead.ops.v1.GetBalanceResponse.FailedAttemptsEntry
+	nil,                                  // 61: bulkhead.ops.v1.DeadLetter.RowEntry
+	(*timestamppb.Timestamp)(nil),        // 62: google.protobuf.Timestamp
 }
 var file_bulkhead_ops_v1_ops_proto_depIdxs = []int32{
 	0,  // 0: bulkhead.ops.v1.GetBalanceResponse.balance:type_name -> bulkhead.ops.v1.Balance
 	1,  // 1: bulkhead.ops.v1.GetBalanceResponse.unread:type_name -> bulkhead.ops.v1.Unread
-	56, // 2: bulkhead.ops.v1.GetBalanceResponse.pipelines:type_name -> bulkhead.ops.v1.GetBalanceResponse.PipelinesEntry
-	57, // 3: bulkhead.ops.v1.GetBalanceResponse.failed_attempts:type_name -> bulkhead.ops.v1.GetBalanceResponse.FailedAttemptsEntry
+	59, // 2: bulkhead.ops.v1.GetBalanceResponse.pipelines:type_name -> bulkhead.ops.v1.GetBalanceResponse.PipelinesEntry
+	60, // 3: bulkhead.ops.v1.GetBalanceResponse.failed_attempts:type_name -> bulkhead.ops.v1.GetBalanceResponse.FailedAttemptsEntry
 	0,  // 4: bulkhead.ops.v1.PipelineBalance.balance:type_name -> bulkhead.ops.v1.Balance
 	1,  // 5: bulkhead.ops.v1.PipelineBalance.unread:type_name -> bulkhead.ops.v1.Unread
 	0,  // 6: bulkhead.ops.v1.GetStatusResponse.balance:type_name -> bulkhead.ops.v1.Balance
@@ -4878,91 +5064,94 @@ var file_bulkhead_ops_v1_ops_proto_depIdxs = []int32{
 	1,  // 12: bulkhead.ops.v1.PipelineStatus.unread:type_name -> bulkhead.ops.v1.Unread
 	9,  // 13: bulkhead.ops.v1.PipelineStatus.checkpoints:type_name -> bulkhead.ops.v1.Checkpoint
 	10, // 14: bulkhead.ops.v1.PipelineStatus.pauses:type_name -> bulkhead.ops.v1.Pause
-	59, // 15: bulkhead.ops.v1.PipelineStatus.next_retry_at:type_name -> google.protobuf.Timestamp
+	62, // 15: bulkhead.ops.v1.PipelineStatus.next_retry_at:type_name -> google.protobuf.Timestamp
 	8,  // 16: bulkhead.ops.v1.PipelineStatus.jobs:type_name -> bulkhead.ops.v1.JobProgress
-	59, // 17: bulkhead.ops.v1.PipelineStatus.reconciled_at:type_name -> google.protobuf.Timestamp
-	59, // 18: bulkhead.ops.v1.JobProgress.submitted_at:type_name -> google.protobuf.Timestamp
-	59, // 19: bulkhead.ops.v1.JobProgress.seen_at:type_name -> google.protobuf.Timestamp
-	59, // 20: bulkhead.ops.v1.Pause.since:type_name -> google.protobuf.Timestamp
+	62, // 17: bulkhead.ops.v1.PipelineStatus.reconciled_at:type_name -> google.protobuf.Timestamp
+	62, // 18: bulkhead.ops.v1.JobProgress.submitted_at:type_name -> google.protobuf.Timestamp
+	62, // 19: bulkhead.ops.v1.JobProgress.seen_at:type_name -> google.protobuf.Timestamp
+	62, // 20: bulkhead.ops.v1.Pause.since:type_name -> google.protobuf.Timestamp
 	12, // 21: bulkhead.ops.v1.OrgStatus.circuit:type_name -> bulkhead.ops.v1.Circuit
-	59, // 22: bulkhead.ops.v1.Circuit.opened_at:type_name -> google.protobuf.Timestamp
-	59, // 23: bulkhead.ops.v1.Circuit.failed_at:type_name -> google.protobuf.Timestamp
-	59, // 24: bulkhead.ops.v1.Circuit.next_call_at:type_name -> google.protobuf.Timestamp
-	59, // 25: bulkhead.ops.v1.Circuit.closed_at:type_name -> google.protobuf.Timestamp
-	59, // 26: bulkhead.ops.v1.OpenItem.since:type_name -> google.protobuf.Timestamp
-	59, // 27: bulkhead.ops.v1.Pipeline.applied_at:type_name -> google.protobuf.Timestamp
+	62, // 22: bulkhead.ops.v1.Circuit.opened_at:type_name -> google.protobuf.Timestamp
+	62, // 23: bulkhead.ops.v1.Circuit.failed_at:type_name -> google.protobuf.Timestamp
+	62, // 24: bulkhead.ops.v1.Circuit.next_call_at:type_name -> google.protobuf.Timestamp
+	62, // 25: bulkhead.ops.v1.Circuit.closed_at:type_name -> google.protobuf.Timestamp
+	62, // 26: bulkhead.ops.v1.OpenItem.since:type_name -> google.protobuf.Timestamp
+	62, // 27: bulkhead.ops.v1.Pipeline.applied_at:type_name -> google.protobuf.Timestamp
 	10, // 28: bulkhead.ops.v1.Pipeline.pauses:type_name -> bulkhead.ops.v1.Pause
 	17, // 29: bulkhead.ops.v1.ListRevisionsResponse.revisions:type_name -> bulkhead.ops.v1.Revision
-	59, // 30: bulkhead.ops.v1.Revision.applied_at:type_name -> google.protobuf.Timestamp
+	62, // 30: bulkhead.ops.v1.Revision.applied_at:type_name -> google.protobuf.Timestamp
 	14, // 31: bulkhead.ops.v1.RollbackPipelineResponse.pipeline:type_name -> bulkhead.ops.v1.Pipeline
-	59, // 32: bulkhead.ops.v1.RereadRecordsRequest.since:type_name -> google.protobuf.Timestamp
+	62, // 32: bulkhead.ops.v1.RereadRecordsRequest.since:type_name -> google.protobuf.Timestamp
 	28, // 33: bulkhead.ops.v1.RereadRecordsResponse.reread:type_name -> bulkhead.ops.v1.Reread
 	28, // 34: bulkhead.ops.v1.GetRereadResponse.reread:type_name -> bulkhead.ops.v1.Reread
-	59, // 35: bulkhead.ops.v1.Reread.ordered_at:type_name -> google.protobuf.Timestamp
+	62, // 35: bulkhead.ops.v1.Reread.ordered_at:type_name -> google.protobuf.Timestamp
 	14, // 36: bulkhead.ops.v1.ListPipelinesResponse.pipelines:type_name -> bulkhead.ops.v1.Pipeline
 	14, // 37: bulkhead.ops.v1.GetPipelineResponse.pipeline:type_name -> bulkhead.ops.v1.Pipeline
 	14, // 38: bulkhead.ops.v1.PutPipelineResponse.pipeline:type_name -> bulkhead.ops.v1.Pipeline
-	59, // 39: bulkhead.ops.v1.DeadLetter.dead_at:type_name -> google.protobuf.Timestamp
-	59, // 40: bulkhead.ops.v1.DeadLetter.accepted_at:type_name -> google.protobuf.Timestamp
-	58, // 41: bulkhead.ops.v1.DeadLetter.row:type_name -> bulkhead.ops.v1.DeadLetter.RowEntry
+	62, // 39: bulkhead.ops.v1.DeadLetter.dead_at:type_name -> google.protobuf.Timestamp
+	62, // 40: bulkhead.ops.v1.DeadLetter.accepted_at:type_name -> google.protobuf.Timestamp
+	61, // 41: bulkhead.ops.v1.DeadLetter.row:type_name -> bulkhead.ops.v1.DeadLetter.RowEntry
 	38, // 42: bulkhead.ops.v1.DeadLetter.attempts:type_name -> bulkhead.ops.v1.Attempt
 	39, // 43: bulkhead.ops.v1.DeadLetter.origin:type_name -> bulkhead.ops.v1.Origin
-	59, // 44: bulkhead.ops.v1.Attempt.at:type_name -> google.protobuf.Timestamp
+	62, // 44: bulkhead.ops.v1.Attempt.at:type_name -> google.protobuf.Timestamp
 	37, // 45: bulkhead.ops.v1.ListDeadLettersResponse.dead_letters:type_name -> bulkhead.ops.v1.DeadLetter
 	37, // 46: bulkhead.ops.v1.GetDeadLetterResponse.dead_letter:type_name -> bulkhead.ops.v1.DeadLetter
 	47, // 47: bulkhead.ops.v1.ListDeadLetterGroupsResponse.groups:type_name -> bulkhead.ops.v1.DeadLetterGroup
-	59, // 48: bulkhead.ops.v1.DeadLetterGroup.first_dead_at:type_name -> google.protobuf.Timestamp
-	59, // 49: bulkhead.ops.v1.DeadLetterGroup.last_dead_at:type_name -> google.protobuf.Timestamp
+	62, // 48: bulkhead.ops.v1.DeadLetterGroup.first_dead_at:type_name -> google.protobuf.Timestamp
+	62, // 49: bulkhead.ops.v1.DeadLetterGroup.last_dead_at:type_name -> google.protobuf.Timestamp
 	40, // 50: bulkhead.ops.v1.ReplayDeadLettersRequest.filter:type_name -> bulkhead.ops.v1.LetterFilter
 	40, // 51: bulkhead.ops.v1.DiscardDeadLettersRequest.filter:type_name -> bulkhead.ops.v1.LetterFilter
 	54, // 52: bulkhead.ops.v1.ListRecordsResponse.records:type_name -> bulkhead.ops.v1.RecordHistory
 	55, // 53: bulkhead.ops.v1.RecordHistory.events:type_name -> bulkhead.ops.v1.RecordEvent
 	39, // 54: bulkhead.ops.v1.RecordHistory.origin:type_name -> bulkhead.ops.v1.Origin
-	59, // 55: bulkhead.ops.v1.RecordHistory.accepted_at:type_name -> google.protobuf.Timestamp
-	59, // 56: bulkhead.ops.v1.RecordHistory.next_retry_at:type_name -> google.protobuf.Timestamp
-	59, // 57: bulkhead.ops.v1.RecordEvent.at:type_name -> google.protobuf.Timestamp
-	4,  // 58: bulkhead.ops.v1.GetBalanceResponse.PipelinesEntry.value:type_name -> bulkhead.ops.v1.PipelineBalance
-	5,  // 59: bulkhead.ops.v1.OpsService.GetStatus:input_type -> bulkhead.ops.v1.GetStatusRequest
-	2,  // 60: bulkhead.ops.v1.OpsService.GetBalance:input_type -> bulkhead.ops.v1.GetBalanceRequest
-	29, // 61: bulkhead.ops.v1.OpsService.ListPipelines:input_type -> bulkhead.ops.v1.ListPipelinesRequest
-	31, // 62: bulkhead.ops.v1.OpsService.GetPipeline:input_type -> bulkhead.ops.v1.GetPipelineRequest
-	33, // 63: bulkhead.ops.v1.OpsService.PutPipeline:input_type -> bulkhead.ops.v1.PutPipelineRequest
-	35, // 64: bulkhead.ops.v1.OpsService.ResumePipeline:input_type -> bulkhead.ops.v1.ResumePipelineRequest
-	41, // 65: bulkhead.ops.v1.OpsService.ListDeadLetters:input_type -> bulkhead.ops.v1.ListDeadLettersRequest
-	43, // 66: bulkhead.ops.v1.OpsService.GetDeadLetter:input_type -> bulkhead.ops.v1.GetDeadLetterRequest
-	45, // 67: bulkhead.ops.v1.OpsService.ListDeadLetterGroups:input_type -> bulkhead.ops.v1.ListDeadLetterGroupsRequest
-	48, // 68: bulkhead.ops.v1.OpsService.ReplayDeadLetters:input_type -> bulkhead.ops.v1.ReplayDeadLettersRequest
-	50, // 69: bulkhead.ops.v1.OpsService.DiscardDeadLetters:input_type -> bulkhead.ops.v1.DiscardDeadLettersRequest
-	52, // 70: bulkhead.ops.v1.OpsService.ListRecords:input_type -> bulkhead.ops.v1.ListRecordsRequest
-	15, // 71: bulkhead.ops.v1.OpsService.ListRevisions:input_type -> bulkhead.ops.v1.ListRevisionsRequest
-	18, // 72: bulkhead.ops.v1.OpsService.DiffRevisions:input_type -> bulkhead.ops.v1.DiffRevisionsRequest
-	20, // 73: bulkhead.ops.v1.OpsService.RollbackPipeline:input_type -> bulkhead.ops.v1.RollbackPipelineRequest
-	22, // 74: bulkhead.ops.v1.OpsService.ResolveRecords:input_type -> bulkhead.ops.v1.ResolveRecordsRequest
-	24, // 75: bulkhead.ops.v1.OpsService.RereadRecords:input_type -> bulkhead.ops.v1.RereadRecordsRequest
-	26, // 76: bulkhead.ops.v1.OpsService.GetReread:input_type -> bulkhead.ops.v1.GetRereadRequest
-	6,  // 77: bulkhead.ops.v1.OpsService.GetStatus:output_type -> bulkhead.ops.v1.GetStatusResponse
-	3,  // 78: bulkhead.ops.v1.OpsService.GetBalance:output_type -> bulkhead.ops.v1.GetBalanceResponse
-	30, // 79: bulkhead.ops.v1.OpsService.ListPipelines:output_type -> bulkhead.ops.v1.ListPipelinesResponse
-	32, // 80: bulkhead.ops.v1.OpsService.GetPipeline:output_type -> bulkhead.ops.v1.GetPipelineResponse
-	34, // 81: bulkhead.ops.v1.OpsService.PutPipeline:output_type -> bulkhead.ops.v1.PutPipelineResponse
-	36, // 82: bulkhead.ops.v1.OpsService.ResumePipeline:output_type -> bulkhead.ops.v1.ResumePipelineResponse
-	42, // 83: bulkhead.ops.v1.OpsService.ListDeadLetters:output_type -> bulkhead.ops.v1.ListDeadLettersResponse
-	44, // 84: bulkhead.ops.v1.OpsService.GetDeadLetter:output_type -> bulkhead.ops.v1.GetDeadLetterResponse
-	46, // 85: bulkhead.ops.v1.OpsService.ListDeadLetterGroups:output_type -> bulkhead.ops.v1.ListDeadLetterGroupsResponse
-	49, // 86: bulkhead.ops.v1.OpsService.ReplayDeadLetters:output_type -> bulkhead.ops.v1.ReplayDeadLettersResponse
-	51, // 87: bulkhead.ops.v1.OpsService.DiscardDeadLetters:output_type -> bulkhead.ops.v1.DiscardDeadLettersResponse
-	53, // 88: bulkhead.ops.v1.OpsService.ListRecords:output_type -> bulkhead.ops.v1.ListRecordsResponse
-	16, // 89: bulkhead.ops.v1.OpsService.ListRevisions:output_type -> bulkhead.ops.v1.ListRevisionsResponse
-	19, // 90: bulkhead.ops.v1.OpsService.DiffRevisions:output_type -> bulkhead.ops.v1.DiffRevisionsResponse
-	21, // 91: bulkhead.ops.v1.OpsService.RollbackPipeline:output_type -> bulkhead.ops.v1.RollbackPipelineResponse
-	23, // 92: bulkhead.ops.v1.OpsService.ResolveRecords:output_type -> bulkhead.ops.v1.ResolveRecordsResponse
-	25, // 93: bulkhead.ops.v1.OpsService.RereadRecords:output_type -> bulkhead.ops.v1.RereadRecordsResponse
-	27, // 94: bulkhead.ops.v1.OpsService.GetReread:output_type -> bulkhead.ops.v1.GetRereadResponse
-	77, // [77:95] is the sub-list for method output_type
-	59, // [59:77] is the sub-list for method input_type
-	59, // [59:59] is the sub-list for extension type_name
-	59, // [59:59] is the sub-list for extension extendee
-	0,  // [0:59] is the sub-list for field type_name
+	62, // 55: bulkhead.ops.v1.RecordHistory.accepted_at:type_name -> google.protobuf.Timestamp
+	62, // 56: bulkhead.ops.v1.RecordHistory.next_retry_at:type_name -> google.protobuf.Timestamp
+	62, // 57: bulkhead.ops.v1.RecordEvent.at:type_name -> google.protobuf.Timestamp
+	58, // 58: bulkhead.ops.v1.DiagnoseResponse.checks:type_name -> bulkhead.ops.v1.Check
+	4,  // 59: bulkhead.ops.v1.GetBalanceResponse.PipelinesEntry.value:type_name -> bulkhead.ops.v1.PipelineBalance
+	5,  // 60: bulkhead.ops.v1.OpsService.GetStatus:input_type -> bulkhead.ops.v1.GetStatusRequest
+	2,  // 61: bulkhead.ops.v1.OpsService.GetBalance:input_type -> bulkhead.ops.v1.GetBalanceRequest
+	29, // 62: bulkhead.ops.v1.OpsService.ListPipelines:input_type -> bulkhead.ops.v1.ListPipelinesRequest
+	31, // 63: bulkhead.ops.v1.OpsService.GetPipeline:input_type -> bulkhead.ops.v1.GetPipelineRequest
+	33, // 64: bulkhead.ops.v1.OpsService.PutPipeline:input_type -> bulkhead.ops.v1.PutPipelineRequest
+	35, // 65: bulkhead.ops.v1.OpsService.ResumePipeline:input_type -> bulkhead.ops.v1.ResumePipelineRequest
+	41, // 66: bulkhead.ops.v1.OpsService.ListDeadLetters:input_type -> bulkhead.ops.v1.ListDeadLettersRequest
+	43, // 67: bulkhead.ops.v1.OpsService.GetDeadLetter:input_type -> bulkhead.ops.v1.GetDeadLetterRequest
+	45, // 68: bulkhead.ops.v1.OpsService.ListDeadLetterGroups:input_type -> bulkhead.ops.v1.ListDeadLetterGroupsRequest
+	48, // 69: bulkhead.ops.v1.OpsService.ReplayDeadLetters:input_type -> bulkhead.ops.v1.ReplayDeadLettersRequest
+	50, // 70: bulkhead.ops.v1.OpsService.DiscardDeadLetters:input_type -> bulkhead.ops.v1.DiscardDeadLettersRequest
+	52, // 71: bulkhead.ops.v1.OpsService.ListRecords:input_type -> bulkhead.ops.v1.ListRecordsRequest
+	15, // 72: bulkhead.ops.v1.OpsService.ListRevisions:input_type -> bulkhead.ops.v1.ListRevisionsRequest
+	18, // 73: bulkhead.ops.v1.OpsService.DiffRevisions:input_type -> bulkhead.ops.v1.DiffRevisionsRequest
+	20, // 74: bulkhead.ops.v1.OpsService.RollbackPipeline:input_type -> bulkhead.ops.v1.RollbackPipelineRequest
+	22, // 75: bulkhead.ops.v1.OpsService.ResolveRecords:input_type -> bulkhead.ops.v1.ResolveRecordsRequest
+	24, // 76: bulkhead.ops.v1.OpsService.RereadRecords:input_type -> bulkhead.ops.v1.RereadRecordsRequest
+	26, // 77: bulkhead.ops.v1.OpsService.GetReread:input_type -> bulkhead.ops.v1.GetRereadRequest
+	56, // 78: bulkhead.ops.v1.OpsService.Diagnose:input_type -> bulkhead.ops.v1.DiagnoseRequest
+	6,  // 79: bulkhead.ops.v1.OpsService.GetStatus:output_type -> bulkhead.ops.v1.GetStatusResponse
+	3,  // 80: bulkhead.ops.v1.OpsService.GetBalance:output_type -> bulkhead.ops.v1.GetBalanceResponse
+	30, // 81: bulkhead.ops.v1.OpsService.ListPipelines:output_type -> bulkhead.ops.v1.ListPipelinesResponse
+	32, // 82: bulkhead.ops.v1.OpsService.GetPipeline:output_type -> bulkhead.ops.v1.GetPipelineResponse
+	34, // 83: bulkhead.ops.v1.OpsService.PutPipeline:output_type -> bulkhead.ops.v1.PutPipelineResponse
+	36, // 84: bulkhead.ops.v1.OpsService.ResumePipeline:output_type -> bulkhead.ops.v1.ResumePipelineResponse
+	42, // 85: bulkhead.ops.v1.OpsService.ListDeadLetters:output_type -> bulkhead.ops.v1.ListDeadLettersResponse
+	44, // 86: bulkhead.ops.v1.OpsService.GetDeadLetter:output_type -> bulkhead.ops.v1.GetDeadLetterResponse
+	46, // 87: bulkhead.ops.v1.OpsService.ListDeadLetterGroups:output_type -> bulkhead.ops.v1.ListDeadLetterGroupsResponse
+	49, // 88: bulkhead.ops.v1.OpsService.ReplayDeadLetters:output_type -> bulkhead.ops.v1.ReplayDeadLettersResponse
+	51, // 89: bulkhead.ops.v1.OpsService.DiscardDeadLetters:output_type -> bulkhead.ops.v1.DiscardDeadLettersResponse
+	53, // 90: bulkhead.ops.v1.OpsService.ListRecords:output_type -> bulkhead.ops.v1.ListRecordsResponse
+	16, // 91: bulkhead.ops.v1.OpsService.ListRevisions:output_type -> bulkhead.ops.v1.ListRevisionsResponse
+	19, // 92: bulkhead.ops.v1.OpsService.DiffRevisions:output_type -> bulkhead.ops.v1.DiffRevisionsResponse
+	21, // 93: bulkhead.ops.v1.OpsService.RollbackPipeline:output_type -> bulkhead.ops.v1.RollbackPipelineResponse
+	23, // 94: bulkhead.ops.v1.OpsService.ResolveRecords:output_type -> bulkhead.ops.v1.ResolveRecordsResponse
+	25, // 95: bulkhead.ops.v1.OpsService.RereadRecords:output_type -> bulkhead.ops.v1.RereadRecordsResponse
+	27, // 96: bulkhead.ops.v1.OpsService.GetReread:output_type -> bulkhead.ops.v1.GetRereadResponse
+	57, // 97: bulkhead.ops.v1.OpsService.Diagnose:output_type -> bulkhead.ops.v1.DiagnoseResponse
+	79, // [79:98] is the sub-list for method output_type
+	60, // [60:79] is the sub-list for method input_type
+	60, // [60:60] is the sub-list for extension type_name
+	60, // [60:60] is the sub-list for extension extendee
+	0,  // [0:60] is the sub-list for field type_name
 }
 
 func init() { file_bulkhead_ops_v1_ops_proto_init() }
@@ -4978,7 +5167,7 @@ func file_bulkhead_ops_v1_ops_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_ops_v1_ops_proto_rawDesc), len(file_bulkhead_ops_v1_ops_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   59,
+			NumMessages:   62,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

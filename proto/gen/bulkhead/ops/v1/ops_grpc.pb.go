@@ -39,6 +39,7 @@ const (
 	OpsService_ResolveRecords_FullMethodName       = "/bulkhead.ops.v1.OpsService/ResolveRecords"
 	OpsService_RereadRecords_FullMethodName        = "/bulkhead.ops.v1.OpsService/RereadRecords"
 	OpsService_GetReread_FullMethodName            = "/bulkhead.ops.v1.OpsService/GetReread"
+	OpsService_Diagnose_FullMethodName             = "/bulkhead.ops.v1.OpsService/Diagnose"
 )
 
 // OpsServiceClient is the client API for OpsService service.
@@ -70,6 +71,8 @@ type OpsServiceClient interface {
 	// Reads a part of a RECORDS stream again: what the ledger knows is a repeat, what it does not know is accepted.
 	RereadRecords(ctx context.Context, in *RereadRecordsRequest, opts ...grpc.CallOption) (*RereadRecordsResponse, error)
 	GetReread(ctx context.Context, in *GetRereadRequest, opts ...grpc.CallOption) (*GetRereadResponse, error)
+	// Looks at what the installation stands on: ledger, broker, streams, orgs. It logs in at every org, which costs it a call or two.
+	Diagnose(ctx context.Context, in *DiagnoseRequest, opts ...grpc.CallOption) (*DiagnoseResponse, error)
 }
 
 type opsServiceClient struct {
@@ -260,6 +263,16 @@ func (c *opsServiceClient) GetReread(ctx context.Context, in *GetRereadRequest, 
 	return out, nil
 }
 
+func (c *opsServiceClient) Diagnose(ctx context.Context, in *DiagnoseRequest, opts ...grpc.CallOption) (*DiagnoseResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DiagnoseResponse)
+	err := c.cc.Invoke(ctx, OpsService_Diagnose_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // OpsServiceServer is the server API for OpsService service.
 // All implementations must embed UnimplementedOpsServiceServer
 // for forward compatibility.
@@ -289,6 +302,8 @@ type OpsServiceServer interface {
 	// Reads a part of a RECORDS stream again: what the ledger knows is a repeat, what it does not know is accepted.
 	RereadRecords(context.Context, *RereadRecordsRequest) (*RereadRecordsResponse, error)
 	GetReread(context.Context, *GetRereadRequest) (*GetRereadResponse, error)
+	// Looks at what the installation stands on: ledger, broker, streams, orgs. It logs in at every org, which costs it a call or two.
+	Diagnose(context.Context, *DiagnoseRequest) (*DiagnoseResponse, error)
 	mustEmbedUnimplementedOpsServiceServer()
 }
 
@@ -352,6 +367,9 @@ func (UnimplementedOpsServiceServer) RereadRecords(context.Context, *RereadRecor
 }
 func (UnimplementedOpsServiceServer) GetReread(context.Context, *GetRereadRequest) (*GetRereadResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetReread not implemented")
+}
+func (UnimplementedOpsServiceServer) Diagnose(context.Context, *DiagnoseRequest) (*DiagnoseResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Diagnose not implemented")
 }
 func (UnimplementedOpsServiceServer) mustEmbedUnimplementedOpsServiceServer() {}
 func (UnimplementedOpsServiceServer) testEmbeddedByValue()                    {}
@@ -698,6 +716,24 @@ func _OpsService_GetReread_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _OpsService_Diagnose_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DiagnoseRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OpsServiceServer).Diagnose(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OpsService_Diagnose_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OpsServiceServer).Diagnose(ctx, req.(*DiagnoseRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // OpsService_ServiceDesc is the grpc.ServiceDesc for OpsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -776,6 +812,10 @@ var OpsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetReread",
 			Handler:    _OpsService_GetReread_Handler,
+		},
+		{
+			MethodName: "Diagnose",
+			Handler:    _OpsService_Diagnose_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

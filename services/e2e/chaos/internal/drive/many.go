@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"bulkhead/services/e2e/chaos/internal/history"
@@ -54,12 +55,20 @@ func (o *Outcome) Add(more Outcome) {
 // could not be opened.
 func Many(ctx context.Context, s Set) (Outcome, error) {
 	return makeAll(ctx, s, maker{run: begin, open: func(ctx context.Context, dir string) (*stack.Cluster, func(context.Context) error, error) {
-		c, err := stack.OpenCluster(ctx, dir)
+		c, err := openFor(ctx, s.Plans, dir)
 		if err != nil {
 			return nil, nil, err
 		}
 		return c, c.Close, nil
 	}})
+}
+
+// openFor opens what the runs of some plans need: disks whose power can be cut, where one of them cuts it.
+func openFor(ctx context.Context, plans []history.Plan, dir string) (*stack.Cluster, error) {
+	if i := slices.IndexFunc(plans, history.Plan.CutsPower); i >= 0 {
+		return stack.OpenPowered(ctx, dir, plans[i].Unsafe)
+	}
+	return stack.OpenCluster(ctx, dir)
 }
 
 // maker is what runs are made with: tests have others.

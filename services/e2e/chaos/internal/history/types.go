@@ -21,6 +21,8 @@ type Plan struct {
 	Resumes []string `json:"resumes,omitempty"`
 	// Planted names a bug that was switched on on purpose; "" = none.
 	Planted string `json:"planted,omitempty"`
+	// Unsafe names the server whose settings let it acknowledge what a power cut takes away, on purpose: nats or postgres; "" = none.
+	Unsafe string `json:"unsafe,omitempty"`
 }
 
 // Fault is one thing that is done to one part.
@@ -145,7 +147,7 @@ type Publication struct {
 // Event is one line of the timeline.
 type Event struct {
 	At   float64 `json:"at_ms"`
-	What string  `json:"what"` // phase, fault, fault_end, start, exit, operator, note
+	What string  `json:"what"` // phase, fault, fault_end, start, exit, operator, note, witness
 	// Fault is the id of the fault that it belongs to.
 	Fault  string    `json:"fault,omitempty"`
 	Kind   FaultKind `json:"kind,omitempty"`
@@ -163,6 +165,10 @@ type Event struct {
 	Action string `json:"action,omitempty"`
 	// Done is false for a fault that could not be injected (its point was not reached, its target was down).
 	Done bool `json:"done,omitempty"`
+	// Acked and Kept are a witness's: how much of the instrument's own a server acknowledged right before its power was cut, and how much of that it
+	// had behind it.
+	Acked int `json:"acked,omitempty"`
+	Kept  int `json:"kept,omitempty"`
 }
 
 // Balance is the API's, of one pipeline.

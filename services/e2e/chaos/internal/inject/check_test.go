@@ -42,9 +42,9 @@ func TestCheck(t *testing.T) {
 			}
 		}
 	})
-	t.Run("knows how to carry out every kind", func(t *testing.T) {
+	t.Run("knows how to carry out every kind, and power cuts, which are in no seed's plan", func(t *testing.T) {
 		t.Parallel()
-		for _, k := range history.FaultKinds() {
+		for _, k := range append(history.FaultKinds(), history.PowerCut) {
 			if carriers[k] == nil || len(targets(k)) == 0 {
 				t.Errorf("%s: carried out %t, targets %v", k, carriers[k] != nil, targets(k))
 			}
@@ -54,14 +54,15 @@ func TestCheck(t *testing.T) {
 		fault history.Fault
 		want  string
 	}{
-		"refuses a kind that is not known":     {history.Fault{Kind: "melt", Target: "nats"}, "melt"},
-		"refuses a target that is not there":   {history.Fault{Kind: history.Kill, Target: "submitter-3"}, "submitter-3"},
-		"refuses to end the org":               {history.Fault{Kind: history.Kill, Target: "org"}, "org"},
-		"refuses an edge that is not there":    {history.Fault{Kind: history.Cut, Target: "poller-1>org"}, "poller-1>org"},
-		"refuses a death at no point":          {history.Fault{Kind: history.KillPoint, Target: "poller-1"}, "crash point"},
-		"refuses to delete no stream":          {history.Fault{Kind: history.StreamDelete, Target: "nats"}, "stream"},
-		"refuses a script of the org without":  {history.Fault{Kind: history.Org, Target: "org"}, "script"},
-		"refuses an edge as target of a pause": {history.Fault{Kind: history.Pause, Target: "services>org"}, "pause"},
+		"refuses a kind that is not known":      {history.Fault{Kind: "melt", Target: "nats"}, "melt"},
+		"refuses a target that is not there":    {history.Fault{Kind: history.Kill, Target: "submitter-3"}, "submitter-3"},
+		"refuses to end the org":                {history.Fault{Kind: history.Kill, Target: "org"}, "org"},
+		"refuses an edge that is not there":     {history.Fault{Kind: history.Cut, Target: "poller-1>org"}, "poller-1>org"},
+		"refuses a death at no point":           {history.Fault{Kind: history.KillPoint, Target: "poller-1"}, "crash point"},
+		"refuses to delete no stream":           {history.Fault{Kind: history.StreamDelete, Target: "nats"}, "stream"},
+		"refuses a script of the org without":   {history.Fault{Kind: history.Org, Target: "org"}, "script"},
+		"refuses to cut the power of a service": {history.Fault{Kind: history.PowerCut, Target: "ops-1"}, "ops-1"},
+		"refuses an edge as target of a pause":  {history.Fault{Kind: history.Pause, Target: "services>org"}, "pause"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

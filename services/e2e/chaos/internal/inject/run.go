@@ -65,6 +65,7 @@ var carriers = map[history.FaultKind]func(f *fault, ctx context.Context) error{
 	history.Cut: (*fault).edge, history.Delay: (*fault).edge, history.HalfOpen: (*fault).edge,
 	history.BrokerFull: (*fault).brokerFull, history.StreamDelete: (*fault).streamDelete, history.ConsumerDel: (*fault).consumerDelete,
 	history.Org: (*fault).org, history.Operators: (*fault).operators, history.Definition: (*fault).definition,
+	history.PowerCut: (*fault).powerCut,
 }
 
 // Run carries out all faults of the plan. It waits for the start of the load, which their times count from, and returns when the last one
@@ -144,6 +145,8 @@ func targets(k history.FaultKind) []string {
 		return Edges()
 	case history.Org:
 		return []string{stack.Org}
+	case history.PowerCut:
+		return history.CutTargets()
 	default: // what people do has no target that we would have to find
 		return []string{"ops", ""}
 	}

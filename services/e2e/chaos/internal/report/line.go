@@ -65,7 +65,7 @@ func Failure(p history.Plan, dir string, v history.Verdict) string {
 	if p.Planted != "" {
 		again += " PLANTED=" + p.Planted
 	}
-	if p.Sweep {
+	if p.Sweep || p.CutsPower() {
 		again = "chaos run --plan " + filepath.Join(dir, history.PlanFile) // it is no seed's
 	}
 	fmt.Fprintf(&b, "  kept in %s; once more: %s; judge again: chaos judge %s; fewer faults: chaos shrink %s", dir, again, dir, dir)

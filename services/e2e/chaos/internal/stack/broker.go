@@ -27,12 +27,12 @@ const (
 	obeyWithin = 3 * time.Second
 )
 
-// brokerConfig is the broker's file. Every write is synced before it is acknowledged, as everywhere. The limit stands in an account,
+// brokerConfig is the broker's file. Every write is synced before it is acknowledged, as everywhere, but where a run is told otherwise. The limit stands in an account,
 // because it can be changed there while the broker runs.
 const brokerConfig = `listen: %q
 server_name: chaos
 max_payload: 1MB
-jetstream { store_dir: %q, max_file_store: 2TB, sync_interval: always }
+jetstream { store_dir: %q, max_file_store: 2TB, sync_interval: %s }
 accounts { CHAOS { jetstream: { max_file: %s }, users: [ { user: chaos, password: chaos } ] } }
 no_auth_user: chaos
 `
@@ -40,7 +40,7 @@ no_auth_user: chaos
 // Broker is the run's NATS server.
 type Broker struct {
 	*Part
-	address, config, store string
+	address, config, store, sync string
 
 	mu    sync.Mutex
 	fills int
@@ -51,7 +51,7 @@ type Broker struct {
 func newBroker(s *Stack, address string) *Broker {
 	b := &Broker{
 		Part: newPart(NATS, s.o.Dir, s.record), address: address,
-		config: filepath.Join(s.o.Dir, confDir, "nats.conf"), store: filepath.Join(s.o.Dir, "nats"),
+		config: filepath.Join(s.o.Dir, confDir, "nats.conf"), store: s.o.Cluster.disks.store(s.o.Dir), sync: s.o.Cluster.disks.sync(),
 	}
 	b.ready = func(ctx context.Context) error {
 		return b.with(ctx, func(ctx context.Context, js jetstream.JetStream) error {
@@ -78,7 +78,7 @@ func (b *Broker) write(room string) error {
 	b.file.Lock()
 	defer b.file.Unlock()
 	next := b.config + ".next"
-	if err := os.WriteFile(next, fmt.Appendf(nil, brokerConfig, b.address, b.store, room), 0o600); err != nil {
+	if err := os.WriteFile(next, fmt.Appendf(nil, brokerConfig, b.address, b.store, b.sync, room), 0o600); err != nil {
 		return fmt.Errorf("configuration of the broker: %w", err)
 	}
 	if err := os.Rename(next, b.config); err != nil {

@@ -36,6 +36,8 @@ const (
 // it at a time; a run may stop and kill the server.
 type Cluster struct {
 	dir       string
+	disks     *disks // what it and the broker write to, where their power can be cut; nil = directories
+	settings  map[string]string
 	passwords map[string]string // by service
 	admin     string            // adminRole's password
 
@@ -47,8 +49,12 @@ type Cluster struct {
 
 // OpenCluster starts the server on a directory, makes the directory where it is not there, and makes the template anew from this
 // program's own migrations. What an earlier run left is dropped. Close ends the server, as does the end of this process.
-func OpenCluster(ctx context.Context, dir string) (_ *Cluster, err error) {
-	c := &Cluster{dir: dir, admin: rand.Text(), passwords: map[string]string{}}
+func OpenCluster(ctx context.Context, dir string) (*Cluster, error) {
+	return openCluster(ctx, &Cluster{dir: dir})
+}
+
+func openCluster(ctx context.Context, c *Cluster) (_ *Cluster, err error) {
+	c.admin, c.passwords = rand.Text(), map[string]string{}
 	for _, service := range pg.Services {
 		c.passwords[service] = rand.Text()
 	}
@@ -151,7 +157,7 @@ const unlocked = 3 * time.Second
 // until it runs its own program.
 func (c *Cluster) start(ctx context.Context) (*local.Postgres, error) {
 	for until := time.Now().Add(unlocked); ; {
-		server, err := local.StartPostgres(ctx, local.PostgresOptions{DataDir: c.dir, Fsync: true, SharedBuffers: "128MB"})
+		server, err := local.StartPostgres(ctx, local.PostgresOptions{DataDir: c.dir, Fsync: true, SharedBuffers: "128MB", Settings: c.settings})
 		if err == nil || !errors.Is(err, local.ErrInUse) || time.Now().After(until) || !sleep(ctx, lookEvery) {
 			return server, err
 		}
@@ -206,11 +212,11 @@ func (c *Cluster) withConn(ctx context.Context, dsn string, do func(context.Cont
 	return do(ctx, conn)
 }
 
-// Close ends the server. The directory stays.
+// Close ends the server. The directory stays, disks go.
 func (c *Cluster) Close(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, endWithin)
 	defer cancel()
-	return c.server.Stop(ctx)
+	return errors.Join(c.server.Stop(ctx), c.disks.close(ctx))
 }

@@ -67,9 +67,9 @@ func (s *Stack) Kill() {
 	s.ports.free()
 }
 
-// Drop removes the run's database. It may be called twice.
+// Drop removes the run's database, and what the broker stored on a disk. It may be called twice.
 func (s *Stack) Drop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stopWithin)
 	defer cancel()
-	return errors.Join(s.o.Cluster.Ensure(ctx), s.o.Cluster.drop(ctx, s.database))
+	return errors.Join(s.o.Cluster.Ensure(ctx), s.o.Cluster.drop(ctx, s.database), s.o.Cluster.disks.clear(s.o.Dir))
 }

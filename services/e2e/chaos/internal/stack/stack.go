@@ -60,6 +60,8 @@ type Stack struct {
 	end  context.CancelFunc
 	kept sync.WaitGroup
 
+	power sync.Mutex // held while somebody's power is cut
+
 	mu     sync.Mutex
 	undone map[int]func(context.Context) error // what ends the faults that last
 	next   int

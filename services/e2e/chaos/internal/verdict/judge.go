@@ -78,6 +78,7 @@ func Of(run *history.All) (history.Verdict, error) {
 	c.orderedOnce()
 	c.samples()
 	c.bounds()
+	c.witnesses()
 	c.exits()
 	c.faults()
 	c.recoveries()

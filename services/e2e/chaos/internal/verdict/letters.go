@@ -97,6 +97,8 @@ func blind(run *history.All) bool {
 			blinds[f.ID] = true
 		case history.StreamDelete:
 			blinds[f.ID] = f.Stream == "DLQ"
+		case history.PowerCut:
+			blinds[f.ID] = f.Target != history.CutLedger
 		}
 	}
 	return slices.ContainsFunc(run.Timeline, func(e history.Event) bool { return e.What == "fault" && e.Done && blinds[e.Fault] })
