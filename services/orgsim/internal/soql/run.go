@@ -16,6 +16,14 @@ type Column struct {
 	Field  *org.Readable
 }
 
+// Name is the column as a query names it, in the case of the model: Account.Name.
+func (c Column) Name() string {
+	if c.Parent == nil {
+		return c.Field.Name
+	}
+	return c.Parent.RelationshipName + "." + c.Field.Name
+}
+
 // Result is the rows of a query. They are places in the object, so that pages show the values of their time.
 type Result struct {
 	Object  *org.Object
