@@ -29,7 +29,7 @@ func (ex *exchange) checkMedia() error {
 	case "application/json":
 		return nil
 	case "multipart/form-data":
-		if ex.route.endpoint == fault.Create {
+		if ex.route.endpoint == fault.Create && ex.route.jobs == &ingestCalls {
 			return nil
 		}
 	}

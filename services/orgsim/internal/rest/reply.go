@@ -23,6 +23,10 @@ const (
 
 	limitExceeded = "TotalRequests Limit exceeded."
 	notFoundText  = "The requested resource does not exist"
+
+	// gzipJSON is how large a JSON answer has to be that is compressed, in bytes: below that it is not worth it, and real
+	// edges leave small ones alone too. CSV is always compressed.
+	gzipJSON = 2 << 10
 )
 
 // reply is the writer that handlers answer through. It carries out the faults that concern the answer, on the bytes
@@ -30,6 +34,7 @@ const (
 type reply struct {
 	to     http.ResponseWriter
 	gzipOK bool
+	large  bool // a JSON body that is worth compressing is to come
 	zipped *gzip.Writer
 
 	header http.Header
@@ -81,7 +86,7 @@ func (p *reply) drop() { p.silent, p.cut = true, true }
 // replace takes back an answer of which nothing reached the caller.
 func (p *reply) replace() {
 	if !p.began {
-		p.silent, p.status, p.header = false, 0, http.Header{}
+		p.silent, p.large, p.status, p.header = false, false, 0, http.Header{}
 	}
 }
 
@@ -110,12 +115,13 @@ func (p *reply) WriteHeader(status int) {
 		return
 	}
 	h := p.to.Header()
+	h.Set("Vary", "Accept-Encoding")
 	for k, v := range p.header {
 		h[k] = v
 	}
 	if p.spoilt.kind != "" {
 		p.spoilHeader(h)
-	} else if p.gzipOK && h.Get("Content-Type") == csvType {
+	} else if p.gzipOK && (h.Get("Content-Type") == csvType || p.large) {
 		h.Set("Content-Encoding", "gzip")
 		p.zipped, _ = gzip.NewWriterLevel(p.to, gzip.BestSpeed)
 	}
@@ -203,9 +209,13 @@ func (ex *exchange) json(status int, v any) error {
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
+	body := bytes.TrimRight(b.Bytes(), "\n")
+	if p, ok := ex.w.(*reply); ok {
+		p.large = len(body) >= gzipJSON
+	}
 	ex.w.Header().Set("Content-Type", jsonType)
 	ex.w.WriteHeader(status)
-	_, _ = ex.w.Write(bytes.TrimRight(b.Bytes(), "\n"))
+	_, _ = ex.w.Write(body)
 	return nil
 }
 

@@ -130,9 +130,8 @@ func (ex *exchange) admit() error {
 		return ex.route.err
 	}
 	if !ex.route.open {
-		// What a session gets to see is for nobody else to keep; and replies differ by Accept-Encoding.
+		// What a session gets to see is for nobody else to keep.
 		ex.w.Header().Set("Cache-Control", "no-cache,must-revalidate,max-age=0,no-store,private")
-		ex.w.Header().Set("Vary", "Accept-Encoding")
 		user, err := ex.caller(now)
 		if err != nil {
 			return err
