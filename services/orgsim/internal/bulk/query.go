@@ -83,7 +83,7 @@ func (s *QuerySpec) check(store *org.Store) (*QueryJob, error) {
 	if err != nil {
 		return nil, err
 	}
-	object, columns, err := resolve(query, store, s.Query)
+	object, columns, err := resolve(query, store)
 	if err != nil {
 		return nil, err
 	}

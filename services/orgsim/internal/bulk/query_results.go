@@ -191,7 +191,7 @@ func (w *queryWriter) rows(places []uint32) {
 				return // the org was emptied after the rows were found
 			}
 			for i, c := range w.columns {
-				w.cell(i, csvText(c.Field, c.Value(r, w.object, row)))
+				w.cell(i, csvText(c.Type(), c.Value(r, w.object, row)))
 			}
 			w.out = append(w.out, w.form.ending...)
 		}
@@ -206,8 +206,8 @@ func (w *queryWriter) cell(i int, value string) {
 }
 
 // csvText is a value as results of query jobs write it: as JSON has it, but with times that end in Z. Null is empty.
-func csvText(f *org.Readable, value string) string {
-	if f.Type == org.TypeDateTime {
+func csvText(t org.FieldType, value string) string {
+	if t == org.TypeDateTime {
 		if moment, ok := strings.CutSuffix(value, "+0000"); ok {
 			return moment + "Z"
 		}

@@ -88,7 +88,7 @@ func (m *Manager) snapshot(ctx context.Context, q *QueryJob) ([]uint32, error) {
 	if q.Spec.Operation == QueryAllRows {
 		find = query.RunAll
 	}
-	found, err := find(m.Store, q.Spec.Query)
+	found, err := find(m.Store)
 	if err != nil {
 		return nil, err
 	}

@@ -6,8 +6,8 @@ import (
 )
 
 // resolve finds the object and the columns that a query speaks of.
-func resolve(q *soql.Query, store *org.Store, text string) (*org.Object, []soql.Column, error) {
-	found, err := q.Run(store, text)
+func resolve(q *soql.Query, store *org.Store) (*org.Object, []soql.Column, error) {
+	found, err := q.Look(store)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -19,10 +19,7 @@ func ordered(q *soql.Query) bool { return q.Order != nil || q.Limit != nil }
 
 // columnName is the name of a column in the header of a CSV.
 func columnName(c soql.Column) string {
-	if c.Parent != nil {
-		return c.Parent.RelationshipName + "." + c.Field.Name
-	}
-	return c.Field.Name
+	return c.Name()
 }
 
 // QueriedObject is the object behind FROM in the text of a query, "" where there is none. It is for matching faults only.

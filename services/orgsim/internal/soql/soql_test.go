@@ -61,7 +61,7 @@ func names(t *testing.T, s *org.Store, text string) []string {
 	if err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
-	res, err := q.Run(s, text)
+	res, err := q.Run(s)
 	if err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
@@ -111,7 +111,7 @@ func TestQueriesFindTheRightRows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		res, err := q.Run(s, text)
+		res, err := q.Run(s)
 		if err != nil || res.Count != 2 || res.Columns != nil {
 			t.Errorf("got %+v, %v", res, err)
 		}
@@ -180,8 +180,8 @@ func TestRunAllFindsDeletedRowsToo(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			live, errLive := q.Run(s, tc.query)
-			all, errAll := q.RunAll(s, tc.query)
+			live, errLive := q.Run(s)
+			all, errAll := q.RunAll(s)
 			if errLive != nil || errAll != nil || live.Count != tc.live || all.Count != tc.all {
 				t.Errorf("got %+v %v and %+v %v", live, errLive, all, errAll)
 			}
@@ -207,7 +207,7 @@ func TestBadQueriesAreRefusedWithTheirCode(t *testing.T) {
 		t.Run(tc.does, func(t *testing.T) {
 			q, err := soql.Parse(tc.query)
 			if err == nil {
-				_, err = q.Run(s, tc.query)
+				_, err = q.Run(s)
 			}
 			var refusal *soql.Error
 			if !errors.As(err, &refusal) {
@@ -232,7 +232,7 @@ func FuzzParseNeverPanics(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		q, err := soql.Parse(text)
 		if err == nil {
-			_, err = q.Run(s, text)
+			_, err = q.Run(s)
 		}
 		var refusal *soql.Error
 		if err != nil && !errors.As(err, &refusal) {
