@@ -164,6 +164,34 @@ func TestQueryJobs(t *testing.T) {
 	})
 }
 
+// TestExportOfACommandLine makes the calls of a bulk export as a command line tool makes them: jobs under one slash, all
+// else under two.
+func TestExportOfACommandLine(t *testing.T) {
+	o := theOrg(t)
+	where := o.group("export", 3)
+	t.Run("an export makes a job, looks at it, and fetches page after page until the locator is null", func(t *testing.T) {
+		id := decode[struct{ ID string }](t, o.want(o.call("POST", queries, text(spec{"query": "SELECT Id, Name" + where, "operation": "query", "lineEnding": "LF"}), func(r *http.Request) {
+			r.ContentLength = -1
+			r.Header.Set("Sforce-Call-Options", "client=sfdx toolbelt:")
+		}), http.StatusOK)).ID
+		if m := o.queryEnd(id); m["state"] != "JobComplete" || m["numberRecordsProcessed"] != 3.0 {
+			t.Fatalf("got %v", m)
+		}
+		o.want(o.call("GET", "/"+data, ""), http.StatusOK)
+		got := 0
+		for query := "?maxRecords=2"; query != ""; {
+			_, next, rows := o.resultPage(id, query)
+			got += rows
+			if query = ""; next != "null" {
+				query = "?locator=" + next
+			}
+		}
+		if got != 3 {
+			t.Errorf("%d rows", got)
+		}
+	})
+}
+
 func TestQueryResultPages(t *testing.T) {
 	o := theOrg(t)
 	five := o.group("five", 5)

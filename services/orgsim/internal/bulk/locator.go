@@ -43,6 +43,8 @@ func ParseLocator(text string) (result string, row int, ok bool) {
 	if err != nil || row < 0 || len(parts[1]) != sfid.Len18 || !sfid.Valid(parts[1]) {
 		return "", 0, false
 	}
-	l := locator{parts[1], row}
-	return l.result, l.row, l.String() == text // one place has one locator
+	if (locator{parts[1], row}).String() != text { // one place has one locator
+		return "", 0, false
+	}
+	return parts[1], row, true
 }

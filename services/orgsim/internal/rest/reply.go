@@ -269,6 +269,10 @@ func (ex *exchange) fail(err error) {
 		_, _ = io.WriteString(ex.w, refusal.HTML)
 		return
 	}
+	if ex.route.endpoint == fault.Token { // whose errors have a form of their own
+		ex.fail(&tokenError{Status: refusal.Status, Code: "invalid_request", Description: refusal.Message})
+		return
+	}
 	if ex.route.soap {
 		ex.soapFault(refusal.Status, &soapError{refusal.Code, refusal.Message})
 		return
