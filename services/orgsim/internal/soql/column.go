@@ -54,7 +54,9 @@ func (c Column) stored() *org.Field {
 }
 
 // isID says whether the column holds ids, which a query may compare with ids only.
-func (c Column) isID() bool { return c.field != nil && (c.field.IsID() || c.field.Type == org.TypeReference) }
+func (c Column) isID() bool {
+	return c.field != nil && (c.field.IsID() || c.field.Type == org.TypeReference)
+}
 
 // Value reads a column of a row; "" stands for null.
 func (c Column) Value(r org.Reader, o *org.Object, row uint32) string {

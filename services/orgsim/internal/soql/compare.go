@@ -44,7 +44,7 @@ const shortID = 15
 func (c comparing) fold(v string) string {
 	switch c {
 	case bySize:
-		n, _ := strconv.ParseFloat(v, 64)        // what is stored and what was read as a number is one
+		n, _ := strconv.ParseFloat(v, 64)            // what is stored and what was read as a number is one
 		return strconv.FormatFloat(n+0, 'g', -1, 64) // -0 is 0
 	case byID:
 		return v[:min(len(v), shortID)]

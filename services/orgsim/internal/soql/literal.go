@@ -41,7 +41,7 @@ func (v *literal) in(s *scope, of *source) (text string, null bool, err error) {
 			return "", false, v.mismatch(s, of)
 		}
 		if v.text != "" && of.column.isID() && !sfid.Valid(v.text) {
-			return "", false, refuse(s.text, v.pos, filterOperator, "invalid ID field: %s", shorten(v.text))
+			return "", false, refuse(s.text, v.pos, filterOperator, "invalid ID field: %s", v.text)
 		}
 		return v.text, v.text == "", nil
 	}

@@ -163,7 +163,7 @@ func (p *parser) from(q *Query) error {
 		case !strings.Contains(name.Path, "."):
 			return p.refuse(name.pos, "a further object in FROM must be a parent: %s", name.Path)
 		case strings.Count(name.Path, ".") > maxUp:
-			return p.refuse(name.pos, "A relationship may be at most %d levels away: %s", maxUp, shorten(name.Path))
+			return p.refuse(name.pos, "A relationship may be at most %d levels away: %s", maxUp, name.Path)
 		}
 		if ok {
 			q.aliases[strings.ToLower(alias.Path)] = name
@@ -336,4 +336,3 @@ func (p *parser) purpose(q *Query) error {
 	}
 	return nil
 }
-

@@ -178,7 +178,7 @@ func (p *parser) literal(like bool) (literal, error) {
 		v.quote = t.text
 		text, ok := unquote(t.text, like)
 		if !ok {
-			return v, p.refuse(t.pos, "Invalid string literal %s. Illegal character sequence in string literal.", shorten(t.text))
+			return v, p.refuse(t.pos, "Invalid string literal %s. Illegal character sequence in string literal.", t.text)
 		}
 		if utf8.RuneCountInString(text) > MaxText {
 			return v, p.refuse(t.pos, "a text in a WHERE clause cannot be longer than %d characters", MaxText) // the words are a guess
@@ -229,14 +229,6 @@ func (p *parser) period(v *literal) error {
 	}
 	v.n = *n
 	return nil
-}
-
-// shorten cuts a text to what a message may hold of it.
-func shorten(s string) string {
-	if len(s) > excerpt {
-		return strings.ToValidUTF8(s[:excerpt], "") + "…"
-	}
-	return s
 }
 
 // escapes are the letters behind a backslash (Salesforce: quoted string escape sequences).

@@ -60,6 +60,9 @@ func (p *parser) item(level int) (it item, err error) {
 		it.typeOf, err = p.typeOf()
 		return it, err
 	}
+	if p.is("FROM") { // it would be taken for a field, and the object for its alias
+		return it, p.unexpected()
+	}
 	if it.operand, err = p.operand(); err != nil {
 		return it, err
 	}

@@ -38,11 +38,26 @@ func refuse(text string, pos int, code, format string, args ...any) *Error {
 	from := max(0, column-excerpt)
 	to := min(len(shown), column+excerpt)
 	return &Error{code, fmt.Sprintf("\n%s\n%s^\nERROR at Row:%d:Column:%d\n", string(shown[from:to]), strings.Repeat(" ", column-from), row, column+1) +
-		fmt.Sprintf(format, args...)}
+		plain(code, format, args...).Message}
 }
 
 // plain makes an error without a place.
-func plain(code, format string, args ...any) *Error { return &Error{code, fmt.Sprintf(format, args...)} }
+func plain(code, format string, args ...any) *Error {
+	for i, a := range args {
+		if text, ok := a.(string); ok {
+			args[i] = shorten(text)
+		}
+	}
+	return &Error{code, fmt.Sprintf(format, args...)}
+}
+
+// shorten cuts a text of a query to what a message may hold of it; no name of an org is as long.
+func shorten(s string) string {
+	if len(s) > 4*excerpt {
+		return strings.ToValidUTF8(s[:4*excerpt], "") + "…"
+	}
+	return s
+}
 
 // tooComplicated is the answer to what is nested too deeply.
 func tooComplicated() *Error {
