@@ -83,14 +83,25 @@ func (s *QuerySpec) check(store *org.Store) (*QueryJob, error) {
 	if err != nil {
 		return nil, err
 	}
-	object, columns, err := resolve(query, store)
+	found, err := query.Look(store)
 	if err != nil {
 		return nil, err
 	}
+	columns := slices.Clone(found.Columns)
 	if s.Version < selectOrder {
-		slices.SortStableFunc(columns, func(a, b soql.Column) int { return strings.Compare(columnName(a), columnName(b)) })
+		slices.SortStableFunc(columns, func(a, b soql.Column) int { return strings.Compare(a.Name(), b.Name()) })
 	}
-	return &QueryJob{object: object, columns: columns, query: query, chunking: !ordered(query)}, nil
+	ordered := query.Order != nil || query.Limit != nil // either of them keeps an org from dividing the work
+	return &QueryJob{object: found.Object, columns: columns, query: query, chunking: !ordered}, nil
+}
+
+// QueriedObject is the object behind FROM in the text of a query, "" where there is none. It is for matching faults only.
+func QueriedObject(text string) string {
+	q, err := soql.Parse(text)
+	if err != nil {
+		return ""
+	}
+	return q.From.Path
 }
 
 // selectOrder is the first API version that shows the columns in the order of the SELECT; below it they are in the order

@@ -179,7 +179,7 @@ func (m *Manager) queryWriter(q *QueryJob) queryWriter {
 
 func (w *queryWriter) header() {
 	for i := range w.columns {
-		w.cell(i, columnName(w.columns[i]))
+		w.cell(i, w.columns[i].Name())
 	}
 	w.out = append(w.out, w.form.ending...)
 }

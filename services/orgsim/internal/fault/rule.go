@@ -59,7 +59,7 @@ const (
 	// Query jobs are created, looked at, listed, aborted and deleted under the names that ingest jobs have.
 	QueryResults Endpoint = "query_results" // a page of the result of a query job
 	ResultPages  Endpoint = "result_pages"  // where its pages are
-	Other       Endpoint = "other" // a path that leads nowhere
+	Other        Endpoint = "other"         // a path that leads nowhere
 )
 
 // Endpoints are all of them.

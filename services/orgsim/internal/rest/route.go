@@ -33,7 +33,7 @@ type route struct {
 	open      bool  // needs no session, is not counted
 	bulk      bool  // errors in the form of Bulk API 2.0
 	jobs      *jobCalls
-	soap      bool  // errors are SOAP faults
+	soap      bool // errors are SOAP faults
 	version   float64
 	object    string
 	operation string

@@ -100,12 +100,12 @@ func Default() Settings {
 		DailyQueryKilobytes: 1_000_000_000, // Salesforce: 1 TB of results in 24 hours
 		QueryPageRows:       100_000,       // Salesforce: the usual size of a chunk; where results are divided is not published
 
-		MaxUploadBytes:  150_000_000,                     // Salesforce: 150 MB after base64
-		TokenTTL:        Duration(2 * time.Hour),         // Salesforce: the usual session setting
-		ShuffleResults:  true,                            // order is not promised, so callers must not rely on it
-		ShuffleSeed:     1,
-		GzipReplies:     true,
-		GoneJobBytes:    256_000_000, // some two and a half million rows of 250 bytes
+		MaxUploadBytes: 150_000_000,             // Salesforce: 150 MB after base64
+		TokenTTL:       Duration(2 * time.Hour), // Salesforce: the usual session setting
+		ShuffleResults: true,                    // order is not promised, so callers must not rely on it
+		ShuffleSeed:    1,
+		GzipReplies:    true,
+		GoneJobBytes:   256_000_000, // some two and a half million rows of 250 bytes
 	}
 }
 
