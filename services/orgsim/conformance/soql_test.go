@@ -212,7 +212,9 @@ func TestPagesOfSOQL(t *testing.T) {
 		o.want(o.call("GET", "/services/data/v30.0/query?q="+url.QueryEscape("SELECT Id FROM Contact"), ""), http.StatusGone)
 	})
 	t.Run("date literals follow the org's time", func(t *testing.T) {
-		count := func(period string) int { return o.ask("SELECT COUNT() FROM Account WHERE CreatedDate = " + period).TotalSize }
+		count := func(period string) int {
+			return o.ask("SELECT COUNT() FROM Account WHERE CreatedDate = " + period).TotalSize
+		}
 		today := count("TODAY")
 		o.sim.Advance(24 * time.Hour)
 		o.signIn()

@@ -31,7 +31,7 @@ type test struct {
 	// sub gives the ids of a semi-join, found before the rows are asked.
 	sub *plan
 	ids map[string]bool
-	// cost is how much work one answer is, at least 1.
+	// cost is how much work it is to answer for a value of the usual length, at least 1.
 	cost int
 }
 
@@ -237,6 +237,9 @@ func (s *scope) targets(c Column) []*org.Object {
 	}
 }
 
+// usualLength is how long a value may be before comparing it is counted more than once.
+const usualLength = 256
+
 // holds asks the filter of a row.
 func (f *filter) holds(w *work, read reader) bool {
 	switch f.join {
@@ -259,7 +262,7 @@ func (f *filter) holds(w *work, read reader) bool {
 	}
 	t := f.test
 	v := read(&t.source)
-	w.left -= t.cost
+	w.left -= t.cost * (1 + len(v)/usualLength)
 	if v == "" {
 		return t.nulls != t.negative
 	}

@@ -20,7 +20,7 @@ func FuzzParse(f *testing.F) {
 		"SELECT Id FROM Account WHERE (Name = '\\u00e9' OR NOT (Employees < 5)) AND Id IN (SELECT AccountId FROM Contact)",
 		"SELECT TYPEOF Who WHEN Account THEN Name ELSE LastName END, Who.Type FROM Task",
 		"SELECT FIELDS(ALL) FROM Account WHERE Id = '001000000000000AAA' OR Id IN ('001000000000001AAA')",
-		"SELECT Industry i, CALENDAR_YEAR(Since__c), COUNT(Id), GROUPING(Industry), AVG(Revenue__c) FROM Account GROUP BY ROLLUP(Industry, CALENDAR_YEAR(Since__c)) HAVING COUNT(Id) > 0 ORDER BY i NULLS LAST, COUNT(Id) DESC",
+		"SELECT Industry i, CALENDAR_YEAR(Since__c), COUNT(Id), GROUPING(Industry), AVG(Revenue__c) FROM Account GROUP BY ROLLUP(Industry, CALENDAR_YEAR(Since__c)) HAVING COUNT(Id) > 0 ORDER BY Industry NULLS LAST, COUNT(Id) DESC",
 		"SELECT Id FROM Account WHERE Since__c = LAST_N_DAYS:30 OR CreatedDate >= N_FISCAL_QUARTERS_AGO:2 OR DAY_ONLY(CreatedDate) = 2026-11-18",
 		"SELECT Id FROM Account USING SCOPE everything WITH USER_MODE FOR VIEW FOR REFERENCE UPDATE TRACKING, VIEWSTAT ALL ROWS",
 	} {

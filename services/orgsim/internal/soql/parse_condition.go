@@ -175,7 +175,6 @@ func (p *parser) literal(like bool) (literal, error) {
 	v := literal{text: t.text, pos: t.pos}
 	switch t.kind {
 	case quoted:
-		v.quote = t.text
 		text, ok := unquote(t.text, like)
 		if !ok {
 			return v, p.refuse(t.pos, "Invalid string literal %s. Illegal character sequence in string literal.", t.text)

@@ -170,13 +170,13 @@ func TestHugeQueriesAreAnsweredSoon(t *testing.T) {
 	}
 	t.Run("a query that has too much to compare runs out of time", func(t *testing.T) {
 		s := emptyStore(t, model)
-		records := make([]map[string]string, 10_000)
+		records := make([]map[string]string, 2_000)
 		for i := range records {
 			records[i] = map[string]string{"LastName": strings.Repeat("a", 60)}
 		}
 		seed(t, s, "Contact", records...)
 		pattern := strings.Repeat("%a", 100) + "b"
-		e := refusal(t, s, "SELECT Id FROM Contact WHERE LastName LIKE '"+pattern+"'"+strings.Repeat(" OR LastName LIKE '"+pattern+"'", 300))
+		e := refusal(t, s, "SELECT Id FROM Contact WHERE LastName LIKE '"+pattern+"'"+strings.Repeat(" OR LastName LIKE '"+pattern+"'", 400))
 		if e == nil || e.Code != "QUERY_TIMEOUT" {
 			t.Errorf("got %v", e)
 		}

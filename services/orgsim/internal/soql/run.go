@@ -20,8 +20,9 @@ type Result struct {
 	Tally *Tally
 }
 
-// maxWork is how many comparisons of a value a query may make before it takes too long: some ten seconds' worth.
-const maxWork = 50_000_000
+// maxWork is how many comparisons of a value a query may make before it takes too long: some ten seconds' worth. All rows
+// of the largest orgs that fit into memory are a fraction of it.
+const maxWork = 100_000_000
 
 // work is what a running query may still do.
 type work struct{ left int }

@@ -132,24 +132,19 @@ func (t *tally) name(q *Query) error {
 			c.Name = fmt.Sprintf("expr%d", n)
 			n++
 		}
-		if key := strings.ToLower(c.Name); taken[key] {
+		key := strings.ToLower(c.Name)
+		if taken[key] {
 			return refuse(t.text, q.items[i].pos, malformed, "duplicate alias: %s", c.Name)
-		} else {
-			taken[key] = true
 		}
+		taken[key] = true
 	}
 	return nil
 }
 
-// find resolves an operand of a query for aggregates: a grouped source, or an aggregate. complaint begins the refusal of
-// everything else.
+// find resolves an operand of a query for aggregates: a grouped source, or an aggregate. An alias names a column of the
+// answer and nothing in the query. complaint begins the refusal of everything else.
 func (t *tally) find(complaint string) func(operand) (source, error) {
 	return func(o operand) (source, error) {
-		if o.function == "" && len(t.order) == 0 { // an alias may stand for its column in ORDER BY and HAVING
-			if i := slices.IndexFunc(t.columns, func(c TallyColumn) bool { return c.Name != "" && strings.EqualFold(c.Name, o.field.Path) }); i >= 0 {
-				return t.at(t.shown[i]), nil
-			}
-		}
 		s, err := t.source(o)
 		if err != nil {
 			return s, err
@@ -164,14 +159,6 @@ func (t *tally) find(complaint string) func(operand) (source, error) {
 		}
 		return s, refuse(t.text, o.pos, malformed, "%s: %s", complaint, o.field.Path)
 	}
-}
-
-// at is the source of a place.
-func (t *tally) at(place int) source {
-	if place < len(t.groups) {
-		return t.groups[place]
-	}
-	return t.measures[place-len(t.groups)]
 }
 
 // measure finds the place of an aggregate, a new one if it was not asked for before.

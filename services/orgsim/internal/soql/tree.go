@@ -89,11 +89,10 @@ type comparison struct {
 
 // literal is a value as it was written.
 type literal struct {
-	kind  literalKind
-	text  string // without quotes and escapes; of a period its name in capitals
-	n     int    // of a period, behind the colon
-	pos   int
-	quote string // a text with its quotes, for messages and patterns
+	kind literalKind
+	text string // without quotes and escapes; of a period its name in capitals
+	n    int    // of a period, behind the colon
+	pos  int
 }
 
 type literalKind uint8
