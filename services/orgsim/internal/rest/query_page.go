@@ -11,18 +11,47 @@ import (
 	"bulkhead/services/orgsim/internal/soql"
 )
 
+// A page ends early when what it holds is large: with the rows of sub-queries in it, or with long texts (Salesforce: a
+// page may have fewer rows; where it ends is not known). A record more is written whole.
+const (
+	pageRows  = 20_000
+	pageBytes = 16 << 20
+)
+
+// room is what a page may still hold, the records in its records included.
+type room struct{ rows, bytes int }
+
+func (m *room) full() bool { return m.rows <= 0 || m.bytes <= 0 }
+
 // page writes the rows of a query from start on. Members come in the order in which Salesforce writes them, so records
 // are built by hand.
 func (ex *exchange) page(cur *cursor, start int) error {
 	var b []byte
-	ex.s.Store.Read(func(r org.Reader) { b = ex.appendPage(nil, r, cur, start) })
+	ex.s.Store.Read(func(r org.Reader) { b = ex.appendPage(nil, r, cur, start, &room{pageRows, pageBytes}) })
 	return ex.json(http.StatusOK, json.RawMessage(b))
 }
 
 // appendPage writes a page of a query or of a sub-query; what is left behind it gets a locator.
-func (ex *exchange) appendPage(b []byte, r org.Reader, cur *cursor, start int) []byte {
+func (ex *exchange) appendPage(b []byte, r org.Reader, cur *cursor, start int, left *room) []byte {
 	f := cur.found
 	end := min(start+cur.size, len(f.Rows))
+	var records []byte
+	for i := start; i < end; i++ {
+		if f.Rows[i] >= r.Rows(f.Object) {
+			break // the org was emptied after the rows were found
+		}
+		if i > start {
+			if left.full() {
+				end = i
+				break
+			}
+			records = append(records, ',')
+		}
+		before := len(records)
+		records = ex.appendRecord(records, r, f.Object, f.Rows[i], f.Members, &pages{cur, left})
+		left.rows--
+		left.bytes -= len(records) - before
+	}
 	b = append(b, `{"totalSize":`...)
 	b = strconv.AppendInt(b, int64(f.Count), 10)
 	b = append(b, `,"done":`...)
@@ -35,22 +64,18 @@ func (ex *exchange) appendPage(b []byte, r org.Reader, cur *cursor, start int) [
 		b = appendJSON(b, ex.base()+"/query/"+cur.id+"-"+strconv.Itoa(end))
 	}
 	b = append(b, `,"records":[`...)
-	first := true
-	for _, row := range f.Rows[start:end] {
-		if row >= r.Rows(f.Object) {
-			break // the org was emptied after the rows were found
-		}
-		if !first {
-			b = append(b, ',')
-		}
-		first = false
-		b = ex.appendRecord(b, r, f.Object, row, f.Members, cur)
-	}
+	b = append(b, records...)
 	return append(b, "]}"...)
 }
 
-// appendRecord writes one row with what was selected of it. cur is the query that found it, nil when none did.
-func (ex *exchange) appendRecord(b []byte, r org.Reader, o *org.Object, row uint32, members []*soql.Member, cur *cursor) []byte {
+// pages is the query that a record was found by, and the room for what is in it.
+type pages struct {
+	of   *cursor
+	left *room
+}
+
+// appendRecord writes one row with what was selected of it. in is nil when no query found it.
+func (ex *exchange) appendRecord(b []byte, r org.Reader, o *org.Object, row uint32, members []*soql.Member, in *pages) []byte {
 	b = ex.appendAttributes(b, o, r.ID(o, row))
 	for _, m := range members {
 		b = append(b, ',')
@@ -58,10 +83,10 @@ func (ex *exchange) appendRecord(b []byte, r org.Reader, o *org.Object, row uint
 		b = append(b, ':')
 		switch {
 		case m.Children != nil:
-			b = ex.appendChildren(b, r, row, m.Children, cur)
+			b = ex.appendChildren(b, r, row, m.Children, in)
 		case m.Up != nil:
 			if parent, up, ok := r.Parent(o, row, m.Up); ok {
-				b = ex.appendRecord(b, r, parent, up, m.For(parent), cur)
+				b = ex.appendRecord(b, r, parent, up, m.For(parent), in)
 			} else {
 				b = append(b, "null"...)
 			}
@@ -73,13 +98,13 @@ func (ex *exchange) appendRecord(b []byte, r org.Reader, o *org.Object, row uint
 }
 
 // appendChildren writes the rows of a sub-query: null where there are none, else a page with a locator of its own.
-func (ex *exchange) appendChildren(b []byte, r org.Reader, row uint32, c *soql.Children, cur *cursor) []byte {
+func (ex *exchange) appendChildren(b []byte, r org.Reader, row uint32, c *soql.Children, in *pages) []byte {
 	rows := c.Rows[row]
 	if len(rows) == 0 {
 		return append(b, "null"...)
 	}
 	found := &soql.Result{Object: c.Object, Members: c.Members, Rows: rows, Count: len(rows)}
-	return ex.appendPage(b, r, &cursor{at: cur.at, size: cur.size, found: found}, 0)
+	return ex.appendPage(b, r, &cursor{at: in.of.at, size: in.of.size, found: found}, 0, in.left)
 }
 
 // tally writes the rows of a query for aggregates, which have to be few enough for one page (Salesforce: GROUP BY).
