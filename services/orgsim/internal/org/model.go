@@ -108,9 +108,6 @@ type Field struct {
 	index   int
 }
 
-// Parent is the object that a reference points to, the first when there are several; nil for other types.
-func (f *Field) Parent() *Object { return f.parent }
-
 // parentNamed is the object of a name that the reference may point to, without regard to case; nil when there is none.
 func (f *Field) parentNamed(name string) *Object {
 	for _, p := range f.parents {
