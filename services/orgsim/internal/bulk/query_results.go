@@ -3,7 +3,6 @@ package bulk
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -138,8 +137,8 @@ func (m *Manager) rowAt(q *QueryJob, at string, rows int) (int, error) {
 func (p *QueryPage) WriteTo(w io.Writer) (int64, error) {
 	var total int64
 	p.w.header()
-	for part := range slices.Chunk(p.places, readRows) {
-		p.w.rows(part)
+	for left := p.places; len(left) > 0; {
+		left = left[p.w.rows(left):]
 		n, err := w.Write(p.w.out)
 		total += int64(n)
 		p.w.out = p.w.out[:0]
@@ -151,8 +150,12 @@ func (p *QueryPage) WriteTo(w io.Writer) (int64, error) {
 	return total + int64(n), err
 }
 
-// readRows is how many rows are read under one lock.
-const readRows = 500
+const (
+	// lockRows is how many rows are read under one lock.
+	lockRows = 500
+	// lockBytes is after how many bytes of CSV that ends, whatever the number of rows: a row may have megabytes.
+	lockBytes = 1 << 20
+)
 
 // queryWriter writes the CSV of a query job: every value quoted, the header too. The values are those of the moment at
 // which the rows were found.
@@ -184,18 +187,25 @@ func (w *queryWriter) header() {
 	w.out = append(w.out, w.form.ending...)
 }
 
-func (w *queryWriter) rows(places []uint32) {
+// rows writes the first rows of some and returns how many they are.
+func (w *queryWriter) rows(places []uint32) (written int) {
 	w.store.ReadAt(w.moment, func(r org.Reader) {
-		for _, row := range places {
+		for _, row := range places[:min(len(places), lockRows)] {
+			if len(w.out) >= lockBytes {
+				return
+			}
 			if row >= r.Rows(w.object) {
+				written = len(places)
 				return // the org was emptied after the rows were found
 			}
+			written++
 			for i, c := range w.columns {
 				w.cell(i, csvText(c.Type(), c.Value(r, w.object, row)))
 			}
 			w.out = append(w.out, w.form.ending...)
 		}
 	})
+	return written
 }
 
 func (w *queryWriter) cell(i int, value string) {

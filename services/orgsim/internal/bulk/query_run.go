@@ -119,15 +119,19 @@ func (m *Manager) giveRows(ctx context.Context, q *QueryJob, rows []uint32) erro
 		if err := m.pacer.wait(ctx, len(part), m.Settings); err != nil {
 			return err
 		}
-		w.out = w.out[:0]
-		w.rows(part)
-		if err := m.storeResult(int64(len(w.out))); err != nil {
+		size := int64(0)
+		for left := part; len(left) > 0; {
+			w.out = w.out[:0]
+			left = left[w.rows(left):]
+			size += int64(len(w.out))
+		}
+		if err := m.storeResult(size); err != nil {
 			m.conclude(q, Failed, err.Error())
 			return err
 		}
 		q.mu.Lock()
 		q.processed += int64(len(part))
-		q.bytes += int64(len(w.out))
+		q.bytes += size
 		q.mu.Unlock()
 	}
 	return ctx.Err()

@@ -129,3 +129,29 @@ func TestResultsAreOfOneMoment(t *testing.T) {
 		}
 	}
 }
+
+// However long rows are, no more than some of them lie ready at a time.
+func TestResultsAreWrittenInPieces(t *testing.T) {
+	m := newManager(t, strings.ReplaceAll(outcomesModel, "type: string, length: 80", "type: textarea, length: 100000"))
+	long := strings.Repeat("x", 50_000)
+	id := uploaded(t, m, goneSpec, []byte("Key__c,LastName\n"+strings.Repeat(","+long+"\n", 100)))
+	if _, err := m.Close(id); err != nil {
+		t.Fatal(err)
+	}
+	m.running.Wait()
+	id = queried(t, m, "SELECT LastName FROM Contact")
+	page, err := m.QueryResults(id, "", "", 66)
+	if err != nil {
+		t.Fatal(err)
+	}
+	largest := 0
+	n, err := page.WriteTo(writes(func(b []byte) { largest = max(largest, len(b)) }))
+	if v, _ := m.View(id); err != nil || n != int64(len("\"LastName\"\n"))+v.ResultBytes || v.ResultBytes != 100*int64(len(long)+3) || largest > lockBytes+len(long)+3 {
+		t.Errorf("%d bytes in pieces of up to %d, %+v: %v", n, largest, v, err)
+	}
+}
+
+// writes is a writer that shows what it is given.
+type writes func([]byte)
+
+func (w writes) Write(b []byte) (int, error) { w(b); return len(b), nil }
