@@ -241,8 +241,9 @@ func TestJSforceMeetsFaults(t *testing.T) {
 		said.want("session that cannot be renewed", `{"code":"Error","message":"Unable to refresh session due to: No refresh token found in the connection"}`)
 		said.want("session renewed by its user", `{"rows":1}`)
 	})
-	t.Run("refusals of calls that read are got over", func(t *testing.T) {
+	t.Run("refusals of calls that read are got over, and connections that are reset", func(t *testing.T) {
 		said.want("busy twice", `{"rows":1}`)
+		said.want("connection reset twice", `{"rows":1}`)
 	})
 	t.Run("calls that may have had an effect are not repeated", func(t *testing.T) {
 		said.want("busy while it creates", `{"code":"ERROR_HTTP_503"}`)

@@ -35,6 +35,9 @@ say('session renewed by its user', { rows: (await renewing.query('SELECT Id FROM
 await sim('faults', [{ match: { endpoint: 'query' }, times: 2, effect: { kind: 'status', status: 503 } }]);
 say('busy twice', { rows: (await fresh.query('SELECT Id FROM Contact')).totalSize });
 
+await sim('faults', [{ match: { endpoint: 'query' }, times: 2, effect: { kind: 'drop_before', reset: true } }]);
+say('connection reset twice', { rows: (await fresh.query('SELECT Id FROM Contact')).totalSize });
+
 await sim('faults', [{ match: { endpoint: 'query' }, effect: { kind: 'drop_before' } }]);
 say('connection closed', { code: (await refusal(fresh.query('SELECT Id FROM Contact'))).code });
 

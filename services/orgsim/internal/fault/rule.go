@@ -171,6 +171,8 @@ type Effect struct {
 	// Columns are texts by column of the result file, sf__Id, sf__Created and sf__Error too. A column that the file does
 	// not have is left out.
 	Columns map[string]string `json:"columns,omitempty"`
+	// Reset cuts the connection by a reset, as a crash or a firewall does, instead of an orderly end. Clients tell the two apart. Kinds drop_* only.
+	Reset bool `json:"reset,omitempty"`
 }
 
 // Rule is one fault.

@@ -43,6 +43,7 @@ type reply struct {
 
 	silent bool          // nothing reaches the caller
 	cut    bool          // the connection is to be cut at the end
+	reset  bool          // and that by a reset
 	room   int64         // body bytes that may still pass; -1 = no bound
 	short  bool          // cut the connection when the room is used up (else end as if whole)
 	delay  time.Duration // before the first byte
@@ -64,7 +65,7 @@ func (p *reply) apply(ctx context.Context, e fault.Effect) {
 	p.ctx = ctx
 	switch e.Kind {
 	case fault.DropAfter:
-		p.drop()
+		p.dropAs(e)
 	case fault.Status:
 		p.silent = true
 	case fault.HalfReply:
@@ -82,6 +83,12 @@ func (p *reply) apply(ctx context.Context, e fault.Effect) {
 
 // drop lets nothing reach the caller and cuts the connection.
 func (p *reply) drop() { p.silent, p.cut = true, true }
+
+// dropAs is drop in the way that a fault asks for.
+func (p *reply) dropAs(e fault.Effect) {
+	p.reset = e.Reset
+	p.drop()
+}
 
 // replace takes back an answer of which nothing reached the caller.
 func (p *reply) replace() {
