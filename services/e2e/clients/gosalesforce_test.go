@@ -133,6 +133,7 @@ func TestGoSalesforceLoads(t *testing.T) {
 func TestGoSalesforceQueries(t *testing.T) {
 	t.Parallel()
 	s := start(t)
+	s.Set(map[string]any{"query_page_rows": 1000})
 	seedContacts(s, "Q", 4500)
 	said, dir := scenario(t, s, "query")
 	said.want("pages", `{"error":"","rows":4500,"first":["Q-0","Alder 0","Works 0"]}`)

@@ -13,6 +13,7 @@ say('query', { rows: contacts.length, keys: keys.size, columns: Object.keys(one)
 const few = await all("SELECT External_Id__c FROM Contact WHERE LastName = 'nobody at all'");
 say('empty', { rows: few.length });
 
+await conn.sobject('Contact').destroy(one.Id);
 const gone = await all("SELECT External_Id__c, IsDeleted FROM Contact WHERE IsDeleted = true", { scanAll: true });
 say('queryAll', { gone: gone.map((row) => [row.External_Id__c, row.IsDeleted]).sort() });
 
