@@ -1,6 +1,7 @@
 package soql
 
 import (
+	"slices"
 	"time"
 
 	"bulkhead/services/orgsim/internal/org"
@@ -49,35 +50,35 @@ func newPlan(m *org.Model, q *Query, object *org.Object, now time.Time) (*plan, 
 		}
 	}
 	p := &plan{query: q, object: object}
-	if q.where != nil {
-		var err error
-		if p.where, err = s.filter(q.where, now, s.source); err != nil {
-			return nil, err
-		}
-	}
-	if q.tallies() {
-		var err error
+	var err error
+	switch {
+	case q.tallies():
 		p.tally, err = s.newTally(q, now)
-		return p, err
+	case !q.count:
+		err = p.selects(s, now)
+	case q.Order != nil: // (Salesforce: COUNT())
+		err = plain(malformed, "COUNT() cannot be used with ORDER BY")
 	}
-	if q.count {
-		if q.Order != nil { // (Salesforce: COUNT())
-			return nil, plain(malformed, "COUNT() cannot be used with ORDER BY")
-		}
-		return p, nil
+	if err == nil && q.where != nil {
+		p.where, err = s.filter(q.where, now, s.source)
 	}
-	sel, err := s.selects(q)
+	return p, err
+}
+
+// selects finds what is read of the rows, and their order.
+func (p *plan) selects(s *scope, now time.Time) error {
+	sel, err := s.selects(p.query)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	p.columns, p.members, p.subs = sel.columns, sel.members, sel.subs
 	for _, sub := range p.subs {
-		if err := sub.resolve(m, now); err != nil {
-			return nil, err
+		if err := sub.resolve(s.model, now); err != nil {
+			return err
 		}
 	}
-	p.order, err = s.orderings(q, s.source)
-	return p, err
+	p.order, err = s.orderings(p.query, s.source)
+	return err
 }
 
 // orderings finds by what rows are ordered.
@@ -106,5 +107,5 @@ func (q *Query) tallies() bool {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(q.Order, func(o Order) bool { return aggregates[o.by.function] })
 }

@@ -16,6 +16,7 @@ func TestBadQueriesAreRefusedWithTheirCode(t *testing.T) {
 		{"an unknown field, with its place", "SELECT Foo FROM Account", "INVALID_FIELD", "\nSELECT Foo FROM Account\n       ^\nERROR at Row:1:Column:8\nNo such column 'Foo' on entity 'Account'"},
 		{"the place is that of the line", "SELECT Id\nFROM Account\nWHERE Foo = 1", "INVALID_FIELD", "\nWHERE Foo = 1\n      ^\nERROR at Row:3:Column:7\nNo such column"},
 		{"the place is shown in a long line", "SELECT Id FROM Account WHERE Name IN (" + strings.Repeat("'x',", 1_000) + "'y') AND Foo = 1", "INVALID_FIELD", "ERROR at Row:1:Column:4048\nNo such column 'Foo'"},
+		{"what is selected before what is asked for", "SELECT Foo FROM Account WHERE Bar = 1", "INVALID_FIELD", "No such column 'Foo'"},
 		{"a field that users do not see", "SELECT Secret__c FROM Account", "INVALID_FIELD", "No such column 'Secret__c'"},
 		{"a field that no type of a parent has", "SELECT Who.Foo FROM Task", "INVALID_FIELD", "No such column 'Foo' on entity 'Name'"},
 		{"an unknown relationship", "SELECT Owner.Name FROM Contact", "INVALID_FIELD", "Didn't understand relationship 'Owner' in field path"},

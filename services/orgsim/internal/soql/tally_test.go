@@ -46,6 +46,7 @@ func TestBadAggregatesAreRefused(t *testing.T) {
 	for _, tc := range []struct{ does, query, part string }{
 		{"a field outside the groups", "SELECT Name, COUNT(Id) FROM Account", "Field must be grouped or aggregated: Name"},
 		{"an order outside the groups", "SELECT COUNT(Id) FROM Account GROUP BY Industry ORDER BY Name", "Ordered field must be grouped or aggregated: Name"},
+		{"an order by an aggregate of rows", "SELECT Id FROM Account ORDER BY COUNT(Id)", "Field must be grouped or aggregated: Id"},
 		{"a condition outside the groups", "SELECT COUNT(Id) FROM Account GROUP BY Industry HAVING Name = 'x'", "Field must be grouped or aggregated: Name"},
 		{"all fields", "SELECT FIELDS(ALL), COUNT(Id) FROM Account GROUP BY Industry LIMIT 200", "Field must be grouped or aggregated"},
 		{"LIMIT without a group", "SELECT MAX(Employees) FROM Account LIMIT 1", "Non-grouped query that uses overall aggregate functions cannot also use LIMIT"},
