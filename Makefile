@@ -52,6 +52,9 @@ test: postgres compiler testdata ## all tests with the race detector, the fault 
 	$(MAKE) --no-print-directory bench-once
 	$(MAKE) --no-print-directory chaos-fresh
 
+test-clients: npm ## other people's clients, unchanged, with the simulator: jsforce, Salesforce's sf, go-salesforce
+	go test -count=1 -timeout 20m -parallel 4 -tags clients ./services/e2e/clients
+
 chaos-fresh: postgres ## five seeds of chaos that nobody ever ran, and each that once failed, as tests
 	go test -v -count=1 -timeout 20m -tags chaos -run Chaos ./services/e2e/chaos
 
@@ -118,6 +121,7 @@ verify: generate $(TOOLS)/gofumpt ## generated code is current, import arrows ho
 	@out=$$(git ls-files '*.go' | grep -v -e '^proto/gen/' -e '/store/db/' | xargs $(TOOLS)/gofumpt -l); test -z "$$out" || { echo "not formatted (gofumpt):"; echo "$$out"; exit 1; }
 	go vet work
 	go vet -tags fault,planted ./libs/... ./services/...
+	go vet -tags clients ./services/e2e/clients
 
 up: ## start PostgreSQL, NATS, the simulator and every service with Docker Compose
 	docker compose up -d --build --wait
@@ -146,6 +150,11 @@ compiler:
 	@if ! command -v $${CC:-gcc} >/dev/null 2>&1; then \
 	$(call debian,gcc libc6-dev,a C compiler is needed by the race detector); fi
 
+# Other people's clients come from npm, and so does the Node that they run on, which is newer than Debian's.
+npm:
+	@if ! command -v npm >/dev/null 2>&1; then \
+	$(call debian,npm,npm is needed to install other people's clients); fi
+
 # go test keeps quiet about what a passing package prints.
 testdata:
 	@test -e "$${BULKHEAD_TESTDATA:-../shared/data}/ourairports/airports.csv.gz" || \
@@ -165,4 +174,4 @@ $(eval $(call tool,gofumpt,$(GOFUMPT)))
 $(eval $(call tool,golangci-lint,$(LINT)))
 $(eval $(call tool,benchstat,$(BENCHSTAT)))
 
-.PHONY: help build demo test chaos chaos-fresh chaos-points chaos-outage chaos-power simulate bench bench-once bench-memory bench-trickle bench-compare race lint generate verify up down postgres compiler testdata
+.PHONY: help build demo test test-clients chaos chaos-fresh chaos-points chaos-outage chaos-power simulate bench bench-once bench-memory bench-trickle bench-compare race lint generate verify up down postgres compiler npm testdata

@@ -5,7 +5,6 @@ go 1.26.8
 require (
 	bulkhead/libs v0.0.0
 	bulkhead/proto v0.0.0
-	github.com/alecthomas/participle/v2 v2.1.4
 	github.com/aymanbagabas/go-udiff v0.4.1
 	github.com/goccy/go-yaml v1.19.2
 	github.com/golang-jwt/jwt/v5 v5.3.1

@@ -80,6 +80,8 @@ func readOptions(args []string, stderr io.Writer) (opts app.Options, debug strin
 	passwordFile := fs.String("password-file", "", "`file` that holds the password of every user, for the password flow and SOAP login (default: "+app.DefaultPassword+")")
 	seed := fs.Int64("org-seed", 0, "`number` that decides all ids: the same seed is the same org")
 	public := fs.String("public-url", "", "base `URL` under which callers reach the org (default: the host that each caller used)")
+	certFile := fs.String("tls-cert", "", "PEM `file` of the certificate to serve https with; needs --tls-key (default: http)")
+	keyFile := fs.String("tls-key", "", "PEM `file` of its private key")
 	fs.StringVar(&debug, "debug-listen", "", "loopback `address` that shows the process's profiles under /debug/pprof/ (default: none)")
 	verbose := fs.Bool("verbose", false, "log a line per finished job")
 	if err := fs.Parse(args); err != nil {
@@ -94,6 +96,7 @@ func readOptions(args []string, stderr io.Writer) (opts app.Options, debug strin
 	}
 	opts = app.Options{
 		Listen: *listen, ModelFile: *model, ClientID: *clientID, OrgSeed: *seed, PublicURL: *public,
+		TLSCertFile: *certFile, TLSKeyFile: *keyFile,
 		Logger: slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: level})),
 	}
 	if err := readFiles(&opts, *secretFile, *passwordFile, keyFiles); err != nil {

@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"bulkhead/services/orgsim/simtest"
 )
 
 func TestTheCommandServesUntilItIsTold(t *testing.T) {
@@ -55,12 +57,17 @@ func TestWrongUseIsExitCode2(t *testing.T) {
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	cert, _, _ := simtest.Certificate(t)
+	_, key, _ := simtest.Certificate(t)
 	for _, tc := range []struct {
 		does string
 		args []string
 		code int
 		part string
 	}{
+		{"a certificate without a key", []string{"--tls-cert", cert}, 2, "--tls-cert needs --tls-key"},
+		{"a key file that TLS cannot read", []string{"--tls-cert", cert, "--tls-key", key + ".none"}, 2, "--tls-key: open"},
+		{"the key of another certificate", []string{"--tls-cert", cert, "--tls-key", key}, 2, "are no pair"},
 		{"an unknown flag", []string{"--nope"}, 2, "nope"},
 		{"an argument", []string{"serve"}, 2, "serve"},
 		{"a secret file that is not there", []string{"--client-secret-file", empty + ".none"}, 2, "client-secret-file"},

@@ -9,6 +9,7 @@ package app
 import (
 	"context"
 	"crypto/rsa"
+	"crypto/tls"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -78,6 +79,9 @@ type Options struct {
 	OrgSeed int64
 	// PublicURL is the org's base URL as callers reach it; default: the host that each caller used.
 	PublicURL string
+	// TLSCertFile and TLSKeyFile are PEM files of the certificate (with those that lead to its authority behind it) and of
+	// its private key. With them the org serves https, without them http.
+	TLSCertFile, TLSKeyFile string
 
 	// QueueDelay is how long a closed job waits before it is processed: 0 = 50 ms, below 0 = not at all.
 	QueueDelay time.Duration
@@ -100,6 +104,7 @@ type App struct {
 	handler http.Handler
 	jobs    *bulk.Manager
 	server  *http.Server
+	tls     *tls.Config // nil: http
 	// hurry ends the waits of requests under way: slow answers and long polls.
 	hurry context.CancelFunc
 
@@ -138,6 +143,10 @@ func New(opts Options) (*App, error) {
 		}
 		keys = append(keys, key)
 	}
+	secure, err := readTLS(opts.TLSCertFile, opts.TLSKeyFile)
+	if err != nil {
+		return nil, err
+	}
 	set, err := settings.NewStore(opts.settings())
 	if err != nil {
 		return nil, fmt.Errorf("simulator settings: %w", err)
@@ -153,7 +162,7 @@ func New(opts Options) (*App, error) {
 	sim := control.New(control.Config{
 		Store: store, Jobs: jobs, Rest: wire, Clock: clk, Settings: set, Switches: points, Faults: faults, Calls: log, Logger: opts.Logger,
 	})
-	a := &App{opts: opts, jobs: jobs, served: make(chan error, 1)}
+	a := &App{opts: opts, jobs: jobs, tls: secure, served: make(chan error, 1)}
 	a.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// The time that an org tells is its own, which may be wrong. That it was moved by the control API it does not tell: those who call were not moved.
 		w.Header().Set("Date", clk.Unmoved().UTC().Format(http.TimeFormat))
@@ -226,6 +235,9 @@ func (a *App) Start(ctx context.Context) error {
 		return fmt.Errorf("simulator: cannot listen on %s: %w", a.opts.Listen, err)
 	}
 	a.listener = l
+	if a.tls != nil {
+		l = tls.NewListener(l, a.tls)
+	}
 	go func() {
 		err := a.server.Serve(l)
 		if errors.Is(err, http.ErrServerClosed) {
@@ -243,7 +255,11 @@ func (a *App) URL() string {
 	if a.listener == nil {
 		return ""
 	}
-	return "http://" + a.listener.Addr().String()
+	scheme := "http"
+	if a.tls != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + a.listener.Addr().String()
 }
 
 // Serve serves what Start began until ctx ends, and stops within stopTime. The error says why serving broke off, or what

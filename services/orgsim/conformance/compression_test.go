@@ -61,9 +61,69 @@ func TestCompression(t *testing.T) {
 			t.Errorf("%v rows were processed", got)
 		}
 	})
-	t.Run("what is no gzip is refused", func(t *testing.T) {
-		if a := o.call("POST", ingest, "no gzip", gzipBody); a.status != http.StatusBadRequest {
-			t.Errorf("got %d %s", a.status, a.body)
+	t.Run("what is no gzip is refused, and so is one that breaks off", func(t *testing.T) {
+		good := zipped(text(spec{"object": "Account", "operation": "insert"}))
+		for _, body := range []string{"no gzip", good[:len(good)/2]} {
+			o.refused(o.call("POST", ingest, body, gzipBody), http.StatusBadRequest, "CLIENTINPUTERROR")
+			o.refused(o.call("POST", data+"/composite/sobjects", body, gzipBody), http.StatusBadRequest, "CLIENTINPUTERROR")
+		}
+		job := o.create(insertAccount)
+		rows := zipped("Name\n" + o.key("broken") + "\n")
+		for _, body := range []string{"no gzip", rows[:len(rows)/2]} {
+			o.want(o.call("PUT", ingest+"/"+job+"/batches", body, csvBody, gzipBody), http.StatusBadRequest)
+		}
+		o.upload(job, "Name\n"+o.key("whole")+"\n") // the job is still Open
+	})
+	t.Run("calls on records may be compressed too", func(t *testing.T) {
+		body := text(spec{"records": []spec{{"attributes": spec{"type": "Account"}, "Name": o.key("packed record")}}})
+		a := o.want(o.call("POST", data+"/composite/sobjects", zipped(body), gzipBody), http.StatusOK)
+		if got := decode[[]saved](t, a); len(got) != 1 || got[0].ID == "" {
+			t.Errorf("got %s", a.body)
+		}
+	})
+}
+
+func TestCompressionOfASimulator(t *testing.T) {
+	o := aSim(t)
+	gzipped := func(r *http.Request) { r.Header.Set("Accept-Encoding", "gzip") }
+	t.Run("CSV and large JSON are compressed, small JSON is not, and caches are told that replies differ", func(t *testing.T) {
+		o.fill(1, "g")
+		id := o.queryRan(spec{"query": "SELECT Name FROM Account"})
+		for path, want := range map[string]string{
+			"/services/data": "gzip", data + "/sobjects/Contact/describe": "gzip", queries + "/" + id + "/results": "gzip", queries + "/" + id: "", data + "/limits": "", data + "/nothing": "",
+		} {
+			plain, packed := o.call("GET", path, ""), o.call("GET", path, "", gzipped)
+			if packed.header.Get("Content-Encoding") != want || packed.header.Get("Vary") != "Accept-Encoding" || plain.header.Get("Vary") != "Accept-Encoding" || plain.header.Get("Content-Encoding") != "" {
+				t.Errorf("%s: got %v", path, packed.header)
+			}
+			if want == "" {
+				continue
+			}
+			z, err := gzip.NewReader(strings.NewReader(packed.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(z); err != nil || string(got) != plain.body || len(packed.body) >= len(plain.body) && len(plain.body) > 200 {
+				t.Errorf("%s: %v: %d bytes are %q", path, err, len(packed.body), got)
+			}
+		}
+	})
+	t.Run("a setting turns it off", func(t *testing.T) {
+		o.sim.Set(map[string]any{"gzip_replies": false})
+		if a := o.call("GET", "/services/data", "", gzipped); a.header.Get("Content-Encoding") != "" {
+			t.Errorf("got %v", a.header)
+		}
+	})
+	t.Run("a small body that unpacks beyond the limits is refused", func(t *testing.T) {
+		o.want(o.call("POST", ingest, zipped(strings.Repeat(" ", 17<<20)), gzipBody), http.StatusRequestEntityTooLarge)
+		o.sim.Set(map[string]any{"max_upload_bytes": 4_000_000})
+		job := o.create(insertAccount)
+		o.refused(o.call("PUT", ingest+"/"+job+"/batches", zipped("Name\n"+strings.Repeat("n\n", 2_000_000)), csvBody, gzipBody), http.StatusBadRequest, "BULK_API_ERROR")
+	})
+	t.Run("the token endpoint refuses what is no gzip in its own form", func(t *testing.T) {
+		a := o.want(o.tokenRequest(o.clientForm("client_credentials"), gzipBody), http.StatusBadRequest)
+		if got := decode[map[string]string](t, a); got["error"] != "invalid_request" || got["error_description"] == "" {
+			t.Errorf("got %s", a.body)
 		}
 	})
 }

@@ -52,6 +52,9 @@ const (
 	Successful  = fault.Successful
 	FailedRows  = fault.FailedRows
 	Unprocessed = fault.Unprocessed
+
+	QueryResults = fault.QueryResults
+	ResultPages  = fault.ResultPages
 )
 
 // Kinds of effect; package fault says what each does.

@@ -203,6 +203,7 @@ func TestCommands(t *testing.T) {
 		"dev-sim-no-url":                {[]string{"dev", "--sim", "127.0.0.1:8082"}, "", ExitUsage},
 		"dev-half-credentials":          {[]string{"dev", "--sim-client-id", "x"}, "", ExitUsage},
 		"sim-no-address":                {[]string{"sim", "--listen", "8082"}, "", ExitUsage},
+		"sim-half-tls":                  {[]string{"sim", "--tls-cert", "cert.pem"}, "", ExitUsage},
 		"sim-half-credentials":          {[]string{"sim", "--client-id", "x"}, "", ExitUsage},
 		"unknown-command":               {[]string{"frobnicate"}, "", ExitUsage},
 		"unknown-flag":                  {[]string{"status", "--frobnicate"}, "", ExitUsage},

@@ -22,14 +22,15 @@ func newSim(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sim",
 		Short: "Run the Salesforce simulator, until Ctrl-C",
-		Long: `Run a simulated Salesforce org: tokens by client credentials and JWT bearer, Bulk API 2.0 ingest jobs, records, describe, limits
-and simple SOQL, with an object model from a YAML file. It lives in memory and forgets everything at the end. Its control API under /sim/ tells what the
+		Long: `Run a simulated Salesforce org: tokens in every flow, Bulk API 2.0 ingest and query jobs, records, describe, limits and
+SOQL, with an object model from a YAML file. It lives in memory and forgets everything at the end. Its control API under /sim/ tells what the
 org holds and was sent, and takes faults; GET /sim/ lists it.
 
 stdout: one JSON object with the addresses when it serves.`,
 		Example: `  bulkhead sim --listen 127.0.0.1:8082
   bulkhead sim --listen 127.0.0.1:8082 --model model.yaml --org-seed 7
-  bulkhead sim --jwt-public-key server.crt`,
+  bulkhead sim --jwt-public-key server.crt
+  bulkhead sim --tls-cert cert.pem --tls-key key.pem`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if (o.ClientID == "") != (secretFile == "") {
@@ -81,6 +82,8 @@ stdout: one JSON object with the addresses when it serves.`,
 	f.StringVar(&passwordFile, "password-file", "", "file with the password of every user, for the password flow and SOAP login (default bulkhead-dev)")
 	f.StringVar(&o.PublicURL, "public-url", "", "base URL under which callers reach the org (default: the host that each caller used)")
 	f.StringArrayVar(&keyFiles, "jwt-public-key", nil, "PEM file of an RSA certificate or public key whose JWT assertions are accepted; may be repeated")
+	f.StringVar(&o.TLSCertFile, "tls-cert", "", "PEM file of the certificate to serve https with; needs --tls-key (default: http)")
+	f.StringVar(&o.TLSKeyFile, "tls-key", "", "PEM file of its private key")
 	f.Int64Var(&o.OrgSeed, "org-seed", 0, "decides the org's ids: the same seed is the same org")
 	f.IntVar(&o.RowsPerSecond, "rows-per-second", 0, "speed of processing over all jobs (default 20000; below 0 = as fast as it can)")
 	f.Lookup("org-seed").DefValue = "0"

@@ -1,9 +1,11 @@
-// Package bulk is the simulated org's Bulk API 2.0 for ingest: jobs from create to result files.
+// Package bulk is the simulated org's Bulk API 2.0: ingest jobs from create to result files, and query jobs from create to
+// the pages of their results.
 //
-// Start with Manager, then lifecycle.go (what callers may do with a job, and the refusals), process.go (what happens
-// after a close), batch.go (how rows are saved in batches that may be put back), Upload (how a CSV is kept) and Results.
+// Start with Manager and life.go (what jobs of both sorts have in common). Of ingest jobs then lifecycle.go (what callers
+// may do with a job, and the refusals), process.go (what happens after a close), batch.go (how rows are saved in batches
+// that may be put back), Upload (how a CSV is kept) and Results; of query jobs QueryJob, query_run.go and QueryPage.
 //
-// What always holds:
+// What always holds of ingest jobs:
 //   - a job moves Open → UploadComplete → InProgress → JobComplete | Failed, and to Aborted from the first three; after
 //     a close nobody ever sees Open again, unless a fault says otherwise;
 //   - a job takes exactly one upload, kept byte for byte as it was sent;
@@ -11,8 +13,16 @@
 //     deleted, failed, or unprocessed when it was never attempted. The result files are written from the outcomes, so
 //     they agree with the counters unless a fault says otherwise;
 //   - nothing is undone: rows saved before an abort or a failure stay saved;
-//   - a job that was deleted, has vanished or is too old answers as if it had never been, but stays visible to the
-//     control API; its upload and outcomes do too, until those of newer ones need the room (setting gone_job_bytes).
+//
+// And of query jobs:
+//   - a job moves UploadComplete → InProgress → JobComplete | Failed, and to Aborted from the first two;
+//   - its result is the rows that the query found at one moment, with the values of that moment, whatever is saved later:
+//     it is kept as places of rows (four bytes each, see stockBytes) and written anew for each caller;
+//   - a locator stands for the same row as long as the job is there.
+//
+// A job of either sort that was deleted, has vanished or is too old answers as if it had never been, but stays visible to
+// the control API; the upload and the outcomes of an ingest job do too, until those of newer ones need the room (setting
+// gone_job_bytes).
 //
 // What is wrong with a file as a whole is found only after the close, and shows as state Failed with errorMessage. Ages
 // and limits go by the org's clock, and a job grows old when it is looked at.

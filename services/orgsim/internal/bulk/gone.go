@@ -85,16 +85,6 @@ func (a *attic) take(at int, s stored) {
 	}
 }
 
-// remove makes a job one that the API does not show any more; the caller holds j.mu, and calls tidy without it some time.
-func (m *Manager) remove(j *Job, why string) {
-	if j.gone != "" {
-		return
-	}
-	j.gone = why
-	j.stopWork()
-	m.attic.put(j, j.size())
-}
-
 // tidy lets go of the rows of jobs that are gone, as far as there are too many of them.
 func (m *Manager) tidy() { m.attic.clear(m.Settings.Get().GoneJobBytes) }
 

@@ -30,6 +30,9 @@ type View struct {
 	Failed              int64     `json:"failed"`
 	Retries             int       `json:"retries"` // how often a batch was put back
 	ErrorMessage        string    `json:"error_message,omitempty"`
+	// Query is the text of a query job, and ResultBytes the size of its result; it has no upload and no outcomes of rows.
+	Query       string `json:"query,omitempty"`
+	ResultBytes int64  `json:"result_bytes,omitempty"`
 }
 
 func (j *Job) view() View {
@@ -47,28 +50,30 @@ func (j *Job) view() View {
 // Views returns every job there ever was since the last reset, oldest first.
 func (m *Manager) Views() []View {
 	m.mu.Lock()
-	jobs := append([]*Job(nil), m.order...)
+	jobs := append([]work(nil), m.order...)
 	m.mu.Unlock()
 	out := make([]View, 0, len(jobs))
-	for _, j := range jobs {
-		j.mu.Lock()
-		m.age(j)
-		out = append(out, j.view())
-		j.mu.Unlock()
+	for _, w := range jobs {
+		out = append(out, m.viewOf(w))
 	}
 	return out
 }
 
+func (m *Manager) viewOf(w work) View {
+	l := w.common()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m.age(w)
+	return w.view()
+}
+
 // View returns one job; it is false when there never was such a job.
 func (m *Manager) View(id string) (View, bool) {
-	j := m.any(id)
-	if j == nil {
+	w := m.lookup(id)
+	if w == nil {
 		return View{}, false
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	m.age(j)
-	return j.view(), true
+	return m.viewOf(w), true
 }
 
 // Await returns a job as soon as done says yes to it, or as it stands when ctx ends.

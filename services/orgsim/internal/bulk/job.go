@@ -1,10 +1,9 @@
 package bulk
 
 import (
-	"context"
-	"sync"
 	"time"
 
+	"bulkhead/services/orgsim/internal/fault"
 	"bulkhead/services/orgsim/internal/org"
 )
 
@@ -46,37 +45,39 @@ const (
 
 // Job is one ingest job.
 type Job struct {
-	ID   string // 18 characters
+	life
 	Spec Spec
 
 	object *org.Object
-	cancel context.CancelFunc // stops the processing; set by close
 
-	mu        sync.Mutex
-	state     State
-	created   time.Time
-	modified  time.Time
-	finished  time.Time
+	// The lock of the job guards these too.
 	uploading bool
 	upload    *Upload
 	plan      *org.Plan // set once the header was found good
-	gone      string
 	closes    int
-	history   []Change
 
-	out       *outcomes           // nil until rows are saved
-	foreign   []map[string]string // rows for the success file that nobody uploaded, made by a fault
-	back      lookBack
-	working   bool // its processing has not come to its end yet
-	dropped   bool // it is gone for so long that its upload and its outcomes are not kept any more
-	retries   int  // how often a batch was put back into the queue
-	processed int64
-	failed    int64
-	message   string
-	started   time.Time // real time, for durations
-	active    time.Duration
-	total     time.Duration
+	out     *outcomes           // nil until rows are saved
+	foreign []map[string]string // rows for the success file that nobody uploaded, made by a fault
+	dropped bool                // it is gone for so long that its upload and its outcomes are not kept any more
+	failed  int64
+	active  time.Duration
 }
+
+func (j *Job) jobType() JobType { return V2Ingest }
+
+func (j *Job) user() string { return j.Spec.User }
+
+func (j *Job) subject() fault.Subject {
+	return fault.Subject{Object: j.object.Name, Operation: string(j.Spec.Operation), Job: j.ID}
+}
+
+func (j *Job) ended(m *Manager, state State) {
+	if j.foreign == nil && state == JobComplete {
+		j.foreign = m.Faults.Foreign(j.subject())
+	}
+}
+
+func (j *Job) removed(m *Manager) { m.attic.put(j, j.size()) }
 
 // outcomes are what became of a job's rows; the lock of the job guards them.
 type outcomes struct {
@@ -94,13 +95,4 @@ func newOutcomes(rows int) *outcomes {
 type Change struct {
 	State State     `json:"state"`
 	At    time.Time `json:"at"`
-}
-
-// set moves the job; the caller holds mu.
-func (j *Job) set(state State, at time.Time) {
-	j.state, j.modified = state, at
-	if state.Terminal() {
-		j.finished = at
-	}
-	j.history = append(j.history, Change{State: state, At: at})
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"bulkhead/services/orgsim/internal/sfid"
@@ -133,22 +132,7 @@ func (m *Manager) Close(id string) (ShortInfo, error) {
 func (m *Manager) queue(j *Job) {
 	j.set(UploadComplete, m.Clock.Now())
 	j.closes++
-	m.mu.Lock()
-	ctx, cancel := context.WithCancel(m.ctx)
-	if m.ctx.Err() == nil && m.jobs[j.ID[:sfid.Len15]] == j { // else the org was stopped or emptied at this moment
-		j.working = true
-		m.running.Go(func() {
-			m.run(ctx, j)
-			cancel()
-			j.mu.Lock()
-			j.working = false
-			j.mu.Unlock()
-			m.tidy()
-		})
-	}
-	m.mu.Unlock()
-	j.cancel = cancel
-	m.changed.Broadcast()
+	m.start(j, func(ctx context.Context) { m.run(ctx, j) })
 }
 
 // Abort stops a job that has not ended. Transactions that are under way still finish.
@@ -159,10 +143,9 @@ func (m *Manager) Abort(id string) (ShortInfo, error) {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.state.Terminal() {
-		return ShortInfo{}, refuse(400, "INVALIDJOBSTATE", "Aborting already Completed Job not allowed")
+	if err := m.abort(j); err != nil {
+		return ShortInfo{}, err
 	}
-	m.end(j, Aborted, "")
 	return j.short(), nil
 }
 
@@ -174,40 +157,13 @@ func (m *Manager) OtherState(state string) error {
 	return invalidState("A job can be moved to UploadComplete or Aborted, not to '%s'", state)
 }
 
-// end moves a job into a terminal state; the caller holds j.mu.
-func (m *Manager) end(j *Job, state State, message string) {
-	j.message = message
-	if !j.started.IsZero() {
-		j.total = time.Since(j.started)
-	}
-	if j.foreign == nil && state == JobComplete {
-		j.foreign = m.Faults.Foreign(j.subject())
-	}
-	j.set(state, m.Clock.Now())
-	j.stopWork()
-	m.changed.Broadcast()
-}
-
-func (m *Manager) delete(j *Job) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.gone != "" {
-		return ErrNotFound // somebody else was faster
-	}
-	if j.state == Open || j.state == InProgress {
-		return refuse(400, "API_ERROR", "Error encountered when deleting the job because the job is not terminated")
-	}
-	m.remove(j, GoneDeleted)
-	return nil
-}
-
 // Delete removes a job that is queued or has ended.
 func (m *Manager) Delete(id string) error {
 	j, err := m.find(id)
 	if err != nil {
 		return err
 	}
-	if err := m.delete(j); err != nil {
+	if err := m.deleteUnless(j, Open, InProgress); err != nil {
 		return err
 	}
 	m.tidy()

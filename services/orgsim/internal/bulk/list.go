@@ -17,26 +17,25 @@ type Page struct {
 	Next string
 }
 
-// List returns a page of jobs in an order of no meaning, as Salesforce promises none.
-func (m *Manager) List(locator string) (Page, error) {
-	after := uint64(0)
-	if locator != "" {
-		_, place, ok := strings.Cut(locator, "-")
-		n, err := strconv.ParseUint(place, 10, 64)
-		if !ok || err != nil {
-			return Page{}, refuse(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
-		}
-		after = n
+// lists are the numbers by which the locators of a list say which it is.
+var lists = map[JobType]uint64{V2Ingest: 1, V2Query: 2}
+
+// List returns a page of jobs of one sort in an order of no meaning, as Salesforce promises none. A locator leads on in the
+// list that it comes from, whatever sort is asked for: Salesforce documents one path for the next pages of both lists.
+func (m *Manager) List(sort JobType, locator string) (Page, error) {
+	sort, after, err := m.place(sort, locator)
+	if err != nil {
+		return Page{}, err
 	}
 	type item struct {
-		job  *Job
+		job  work
 		rank uint64
 	}
 	var items []item
 	m.mu.Lock()
-	for _, j := range m.order {
-		if r := rank(j.ID); r > after {
-			items = append(items, item{j, r})
+	for _, w := range m.order {
+		if r := rank(w.common().ID); r > after && w.jobType() == sort {
+			items = append(items, item{w, r})
 		}
 	}
 	m.mu.Unlock()
@@ -45,19 +44,41 @@ func (m *Manager) List(locator string) (Page, error) {
 	last := uint64(0)
 	for _, it := range items {
 		if len(p.Jobs) == listPage {
-			p.Next = m.Store.NewID("01g", 1) + "-" + strconv.FormatUint(last, 10)
+			p.Next = m.Store.NewID("01g", lists[sort]) + "-" + strconv.FormatUint(last, 10)
 			break
 		}
-		it.job.mu.Lock()
+		l := it.job.common()
+		l.mu.Lock()
 		m.age(it.job)
-		if it.job.gone == "" {
+		if l.gone == "" {
 			p.Jobs = append(p.Jobs, it.job.listInfo())
 			last = it.rank
 		}
-		it.job.mu.Unlock()
+		l.mu.Unlock()
 	}
 	return p, nil
 }
+
+// place reads the locator of a list: its sort of jobs, and the rank behind which it goes on. An empty one is the beginning
+// of the list of this sort.
+func (m *Manager) place(sort JobType, locator string) (JobType, uint64, error) {
+	if locator == "" {
+		return sort, 0, nil
+	}
+	id, place, _ := strings.Cut(locator, "-")
+	after, err := strconv.ParseUint(place, 10, 64)
+	if err == nil {
+		for own, number := range lists {
+			if id == m.Store.NewID("01g", number) {
+				return own, after, nil
+			}
+		}
+	}
+	return "", 0, errLocator
+}
+
+// errLocator refuses a locator that leads nowhere.
+var errLocator = refuse(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
 
 // rank orders the list. It is never zero.
 func rank(id string) uint64 {

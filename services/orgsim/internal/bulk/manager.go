@@ -10,7 +10,6 @@ import (
 	"bulkhead/services/orgsim/internal/fault"
 	"bulkhead/services/orgsim/internal/org"
 	"bulkhead/services/orgsim/internal/settings"
-	"bulkhead/services/orgsim/internal/sfid"
 	"bulkhead/services/orgsim/internal/switches"
 	"bulkhead/services/orgsim/internal/wake"
 )
@@ -33,7 +32,7 @@ type Config struct {
 	Logger   *slog.Logger
 }
 
-// Manager holds the org's ingest jobs.
+// Manager holds the org's jobs.
 type Manager struct {
 	Config
 	pacer   pacer
@@ -41,13 +40,15 @@ type Manager struct {
 	locks   locks
 	changed wake.Signal // a job changed its state or was made
 	attic   attic
+	stock   stock
 	ending  sync.Mutex // held by whoever ends all processing
 
 	mu      sync.Mutex
-	jobs    map[string]*Job // by 15-character id
-	order   []*Job          // by creation
+	jobs    map[string]work // by 15-character id
+	order   []work          // by creation
 	number  uint64
 	usage   usage
+	queried queryUsage
 	ctx     context.Context
 	stop    context.CancelFunc
 	stopped bool // for good
@@ -57,7 +58,7 @@ type Manager struct {
 
 // NewManager returns an org without jobs.
 func NewManager(c Config) *Manager {
-	m := &Manager{Config: c, jobs: map[string]*Job{}, pacer: newPacer()}
+	m := &Manager{Config: c, jobs: map[string]work{}, pacer: newPacer(), stock: stock{limit: stockBytes}}
 	m.ctx, m.stop = context.WithCancel(context.Background())
 	return m
 }
@@ -90,8 +91,9 @@ func (m *Manager) Reset(emptied func()) {
 		emptied()
 	}
 	m.mu.Lock()
-	m.jobs, m.order, m.usage, m.swept = map[string]*Job{}, nil, usage{}, time.Time{}
+	m.jobs, m.order, m.usage, m.queried, m.swept = map[string]work{}, nil, usage{}, queryUsage{}, time.Time{}
 	m.attic.empty()
+	m.stock.empty()
 	if !m.stopped {
 		m.ctx, m.stop = context.WithCancel(context.Background())
 	}
@@ -121,7 +123,8 @@ func (m *Manager) create(spec Spec) (*Job, error) {
 	}
 	m.sweep()
 	now := m.Clock.Now()
-	j := &Job{Spec: spec, object: object, created: now}
+	j := &Job{Spec: spec, object: object}
+	j.created = now
 	j.set(Open, now)
 	j.mu.Lock()
 	m.mu.Lock()
@@ -129,10 +132,7 @@ func (m *Manager) create(spec Spec) (*Job, error) {
 		m.mu.Unlock()
 		return nil, refuse(400, "EXCEEDEDQUOTA", tooManyBatches, set.DailyBatchLimit)
 	}
-	m.number++
-	j.ID = m.Store.NewID("750", m.number)
-	m.jobs[j.ID[:sfid.Len15]] = j
-	m.order = append(m.order, j)
+	m.enlist(j)
 	m.mu.Unlock()
 	m.changed.Broadcast()
 	return j, nil
@@ -141,12 +141,12 @@ func (m *Manager) create(spec Spec) (*Job, error) {
 // Permit refuses users who may not work with a job: it is for its creator and for those who have the permission "Manage
 // Data Integrations". "" is whoever needs no permission.
 func (m *Manager) Permit(id, user string) error {
-	j, err := m.find(id)
+	w, err := present[work](m, id)
 	if err != nil {
 		return err
 	}
-	if user != "" && user != j.Spec.User && !m.manages(user) {
-		return refuse(400, "INVALIDUSER", "InvalidUser : The job %s belongs to another user", j.ID)
+	if user != "" && user != w.user() && !m.manages(user) {
+		return refuse(400, "INVALIDUSER", "InvalidUser : The job %s belongs to another user", w.common().ID)
 	}
 	return nil
 }
@@ -163,67 +163,33 @@ func (m *Manager) BatchesToday() int {
 	return m.usage.at(m.Clock.Now()).batches
 }
 
-// find returns a job that the API still shows, with its age applied to it.
-func (m *Manager) find(id string) (*Job, error) {
-	j := m.any(id)
-	if j == nil {
-		return nil, ErrNotFound
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	m.age(j)
-	if j.gone != "" {
-		return nil, ErrNotFound
-	}
-	return j, nil
-}
+// find returns an ingest job that the API still shows, with its age applied to it.
+func (m *Manager) find(id string) (*Job, error) { return present[*Job](m, id) }
 
-// any returns a job whether or not the API still shows it; nil when it never was.
+// any returns an ingest job whether or not the API still shows it; nil when it never was.
 func (m *Manager) any(id string) *Job {
-	short, ok := sfid.Parse(id)
-	if !ok {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.jobs[short]
+	j, _ := m.lookup(id).(*Job)
+	return j
 }
 
-// age applies the limits of a job's life; the caller holds j.mu.
-func (m *Manager) age(j *Job) {
-	now := m.Clock.Now()
-	if j.gone != "" {
-		return
-	}
+// abortOverdue ends a job that has been Open for too long; the caller holds j.mu.
+func (m *Manager) abortOverdue(j *Job, now time.Time) {
 	if j.overdue(now) && m.Switches.Get(switches.OpenTooLong) == switches.JobAborted {
 		j.set(Aborted, j.created.Add(openFor))
-	}
-	if (j.state.Terminal() && now.Sub(j.finished) > keptFor) || (!j.state.Terminal() && now.Sub(j.created) > keptFor) {
-		m.remove(j, GoneExpired)
 	}
 }
 
 // overdue says that a job has been Open for longer than it may; the caller holds mu.
 func (j *Job) overdue(now time.Time) bool { return j.state == Open && now.Sub(j.created) > openFor }
 
-// stopWork tells the processing of a job to end; the caller holds j.mu.
-func (j *Job) stopWork() {
-	if j.cancel != nil {
-		j.cancel()
-	}
-}
-
 // Describe returns the object and operation of a job, "" for an unknown one. It is for matching faults only.
 func (m *Manager) Describe(id string) (object, operation, id18 string) {
-	j := m.any(id)
-	if j == nil {
+	w := m.lookup(id)
+	if w == nil {
 		return "", "", ""
 	}
-	return j.object.Name, string(j.Spec.Operation), j.ID
-}
-
-func (j *Job) subject() fault.Subject {
-	return fault.Subject{Object: j.object.Name, Operation: string(j.Spec.Operation), Job: j.ID}
+	sub := w.subject()
+	return sub.Object, sub.Operation, sub.Job
 }
 
 // Info returns what a GET of the job shows; asked is the API version of the request.
@@ -235,7 +201,11 @@ func (m *Manager) Info(id string, asked float64) (Info, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	i := j.info(asked, m.Switches.Get(switches.UnprocessedCounted) == switches.Counted)
-	if j.back.apply(&i, m.Settings.Get().TransactionRows) {
+	back, over := j.back.strike(j.state)
+	if back {
+		i.lookBack(m.Settings.Get().TransactionRows)
+	}
+	if over {
 		m.changed.Broadcast()
 	}
 	return i, nil

@@ -63,25 +63,26 @@ func stopAfter(e fault.Effect, rows int) int {
 	return 0
 }
 
-// misbehave does what a fault wants after its first rows are saved; saveRest saves the others. It is false when the job
+// misbehave does what a fault wants after the first rows of a job are done; rest does the others. It is false when the job
 // has ended with that.
-func (m *Manager) misbehave(ctx context.Context, j *Job, e fault.Effect, saveRest func() error) bool {
+func (m *Manager) misbehave(ctx context.Context, w work, e fault.Effect, rest func() error) bool {
 	switch e.Kind {
 	case fault.BatchTimeout: // done by the batches
 		return true
 	case fault.JobBackwards:
-		return m.lookBack(ctx, j, e, saveRest)
+		return m.lookBack(ctx, w, e, rest)
 	case fault.JobAbort:
-		m.conclude(j, Aborted, "")
+		m.conclude(w, Aborted, "")
 		return false
 	case fault.JobFail:
-		m.conclude(j, Failed, e.Message)
+		m.conclude(w, Failed, e.Message)
 		return false
 	case fault.JobVanish:
-		m.conclude(j, JobComplete, "")
-		j.mu.Lock()
-		m.remove(j, GoneVanished)
-		j.mu.Unlock()
+		m.conclude(w, JobComplete, "")
+		l := w.common()
+		l.mu.Lock()
+		m.remove(w, GoneVanished)
+		l.mu.Unlock()
 		m.tidy()
 		m.changed.Broadcast()
 		return false
@@ -90,20 +91,21 @@ func (m *Manager) misbehave(ctx context.Context, j *Job, e fault.Effect, saveRes
 			<-ctx.Done()
 			return false
 		}
-		return wake.Pause(ctx, time.Duration(e.Duration)) == nil && saveRest() == nil
+		return wake.Pause(ctx, time.Duration(e.Duration)) == nil && rest() == nil
 	}
 }
 
-// lookBack makes a job go backwards. One with rows left to save goes on only when everybody has seen it.
-func (m *Manager) lookBack(ctx context.Context, j *Job, e fault.Effect, saveRest func() error) bool {
-	j.mu.Lock()
-	j.back = lookBack{armed: true, left: max(e.Count, 1)}
-	j.mu.Unlock()
+// lookBack makes a job go backwards. One with rows left goes on only when everybody has seen it.
+func (m *Manager) lookBack(ctx context.Context, w work, e fault.Effect, rest func() error) bool {
+	l := w.common()
+	l.mu.Lock()
+	l.back = lookBack{armed: true, left: max(e.Count, 1)}
+	l.mu.Unlock()
 	for e.Rows != nil {
 		changed := m.changed.Chan()
-		j.mu.Lock()
-		over := !j.back.armed
-		j.mu.Unlock()
+		l.mu.Lock()
+		over := !l.back.armed
+		l.mu.Unlock()
 		if over {
 			break
 		}
@@ -113,29 +115,7 @@ func (m *Manager) lookBack(ctx context.Context, j *Job, e fault.Effect, saveRest
 		case <-changed:
 		}
 	}
-	return saveRest() == nil
-}
-
-// begin moves a queued job to InProgress; it is false when the job is not queued any more.
-func (m *Manager) begin(j *Job) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.state != UploadComplete || j.gone != "" {
-		return false
-	}
-	j.started = time.Now()
-	j.set(InProgress, m.Clock.Now())
-	m.changed.Broadcast()
-	return true
-}
-
-// conclude ends a job unless somebody else did.
-func (m *Manager) conclude(j *Job, state State, message string) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if !j.state.Terminal() {
-		m.end(j, state, message)
-	}
+	return rest() == nil
 }
 
 // errNoData says that a job was closed without data; a real org's answer is not recorded.

@@ -35,7 +35,7 @@ func (s *Spec) check(model *org.Model, hardDelete bool) (*org.Object, error) {
 	if object == nil || object.QueryOnly {
 		return nil, refuse(400, "INVALIDJOB", "InvalidJob : Unable to find object: %s", s.Object)
 	}
-	if err := s.checkFormat(); err != nil {
+	if err := checkFormat(&s.ContentType, &s.ColumnDelimiter, &s.LineEnding); err != nil {
 		return nil, err
 	}
 	if s.Operation == org.HardDelete && !hardDelete {
@@ -56,25 +56,24 @@ func (s *Spec) check(model *org.Model, hardDelete bool) (*org.Object, error) {
 	return object, nil
 }
 
-// checkFormat fills in and checks what a spec says about the CSV.
-func (s *Spec) checkFormat() error {
-	if s.ContentType == "" {
-		s.ContentType = "CSV"
+// checkFormat fills in and checks what a create request says about the CSV of a job.
+func checkFormat(contentType, columnDelimiter, lineEnding *string) error {
+	for _, member := range []struct {
+		name, usual string
+		value       *string
+	}{{"contentType", "CSV", contentType}, {"columnDelimiter", "COMMA", columnDelimiter}, {"lineEnding", "LF", lineEnding}} {
+		if *member.value == "" {
+			*member.value = member.usual
+		}
 	}
-	if s.ContentType != "CSV" {
-		return invalidValue(s.ContentType, "contentType")
+	if *contentType != "CSV" {
+		return invalidValue(*contentType, "contentType")
 	}
-	if s.ColumnDelimiter == "" {
-		s.ColumnDelimiter = "COMMA"
+	if _, ok := delimiters[*columnDelimiter]; !ok {
+		return invalidValue(*columnDelimiter, "columnDelimiter")
 	}
-	if _, ok := delimiters[s.ColumnDelimiter]; !ok {
-		return invalidValue(s.ColumnDelimiter, "columnDelimiter")
-	}
-	if s.LineEnding == "" {
-		s.LineEnding = "LF"
-	}
-	if s.LineEnding != "LF" && s.LineEnding != "CRLF" {
-		return invalidValue(s.LineEnding, "lineEnding")
+	if *lineEnding != "LF" && *lineEnding != "CRLF" {
+		return invalidValue(*lineEnding, "lineEnding")
 	}
 	return nil
 }

@@ -56,3 +56,29 @@ func TestUsage(t *testing.T) {
 		})
 	})
 }
+
+func TestQueryUsage(t *testing.T) {
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	t.Run("jobs and bytes count for 24 hours", func(t *testing.T) {
+		var u queryUsage
+		if u.begin(start, 1) != nil || u.store(start, 1_000, 10) != nil {
+			t.Fatal("the limit is reached before its time")
+		}
+		if u.begin(start.Add(day-1), 1) == nil || u.store(start.Add(day-1), 10*kilobyte-1_000, 10) == nil {
+			t.Error("the limits do not hold")
+		}
+		if u.begin(start.Add(day), 1) != nil || u.store(start.Add(day), 1_000, 10) != nil {
+			t.Error("yesterday still counts")
+		}
+	})
+	t.Run("a day takes no more entries than it has minutes", func(t *testing.T) {
+		var u queryUsage
+		for i := range 200_000 {
+			u.add(start.Add(time.Duration(i)*time.Second), 1, 1)
+			u.at(start.Add(time.Duration(i) * time.Second))
+		}
+		if len(u.minutes) > 24*60+1 || u.jobs > 86_400+60 || int64(u.jobs) != u.bytes {
+			t.Errorf("%d entries, %d jobs, %d bytes", len(u.minutes), u.jobs, u.bytes)
+		}
+	})
+}

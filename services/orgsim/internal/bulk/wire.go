@@ -48,10 +48,10 @@ type CreateInfo struct {
 // ListInfo is one item of the list.
 type ListInfo struct {
 	ShortInfo
-	JobType         string `json:"jobType"`
-	ContentURL      string `json:"contentUrl,omitempty"`
-	LineEnding      string `json:"lineEnding"`
-	ColumnDelimiter string `json:"columnDelimiter"`
+	JobType         JobType `json:"jobType"`
+	ContentURL      string  `json:"contentUrl,omitempty"`
+	LineEnding      string  `json:"lineEnding"`
+	ColumnDelimiter string  `json:"columnDelimiter"`
 }
 
 // Info is the reply to a GET.
@@ -99,7 +99,7 @@ func (j *Job) createInfo() CreateInfo {
 
 func (j *Job) listInfo() ListInfo {
 	return ListInfo{
-		ShortInfo: j.short(), JobType: "V2Ingest", ContentURL: j.contentURL(), LineEnding: j.Spec.LineEnding,
+		ShortInfo: j.short(), JobType: V2Ingest, ContentURL: j.contentURL(), LineEnding: j.Spec.LineEnding,
 		ColumnDelimiter: j.Spec.ColumnDelimiter,
 	}
 }
@@ -107,7 +107,7 @@ func (j *Job) listInfo() ListInfo {
 // info is what a GET shows. counted says that rows which were never attempted count as processed once the job has ended
 // early.
 func (j *Job) info(asked float64, counted bool) Info {
-	i := Info{ListInfo: j.listInfo(), Retries: j.retries, APIActiveProcessingTime: j.active.Milliseconds()}
+	i := Info{ListInfo: j.listInfo(), Retries: j.retries, TotalProcessingTime: j.milliseconds(), APIActiveProcessingTime: j.active.Milliseconds()}
 	if j.state != Open {
 		processed, failed := j.processed, j.failed
 		if counted && (j.state == Failed || j.state == Aborted) {
@@ -122,9 +122,6 @@ func (j *Job) info(asked float64, counted bool) Info {
 			i.IsPKChunkingSupported = &no
 		}
 	}
-	if j.state.Terminal() {
-		i.TotalProcessingTime = j.total.Milliseconds()
-	}
 	if j.state == Failed {
 		i.ErrorMessage = j.message
 	}
@@ -138,26 +135,34 @@ type lookBack struct {
 	left          int
 }
 
-// apply changes what a look shows, and says whether it was the last look back; the caller holds the lock of the job.
-func (b *lookBack) apply(i *Info, step int) (over bool) {
+// strike says whether a look shows the state before the true one, and whether it was the last such look; the caller holds
+// the lock of the job.
+func (b *lookBack) strike(state State) (back, over bool) {
 	switch {
-	case !b.armed || (i.State != InProgress && !i.State.Terminal()):
-		return false
+	case !b.armed || (state != InProgress && !state.Terminal()):
+		return false, false
 	case !b.looked:
 		b.looked = true
-		return false
+		return false, false
 	}
-	processed, failed := int64(0), int64(0)
-	if i.State == InProgress {
-		i.State = UploadComplete
-	} else {
-		i.State = InProgress
-		processed = max(*i.NumberRecordsProcessed-1, 0) / int64(step) * int64(step)
-		failed = min(*i.NumberRecordsFailed, processed)
-	}
-	i.NumberRecordsProcessed, i.NumberRecordsFailed = &processed, &failed
-	i.TotalProcessingTime, i.ErrorMessage = 0, ""
 	b.left--
 	b.armed = b.left > 0
-	return !b.armed
+	return true, !b.armed
+}
+
+// before is the state that comes before another one of a job at work, and how many rows were processed in it; step is the
+// rows of a transaction.
+func before(state State, processed, step int64) (State, int64) {
+	if state == InProgress {
+		return UploadComplete, 0
+	}
+	return InProgress, max(processed-1, 0) / step * step
+}
+
+// lookBack changes what a GET shows to the state before.
+func (i *Info) lookBack(step int) {
+	state, processed := before(i.State, *i.NumberRecordsProcessed, int64(step))
+	failed := min(*i.NumberRecordsFailed, processed)
+	i.State, i.NumberRecordsProcessed, i.NumberRecordsFailed = state, &processed, &failed
+	i.TotalProcessingTime, i.ErrorMessage = 0, ""
 }

@@ -239,6 +239,8 @@ func (a *API) rows(r *http.Request, w http.ResponseWriter) error {
 		return refuse(http.StatusNotFound, "there never was a job %q", r.PathValue("id"))
 	case v.Dropped:
 		return refuse(http.StatusGone, "%v", bulk.ErrDropped)
+	case v.Query != "":
+		return refuse(http.StatusNotFound, "job %q is a query job: it was sent no rows", v.ID)
 	}
 	w.Header().Set("Content-Type", ndjson)
 	return a.Jobs.WriteRows(w, r.PathValue("id"))

@@ -118,6 +118,8 @@ func (e *Effect) check() error {
 		return fmt.Errorf("effect.format %q must be json or html", e.Format)
 	case e.Quota != "" && e.Kind != Quota:
 		return fmt.Errorf("effect.quota is for kind quota, not for %s", e.Kind)
+	case e.Reset && !slices.Contains([]Kind{DropBefore, DropMid, DropAfter}, e.Kind):
+		return fmt.Errorf("effect.reset is for drop_before, drop_mid and drop_after, not for %s", e.Kind)
 	case len(e.Columns) > 0 && e.Kind != RewriteRows && e.Kind != ForeignRows:
 		return fmt.Errorf("effect.columns is for rewrite_rows and foreign_rows, not for %s", e.Kind)
 	case e.Kind == ForeignRows && e.Rows != nil && *e.Rows > maxForeign:

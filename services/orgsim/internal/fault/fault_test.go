@@ -189,6 +189,7 @@ func TestBadRulesAreRefused(t *testing.T) {
 		{"a negative window", `{"match":{"from":"-1s"},"effect":{"kind":"drop_after"}}`, "match.from"},
 		{"an unknown limit", `{"effect":{"kind":"quota","quota":"money"}}`, "daily, long_txn or jobs"},
 		{"a limit for another kind", `{"effect":{"kind":"drop_after","quota":"daily"}}`, "kind quota"},
+		{"a reset of another kind", `{"effect":{"kind":"truncate","reset":true}}`, "drop_mid"},
 		{"an unknown format", `{"effect":{"kind":"org_down","format":"xml"}}`, "json or html"},
 		{"a storm without an end", `{"match":{"fraction":0.5},"effect":{"kind":"lock_storm"}}`, "needs an end"},
 		{"a rewrite of nothing", `{"effect":{"kind":"rewrite_rows"}}`, "effect.columns"},

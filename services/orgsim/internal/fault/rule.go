@@ -9,6 +9,8 @@
 //	jobs      job_stall, job_abort, job_fail, job_vanish, job_backwards, batch_timeout
 //	results   lose_rows, double_rows, rewrite_rows, foreign_rows
 //
+// Query jobs know the faults of requests and of jobs; they take no rows in, so those of rows and results never meet them.
+//
 // As JSON, the form of the control API: the reply of one close is lost, a third of all contacts meet a lock once, five
 // rows stand in no result file, and from the second minute on the whole org is down for thirty seconds:
 //
@@ -54,13 +56,16 @@ const (
 	Successful  Endpoint = "success"
 	FailedRows  Endpoint = "failed"
 	Unprocessed Endpoint = "unprocessed"
-	Other       Endpoint = "other" // a path that leads nowhere
+	// Query jobs are created, looked at, listed, aborted and deleted under the names that ingest jobs have.
+	QueryResults Endpoint = "query_results" // a page of the result of a query job
+	ResultPages  Endpoint = "result_pages"  // where its pages are
+	Other        Endpoint = "other"         // a path that leads nowhere
 )
 
 // Endpoints are all of them.
 var Endpoints = []Endpoint{
 	Token, SOAP, Identity, Versions, Resources, Limits, Describe, Query, Records, Collections, Composite, Create, Upload, Close, Abort, Info, List,
-	Remove, Successful, FailedRows, Unprocessed, Other,
+	Remove, Successful, FailedRows, Unprocessed, QueryResults, ResultPages, Other,
 }
 
 // Kind is what an effect does.
@@ -105,7 +110,7 @@ const (
 	// state before, and all others the truth again. With Rows the job goes on when all that was seen.
 	JobBackwards Kind = "job_backwards"
 	// BatchTimeout makes the batch that holds row Rows (absent: the first) run out of time Count times; each time it is put
-	// back and saved anew, and the retries of the job rise.
+	// back and saved anew, and the retries of the job rise. A query job has one batch, and fails at the sixteenth time.
 	BatchTimeout Kind = "batch_timeout"
 
 	LoseRows    Kind = "lose_rows"    // the row stands in no result file
@@ -166,6 +171,8 @@ type Effect struct {
 	// Columns are texts by column of the result file, sf__Id, sf__Created and sf__Error too. A column that the file does
 	// not have is left out.
 	Columns map[string]string `json:"columns,omitempty"`
+	// Reset cuts the connection by a reset, as a crash or a firewall does, instead of an orderly end. Clients tell the two apart. Kinds drop_* only.
+	Reset bool `json:"reset,omitempty"`
 }
 
 // Rule is one fault.

@@ -37,8 +37,17 @@ type DescribeField struct {
 	WriteRequiresMasterRead bool                    `json:"writeRequiresMasterRead"`
 }
 
+// DescribeChild is one way to the rows that refer to those of an object in a describe reply.
+type DescribeChild struct {
+	CascadeDelete    bool   `json:"cascadeDelete"`
+	ChildSObject     string `json:"childSObject"`
+	Field            string `json:"field"`
+	RelationshipName string `json:"relationshipName"`
+}
+
 // DescribeObject is what describe, and in short the list of objects, says of one object.
 type DescribeObject struct {
+	Children     []DescribeChild   `json:"childRelationships,omitempty"`
 	Createable   bool              `json:"createable"`
 	Custom       bool              `json:"custom"`
 	Deletable    bool              `json:"deletable"`
@@ -66,6 +75,7 @@ func (o *Object) Describe(base string, fields bool) DescribeObject {
 	if !fields {
 		return d
 	}
+	d.Children = o.childRelationships()
 	for _, s := range sysFields {
 		d.Fields = append(d.Fields, describeSystem(s.name, s.field, s.typ))
 	}
@@ -98,7 +108,7 @@ func (f *Field) describe(o *Object) DescribeField {
 		Name: f.Name, Label: f.Label, Type: string(f.Type), SoapType: soapType(f.Type),
 		Nillable: !f.Required && f.Type != TypeBoolean, Createable: writable, Updateable: writable && (!f.MasterDetail || f.Reparentable), Custom: isCustom(f.Name),
 		ExternalID: f.ExternalID, IDLookup: f.ExternalID || f.IDLookup, Unique: f.Unique, CaseSensitive: f.CaseSensitive,
-		DefaultedOnCreate: f.Default != "" || f.Type == TypeBoolean || f.owner(), Filterable: f.Type != TypeTextArea,
+		DefaultedOnCreate: f.Default != "" || f.Type == TypeBoolean || f.owner(), Filterable: f.Filterable(),
 		RestrictedPicklist: f.Restricted, PicklistValues: []DescribePicklistValue{}, ReferenceTo: []string{},
 	}
 	if f.text() {

@@ -48,6 +48,9 @@ func ReadModel(text []byte) (*Model, error) {
 			return nil, fmt.Errorf("object model: object %s: %w", o.Name, err)
 		}
 	}
+	if err := m.linkChildren(); err != nil {
+		return nil, err
+	}
 	return m, nil
 }
 
@@ -128,8 +131,8 @@ func (f *Field) check() error {
 		return fmt.Errorf("precision %d and scale %d: need 18 >= precision >= scale >= 0", f.Precision, f.Scale)
 	case f.Type == TypeReference && (len(f.ReferenceTo) == 0 || f.RelationshipName == ""):
 		return errors.New("a reference needs referenceTo and relationshipName")
-	case f.Type != TypeReference && (len(f.ReferenceTo) > 0 || f.RelationshipName != "" || f.MasterDetail || f.Hierarchy || f.LookupFilter != ""):
-		return errors.New("only a reference has referenceTo, relationshipName, masterDetail, hierarchy and lookupFilter")
+	case f.Type != TypeReference && (len(f.ReferenceTo) > 0 || f.RelationshipName != "" || f.ChildRelationshipName != "" || f.MasterDetail || f.Hierarchy || f.LookupFilter != ""):
+		return errors.New("only a reference has referenceTo, relationshipName, childRelationshipName, masterDetail, hierarchy and lookupFilter")
 	case len(f.ReferenceTo) > 1 && (f.MasterDetail || f.LookupFilter != ""):
 		return errors.New("a reference to several objects can have neither masterDetail nor lookupFilter")
 	case f.Reparentable && !f.MasterDetail:

@@ -84,6 +84,9 @@ type Field struct {
 	// a relationship column calls it.
 	ReferenceTo      Names  `yaml:"referenceTo"`
 	RelationshipName string `yaml:"relationshipName"`
+	// ChildRelationshipName is what a query of the parent calls the rows that refer to it; default: the plural label of
+	// their object.
+	ChildRelationshipName string `yaml:"childRelationshipName"`
 	// MasterDetail makes the row a part of the one that it refers to: it cannot be without it, and goes with it.
 	MasterDetail bool `yaml:"masterDetail"`
 	// Reparentable lets a detail move to another master; otherwise it stays where it was made.
@@ -104,9 +107,6 @@ type Field struct {
 	filter  *rule
 	index   int
 }
-
-// Parent is the object that a reference points to, the first when there are several; nil for other types.
-func (f *Field) Parent() *Object { return f.parent }
 
 // parentNamed is the object of a name that the reference may point to, without regard to case; nil when there is none.
 func (f *Field) parentNamed(name string) *Object {
@@ -223,6 +223,7 @@ type Object struct {
 
 	byName        map[string]*Field // by lower-case name
 	relationships map[string]*Field // by lower-case relationship name
+	children      map[string]*Child // by lower-case name of the way to the rows that refer to this object's
 	place         int               // position among the model's objects
 
 	// What saving a row has to look at, so that it does not look at more.

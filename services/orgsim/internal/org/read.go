@@ -68,14 +68,17 @@ func (o *Object) Readable(name string) *Readable {
 // IsID says whether the field is the row's own Id.
 func (r *Readable) IsID() bool { return r.sys == sysID }
 
-// Reader gives access to rows while the store is locked for reading. It is valid only inside Store.Read.
-type Reader struct{ s *Store }
+// Reader gives access to rows while the store is locked for reading. It is valid only inside Store.Read and Store.ReadAt.
+type Reader struct {
+	s  *Store
+	at int64 // the moment of which it tells, 0 = the present
+}
 
 // Read calls f with the store locked for reading; f must not keep the Reader.
 func (s *Store) Read(f func(Reader)) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	f(Reader{s})
+	f(Reader{s: s})
 }
 
 // Rows is the number of rows an object ever had; places run from 0 below it.
@@ -84,13 +87,17 @@ func (r Reader) Rows(o *Object) uint32 { return uint32(len(r.s.table(o).rows)) }
 // Live says whether a row is there and not deleted.
 func (r Reader) Live(o *Object, row uint32) bool {
 	t := r.s.table(o)
-	return int(row) < len(t.rows) && !t.rows[row].now.deleted
+	return int(row) < len(t.rows) && !r.seen(&t.rows[row]).deleted
 }
 
 // Binned says whether a row was deleted and lies in the recycle bin, where queryAll still sees it.
 func (r Reader) Binned(o *Object, row uint32) bool {
 	t := r.s.table(o)
-	return int(row) < len(t.rows) && t.rows[row].now.deleted && !t.rows[row].now.purged
+	if int(row) >= len(t.rows) {
+		return false
+	}
+	v := r.seen(&t.rows[row])
+	return v.deleted && !v.purged
 }
 
 // ID is the 18-character id of a row.
@@ -118,11 +125,12 @@ func (r Reader) ByKey(o *Object, f *Field, value string) (rows []uint32, ok bool
 	return ix.all(f.Fold(value)), true
 }
 
-// Value returns the present value of a field in its stored text form; "" stands for null.
+// Value returns the value of a field in its stored text form; "" stands for null.
 func (r Reader) Value(o *Object, row uint32, f *Readable) string {
 	rec := &r.s.table(o).rows[row]
+	now := r.seen(rec)
 	if f.Stored != nil {
-		return packedValue(rec.now.data, f.Stored.index)
+		return packedValue(now.data, f.Stored.index)
 	}
 	first := rec.now
 	if len(rec.before) > 0 {
@@ -132,18 +140,18 @@ func (r Reader) Value(o *Object, row uint32, f *Readable) string {
 	case sysID:
 		return r.ID(o, row)
 	case sysIsDeleted:
-		if rec.now.deleted {
+		if now.deleted {
 			return "true"
 		}
 		return "false"
 	case sysCreatedDate:
 		return stamp(first.at)
 	case sysLastModifiedDate, sysSystemModstamp:
-		return stamp(rec.now.at)
+		return stamp(now.at)
 	case sysCreatedByID:
 		return r.user(first)
 	default: // LastModifiedById
-		return r.user(rec.now)
+		return r.user(*now)
 	}
 }
 

@@ -69,13 +69,13 @@ func (s *Store) SaveBatch(p *Plan, job string, first uint32, rows []Row) []Outco
 // saver begins a transaction; by is what version.by says. The caller holds mu.
 func (s *Store) saver(p *Plan, job, by uint32, seeding bool) *saver {
 	now := s.now()
-	sv := &saver{s: s, p: p, t: s.table(p.Object), at: now.UnixMilli(), job: job, by: by, seeding: seeding}
+	sv := &saver{s: s, p: p, t: s.table(p.Object), at: s.tick(), job: job, by: by, seeding: seeding}
 	buffer := make([]string, 2*len(p.Object.Fields))
 	sv.values, sv.old = buffer[:len(p.Object.Fields)], buffer[len(p.Object.Fields):]
 	sv.facts.now = now.UTC().Truncate(time.Second)
 	sv.raced = p.key != nil && job != 0 && s.switches.Get(switches.ParallelKeys) == switches.Raced
 	if p.Object.owner != nil {
-		sv.user = Reader{s}.user(version{job: job, by: by})
+		sv.user = Reader{s: s}.user(version{job: job, by: by})
 	}
 	return sv
 }

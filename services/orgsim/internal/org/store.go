@@ -66,6 +66,8 @@ type Store struct {
 	admin  uint32 // row of the user who made what was seeded
 
 	accounts []account // of the users, in the order of their rows
+
+	latest, marked int64 // times of the latest version and of the latest mark, see tick
 }
 
 // Identity is who the org is and who the caller of its API is.
@@ -137,7 +139,7 @@ func (s *Store) addSystem(object string, fields map[string]string) uint32 {
 	for name, v := range fields {
 		values[t.object.Field(name).index] = v
 	}
-	return t.insert(values, version{at: s.now().UnixMilli()}, false)
+	return t.insert(values, version{at: s.tick()}, false)
 }
 
 // Reset forgets every row, version and job name; the org and its user stay as they were.
@@ -150,6 +152,9 @@ func (s *Store) Reset() {
 	s.clear()
 	s.addSystemRows(username)
 }
+
+// Now is the org's time in UTC.
+func (s *Store) Now() time.Time { return s.now().UTC() }
 
 // Model is the org's object model.
 func (s *Store) Model() *Model { return s.model }

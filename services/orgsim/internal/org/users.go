@@ -124,7 +124,7 @@ func (s *Store) setActive(a *account, active bool) {
 	if text := strconv.FormatBool(active); old[field] != text {
 		next := append([]string(nil), old...)
 		next[field] = text
-		t.change(a.row, old, next, version{at: s.now().UnixMilli()})
+		t.change(a.row, old, next, version{at: s.tick()})
 	}
 }
 

@@ -91,30 +91,39 @@ func mainOf(body string) string {
 	return body
 }
 
+// api sends a call to the org itself, not to its pages.
+func (b *browser) api(method, path, kind, token, body string) string {
+	b.t.Helper()
+	res, text := b.send(method, path, nil, func(r *http.Request) {
+		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+		r.Header.Set("Content-Type", kind)
+		r.Header.Set("Authorization", "Bearer "+token)
+	})
+	if res.StatusCode >= 300 {
+		b.t.Fatalf("%s %s: %d %s", method, path, res.StatusCode, text)
+	}
+	return text
+}
+
+func member(text, name string) string {
+	return regexp.MustCompile(`"` + name + `":"([^"]+)"`).FindStringSubmatch(text)[1]
+}
+
+func (b *browser) token() string {
+	b.t.Helper()
+	return member(b.api("POST", "/services/oauth2/token", "application/x-www-form-urlencoded", "", url.Values{
+		"grant_type": {"client_credentials"}, "client_id": {b.sim.ClientID}, "client_secret": {b.sim.Secret},
+	}.Encode()), "access_token")
+}
+
 // run carries a job to its end.
 func (b *browser) run(csv string) string {
 	b.t.Helper()
-	api := func(method, path, kind, token, body string) string {
-		res, text := b.send(method, path, nil, func(r *http.Request) {
-			r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
-			r.Header.Set("Content-Type", kind)
-			r.Header.Set("Authorization", "Bearer "+token)
-		})
-		if res.StatusCode >= 300 {
-			b.t.Fatalf("%s %s: %d %s", method, path, res.StatusCode, text)
-		}
-		return text
-	}
-	member := func(text, name string) string {
-		return regexp.MustCompile(`"` + name + `":"([^"]+)"`).FindStringSubmatch(text)[1]
-	}
 	const jobs = "/services/data/v66.0/jobs/ingest"
-	token := member(api("POST", "/services/oauth2/token", "application/x-www-form-urlencoded", "", url.Values{
-		"grant_type": {"client_credentials"}, "client_id": {b.sim.ClientID}, "client_secret": {b.sim.Secret},
-	}.Encode()), "access_token")
-	id := member(api("POST", jobs, "application/json", token, `{"object":"Contact","operation":"upsert","externalIdFieldName":"External_Id__c"}`), "id")
-	api("PUT", jobs+"/"+id+"/batches", "text/csv", token, csv)
-	api("PATCH", jobs+"/"+id, "application/json", token, `{"state":"UploadComplete"}`)
+	token := b.token()
+	id := member(b.api("POST", jobs, "application/json", token, `{"object":"Contact","operation":"upsert","externalIdFieldName":"External_Id__c"}`), "id")
+	b.api("PUT", jobs+"/"+id+"/batches", "text/csv", token, csv)
+	b.api("PATCH", jobs+"/"+id, "application/json", token, `{"state":"UploadComplete"}`)
 	b.sim.AwaitJob(id, "finished")
 	if _, calls := b.send("GET", "/sim/page/calls", nil, nil); strings.Contains(calls, token) {
 		b.t.Error("the calls show a token")
@@ -147,7 +156,17 @@ func TestPagesShowTheOrg(t *testing.T) {
 			t.Error("the filter lets other rows through")
 		}
 	})
-	t.Run("all jobs", func(t *testing.T) { contains(t, b.page("/sim/page/jobs"), id, "1 to 2 of 2") })
+	t.Run("a query job with its query and the size of its result, and no rows of an upload", func(t *testing.T) {
+		id := member(b.api("POST", "/services/data/v66.0/jobs/query", "application/json", b.token(), `{"operation":"query","query":"SELECT Id FROM Contact WHERE LastName != '<b>'"}`), "id")
+		b.sim.AwaitJob(id, "finished")
+		body := b.page("/sim/page/jobs/" + id)
+		contains(t, body, "query of Contact", "SELECT Id FROM Contact WHERE LastName != &#39;&lt;b&gt;&#39;", "1 rows, 21 bytes", "JobComplete", "<td>create</td>")
+		if strings.Contains(body, "<h2>Rows</h2>") || strings.Contains(body, "<dt>Upload</dt>") {
+			t.Errorf("it shows an upload: %s", mainOf(body))
+		}
+		contains(t, b.page("/sim/page/jobs"), id)
+	})
+	t.Run("all jobs", func(t *testing.T) { contains(t, b.page("/sim/page/jobs"), id, "1 to 3 of 3") })
 	t.Run("the records of an object, and one of them by key", func(t *testing.T) {
 		contains(t, b.page("/sim/page/records/Contact"), rec.ID, "Later")
 		contains(t, b.page("/sim/page/records/Contact?key=GOOD"), rec.ID)

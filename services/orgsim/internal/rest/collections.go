@@ -220,7 +220,7 @@ func (ex *exchange) readCollection() error {
 	case len(ids) > collectionSize:
 		return tooMany()
 	}
-	columns, err := wanted(o, fields)
+	members, err := wanted(o, fields)
 	if err != nil {
 		return err
 	}
@@ -231,7 +231,7 @@ func (ex *exchange) readCollection() error {
 				b = append(b, ',')
 			}
 			if row, ok := r.ByID(o, strings.TrimSpace(id)); ok && r.Live(o, row) {
-				b = ex.appendRecord(b, r, o, row, columns)
+				b = ex.appendRecord(b, r, o, row, members, nil)
 			} else {
 				b = append(b, "null"...)
 			}

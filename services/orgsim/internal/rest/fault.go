@@ -21,10 +21,10 @@ func (ex *exchange) serve(reply *reply, hits []fault.Hit, early error) {
 		switch {
 		case e.Kind == fault.DropMid:
 			_, _ = io.CopyN(io.Discard, ex.r.Body, e.Bytes)
-			reply.drop()
+			reply.dropAs(e)
 			return
 		case e.Kind == fault.DropBefore:
-			reply.drop()
+			reply.dropAs(e)
 			return
 		case e.Kind == fault.OrgDown:
 			ex.faultStatus(down(e))

@@ -9,11 +9,25 @@ import (
 	"strings"
 
 	"bulkhead/services/orgsim/internal/bulk"
+	"bulkhead/services/orgsim/internal/fault"
 	"bulkhead/services/orgsim/internal/org"
 )
 
 // ruleVersion is the first API version whose jobs take an assignment rule.
 const ruleVersion = 49
+
+var get = []string{"GET", "HEAD"}
+
+// ingestCalls are the calls of ingest jobs.
+var ingestCalls = jobCalls{
+	list: listJobs(bulk.V2Ingest), create: (*exchange).createJob, info: (*exchange).jobInfo, patch: (*exchange).patchJob, remove: (*exchange).deleteJob,
+	files: map[string]jobFile{
+		"batches":            {fault.Upload, []string{"PUT"}, (*exchange).uploadJob},
+		"successfulresults":  {fault.Successful, get, results(bulk.SuccessfulFile)},
+		"failedresults":      {fault.FailedRows, get, results(bulk.FailedFile)},
+		"unprocessedrecords": {fault.Unprocessed, get, results(bulk.UnprocessedFile)},
+	},
+}
 
 // decodeJSON reads a JSON body, which must be an object; unknown members are ignored, as Salesforce does.
 func decodeJSON(body []byte, v any) error {
@@ -138,29 +152,36 @@ func (ex *exchange) deleteJob() error {
 	return nil
 }
 
-func (ex *exchange) listJobs() error {
-	out := struct {
-		Done           bool            `json:"done"`
-		Records        []bulk.ListInfo `json:"records"`
-		NextRecordsURL *string         `json:"nextRecordsUrl"`
-	}{Done: true, Records: []bulk.ListInfo{}}
-	q := ex.r.URL.Query()
-	kind := q.Get("jobType")
-	if (kind != "" && kind != "V2Ingest") || strings.EqualFold(q.Get("isPkChunkingEnabled"), "true") {
-		return ex.json(http.StatusOK, out) // the org has no other jobs
+// listJobs answers with a list of jobs: those of one sort, unless the caller asks for another one.
+func listJobs(sort bulk.JobType) func(*exchange) error {
+	return func(ex *exchange) error {
+		out := struct {
+			Done           bool            `json:"done"`
+			Records        []bulk.ListInfo `json:"records"`
+			NextRecordsURL *string         `json:"nextRecordsUrl"`
+		}{Done: true, Records: []bulk.ListInfo{}}
+		q := ex.r.URL.Query()
+		asked := sort
+		if name := q.Get("jobType"); name != "" {
+			asked = bulk.JobType(name)
+		}
+		// Only jobs of Bulk API 1.0 are ever listed as chunked by ids, or as serial, and the org has none.
+		if strings.EqualFold(q.Get("isPkChunkingEnabled"), "true") || strings.EqualFold(q.Get("concurrencyMode"), "serial") {
+			return ex.json(http.StatusOK, out)
+		}
+		page, err := ex.s.Jobs.List(asked, q.Get("queryLocator"))
+		if err != nil {
+			return err
+		}
+		if page.Jobs != nil {
+			out.Records = page.Jobs
+		}
+		if page.Next != "" {
+			next := ex.base() + "/jobs/ingest?queryLocator=" + page.Next // for query jobs too, as it is documented
+			out.Done, out.NextRecordsURL = false, &next
+		}
+		return ex.json(http.StatusOK, out)
 	}
-	page, err := ex.s.Jobs.List(q.Get("queryLocator"))
-	if err != nil {
-		return err
-	}
-	if page.Jobs != nil {
-		out.Records = page.Jobs
-	}
-	if page.Next != "" {
-		next := ex.base() + "/jobs/ingest?queryLocator=" + page.Next
-		out.Done, out.NextRecordsURL = false, &next
-	}
-	return ex.json(http.StatusOK, out)
 }
 
 // results answers with one of the three result files.

@@ -18,7 +18,7 @@ func unsupported(message string) error {
 // checkMedia refuses bodies in a form that the API does not take. A body without a Content-Type passes: clients that
 // forget it are not told off. Uploads and job requests with parts look at their type themselves.
 func (ex *exchange) checkMedia() error {
-	if encoding := ex.r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") && !ex.unpacks() {
+	if encoding := ex.r.Header.Get("Content-Encoding"); ex.r.ContentLength != 0 && encoding != "" && !strings.EqualFold(encoding, "identity") && !ex.unpacks() {
 		return unsupported("Content-Encoding '" + encoding + "' is not supported")
 	}
 	given := ex.r.Header.Get("Content-Type")
@@ -29,16 +29,16 @@ func (ex *exchange) checkMedia() error {
 	case "application/json":
 		return nil
 	case "multipart/form-data":
-		if ex.route.endpoint == fault.Create {
+		if ex.route.endpoint == fault.Create && ex.route.jobs == &ingestCalls {
 			return nil
 		}
 	}
 	return unsupported("Content-Type '" + given + "' is not supported")
 }
 
-// unpacks says whether the request's body is compressed and the org reads such bodies.
+// unpacks says whether the request's body is compressed and the org reads such bodies. One client says so of every request, of those without a body too.
 func (ex *exchange) unpacks() bool {
-	return strings.EqualFold(ex.r.Header.Get("Content-Encoding"), "gzip") && ex.s.Switches.Get(switches.GzipRequests) == switches.Accepted
+	return ex.r.ContentLength != 0 && strings.EqualFold(ex.r.Header.Get("Content-Encoding"), "gzip") && ex.s.Switches.Get(switches.GzipRequests) == switches.Accepted
 }
 
 // acceptsGzip says whether the caller asks for compressed replies: "gzip;q=0" is a way to say no.

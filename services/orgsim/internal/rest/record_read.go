@@ -89,7 +89,7 @@ func (ex *exchange) readRecord(o *org.Object) error {
 	if list := ex.r.URL.Query().Get("fields"); list != "" {
 		names = strings.Split(list, ",")
 	}
-	columns, err := wanted(o, names)
+	members, err := wanted(o, names)
 	if err != nil {
 		return err
 	}
@@ -101,13 +101,13 @@ func (ex *exchange) readRecord(o *org.Object) error {
 		return err
 	}
 	var one []byte
-	ex.s.Store.Read(func(r org.Reader) { one = ex.appendRecord(nil, r, o, row, columns) })
+	ex.s.Store.Read(func(r org.Reader) { one = ex.appendRecord(nil, r, o, row, members, nil) })
 	return ex.json(http.StatusOK, json.RawMessage(one))
 }
 
 // wanted is the named fields, all of them when none is named.
-func wanted(o *org.Object, names []string) ([]soql.Column, error) {
-	var columns []soql.Column
+func wanted(o *org.Object, names []string) ([]*soql.Member, error) {
+	var members []*soql.Member
 	for _, name := range names {
 		name = strings.TrimSpace(name)
 		f := o.Readable(name)
@@ -116,13 +116,13 @@ func wanted(o *org.Object, names []string) ([]soql.Column, error) {
 				Status: http.StatusBadRequest, Code: "INVALID_FIELD", Message: "No such column '" + url.PathEscape(name) + "' on sobject of type " + o.Name,
 			}
 		}
-		columns = append(columns, soql.Column{Field: f})
+		members = append(members, &soql.Member{Name: f.Name, Field: f})
 	}
 	if names != nil {
-		return columns, nil
+		return members, nil
 	}
 	for _, f := range o.AllReadable() {
-		columns = append(columns, soql.Column{Field: f})
+		members = append(members, &soql.Member{Name: f.Name, Field: f})
 	}
-	return columns, nil
+	return members, nil
 }

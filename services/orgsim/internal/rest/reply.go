@@ -23,6 +23,10 @@ const (
 
 	limitExceeded = "TotalRequests Limit exceeded."
 	notFoundText  = "The requested resource does not exist"
+
+	// gzipJSON is how large a JSON answer has to be that is compressed, in bytes: below that it is not worth it, and real
+	// edges leave small ones alone too. CSV is always compressed.
+	gzipJSON = 2 << 10
 )
 
 // reply is the writer that handlers answer through. It carries out the faults that concern the answer, on the bytes
@@ -30,6 +34,7 @@ const (
 type reply struct {
 	to     http.ResponseWriter
 	gzipOK bool
+	large  bool // a JSON body that is worth compressing is to come
 	zipped *gzip.Writer
 
 	header http.Header
@@ -38,6 +43,7 @@ type reply struct {
 
 	silent bool          // nothing reaches the caller
 	cut    bool          // the connection is to be cut at the end
+	reset  bool          // and that by a reset
 	room   int64         // body bytes that may still pass; -1 = no bound
 	short  bool          // cut the connection when the room is used up (else end as if whole)
 	delay  time.Duration // before the first byte
@@ -59,7 +65,7 @@ func (p *reply) apply(ctx context.Context, e fault.Effect) {
 	p.ctx = ctx
 	switch e.Kind {
 	case fault.DropAfter:
-		p.drop()
+		p.dropAs(e)
 	case fault.Status:
 		p.silent = true
 	case fault.HalfReply:
@@ -78,10 +84,16 @@ func (p *reply) apply(ctx context.Context, e fault.Effect) {
 // drop lets nothing reach the caller and cuts the connection.
 func (p *reply) drop() { p.silent, p.cut = true, true }
 
+// dropAs is drop in the way that a fault asks for.
+func (p *reply) dropAs(e fault.Effect) {
+	p.reset = e.Reset
+	p.drop()
+}
+
 // replace takes back an answer of which nothing reached the caller.
 func (p *reply) replace() {
 	if !p.began {
-		p.silent, p.status, p.header = false, 0, http.Header{}
+		p.silent, p.large, p.status, p.header = false, false, 0, http.Header{}
 	}
 }
 
@@ -110,12 +122,13 @@ func (p *reply) WriteHeader(status int) {
 		return
 	}
 	h := p.to.Header()
+	h.Set("Vary", "Accept-Encoding")
 	for k, v := range p.header {
 		h[k] = v
 	}
 	if p.spoilt.kind != "" {
 		p.spoilHeader(h)
-	} else if p.gzipOK && h.Get("Content-Type") == csvType {
+	} else if p.gzipOK && (h.Get("Content-Type") == csvType || p.large) {
 		h.Set("Content-Encoding", "gzip")
 		p.zipped, _ = gzip.NewWriterLevel(p.to, gzip.BestSpeed)
 	}
@@ -203,9 +216,13 @@ func (ex *exchange) json(status int, v any) error {
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
+	body := bytes.TrimRight(b.Bytes(), "\n")
+	if p, ok := ex.w.(*reply); ok {
+		p.large = len(body) >= gzipJSON
+	}
 	ex.w.Header().Set("Content-Type", jsonType)
 	ex.w.WriteHeader(status)
-	_, _ = ex.w.Write(bytes.TrimRight(b.Bytes(), "\n"))
+	_, _ = ex.w.Write(body)
 	return nil
 }
 
@@ -257,6 +274,10 @@ func (ex *exchange) fail(err error) {
 		ex.w.Header().Set("Content-Type", "text/html; charset=UTF-8")
 		ex.w.WriteHeader(refusal.Status)
 		_, _ = io.WriteString(ex.w, refusal.HTML)
+		return
+	}
+	if ex.route.endpoint == fault.Token { // whose errors have a form of their own
+		ex.fail(&tokenError{Status: refusal.Status, Code: "invalid_request", Description: refusal.Message})
 		return
 	}
 	if ex.route.soap {

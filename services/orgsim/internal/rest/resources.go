@@ -75,11 +75,13 @@ func (ex *exchange) limits() error {
 	whole := func(n int) limitEntry { return limitEntry{Max: n, Remaining: n} }
 	// The application has no share of its own, which reads 0 of 0.
 	apps := map[string]limitEntry{"Bulkhead": {}}
+	queries, megabytes := ex.s.Jobs.QueriesToday()
+	queryStorage := int(set.DailyQueryKilobytes / 1_024)
 	return ex.json(http.StatusOK, map[string]limitEntry{
 		"DailyApiRequests":              {Max: set.DailyAPILimit, Remaining: max(set.DailyAPILimit-ex.s.APICalls(), 0), apps: apps},
 		"DailyBulkApiBatches":           {Max: set.DailyBatchLimit, Remaining: max(set.DailyBatchLimit-ex.s.Jobs.BatchesToday(), 0)},
-		"DailyBulkV2QueryJobs":          whole(10_000),
-		"DailyBulkV2QueryFileStorageMB": whole(976_562),
+		"DailyBulkV2QueryJobs":          {Max: set.DailyQueryJobLimit, Remaining: max(set.DailyQueryJobLimit-queries, 0)},
+		"DailyBulkV2QueryFileStorageMB": {Max: queryStorage, Remaining: max(queryStorage-megabytes, 0)},
 		"DataStorageMB":                 whole(10_240),
 		"FileStorageMB":                 whole(10_240),
 		"DailyAsyncApexExecutions":      whole(250_000),

@@ -17,8 +17,11 @@ const (
 	MinVersion = 31
 	MaxVersion = 68
 
-	// ingestVersion is the first that has ingest jobs of Bulk API 2.0.
+	// ingestVersion is the first that has ingest jobs of Bulk API 2.0, queryVersion the first that has query jobs, and
+	// pagesVersion the first that names the pages of their results.
 	ingestVersion = 41
+	queryVersion  = 47
+	pagesVersion  = 58
 )
 
 // route is where a request leads.
@@ -29,7 +32,8 @@ type route struct {
 	err       error // answered instead of handle, once the caller is known
 	open      bool  // needs no session, is not counted
 	bulk      bool  // errors in the form of Bulk API 2.0
-	soap      bool  // errors are SOAP faults
+	jobs      *jobCalls
+	soap      bool // errors are SOAP faults
 	version   float64
 	object    string
 	operation string
@@ -150,7 +154,13 @@ func resourceRoute(version float64, seg []string) route {
 	case seg[0] == "sobjects":
 		return objectRoute(version, get, seg[1:])
 	case seg[0] == "jobs" && len(seg) >= 2 && seg[1] == "ingest" && version >= ingestVersion:
-		return jobRoute(seg[2:])
+		return jobRoute(&ingestCalls, seg[2:])
+	case seg[0] == "jobs" && len(seg) >= 2 && seg[1] == "query" && version >= queryVersion:
+		rt := jobRoute(&queryCalls, seg[2:])
+		if rt.endpoint == fault.ResultPages && version < pagesVersion {
+			return missing(true)
+		}
+		return rt
 	default:
 		return missing(seg[0] == "jobs")
 	}
@@ -169,32 +179,38 @@ func objectRoute(version float64, get, seg []string) route {
 	}
 }
 
-func jobRoute(seg []string) route {
-	rt := route{bulk: true}
+// jobCalls are the calls that both sorts of jobs have, and what is below a job.
+type jobCalls struct {
+	list, create, info, patch, remove func(*exchange) error
+	// files are by name in lower case: clients differ in the case of these names.
+	files map[string]jobFile
+}
+
+// jobFile is a resource below a job.
+type jobFile struct {
+	endpoint fault.Endpoint
+	methods  []string
+	handle   func(*exchange) error
+}
+
+func jobRoute(calls *jobCalls, seg []string) route {
+	rt := route{bulk: true, jobs: calls}
 	if len(seg) > 0 {
 		rt.job = seg[0]
 	}
 	switch {
 	case len(seg) == 0:
-		rt.endpoint, rt.methods, rt.handle = fault.List, []string{"GET", "HEAD", "POST"}, (*exchange).listJobs
+		rt.endpoint, rt.methods, rt.handle = fault.List, []string{"GET", "HEAD", "POST"}, calls.list
 	case len(seg) == 1:
-		rt.endpoint, rt.methods, rt.handle = fault.Info, []string{"GET", "HEAD", "PATCH", "DELETE"}, (*exchange).jobInfo
+		rt.endpoint, rt.methods, rt.handle = fault.Info, []string{"GET", "HEAD", "PATCH", "DELETE"}, calls.info
 	case len(seg) > 2:
 		return missing(true)
 	default:
-		rt.methods = []string{"GET", "HEAD"}
-		switch strings.ToLower(seg[1]) { // clients differ in the case of these names
-		case "batches":
-			rt.endpoint, rt.methods, rt.handle = fault.Upload, []string{"PUT"}, (*exchange).uploadJob
-		case "successfulresults":
-			rt.endpoint, rt.handle = fault.Successful, results(bulk.SuccessfulFile)
-		case "failedresults":
-			rt.endpoint, rt.handle = fault.FailedRows, results(bulk.FailedFile)
-		case "unprocessedrecords":
-			rt.endpoint, rt.handle = fault.Unprocessed, results(bulk.UnprocessedFile)
-		default:
+		file, known := calls.files[strings.ToLower(seg[1])]
+		if !known {
 			return missing(true)
 		}
+		rt.endpoint, rt.methods, rt.handle = file.endpoint, file.methods, file.handle
 	}
 	return rt
 }
@@ -209,18 +225,22 @@ func (ex *exchange) refineRoute() {
 			rt.object = ex.firstObject()
 		}
 	case rt.endpoint == fault.List && ex.r.Method == http.MethodPost:
-		rt.endpoint, rt.handle = fault.Create, (*exchange).createJob
+		rt.endpoint, rt.handle = fault.Create, rt.jobs.create
 		var body struct {
 			Object    string `json:"object"`
 			Operation string `json:"operation"`
+			Query     string `json:"query"`
 		}
 		parts, _ := ex.jobParts()            // the handler says what is wrong with it
 		_ = json.Unmarshal(parts.job, &body) // the same
 		rt.object, rt.operation = body.Object, body.Operation
+		if rt.jobs == &queryCalls {
+			rt.object = bulk.QueriedObject(body.Query)
+		}
 	case rt.endpoint == fault.Info && ex.r.Method == http.MethodDelete:
-		rt.endpoint, rt.handle = fault.Remove, (*exchange).deleteJob
+		rt.endpoint, rt.handle = fault.Remove, rt.jobs.remove
 	case rt.endpoint == fault.Info && ex.r.Method == http.MethodPatch:
-		rt.endpoint, rt.handle = fault.Close, (*exchange).patchJob
+		rt.endpoint, rt.handle = fault.Close, rt.jobs.patch
 		var body struct {
 			State string `json:"state"`
 		}

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/rsa"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -118,9 +120,27 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	})
 	if reply.cut {
+		if reply.reset {
+			resetConnection(w)
+		}
 		// The server closes the connection without a word; this is the documented way to ask for that.
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// resetConnection ends a caller's connection by a reset. One that cannot be taken over is left to its orderly end.
+func resetConnection(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	if secure, is := conn.(*tls.Conn); is {
+		conn = secure.NetConn()
+	}
+	if tcp, is := conn.(*net.TCPConn); is {
+		_ = tcp.SetLinger(0) // what was not sent yet is thrown away, and the other side is told of a reset
+	}
+	_ = conn.Close()
 }
 
 // admit checks method, session and daily limit, in this order of what a caller learns.
@@ -130,9 +150,8 @@ func (ex *exchange) admit() error {
 		return ex.route.err
 	}
 	if !ex.route.open {
-		// What a session gets to see is for nobody else to keep; and replies differ by Accept-Encoding.
+		// What a session gets to see is for nobody else to keep.
 		ex.w.Header().Set("Cache-Control", "no-cache,must-revalidate,max-age=0,no-store,private")
-		ex.w.Header().Set("Vary", "Accept-Encoding")
 		user, err := ex.caller(now)
 		if err != nil {
 			return err

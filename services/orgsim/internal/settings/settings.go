@@ -55,6 +55,13 @@ type Settings struct {
 	DailyBatchLimit int `json:"daily_batch_limit"`
 	// DailyRowLimit is the number of rows that jobs may process in any 24 hours; a job that needs more fails.
 	DailyRowLimit int `json:"daily_row_limit"`
+	// DailyQueryJobLimit is the number of query jobs in any 24 hours, DailyQueryKilobytes what their results may take, in
+	// units of 1,024 bytes; a job that needs more fails.
+	DailyQueryJobLimit  int   `json:"daily_query_job_limit"`
+	DailyQueryKilobytes int64 `json:"daily_query_kilobytes"`
+	// QueryPageRows is where the result of a query job is divided: every so many rows begins a page, and callers may ask for
+	// smaller ones.
+	QueryPageRows int `json:"query_page_rows"`
 	// BatchTime is how long one try of an internal batch may take, on the org's clock; then it is put back, up to 20 times.
 	BatchTime Duration `json:"batch_time"`
 	// MaxUploadBytes is the largest CSV of one job, counted after base64 (four thirds of the raw bytes).
@@ -64,7 +71,7 @@ type Settings struct {
 	// ShuffleResults mixes the rows of result files; ShuffleSeed makes the mix repeatable.
 	ShuffleResults bool  `json:"shuffle_results"`
 	ShuffleSeed    int64 `json:"shuffle_seed"`
-	// GzipReplies compresses result files for callers that accept it.
+	// GzipReplies compresses CSV and large JSON for callers that accept it.
 	GzipReplies bool `json:"gzip_replies"`
 	// HardDelete grants the permission "Bulk API Hard Delete".
 	HardDelete bool `json:"hard_delete"`
@@ -88,12 +95,17 @@ func Default() Settings {
 		DailyBatchLimit: 15_000,                          // Salesforce: shared by Bulk 1.0 and 2.0
 		DailyRowLimit:   150_000_000,                     // Salesforce: ingest rows in 24 hours
 		BatchTime:       Duration(5 * time.Minute),       // Salesforce: the limit of one batch
-		MaxUploadBytes:  150_000_000,                     // Salesforce: 150 MB after base64
-		TokenTTL:        Duration(2 * time.Hour),         // Salesforce: the usual session setting
-		ShuffleResults:  true,                            // order is not promised, so callers must not rely on it
-		ShuffleSeed:     1,
-		GzipReplies:     true,
-		GoneJobBytes:    256_000_000, // some two and a half million rows of 250 bytes
+
+		DailyQueryJobLimit:  10_000,        // Salesforce: query jobs in 24 hours
+		DailyQueryKilobytes: 1_000_000_000, // Salesforce: 1 TB of results in 24 hours
+		QueryPageRows:       100_000,       // Salesforce: the usual size of a chunk; where results are divided is not published
+
+		MaxUploadBytes: 150_000_000,             // Salesforce: 150 MB after base64
+		TokenTTL:       Duration(2 * time.Hour), // Salesforce: the usual session setting
+		ShuffleResults: true,                    // order is not promised, so callers must not rely on it
+		ShuffleSeed:    1,
+		GzipReplies:    true,
+		GoneJobBytes:   256_000_000, // some two and a half million rows of 250 bytes
 	}
 }
 
@@ -116,6 +128,12 @@ func (s Settings) Check() error {
 		return errors.New("daily_batch_limit is negative")
 	case s.DailyRowLimit < 0:
 		return errors.New("daily_row_limit is negative")
+	case s.DailyQueryJobLimit < 0:
+		return errors.New("daily_query_job_limit is negative")
+	case s.DailyQueryKilobytes < 0:
+		return errors.New("daily_query_kilobytes is negative")
+	case s.QueryPageRows < 1:
+		return errors.New("query_page_rows is below 1")
 	case s.BatchTime <= 0:
 		return errors.New("batch_time must be above 0s")
 	case s.MaxUploadBytes < 1:

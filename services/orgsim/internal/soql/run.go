@@ -1,270 +1,227 @@
 package soql
 
 import (
-	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"bulkhead/services/orgsim/internal/org"
 )
 
-// Column is one selected field, resolved.
-type Column struct {
-	// Parent is the reference that leads to the field, nil for a field of the object itself.
-	Parent *org.Field
-	Field  *org.Readable
-}
-
-// Result is the rows of a query. They are places in the object, so that pages show the values of their time.
+// Result is what a query found. Its rows are places in the object, so that pages show the values of their time.
 type Result struct {
-	Object  *org.Object
-	Columns []Column // nil for COUNT()
+	Object *org.Object
+	// Columns are the fields that were selected, one by one in their order; Members are the same, with children besides, as
+	// the JSON of a row has them. Both are nil for COUNT() and for aggregates.
+	Columns []Column
+	Members []*Member
 	Rows    []uint32
-	Count   int
+	// Count is how many rows were found, or for COUNT() counted.
+	Count int
+	// Tally is the rows of a query for aggregates, nil for others.
+	Tally *Tally
 }
 
-// test is a condition, resolved.
-type test struct {
-	column Column
-	op     string // = != < <= > >= in notin
-	values []string
-	nulls  bool // null is among the values
+// maxWork is how many comparisons of a value a query may make before it takes too long: some ten seconds' worth. All rows
+// of the largest orgs that fit into memory are a fraction of it.
+const maxWork = 100_000_000
+
+// work is what a running query may still do.
+type work struct{ left int }
+
+// done refuses a query that did too much.
+func (w *work) done() error {
+	if w.left < 0 {
+		return plain("QUERY_TIMEOUT", "Your query request was running for too long.")
+	}
+	return nil
 }
 
 // Run finds the rows of a query. Errors are of type *Error.
-func (q *Query) Run(store *org.Store, text string) (*Result, error) { return q.run(store, text, false) }
+func (q *Query) Run(store *org.Store) (*Result, error) { return q.run(store, false) }
 
 // RunAll is Run over the rows in the recycle bin too.
-func (q *Query) RunAll(store *org.Store, text string) (*Result, error) {
-	return q.run(store, text, true)
+func (q *Query) RunAll(store *org.Store) (*Result, error) { return q.run(store, true) }
+
+// Look returns what a query would read, without any row.
+func (q *Query) Look(store *org.Store) (*Result, error) {
+	_, res, err := q.plan(store)
+	return res, err
 }
 
-func (q *Query) run(store *org.Store, text string, deleted bool) (*Result, error) {
-	object := store.Model().Object(q.From.Path)
-	if object == nil {
-		return nil, &Error{"INVALID_TYPE", at(text, q.From.Pos) + fmt.Sprintf(
-			"sObject type '%s' is not supported. If you are attempting to use a custom object, be sure to append the '__c' after "+
-				"the entity name. Please reference your WSDL or the describe call for the appropriate names.", q.From.Path)}
+func (q *Query) plan(store *org.Store) (*plan, *Result, error) {
+	object, err := findObject(store.Model(), q.text, q.From)
+	if err != nil {
+		return nil, nil, err
 	}
-	res := &Result{Object: object}
-	for _, name := range q.Select.Fields {
-		c, err := resolve(object, name, text)
-		if err != nil {
-			return nil, err
-		}
-		res.Columns = append(res.Columns, c)
+	p, err := newPlan(store.Model(), q, object, store.Now())
+	if err != nil {
+		return nil, nil, err
 	}
-	tests := make([]test, 0, len(q.Conditions))
-	for _, c := range q.Conditions {
-		t, err := c.resolve(object, text)
-		if err != nil {
-			return nil, err
-		}
-		tests = append(tests, t)
+	res := &Result{Object: object, Columns: p.columns, Members: p.members}
+	if p.tally != nil {
+		res.Tally = &Tally{Columns: p.tally.columns, Grouped: q.group != nil}
 	}
-	var by *Column
-	if q.Order != nil {
-		c, err := resolve(object, q.Order.Field, text)
-		if err != nil {
-			return nil, err
-		}
-		by = &c
+	return p, res, nil
+}
+
+func (q *Query) run(store *org.Store, deleted bool) (*Result, error) {
+	p, res, err := q.plan(store)
+	if err != nil {
+		return nil, err
 	}
 	store.Read(func(r org.Reader) {
-		res.Rows = matching(r, object, tests, deleted)
-		if by != nil {
-			q.sort(r, object, *by, res.Rows)
+		w := &work{left: maxWork}
+		if err = p.find(r, w, res, deleted); err == nil {
+			err = w.done()
 		}
 	})
-	res.Rows = cut(res.Rows, q.Offset, q.Limit)
-	res.Count = len(res.Rows)
+	if err != nil {
+		return nil, err
+	}
 	return res, nil
 }
 
-func cut(rows []uint32, offset, limit *int) []uint32 {
-	if offset != nil {
-		rows = rows[min(max(*offset, 0), len(rows)):]
+// find finds the rows of a result.
+func (p *plan) find(r org.Reader, w *work, res *Result, deleted bool) error {
+	rows, err := p.matching(r, w, deleted)
+	if err != nil {
+		return err
 	}
-	if limit != nil {
-		rows = rows[:min(max(*limit, 0), len(rows))]
+	if p.tally != nil {
+		res.Tally.Rows, err = p.tally.run(r, w, p.object, rows)
+		res.Tally.Rows = cut(res.Tally.Rows, p.query)
+		res.Count = len(res.Tally.Rows)
+		return err
+	}
+	if err := p.sort(r, w, rows); err != nil {
+		return err
+	}
+	rows = cut(rows, p.query)
+	res.Count = len(rows)
+	if !p.query.count {
+		res.Rows = rows
+	}
+	for _, sub := range p.subs {
+		if err := sub.gather(r, w, p.object, rows, deleted); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cut leaves the rows that OFFSET and LIMIT ask for.
+func cut[T any](rows []T, q *Query) []T {
+	if q.Offset != nil {
+		rows = rows[min(*q.Offset, len(rows)):]
+	}
+	if q.Limit != nil {
+		rows = rows[:min(*q.Limit, len(rows))]
 	}
 	return rows
 }
 
-// matching finds the rows by the best index that a condition offers, else by looking through all of them.
-func matching(r org.Reader, o *org.Object, tests []test, deleted bool) []uint32 {
-	var out []uint32
-	keep := func(row uint32) {
-		if !r.Live(o, row) && (!deleted || !r.Binned(o, row)) {
-			return
-		}
-		for i := range tests {
-			if !tests[i].holds(r, o, row) {
-				return
-			}
-		}
-		out = append(out, row)
-	}
-	for i := range tests {
-		if deleted && !tests[i].column.Field.IsID() {
-			continue // the other indexes know live rows only
-		}
-		if rows, ok := tests[i].candidates(r, o); ok {
-			slices.Sort(rows)
-			for _, row := range slices.Compact(rows) {
-				keep(row)
-			}
-			return out
-		}
-	}
-	for row := range r.Rows(o) {
-		keep(row)
-	}
-	return out
-}
-
-// candidates returns the rows that an index knows for the condition.
-func (t *test) candidates(r org.Reader, o *org.Object) ([]uint32, bool) {
-	if t.column.Parent != nil || t.nulls || (t.op != "=" && t.op != "in") {
-		return nil, false
+// matching finds the rows for which the condition holds, by the best index that it offers, else by looking through all.
+func (p *plan) matching(r org.Reader, w *work, deleted bool) ([]uint32, error) {
+	if err := p.where.prepare(r, w, deleted); err != nil {
+		return nil, err
 	}
 	var out []uint32
-	for _, v := range t.values {
-		if t.column.Field.IsID() {
-			if row, ok := r.ByID(o, v); ok {
+	keep := func(row uint32) bool {
+		if r.Live(p.object, row) || deleted && r.Binned(p.object, row) {
+			w.left--
+			if p.where == nil || p.where.holds(w, func(of *source) string { return of.value(r, p.object, row) }) {
 				out = append(out, row)
 			}
-			continue
 		}
-		if t.column.Field.Stored == nil {
-			return nil, false
+		return w.left >= 0
+	}
+	if rows, ok := p.where.candidates(r, p.object, deleted); ok {
+		slices.Sort(rows)
+		for _, row := range slices.Compact(rows) {
+			if !keep(row) {
+				break
+			}
 		}
-		rows, ok := r.ByKey(o, t.column.Field.Stored, v)
+		return out, w.done()
+	}
+	for row := range r.Rows(p.object) {
+		if !keep(row) {
+			break
+		}
+	}
+	return out, w.done()
+}
+
+// prepare runs the sub-queries of semi-joins.
+func (f *filter) prepare(r org.Reader, w *work, deleted bool) (err error) {
+	if f == nil {
+		return nil
+	}
+	f.tests(func(t *test) {
+		if t.sub == nil || err != nil {
+			return
+		}
+		var rows []uint32
+		if rows, err = t.sub.matching(r, w, deleted); err != nil {
+			return
+		}
+		t.ids = make(map[string]bool, len(rows))
+		for _, row := range rows {
+			if id := t.sub.columns[0].Value(r, t.sub.object, row); id != "" {
+				t.ids[id[:min(len(id), shortID)]] = true
+			}
+		}
+	})
+	return err
+}
+
+// candidates returns the rows that an index knows for a test that has to hold; ok is false when there is none.
+func (f *filter) candidates(r org.Reader, o *org.Object, deleted bool) ([]uint32, bool) {
+	if f == nil {
+		return nil, false
+	}
+	if f.test != nil {
+		return f.test.candidates(r, o, deleted)
+	}
+	if f.join == and {
+		for _, part := range f.parts {
+			if rows, ok := part.candidates(r, o, deleted); ok {
+				return rows, true
+			}
+		}
+	}
+	return nil, false
+}
+
+func (t *test) candidates(r org.Reader, o *org.Object, deleted bool) ([]uint32, bool) {
+	if len(t.source.column.up) > 0 || t.source.date != nil || t.negative {
+		return nil, false
+	}
+	f := t.source.column.field
+	var out []uint32
+	switch {
+	case f.IsID() && t.ids != nil:
+		for id := range t.ids {
+			if row, ok := r.ByID(o, id); ok {
+				out = append(out, row)
+			}
+		}
+		return out, true
+	case f.IsID() && t.equals != nil:
+		for _, id := range t.equals {
+			if row, ok := r.ByID(o, id); ok {
+				out = append(out, row)
+			}
+		}
+		return out, true
+	case f.Stored == nil || t.equals == nil || deleted: // the other indexes know live rows only
+		return nil, false
+	}
+	for _, v := range t.equals {
+		rows, ok := r.ByKey(o, f.Stored, v)
 		if !ok {
 			return nil, false
 		}
 		out = append(out, rows...)
 	}
 	return out, true
-}
-
-// Value reads a column of a row; "" stands for null.
-func (c Column) Value(r org.Reader, o *org.Object, row uint32) string {
-	if c.Parent == nil {
-		return r.Value(o, row, c.Field)
-	}
-	parent, up, ok := c.ParentRow(r, o, row)
-	if !ok {
-		return ""
-	}
-	return c.In(r, parent, up)
-}
-
-// In reads the column's field in a row of a parent; "" where the parent has no such field.
-func (c Column) In(r org.Reader, parent *org.Object, row uint32) string {
-	f := c.Field
-	if c.Parent != nil && len(c.Parent.Parents()) > 1 {
-		if f = parent.Readable(f.Name); f == nil {
-			return ""
-		}
-	}
-	return r.Value(parent, row, f)
-}
-
-// ParentRow finds the parent that a column leads to; it is false when the reference is empty.
-func (c Column) ParentRow(r org.Reader, o *org.Object, row uint32) (parent *org.Object, up uint32, ok bool) {
-	id := r.Value(o, row, o.Readable(c.Parent.Name))
-	if parent = c.Parent.ParentOf(id); parent == nil {
-		return nil, 0, false
-	}
-	up, ok = r.ByID(parent, id)
-	return parent, up, ok
-}
-
-func (t *test) holds(r org.Reader, o *org.Object, row uint32) bool {
-	v := t.column.Value(r, o, row)
-	switch t.op {
-	case "=", "in":
-		return t.among(v)
-	case "!=", "notin":
-		return !t.among(v)
-	}
-	if v == "" {
-		return false
-	}
-	c := t.compare(v, t.values[0])
-	switch t.op {
-	case "<":
-		return c < 0
-	case "<=":
-		return c <= 0
-	case ">":
-		return c > 0
-	default:
-		return c >= 0
-	}
-}
-
-func (t *test) among(v string) bool {
-	if v == "" {
-		return t.nulls
-	}
-	for _, w := range t.values {
-		if t.compare(v, w) == 0 {
-			return true
-		}
-	}
-	return false
-}
-
-func (t *test) compare(a, b string) int { return compare(t.column.Field, a, b) }
-
-// compare orders two values as the type of the field does: numbers by size, ids by their short form, texts without
-// regard to case unless the field says otherwise.
-func compare(f *org.Readable, a, b string) int {
-	switch f.Type {
-	case org.TypeInt, org.TypeDouble, org.TypeCurrency, org.TypePercent:
-		x, errX := strconv.ParseFloat(a, 64)
-		y, errY := strconv.ParseFloat(b, 64)
-		if errX == nil && errY == nil {
-			switch {
-			case x < y:
-				return -1
-			case x > y:
-				return 1
-			}
-			return 0
-		}
-	case org.TypeReference, "id":
-		if len(a) >= 15 && len(b) >= 15 {
-			return strings.Compare(a[:15], b[:15])
-		}
-	}
-	if f.Stored != nil && f.Stored.CaseSensitive {
-		return strings.Compare(a, b)
-	}
-	return strings.Compare(strings.ToLower(a), strings.ToLower(b))
-}
-
-// sort orders rows by a column; null comes first unless the query says last.
-func (q *Query) sort(r org.Reader, o *org.Object, by Column, rows []uint32) {
-	values := make(map[uint32]string, len(rows))
-	for _, row := range rows {
-		values[row] = by.Value(r, o, row)
-	}
-	slices.SortStableFunc(rows, func(a, b uint32) int {
-		x, y := values[a], values[b]
-		if (x == "") != (y == "") {
-			if (x == "") == q.Order.Last {
-				return 1
-			}
-			return -1
-		}
-		c := compare(by.Field, x, y)
-		if q.Order.Desc {
-			return -c
-		}
-		return c
-	})
 }

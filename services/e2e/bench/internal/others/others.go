@@ -7,8 +7,6 @@ package others
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -18,6 +16,7 @@ import (
 	"time"
 
 	"bulkhead/services/e2e/bench/internal/trial"
+	"bulkhead/services/e2e/internal/npm"
 )
 
 const (
@@ -38,7 +37,7 @@ func Find(ctx context.Context, bin string) (clients []trial.Client, leftOut []st
 		prepare func(ctx context.Context) (trial.Client, error)
 	}{
 		{"jsforce", func(ctx context.Context) (trial.Client, error) {
-			return prepareJSforce(ctx, filepath.Join(source, jsforce))
+			return prepareJSforce(ctx, filepath.Join(source, jsforce), bin)
 		}},
 		{"go-salesforce", func(ctx context.Context) (trial.Client, error) {
 			return prepareGo(ctx, filepath.Join(source, gosf), bin)
@@ -95,31 +94,24 @@ func prepareGo(ctx context.Context, source, bin string) (trial.Client, error) {
 }
 
 // prepareJSforce installs what the lock file names, once for each lock file.
-func prepareJSforce(ctx context.Context, source string) (trial.Client, error) {
+func prepareJSforce(ctx context.Context, source, bin string) (trial.Client, error) {
 	node, err := exec.LookPath("node")
 	if err != nil {
 		return trial.Client{}, errors.New("node is not on PATH")
 	}
-	lock, err := os.ReadFile(filepath.Join(source, "package-lock.json")) //nolint:gosec // our own file
+	packages, err := npm.Install(ctx, os.DirFS(source))
 	if err != nil {
 		return trial.Client{}, err
 	}
-	version, err := lockedVersion(lock, "jsforce")
+	version, err := packages.Version("jsforce")
 	if err != nil {
 		return trial.Client{}, err
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
+	dir := filepath.Join(bin, "jsforce")
+	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // programs are no secret
 		return trial.Client{}, err
 	}
-	dir := filepath.Join(cache, "bulkhead-bench", fmt.Sprintf("jsforce-%x", sha256.Sum256(lock))[:20])
-	if _, err := os.Stat(dir); err != nil {
-		if err := install(ctx, source, dir); err != nil {
-			return trial.Client{}, err
-		}
-	}
-	// The script lies beside what it imports; it may have changed since.
-	if err := copyFile(filepath.Join(source, "load.mjs"), filepath.Join(dir, "load.mjs")); err != nil {
+	if err := packages.Beside(dir, filepath.Join(source, "load.mjs")); err != nil {
 		return trial.Client{}, err
 	}
 	of, err := output(ctx, exec.CommandContext(ctx, node, "--version")) //nolint:gosec // found on PATH
@@ -129,81 +121,4 @@ func prepareJSforce(ctx context.Context, source string) (trial.Client, error) {
 	return trial.Client{
 		Name: fmt.Sprintf("jsforce %s (node %s)", version, strings.TrimSpace(of)), Command: []string{node, filepath.Join(dir, "load.mjs")},
 	}, nil
-}
-
-// lockedVersion reads which version of a package a lock file names.
-func lockedVersion(lock []byte, name string) (string, error) {
-	var file struct {
-		Packages map[string]struct {
-			Version string `json:"version"`
-		} `json:"packages"`
-	}
-	if err := json.Unmarshal(lock, &file); err != nil {
-		return "", fmt.Errorf("package-lock.json: %w", err)
-	}
-	if v := file.Packages["node_modules/"+name].Version; v != "" {
-		return v, nil
-	}
-	return "", fmt.Errorf("package-lock.json does not name %s", name)
-}
-
-// install fetches by npm into a directory beside, which a rename puts in place: what is there is whole.
-func install(ctx context.Context, source, dir string) error {
-	npm, err := exec.LookPath("npm")
-	if err != nil {
-		return errors.New("npm is not on PATH")
-	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // packages are no secret
-		return err
-	}
-	made, err := os.MkdirTemp(filepath.Dir(dir), filepath.Base(dir)+".")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(made) }() // gone when it was renamed
-	for _, name := range []string{"package.json", "package-lock.json"} {
-		if err := copyFile(filepath.Join(source, name), filepath.Join(made, name)); err != nil {
-			return err
-		}
-	}
-	home := filepath.Join(made, "home")
-	if err := os.Mkdir(home, 0o700); err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund") //nolint:gosec // found on PATH
-	cmd.Dir, cmd.Env = made, npmEnvironment(home)
-	if _, err := output(ctx, cmd); err != nil {
-		return err
-	}
-	return os.Rename(made, dir)
-}
-
-// npmEnvironment gives npm a home of its own; where it fetches from it must still know.
-func npmEnvironment(home string) []string {
-	env := []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
-	for _, pair := range os.Environ() {
-		name, _, _ := strings.Cut(pair, "=")
-		if low := strings.ToLower(name); strings.HasPrefix(low, "npm_config_") || strings.HasSuffix(low, "_proxy") || name == "NODE_EXTRA_CA_CERTS" {
-			env = append(env, pair)
-		}
-	}
-	if user, err := os.UserHomeDir(); err == nil && os.Getenv("NPM_CONFIG_USERCONFIG") == "" {
-		if rc := filepath.Join(user, ".npmrc"); exists(rc) {
-			env = append(env, "NPM_CONFIG_USERCONFIG="+rc)
-		}
-	}
-	return env
-}
-
-func exists(file string) bool {
-	_, err := os.Stat(file)
-	return err == nil
-}
-
-func copyFile(from, to string) error {
-	text, err := os.ReadFile(from) //nolint:gosec // our own file
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(to, text, 0o644) //nolint:gosec // a script is no secret
 }
