@@ -31,6 +31,11 @@ func TestCheck(t *testing.T) {
 				kinds[f.Kind] = true
 			}
 		}
+		for seed := range uint64(300) {
+			if err := Check(plan.DrawCluster(seed, points)); err != nil {
+				t.Fatal(err)
+			}
+		}
 		for _, p := range plan.Sweep(1, points) {
 			if err := Check(p); err != nil {
 				t.Fatal(err)
@@ -44,9 +49,9 @@ func TestCheck(t *testing.T) {
 	})
 	t.Run("knows how to carry out every kind", func(t *testing.T) {
 		t.Parallel()
-		for _, k := range history.FaultKinds() {
-			if carriers[k] == nil || len(targets(k)) == 0 {
-				t.Errorf("%s: carried out %t, targets %v", k, carriers[k] != nil, targets(k))
+		for _, k := range append(history.FaultKinds(), history.ClusterKinds()...) {
+			if carriers[k] == nil || len(targets(k, plan.Nodes)) == 0 {
+				t.Errorf("%s: carried out %t, targets %v", k, carriers[k] != nil, targets(k, plan.Nodes))
 			}
 		}
 	})
@@ -61,6 +66,7 @@ func TestCheck(t *testing.T) {
 		"refuses a death at no point":          {history.Fault{Kind: history.KillPoint, Target: "poller-1"}, "crash point"},
 		"refuses to delete no stream":          {history.Fault{Kind: history.StreamDelete, Target: "nats"}, "stream"},
 		"refuses a script of the org without":  {history.Fault{Kind: history.Org, Target: "org"}, "script"},
+		"refuses a fault of nodes without any": {history.Fault{Kind: history.NodeEmpty, Target: "nats"}, "cluster"},
 		"refuses an edge as target of a pause": {history.Fault{Kind: history.Pause, Target: "services>org"}, "pause"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -24,7 +24,7 @@ func (c *court) recoveries() {
 			from, service = at, serviceOf(e.Target)
 		case history.Kill, history.KillPoint, history.KillTwice:
 			service = serviceOf(e.Target)
-		case history.NATSKill, history.NATSRestart, history.PGKill, history.PGRestart, history.KillAll:
+		case history.NATSKill, history.NATSRestart, history.LeaderKill, history.PGKill, history.PGRestart, history.KillAll:
 		default:
 			continue
 		}
