@@ -13,10 +13,10 @@ const (
 	// clusterFor is while faults begin on a cluster: a leader that died is missed for up to nine seconds, and two faults of nodes come one after the
 	// other.
 	clusterFor = 12_000
-	// The least and most that two nodes of three are down, and that a node is cut off: less than its leaders take to see that nobody follows them
-	// any more, and more.
+	// The least and most that two nodes of three are down, and that a node is cut off: less than the others wait until they elect leaders in the place
+	// of its own, and more.
 	leastDown, mostDown = 1_000, 4_000
-	leastCut, mostCut   = 2_000, 12_000
+	leastCut, mostCut   = 1_000, 6_000
 )
 
 // The decks of plans on a cluster.
