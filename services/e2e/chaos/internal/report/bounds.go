@@ -27,10 +27,11 @@ type bound struct {
 }
 
 // bounds are the project's own promise, in the order of the page. A cluster that lost a leader is without it until its nodes have missed it for four
-// to nine seconds and elected another one (nats-server's own times).
+// to nine seconds and elected another one (nats-server's own times), at times in a second try; and who asked the lost one waits five seconds for its
+// answer.
 func bounds(clustered bool) []bound {
 	if clustered {
-		return []bound{{Service, 10}, {Node, 15}, {Nodes, 20}, {PostgreSQL, 15}, {Everything, 30}}
+		return []bound{{Service, 10}, {Node, 20}, {Nodes, 30}, {PostgreSQL, 15}, {Everything, 30}}
 	}
 	return []bound{{Service, 10}, {NATS, 5}, {PostgreSQL, 15}, {Everything, 30}}
 }

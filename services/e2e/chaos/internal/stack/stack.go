@@ -49,7 +49,7 @@ type Stack struct {
 	database string
 	ports    ports
 	edges    map[string]Edge  // and the instrument's own ways, by adminEdge and adminBroker, and the routes between nodes of the broker
-	parts    map[string]*Part      // services and org
+	parts    map[string]*Part // services and org
 	broker   *Broker
 	opsURLs  []string
 	orgURL   string
