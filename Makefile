@@ -52,7 +52,7 @@ test: postgres compiler testdata ## all tests with the race detector, the fault 
 	$(MAKE) --no-print-directory bench-once
 	$(MAKE) --no-print-directory chaos-fresh
 
-chaos-fresh: postgres ## five seeds of chaos that nobody ever ran, and each that once failed, as tests
+chaos-fresh: postgres ## five seeds of chaos that nobody ever ran, one on a cluster, and each that once failed, as tests
 	go test -v -count=1 -timeout 20m -tags chaos -run Chaos ./services/e2e/chaos
 
 # SEEDS is how many, from FIRST on; SEED is one of them alone, with everything kept; NATS=3 runs on a cluster of brokers; PLANTED plants a bug that must be
