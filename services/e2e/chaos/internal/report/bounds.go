@@ -31,7 +31,7 @@ type bound struct {
 // answer.
 func bounds(clustered bool) []bound {
 	if clustered {
-		return []bound{{Service, 10}, {Node, 20}, {Nodes, 30}, {PostgreSQL, 15}, {Everything, 30}}
+		return []bound{{Node, 20}, {Nodes, 30}, {PostgreSQL, 15}, {Everything, 30}}
 	}
 	return []bound{{Service, 10}, {NATS, 5}, {PostgreSQL, 15}, {Everything, 30}}
 }

@@ -8,8 +8,8 @@ import (
 
 // recoveries: for each fault that took something away, the time until the first new progress of what it took away: of the service whose
 // instance was killed, of any service where the broker, PostgreSQL or everything went. It is measured from the first sample behind the fault,
-// and only when there was work waiting for it then. While a cluster of brokers is not settled nobody's recovery but its own is measured: whoever
-// comes back then waits for it.
+// and only when there was work waiting for it then. Of a service it is not measured on a cluster of brokers, which is seldom settled while faults go on:
+// whoever comes back waits for it.
 func (c *court) recoveries() {
 	for _, e := range c.run.Timeline {
 		if e.What != "fault" || !e.Done {
@@ -29,7 +29,7 @@ func (c *court) recoveries() {
 		default:
 			continue
 		}
-		if service != "" && c.run.Plan.Clustered() && unsettled(c.run.Timeline, from) {
+		if service != "" && c.run.Plan.Clustered() {
 			continue
 		}
 		if seconds, ok := c.recovered(from, service); ok {
@@ -37,36 +37,6 @@ func (c *court) recoveries() {
 		}
 	}
 }
-
-// unsettled says whether a fault of a cluster's nodes went on at a moment.
-func unsettled(timeline []history.Event, at float64) bool {
-	began := map[string]float64{}
-	for _, e := range timeline {
-		switch e.Kind { //nolint:exhaustive // the others leave the cluster as it is
-		case history.LeaderKill, history.NodeCut, history.NodeEmpty, history.TwoDown, history.NATSKill, history.NATSRestart, history.KillAll, history.BrokerFull:
-		default:
-			continue
-		}
-		switch start, on := began[e.Fault]; {
-		case e.What == "fault" && e.Done:
-			began[e.Fault] = e.At
-		case e.What == "fault_end" && on:
-			if start <= at+leadTime && at <= e.At {
-				return true
-			}
-			delete(began, e.Fault)
-		}
-	}
-	for _, start := range began { // it had no end
-		if start <= at+leadTime {
-			return true
-		}
-	}
-	return false
-}
-
-// leadTime is how soon behind a moment a cluster may become unsettled so that what came back at that moment still had no time to go on, in ms.
-const leadTime = 5_000
 
 // startedAgain is when what a fault took away was started again: by the plan, or by healing.
 func (c *court) startedAgain(fault history.Event) (at float64, ok bool) {
