@@ -55,17 +55,19 @@ test: postgres compiler testdata ## all tests with the race detector, the fault 
 test-clients: npm ## other people's clients, unchanged, with the simulator: jsforce, Salesforce's sf, go-salesforce
 	go test -count=1 -timeout 20m -parallel 4 -tags clients ./services/e2e/clients
 
-chaos-fresh: postgres ## five seeds of chaos that nobody ever ran, and each that once failed, as tests
+chaos-fresh: postgres ## five seeds of chaos that nobody ever ran, one on a cluster, and each that once failed, as tests
 	go test -v -count=1 -timeout 20m -tags chaos -run Chaos ./services/e2e/chaos
 
-# SEEDS is how many, from FIRST on; SEED is one of them alone, with everything kept; PLANTED plants a bug that must be found; CHAOS takes other flags.
+# SEEDS is how many, from FIRST on; SEED is one of them alone, with everything kept; NATS=3 runs on a cluster of brokers; PLANTED plants a bug that must be
+# found; CHAOS takes other flags.
 SEEDS   ?= 20
 FIRST   ?= 1
 SEED    ?=
 PLANTED ?=
+NATS    ?=
 CHAOS   ?=
-chaos: postgres ## seeded faults against real processes, an independent judge: SEEDS=200, SEED=17, PLANTED=name
-	go run ./services/e2e/chaos run $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST)) $(if $(PLANTED),--planted $(PLANTED)) $(CHAOS)
+chaos: postgres ## seeded faults against real processes, an independent judge: SEEDS=200, SEED=17, NATS=3, PLANTED=name
+	go run ./services/e2e/chaos run $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST)) $(if $(NATS),--nats $(NATS)) $(if $(PLANTED),--planted $(PLANTED)) $(CHAOS)
 
 chaos-points: postgres ## runs in which the services die at one crash point after the other, until they died at each
 	go run ./services/e2e/chaos run --points --first $(FIRST) $(CHAOS)

@@ -10,6 +10,8 @@
 //     the stream was made again ([IncarnationError]) or shortened ([ShortenedError]). It has no durable state in the broker.
 //   - A message in, whatever its bytes, makes nothing panic: [DecodeFrame] answers with records or with one refusal. However small it is packed, it
 //     takes the memory of one frame.
+//   - In a cluster a server that is cut off, or lags behind, makes no stream look shortened and no message lost: what it says is an error
+//     ([ErrNoMajority]) until a majority holds it.
 //   - Every call ends by its context or by [RequestTimeout].
 //   - All of it works over any [Broker]: NATS is one, and the contract tests here run over another one in memory too (package courier).
 //

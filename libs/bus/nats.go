@@ -85,13 +85,17 @@ func readBatchAck(data []byte, last bool, size int) error {
 	return nil
 }
 
-// Stream asks for a stream's state.
+// Stream asks for a stream's state, and takes no answer but one of a leader that a majority follows.
 func (b *natsBroker) Stream(ctx context.Context, name string) (*jetstream.StreamInfo, error) {
 	s, err := b.js.Stream(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	return s.CachedInfo(), nil
+	info := s.CachedInfo()
+	if err := majority(info.Cluster); err != nil {
+		return nil, err
+	}
+	return info, nil
 }
 
 // CreateStream makes a stream.

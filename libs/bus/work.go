@@ -114,13 +114,13 @@ func Work(ctx context.Context, conn *Conn, w Worker) error {
 	return nil
 }
 
-// turn opens the consumer and pulls from it until that fails; worked says that it was opened.
+// turn opens the consumer and pulls from it until that fails; worked says that it gave something, or had nothing to give: one that was opened may still
+// have nobody who answers, while a cluster elects its leader.
 func (s *shift) turn(ctx context.Context, conn *Conn) (worked bool, err error) {
 	if err := openWorker(ctx, conn, s.worker.Durable, s.worker.Facts); err != nil {
 		return false, err
 	}
-	s.say("open", nil)
-	return true, s.pull(ctx, conn)
+	return s.pull(ctx, conn)
 }
 
 // shift is one run of [Work].
@@ -131,17 +131,23 @@ type shift struct {
 }
 
 // pull fetches and handles until ctx ends or the consumer does not answer as it should.
-func (s *shift) pull(ctx context.Context, conn *Conn) error {
+func (s *shift) pull(ctx context.Context, conn *Conn) (worked bool, err error) {
+	answered := func() {
+		worked = true
+		s.say("open", nil)
+	}
 	for ctx.Err() == nil {
 		err := conn.Broker.Pull(ctx, StreamFlow, s.worker.Durable, PullRequest{Batch: workBatch, Expires: workWait}, func(d Delivery) error {
+			answered()
 			s.handle(ctx, d)
 			return ctx.Err() // what was delivered and is not handled comes again
 		})
 		if err != nil {
-			return err
+			return worked, err
 		}
+		answered()
 	}
-	return nil
+	return worked, nil
 }
 
 func (s *shift) handle(ctx context.Context, msg Delivery) {

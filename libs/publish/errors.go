@@ -1,9 +1,11 @@
 package publish
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -43,6 +45,7 @@ const (
 	codeMemoryExceeded    jetstream.ErrorCode = 10028
 	codeStorageExceeded   jetstream.ErrorCode = 10047
 	codeStoreFailed       jetstream.ErrorCode = 10077
+	codeInProcess         jetstream.ErrorCode = 10158
 	codeTooManyRequests   jetstream.ErrorCode = 10167
 	statusServerErrors                        = 500
 	storeFailedBecauseMax                     = "exceeded"
@@ -61,6 +64,24 @@ const (
 	// never: sending it again would be answered alike.
 	never
 )
+
+// streamless says whether a subject on which nobody answered for so long has no stream. In a cluster that elects a leader nobody answers either.
+func (p *Publisher) streamless(ctx context.Context, waited time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	_, err := p.js.Stream(ctx, p.stream)
+	var api *jetstream.APIError
+	switch {
+	case err == nil:
+		return false // it will have a leader
+	case errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
+		return true
+	case errors.As(err, &api):
+		return false // the cluster has no leader itself
+	default:
+		return waited >= leaderPatience // nobody says anything, or we may not ask
+	}
+}
 
 // judge says what follows from an error of one sending; last is the connection's last asynchronous error.
 func judge(err, last error, subject string) verdict {
@@ -89,7 +110,7 @@ func judgeAnswer(api *jetstream.APIError) verdict {
 			return full
 		}
 		return again
-	case codeTooManyRequests:
+	case codeTooManyRequests, codeInProcess: // the latter: an earlier sending is not stored yet, and may never be
 		return again
 	}
 	if api.Code >= statusServerErrors {

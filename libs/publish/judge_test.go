@@ -25,6 +25,7 @@ func TestJudge(t *testing.T) {
 		"storage at its bound is full":                   {api(500, 10047, "insufficient storage resources available"), nil, full},
 		"a cluster without a leader may find one":        {api(503, 10008, "JetStream system temporarily unavailable"), nil, again},
 		"too many requests are slowed down for":          {api(429, 10167, "too many requests"), nil, again},
+		"an earlier sending that is not stored yet":      {api(409, 10158, "duplicate message id is in process"), nil, again},
 		"a message that the stream never takes":          {api(400, 10054, "message size exceeds maximum allowed"), nil, never},
 		"nobody answers":                                 {jetstream.ErrNoStreamResponse, nil, nobody},
 		"no acknowledgement":                             {errors.New("no acknowledgement within 10s"), nil, again},

@@ -42,6 +42,11 @@ const (
 	longestPause      = 5 * time.Second
 	// noStreamPatience is how long a subject that nobody answers on may still belong to a server that is starting.
 	noStreamPatience = 3 * time.Second
+	// leaderPatience is how long it may belong to a stream of a cluster that has no leader, where nobody says whether there is such a stream: leaders
+	// are missed for four to nine seconds before another one is elected.
+	leaderPatience = 30 * time.Second
+	// askTime bounds one question whether there is such a stream.
+	askTime = time.Second
 )
 
 // Ack tells of a frame that the broker has stored.

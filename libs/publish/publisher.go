@@ -32,6 +32,7 @@ type Publisher struct {
 	conn    *nats.Conn
 	js      jetstream.JetStream
 	subject string
+	stream  string // that is made for the subject
 	id      string
 	o       options
 
@@ -70,7 +71,7 @@ func New(conn *nats.Conn, pipeline string, opts ...Option) (*Publisher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
-	return &Publisher{conn: conn, js: js, subject: bus.RecordsSubject(pipeline), id: nuid.Next(), o: o}, nil
+	return &Publisher{conn: conn, js: js, subject: bus.RecordsSubject(pipeline), stream: bus.RecordsStream(pipeline), id: nuid.Next(), o: o}, nil
 }
 
 // MaxRecordBytes is what one record may take in a frame, its key included: the contract's bound, or the server's max_payload where that is less.
@@ -204,7 +205,7 @@ func (p *Publisher) deliver(ctx context.Context, s *sealed) (*jetstream.PubAck, 
 			if alone.IsZero() {
 				alone = p.o.now()
 			}
-			if p.o.now().Sub(alone) >= noStreamPatience {
+			if waited := p.o.now().Sub(alone); waited >= noStreamPatience && p.streamless(ctx, waited) {
 				return nil, fmt.Errorf("%w: is the pipeline applied, and is JetStream running (a full disk stops it)? %w", ErrNoStream, err)
 			}
 		case again:

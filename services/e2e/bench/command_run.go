@@ -48,6 +48,7 @@ same with chunks for large loads (200,000 rows, 100 MB), 1,000,000 with the larg
   bench run --records 1000000,10000000 --runs 1 --alone --load
   bench run --records 1000000 --runs 1 --alone --profile /tmp/profile
   bench run --records 200000 --env GOGC=50 --json fifty.json
+  bench run --records 1000000 --load --alone --nats 3
   bench run --growth --markdown docs/performance.md`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
@@ -80,6 +81,8 @@ func (o *runFlags) check() error {
 		return usageError{errors.New("--runs must be at least 1")}
 	case o.profile != "" && (o.runs > 1 || len(o.records) != 1 || o.growth):
 		return usageError{errors.New("--profile is for one run: give --runs 1 and one --records")}
+	case o.nats != 1 && o.nats != 3 && o.nats != 5:
+		return usageError{fmt.Errorf("--nats %d: 1, or 3 or 5 for a cluster", o.nats)}
 	case o.failing < 0 || o.failing >= 1:
 		return usageError{errors.New("--failing is a part: from 0 to below 1")}
 	}

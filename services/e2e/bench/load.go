@@ -21,6 +21,7 @@ type loadFlags struct {
 	chunk             people.Chunk
 	keys              bool
 	bin, buffers      string
+	nats              int
 	env               []string
 }
 
@@ -33,6 +34,7 @@ func (o *loadFlags) add(cmd *cobra.Command, chunk people.Chunk) {
 	f.Int64Var(&o.chunk.Bytes, "chunk-bytes", chunk.Bytes, "bytes of a chunk at most")
 	f.DurationVar(&o.chunk.Age, "chunk-age", chunk.Age, "age at which a chunk is sealed though it is not full")
 	f.BoolVar(&o.keys, "keys", false, "the publisher gives each record a key (default: it is made from the content)")
+	f.IntVar(&o.nats, "nats", 1, "servers of the broker; 3 = a cluster with three replicas of each stream")
 	f.StringVar(&o.bin, "bin", "", "directory with the programs that are measured (default: they are built)")
 	f.StringVar(&o.buffers, "shared-buffers", "", "PostgreSQL's setting (default: that of one-machine mode, 128MB)")
 	f.StringArrayVar(&o.env, "env", nil, "`NAME=VALUE` for every program that is measured, such as GOGC=50; may be repeated")
@@ -59,7 +61,7 @@ func (o *loadFlags) binaries(ctx context.Context) (bin string, done func(), err 
 func (o *loadFlags) options(records int64, bin, self string) trial.Options {
 	return trial.Options{
 		Records: records, Frame: o.frame, Publishers: o.publishers, Failing: o.failing, Chunk: o.chunk, Keys: o.keys, Bin: bin, Self: self,
-		SharedBuffers: o.buffers, Env: o.env,
+		SharedBuffers: o.buffers, Nodes: o.nats, Env: o.env,
 	}
 }
 
@@ -73,6 +75,10 @@ func (o *loadFlags) words() string {
 	if buffers == "" {
 		buffers = "128MB"
 	}
-	return fmt.Sprintf("Upserts of some 250 bytes, frames of %d, %d on their way, %s, shared_buffers %s%s",
-		o.frame, o.publishers, keys, buffers, strings.Join(append([]string{""}, o.env...), ", "))
+	broker := ""
+	if o.nats > 1 {
+		broker = fmt.Sprintf(", a cluster of %d servers with as many replicas", o.nats)
+	}
+	return fmt.Sprintf("Upserts of some 250 bytes, frames of %d, %d on their way, %s%s, shared_buffers %s%s",
+		o.frame, o.publishers, keys, broker, buffers, strings.Join(append([]string{""}, o.env...), ", "))
 }

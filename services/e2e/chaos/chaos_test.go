@@ -53,8 +53,8 @@ func (w toTest) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// makeRuns runs seeds and fails with what was found; what failed is kept in a directory that the lines name.
-func makeRuns(t *testing.T, seeds []uint64) {
+// makeRuns runs seeds, as draw expands them, and fails with what was found; what failed is kept in a directory that the lines name.
+func makeRuns(t *testing.T, seeds []uint64, draw func(uint64, []plan.Point) history.Plan) {
 	t.Helper()
 	declared, err := points()
 	if err != nil {
@@ -62,7 +62,7 @@ func makeRuns(t *testing.T, seeds []uint64) {
 	}
 	var plans []history.Plan
 	for _, s := range seeds {
-		plans = append(plans, plan.Draw(s, declared))
+		plans = append(plans, draw(s, declared))
 	}
 	o := runFlags{keep: defaultKeep()}
 	dir, err := o.session()
@@ -78,9 +78,9 @@ func makeRuns(t *testing.T, seeds []uint64) {
 	for i, v := range outcome.Verdicts {
 		switch {
 		case len(v.Findings) > 0:
-			t.Errorf("seed %d: %d findings, first: %s; once more: make chaos SEED=%d", seeds[i], len(v.Findings), report.Sentence(v.Findings[0]), seeds[i])
+			t.Errorf("seed %d: %d findings, first: %s; once more: %s", seeds[i], len(v.Findings), report.Sentence(v.Findings[0]), report.Again(plans[i], outcome.Dirs[i]))
 		case !v.OK:
-			t.Errorf("seed %d has no verdict; once more: make chaos SEED=%d", seeds[i], seeds[i])
+			t.Errorf("seed %d has no verdict; once more: %s", seeds[i], report.Again(plans[i], outcome.Dirs[i]))
 		}
 	}
 	if outcome.Harness > 0 {
@@ -100,7 +100,13 @@ func TestChaosOfFreshSeeds(t *testing.T) {
 	for i := range uint64(freshSeeds) {
 		seeds = append(seeds, first+i)
 	}
-	makeRuns(t, seeds)
+	makeRuns(t, seeds, plan.Draw)
+}
+
+func TestChaosOfAFreshSeedOnACluster(t *testing.T) {
+	seed := uint64(time.Now().UnixMilli())
+	t.Logf("seed %d; again: make chaos SEED=%d NATS=%d", seed, seed, plan.Nodes)
+	makeRuns(t, []uint64{seed}, plan.DrawCluster)
 }
 
 func TestChaosOfKeptSeeds(t *testing.T) {
@@ -116,5 +122,5 @@ func TestChaosOfKeptSeeds(t *testing.T) {
 		t.Logf("seed %d: %s", k.seed, k.why)
 		seeds = append(seeds, k.seed)
 	}
-	makeRuns(t, seeds)
+	makeRuns(t, seeds, plan.Draw)
 }

@@ -12,12 +12,12 @@ import (
 
 	"bulkhead/services/e2e/chaos/internal/drive"
 	"bulkhead/services/e2e/chaos/internal/history"
-	"bulkhead/services/e2e/chaos/internal/plan"
 	"bulkhead/services/e2e/chaos/internal/report"
 )
 
 func newPlan() *cobra.Command {
-	return &cobra.Command{
+	nats := 1
+	cmd := &cobra.Command{
 		Use:   "plan SEED",
 		Short: "Print what a seed means",
 		Args:  cobra.ExactArgs(1),
@@ -30,7 +30,11 @@ func newPlan() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			text, err := json.MarshalIndent(plan.Draw(seed, declared), "", "  ")
+			draw, err := drawn(nats)
+			if err != nil {
+				return err
+			}
+			text, err := json.MarshalIndent(draw(seed, declared), "", "  ")
 			if err != nil {
 				return err
 			}
@@ -38,6 +42,8 @@ func newPlan() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().IntVar(&nats, "nats", nats, "servers of the broker: 1, or 3 for a cluster")
+	return cmd
 }
 
 func newJudge() *cobra.Command {
@@ -99,7 +105,7 @@ func newReport() *cobra.Command {
 			}
 			var demands *report.Demands
 			if complete || len(dirs) >= completeFrom {
-				demands = demandsOf(declared)
+				demands = demandsOf(declared, false)
 			}
 			r := report.New("chaos report "+strings.Join(args, " "), pointNames(declared), demands)
 			for _, d := range dirs {

@@ -34,6 +34,7 @@ type runFlags struct {
 	report   string
 	bin      string
 	planted  string
+	nats     int
 	complete bool
 }
 
@@ -48,10 +49,13 @@ everything that is needed to judge it again; of others only what a report needs 
 With --points there are no seeds, but runs in which the services die at one crash point after the other, until they died at each. From 200
 seeds on, and with --complete, such runs follow for the points that no seed died at.
 
+With --nats 3 the broker is a cluster of three servers, with three replicas of each stream, and its nodes are killed, cut off, emptied and restarted.
+
 With --planted the processes contain that bug, and the runs end with the first that finds it: exit code 0 when it was found, 1 when not.`,
 		Example: `  chaos run --seeds 200 --report report
   chaos run --seed 17
   chaos run --points
+  chaos run --seeds 20 --nats 3
   chaos run --planted ack_before_commit --seeds 50`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
@@ -69,14 +73,34 @@ With --planted the processes contain that bug, and the runs end with the first t
 	f.StringVar(&o.report, "report", "", "write the report to this name with .json and .md behind it (default: report in the directory of the runs)")
 	f.StringVar(&o.bin, "bin", "", "directory with the binaries under test (default: they are built)")
 	f.StringVar(&o.planted, "planted", "", "build the processes with this planted bug, and find it")
+	f.IntVar(&o.nats, "nats", 1, "servers of the broker: 1, or 3 for a cluster")
 	f.BoolVar(&o.complete, "complete", false, fmt.Sprintf("fail when a kind of fault struck too seldom, a crash point was not died at, or runs were too few, too small or too slow; always so from %d seeds on", completeFrom))
 	cmd.MarkFlagsMutuallyExclusive("seed", "seeds", "kept", "plan", "points")
+	for _, own := range []string{"kept", "plan", "points"} { // what they run says by itself on what
+		cmd.MarkFlagsMutuallyExclusive("nats", own)
+	}
 	return cmd
+}
+
+// drawn is how seeds are expanded for a broker of so many servers.
+func drawn(nats int) (func(seed uint64, points []plan.Point) history.Plan, error) {
+	switch nats {
+	case 1:
+		return plan.Draw, nil
+	case plan.Nodes:
+		return plan.DrawCluster, nil
+	default:
+		return nil, fmt.Errorf("--nats is %d: 1, or %d for a cluster", nats, plan.Nodes)
+	}
 }
 
 // plans are the runs that are asked for.
 func (o *runFlags) plans(declared []plan.Point, oneSeed bool) ([]history.Plan, error) {
 	var out []history.Plan
+	draw, err := drawn(o.nats)
+	if err != nil {
+		return nil, err
+	}
 	switch {
 	case o.planFile != "":
 		p, err := history.ReadJSON[history.Plan](o.planFile)
@@ -93,14 +117,14 @@ func (o *runFlags) plans(declared []plan.Point, oneSeed bool) ([]history.Plan, e
 			out = append(out, plan.Draw(k.seed, declared))
 		}
 	case oneSeed:
-		out = append(out, plan.Draw(o.seed, declared))
+		out = append(out, draw(o.seed, declared))
 	case o.points:
 		out = plan.Sweep(o.first, declared)
 	case o.seeds < 1 || o.jobs < 1:
 		return nil, errors.New("--seeds and --jobs must be at least 1")
 	default:
 		for i := range uint64(o.seeds) {
-			out = append(out, plan.Draw(o.first+i, declared))
+			out = append(out, draw(o.first+i, declared))
 		}
 	}
 	for i := range out {
@@ -224,7 +248,7 @@ func (o *runFlags) sumUp(cmd *cobra.Command, dir string, declared []plan.Point, 
 	case o.points:
 		demands = &report.Demands{Points: demandedPoints(declared)}
 	case o.all(len(outcome.Dirs)):
-		demands = demandsOf(declared)
+		demands = demandsOf(declared, o.nats > 1)
 	}
 	r := report.New("chaos "+strings.Join(os.Args[1:], " "), names, demands)
 	r.Retried = outcome.Retried

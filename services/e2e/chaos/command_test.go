@@ -38,6 +38,13 @@ func TestCommands(t *testing.T) {
 			t.Errorf("exit code %d, %v, %s%s", code, err, out, errOut)
 		}
 	})
+	t.Run("plan prints what a seed means on a cluster", func(t *testing.T) {
+		code, out, errOut := command(t, "plan", "17", "--nats", "3")
+		var p history.Plan
+		if err := json.Unmarshal([]byte(out), &p); code != exitPassed || err != nil || p.Seed != 17 || p.Nodes != 3 {
+			t.Errorf("exit code %d, %v, %s%s", code, err, out, errOut)
+		}
+	})
 	t.Run("report sums up the runs below a directory, and fails for one that failed", func(t *testing.T) {
 		session := t.TempDir()
 		keptRun(t, session, "seed-1", history.Verdict{Seed: 1, OK: true}, history.Run{})
@@ -75,6 +82,8 @@ func TestCommands(t *testing.T) {
 		"nothing to shrink":             {"shrink", t.TempDir()},
 		"a flag that is not known":      {"run", "--seedz", "2"},
 		"flags that contradict":         {"run", "--seed", "2", "--seeds", "3"},
+		"a cluster of two":              {"run", "--nats", "2"},
+		"crash points on a cluster":     {"run", "--nats", "3", "--points"},
 		"no seeds at all":               {"run", "--seeds", "0"},
 		"a plan that is not there":      {"run", "--plan", filepath.Join(t.TempDir(), "plan.json")},
 		"a command that does not exist": {"destroy"},

@@ -39,7 +39,7 @@ var faultKind = regexp.MustCompile(`FaultKind = "([a-z_]+)"`)
 // faultKinds are the words of what chaos does itself, and of what the simulated org does for it. "org" stands for all of the latter.
 func faultKinds(t *testing.T) []string {
 	t.Helper()
-	code, err := os.ReadFile(filepath.Join(root, "services/e2e/chaos/internal/history/types.go"))
+	code, err := os.ReadFile(filepath.Join(root, "services/e2e/chaos/internal/history/kinds.go"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,6 +63,8 @@ type Options struct {
 	DebugListen string
 	// PipelinesDir holds definitions, one YAML document a file; empty = the shipped ones.
 	PipelinesDir string
+	// Replicas of each stream, of a cluster at NATSURL; 0 = 1.
+	Replicas int
 	// Horizon is how long records stay in RECORDS once they are decided, to be read again; 0 = they go at once.
 	Horizon time.Duration
 	// LogTo gets JSON log lines of every part.
@@ -361,7 +363,7 @@ func (s *Stack) startServices(ctx context.Context, o Options, dsnOf func(string)
 
 	boss, err := ops.New(ctx, ops.Config{
 		DSN: dsns["ops"], NATSURL: s.NATSURL, NATSMonitor: s.natsMonitor, Sweep: sweep, HTTPListen: loopback(o.OpsPort), GRPCListen: loopback(o.GRPCPort),
-		Definitions: definitions, Orgs: [][]byte{org}, Horizon: o.Horizon,
+		Definitions: definitions, Orgs: [][]byte{org}, Horizon: o.Horizon, Replicas: o.Replicas,
 	}, env("ops"))
 	if err != nil {
 		return err

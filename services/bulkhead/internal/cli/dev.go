@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bulkhead/libs/bus"
 	"bulkhead/libs/local"
 	"bulkhead/libs/salesforce"
 	"bulkhead/libs/service"
@@ -76,7 +77,8 @@ write before it acknowledges it (sync_interval: always), else one in this proces
 	f.StringVar(&secretFile, "sim-client-secret-file", "", "file with the client secret for --sim-client-id")
 	f.StringVar(&o.SimOrgID, "sim-org-id", "", "`id` that the org at --sim must have (default: the one seen first; name it when the change is meant)")
 	f.StringVar(&o.SimModelFile, "model", "", "YAML `file` with the object model of the simulator (default: Account and Contact)")
-	f.StringVar(&o.NATSURL, "nats", "", "URL of a NATS server with JetStream that runs elsewhere")
+	f.StringVar(&o.NATSURL, "nats", "", "URL of a NATS server with JetStream that runs elsewhere; of a cluster those of its servers, separated by commas")
+	f.IntVar(&o.Replicas, "replicas", 1, "replicas of each stream in the cluster at --nats: 1, 3 or 5")
 	f.StringVar(&o.DebugListen, "debug-listen", "", "loopback `address` that shows the process's profiles under /debug/pprof/ (default: none)")
 	f.StringVar(&o.PipelinesDir, "pipelines", "", "directory with pipeline definitions (default: the shipped ones)")
 	f.DurationVar(&o.Horizon, "horizon", 0, "how long decided records stay in the stream, for bulkhead replay; 0 = they go at once")
@@ -101,10 +103,12 @@ func checkDev(o *allinone.Options, secretFile string) error {
 		}
 	}
 	if o.NATSURL != "" {
-		u, err := url.Parse(o.NATSURL)
-		if err != nil || u.Scheme != "nats" && u.Scheme != "tls" || u.Host == "" {
-			return errors.New("--nats must look like nats://127.0.0.1:4222") // it may hold a password: it is not repeated
+		if err := bus.CheckURL(o.NATSURL); err != nil {
+			return fmt.Errorf("--nats: %w", err) // it may hold a password: it is not repeated
 		}
+	}
+	if o.Replicas != 1 && o.Replicas != 3 && o.Replicas != 5 {
+		return fmt.Errorf("--replicas %d: 1, or 3 or 5 in a cluster", o.Replicas)
 	}
 	if o.DataDir != "" && o.SimURL == "" {
 		return fmt.Errorf(`--data needs a simulator that outlives this process. Type:

@@ -12,9 +12,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
 	"bulkhead/libs/local"
 	"bulkhead/services/e2e/bench/internal/org"
 )
@@ -35,19 +32,22 @@ type Options struct {
 	Profile bool
 	// SharedBuffers of PostgreSQL; "" = that of the product's one-machine mode.
 	SharedBuffers string
+	// Nodes is how many servers the broker has; above 1 it is a cluster, with as many replicas of each stream.
+	Nodes int
 	// Env is given to the programs beside the little that each has, as NAME=value.
 	Env []string
 }
 
 // Parts are the processes. PIDs are those of the first process of each part; PostgreSQL's children are its backends.
 type Parts struct {
-	// Postgres, Broker, Services and Simulator are process ids.
-	Postgres, Broker, Services, Simulator int
+	// Postgres, Services and Simulator are process ids, as are Broker's, one of each of its servers.
+	Postgres, Services, Simulator int
+	Broker                        []int
 	// DSN is the administrator's way into the ledger; OpsURL that of ops' HTTP API.
 	DSN, NATSURL, OrgURL, OpsURL string
-	// BrokerMonitor shows the broker's own figures.
-	BrokerMonitor string
-	// ServicesDebug, BrokerDebug and OrgDebug show profiles; "" unless Options.Profile.
+	// Monitors show the figures of each of the broker's servers.
+	Monitors []string
+	// ServicesDebug, BrokerDebug and OrgDebug show profiles, of the broker's first server; "" unless Options.Profile.
 	ServicesDebug, BrokerDebug, OrgDebug string
 	// Org is the simulated org.
 	Org *org.Org
@@ -161,64 +161,6 @@ func (p *Parts) startPostgres(ctx context.Context) error {
 	return nil
 }
 
-// brokerConfig is the broker's file. Every write is synced before it is acknowledged, as everywhere.
-const brokerConfig = `listen: %q
-http: %q
-server_name: bench
-max_payload: 1MB
-jetstream { store_dir: %q, max_file_store: 1TB, sync_interval: always }
-`
-
-func (p *Parts) startBroker(ctx context.Context) error {
-	ports, err := freePorts(ctx, 3)
-	if err != nil {
-		return err
-	}
-	config := fmt.Sprintf(brokerConfig, loopback(ports[0]), loopback(ports[1]), filepath.Join(p.dir, "nats"))
-	p.BrokerMonitor = "http://" + loopback(ports[1]) + "/"
-	if p.o.Profile {
-		config += fmt.Sprintf("prof_port: %d\n", ports[2])
-		p.BrokerDebug = "http://" + loopback(ports[2]) + "/debug/pprof/"
-	}
-	file := filepath.Join(p.dir, "nats.conf")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		return fmt.Errorf("configuration of the broker: %w", err)
-	}
-	broker, err := p.start("nats-server", false, nil, filepath.Join(p.o.Bin, "nats-server"), "--config", file)
-	if err != nil {
-		return err
-	}
-	p.watched = append(p.watched, broker)
-	p.Broker, p.NATSURL = broker.Pid(), "nats://"+loopback(ports[0])
-	for {
-		err := storing(ctx, p.NATSURL)
-		if err == nil {
-			return nil
-		}
-		if ended := p.Ended(); ended != nil {
-			return ended
-		}
-		if !sleep(ctx, lookIn) {
-			return fmt.Errorf("the broker is not ready: %w", err)
-		}
-	}
-}
-
-// storing says whether a broker has streams.
-func storing(ctx context.Context, url string) error {
-	nc, err := nats.Connect(url, nats.Timeout(time.Second))
-	if err != nil {
-		return err
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return err
-	}
-	_, err = js.AccountInfo(ctx)
-	return err
-}
-
 func (p *Parts) startOrg(ctx context.Context) error {
 	args := []string{"--listen", "127.0.0.1:0"}
 	if p.o.Profile {
@@ -259,6 +201,9 @@ func (p *Parts) startServices(ctx context.Context) error {
 		return fmt.Errorf("definitions: %w", err)
 	}
 	args := []string{"dev", "--nats", p.NATSURL, "--sim", p.OrgURL, "--pipelines", pipelines, "--ops-port", "0", "--grpc-port", "0"}
+	if p.o.Nodes > 1 {
+		args = append(args, "--replicas", fmt.Sprint(p.o.Nodes))
+	}
 	if p.o.Profile {
 		args = append(args, "--debug-listen", "127.0.0.1:0")
 	}

@@ -19,19 +19,21 @@ type reading struct {
 func (r *run) read() (reading, error) {
 	out := reading{at: time.Now()}
 	for _, part := range []struct {
-		pid  int
+		pids []int
 		into *float64
 	}{
-		{r.parts.Services, &out.cpu.Services},
+		{[]int{r.parts.Services}, &out.cpu.Services},
 		{r.parts.Broker, &out.cpu.Broker},
-		{r.parts.Postgres, &out.cpu.Postgres},
-		{r.parts.Simulator, &out.cpu.Simulator},
+		{[]int{r.parts.Postgres}, &out.cpu.Postgres},
+		{[]int{r.parts.Simulator}, &out.cpu.Simulator},
 	} {
-		d, err := meter.CPU(part.pid)
-		if err != nil {
-			return out, errors.Join(err, r.parts.Ended())
+		for _, pid := range part.pids {
+			d, err := meter.CPU(pid)
+			if err != nil {
+				return out, errors.Join(err, r.parts.Ended())
+			}
+			*part.into += d.Seconds()
 		}
-		*part.into = d.Seconds()
 	}
 	own, err := r.ledger.cost()
 	if err != nil {
@@ -139,11 +141,15 @@ func (r *run) afterwards(ctx context.Context, end reading, database, wal int64) 
 	}
 	r.out.Bytes.Ledger, r.out.Bytes.WAL = grown-database, written-wal
 	for _, part := range []struct {
-		pid  int
+		pids []int
 		into *int64
-	}{{r.parts.Services, &r.out.Peak.Services}, {r.parts.Broker, &r.out.Peak.Broker}, {r.parts.Simulator, &r.out.Peak.Simulator}} {
-		if *part.into, err = meter.Peak(part.pid); err != nil {
-			return errors.Join(err, r.parts.Ended())
+	}{{[]int{r.parts.Services}, &r.out.Peak.Services}, {r.parts.Broker, &r.out.Peak.Broker}, {[]int{r.parts.Simulator}, &r.out.Peak.Simulator}} {
+		for _, pid := range part.pids {
+			peak, err := meter.Peak(pid)
+			if err != nil {
+				return errors.Join(err, r.parts.Ended())
+			}
+			*part.into += peak
 		}
 	}
 	return nil

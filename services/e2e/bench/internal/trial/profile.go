@@ -58,8 +58,8 @@ func (r *run) profile(ctx context.Context) func() error {
 		}
 		c.get(ctx, p.BrokerDebug+"allocs", "nats-allocs.pb.gz")
 		c.get(ctx, p.OrgDebug+"allocs", "orgsim-allocs.pb.gz")
-		c.get(ctx, p.BrokerMonitor+"varz", "nats-varz.json")
-		c.get(ctx, p.BrokerMonitor+"jsz?streams=true&consumers=true&config=true", "nats-jsz.json")
+		c.get(ctx, p.Monitors[0]+"varz", "nats-varz.json")
+		c.get(ctx, p.Monitors[0]+"jsz?streams=true&consumers=true&config=true", "nats-jsz.json")
 		c.get(ctx, p.OpsURL+"/metrics", "ops-metrics.txt")
 		c.fail(r.statistics(ctx, filepath.Join(dir, "postgres.jsonl")))
 		sampling.Wait()

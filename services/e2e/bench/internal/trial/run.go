@@ -37,7 +37,9 @@ type Options struct {
 	// Bin is the directory of parts.Build, Self this program, which is the publisher too.
 	Bin, Self     string
 	SharedBuffers string
-	Env           []string
+	// Nodes is how many servers the broker has; above 1 it is a cluster, with as many replicas of each stream.
+	Nodes int
+	Env   []string
 	// ProfileDir gets profiles and statistics; "" = none are taken.
 	ProfileDir string
 	// Progress is told how many rows the org holds.
@@ -55,7 +57,7 @@ type run struct {
 // Run makes one run.
 func Run(ctx context.Context, o Options) (_ *Result, err error) {
 	p, err := parts.Start(ctx, parts.Options{
-		Bin: o.Bin, Definition: people.Definition(o.Chunk), Profile: o.ProfileDir != "", SharedBuffers: o.SharedBuffers, Env: o.Env,
+		Bin: o.Bin, Definition: people.Definition(o.Chunk), Profile: o.ProfileDir != "", SharedBuffers: o.SharedBuffers, Nodes: o.Nodes, Env: o.Env,
 	})
 	if err != nil {
 		return nil, err

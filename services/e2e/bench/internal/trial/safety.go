@@ -8,8 +8,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-
-	"bulkhead/services/e2e/bench/internal/parts"
 )
 
 // maxVarz bounds what the broker says of itself.
@@ -33,21 +31,23 @@ func (r *run) safe(ctx context.Context) error {
 	if weakened > 0 {
 		return fmt.Errorf("%d tables are unlogged, or roles or databases have settings of their own for fsync, synchronous_commit or full_page_writes", weakened)
 	}
-	always, err := syncs(ctx, r.parts)
-	if err != nil {
-		return fmt.Errorf("broker: %w", err)
-	}
-	if !always {
-		return errors.New("the broker does not run with sync_interval: always: nothing is measured without it")
+	for _, monitor := range r.parts.Monitors {
+		always, err := syncs(ctx, monitor)
+		if err != nil {
+			return fmt.Errorf("broker: %w", err)
+		}
+		if !always {
+			return errors.New("the broker does not run with sync_interval: always: nothing is measured without it")
+		}
 	}
 	return nil
 }
 
 // syncs asks the broker whether every write is on disk before it is acknowledged.
-func syncs(ctx context.Context, p *parts.Parts) (bool, error) {
+func syncs(ctx context.Context, monitor string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.BrokerMonitor+"varz", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, monitor+"varz", nil)
 	if err != nil {
 		return false, err
 	}

@@ -55,7 +55,7 @@ func latency(all []time.Duration) Latency {
 
 // Trickle publishes records one by one, at a steady pace, each as a message of its own, and says how long each took.
 func Trickle(ctx context.Context, o TrickleOptions) (_ *TrickleResult, err error) {
-	p, err := parts.Start(ctx, parts.Options{Bin: o.Bin, Definition: people.Definition(o.Chunk), SharedBuffers: o.SharedBuffers, Env: o.Env})
+	p, err := parts.Start(ctx, parts.Options{Bin: o.Bin, Definition: people.Definition(o.Chunk), SharedBuffers: o.SharedBuffers, Nodes: o.Nodes, Env: o.Env})
 	if err != nil {
 		return nil, err
 	}

@@ -19,11 +19,16 @@ type Plan struct {
 	// Resumes are crash points of `extractor resume`. For each of them, when everything is at rest, a RECORDS stream is deleted and made again,
 	// and the command that lets its pipeline go on dies there.
 	Resumes []string `json:"resumes,omitempty"`
+	// Nodes is of how many servers the broker is a cluster, with as many replicas of each stream; 0 = it is one server.
+	Nodes int `json:"nodes,omitempty"`
 	// Planted names a bug that was switched on on purpose; "" = none.
 	Planted string `json:"planted,omitempty"`
 	// Unsafe names the server whose settings let it acknowledge what a power cut takes away, on purpose: nats or postgres; "" = none.
 	Unsafe string `json:"unsafe,omitempty"`
 }
+
+// Clustered says whether the broker is a cluster.
+func (p Plan) Clustered() bool { return p.Nodes > 1 }
 
 // Fault is one thing that is done to one part.
 type Fault struct {
@@ -35,49 +40,14 @@ type Fault struct {
 	For    float64 `json:"for_ms,omitempty"`
 	// Point is the crash point of a kind that has one, as "name" or "name@2" for its second hit.
 	Point string `json:"point,omitempty"`
-	// Stream and Consumer are what is deleted.
+	// Stream and Consumer are what is deleted; of a leader's death Stream is whose leader it is: a stream, "RECORDS" for some pipeline's, or
+	// "META" for the cluster's own.
 	Stream   string `json:"stream,omitempty"`
 	Consumer string `json:"consumer,omitempty"`
 	// Script is given to the simulator as it is: fault rules in its own JSON.
 	Script []byte `json:"script,omitempty"`
 	// OrgKind is the simulator's kind of effect, for the report.
 	OrgKind string `json:"org_kind,omitempty"`
-}
-
-// FaultKind is what is done.
-type FaultKind string
-
-// The kinds of faults.
-const (
-	Kill         FaultKind = "kill"          // kill -9, started again at once
-	KillLong     FaultKind = "kill_long"     // kill -9, started again after For
-	KillPoint    FaultKind = "kill_point"    // kill -9 of itself at a crash point, started again at once
-	KillTwice    FaultKind = "kill_twice"    // the same, and once more at the same point after the new start
-	PausePoint   FaultKind = "pause_point"   // held at a crash point for longer than every lease
-	KillAll      FaultKind = "kill_all"      // kill -9 of every service, NATS and PostgreSQL at the same moment
-	Pause        FaultKind = "pause"         // SIGSTOP, SIGCONT after For, which is longer than every lease
-	Term         FaultKind = "term"          // SIGTERM under load, started again when it has ended
-	NATSKill     FaultKind = "nats_kill"     // kill -9 of the broker, started again
-	NATSRestart  FaultKind = "nats_restart"  // SIGTERM of the broker, started again
-	PGKill       FaultKind = "pg_kill"       // PostgreSQL dies at once (its immediate stop), started again
-	PGRestart    FaultKind = "pg_restart"    // PostgreSQL's fast stop, started again
-	Cut          FaultKind = "cut"           // connections of an edge are reset, new ones refused, For
-	Delay        FaultKind = "delay"         // an edge answers late, For
-	HalfOpen     FaultKind = "half_open"     // an edge takes bytes and gives none, For
-	BrokerFull   FaultKind = "broker_full"   // the broker refuses to store, For
-	StreamDelete FaultKind = "stream_delete" // FLOW or DLQ is deleted
-	ConsumerDel  FaultKind = "consumer_delete"
-	Org          FaultKind = "org"        // a script of the simulator
-	Operators    FaultKind = "operators"  // two operators replay the same letters at once
-	Definition   FaultKind = "definition" // a definition is changed in mid-flight
-)
-
-// FaultKinds are all, in the order of the report.
-func FaultKinds() []FaultKind {
-	return []FaultKind{
-		Kill, KillLong, KillPoint, KillTwice, PausePoint, KillAll, Pause, Term, NATSKill, NATSRestart, PGKill, PGRestart,
-		Cut, Delay, HalfOpen, BrokerFull, StreamDelete, ConsumerDel, Org, Operators, Definition,
-	}
 }
 
 // Run says when and on what a run was made.

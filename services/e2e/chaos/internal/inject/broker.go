@@ -17,8 +17,11 @@ const (
 	brokerWithin = 5 * time.Second
 )
 
-// brokerFull makes the broker refuse to store for a while.
-func (f *fault) brokerFull(ctx context.Context) error {
+// brokerFull makes the broker refuse to store for a while. A node that comes back meanwhile would find no room for what it lacks, so that this is a
+// turn at the nodes too.
+func (f *fault) brokerFull(ctx context.Context) error { return f.nodes(ctx, f.full) }
+
+func (f *fault) full(ctx context.Context) error {
 	var empty func(context.Context) error
 	filled := f.eventually(ctx, func(ctx context.Context) (err error) {
 		empty, err = f.s.Broker().Fill(ctx)
@@ -29,7 +32,9 @@ func (f *fault) brokerFull(ctx context.Context) error {
 		return nil //nolint:nilerr // the timeline says that it did not strike; the run goes on
 	}
 	err := f.last(ctx, f.lasting(fullFor), empty)
-	f.over("")
+	if !f.s.Broker().Clustered() {
+		f.over("")
+	}
 	return err
 }
 

@@ -2,6 +2,7 @@ package inject
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,6 +32,11 @@ func TestCheck(t *testing.T) {
 				kinds[f.Kind] = true
 			}
 		}
+		for seed := range uint64(300) {
+			if err := Check(plan.DrawCluster(seed, points)); err != nil {
+				t.Fatal(err)
+			}
+		}
 		for _, p := range plan.Sweep(1, points) {
 			if err := Check(p); err != nil {
 				t.Fatal(err)
@@ -44,9 +50,9 @@ func TestCheck(t *testing.T) {
 	})
 	t.Run("knows how to carry out every kind, and power cuts, which are in no seed's plan", func(t *testing.T) {
 		t.Parallel()
-		for _, k := range append(history.FaultKinds(), history.PowerCut) {
-			if carriers[k] == nil || len(targets(k)) == 0 {
-				t.Errorf("%s: carried out %t, targets %v", k, carriers[k] != nil, targets(k))
+		for _, k := range slices.Concat(history.FaultKinds(), history.ClusterKinds(), []history.FaultKind{history.PowerCut}) {
+			if carriers[k] == nil || len(targets(k, plan.Nodes)) == 0 {
+				t.Errorf("%s: carried out %t, targets %v", k, carriers[k] != nil, targets(k, plan.Nodes))
 			}
 		}
 	})
@@ -62,6 +68,7 @@ func TestCheck(t *testing.T) {
 		"refuses to delete no stream":           {history.Fault{Kind: history.StreamDelete, Target: "nats"}, "stream"},
 		"refuses a script of the org without":   {history.Fault{Kind: history.Org, Target: "org"}, "script"},
 		"refuses to cut the power of a service": {history.Fault{Kind: history.PowerCut, Target: "ops-1"}, "ops-1"},
+		"refuses a fault of nodes without any":  {history.Fault{Kind: history.NodeEmpty, Target: "nats"}, "cluster"},
 		"refuses an edge as target of a pause":  {history.Fault{Kind: history.Pause, Target: "services>org"}, "pause"},
 	} {
 		t.Run(name, func(t *testing.T) {

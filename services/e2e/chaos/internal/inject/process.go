@@ -47,14 +47,19 @@ func down(killed bool) string {
 }
 
 // killAll ends everything but the org at the same moment.
-func (f *fault) killAll(ctx context.Context) error {
+func (f *fault) killAll(ctx context.Context) error { return f.nodes(ctx, f.everything) }
+
+func (f *fault) everything(ctx context.Context) error {
 	var wg sync.WaitGroup
-	for _, name := range append(Instances(), stack.NATS) {
+	for _, name := range Instances() {
 		wg.Go(func() { f.s.Part(name).Kill() })
 	}
+	wg.Go(func() { f.s.Broker().Kill() })
 	err := f.s.Cluster().Crash(ctx, f.lasting(0), func() { f.struck(true, "") })
 	wg.Wait()
-	f.ready(ctx, f.s.WaitReady)
+	if !f.s.Broker().Clustered() {
+		f.ready(ctx, f.s.WaitReady)
+	}
 	return err
 }
 

@@ -60,7 +60,8 @@ var carriers = map[history.FaultKind]func(f *fault, ctx context.Context) error{
 	history.Kill: (*fault).kill, history.KillLong: (*fault).killLong, history.KillAll: (*fault).killAll,
 	history.KillPoint: (*fault).killPoint, history.KillTwice: (*fault).killPoint, history.PausePoint: (*fault).pausePoint,
 	history.Pause: (*fault).pause, history.Term: (*fault).term,
-	history.NATSKill: (*fault).kill, history.NATSRestart: (*fault).term,
+	history.NATSKill: (*fault).broker, history.NATSRestart: (*fault).broker,
+	history.LeaderKill: (*fault).leaderKill, history.NodeCut: (*fault).nodeCut, history.NodeEmpty: (*fault).nodeEmpty, history.TwoDown: (*fault).twoDown,
 	history.PGKill: (*fault).postgres, history.PGRestart: (*fault).postgres,
 	history.Cut: (*fault).edge, history.Delay: (*fault).edge, history.HalfOpen: (*fault).edge,
 	history.BrokerFull: (*fault).brokerFull, history.StreamDelete: (*fault).streamDelete, history.ConsumerDel: (*fault).consumerDelete,
@@ -109,11 +110,13 @@ func Check(p history.Plan) error {
 			errs = append(errs, fmt.Errorf("fault %s: nobody can carry out a %q", f.ID, f.Kind))
 		case ids[f.ID]:
 			errs = append(errs, fmt.Errorf("fault %s: its id is another one's, too", f.ID))
-		case !slices.Contains(targets(f.Kind), f.Target):
+		case slices.Contains(history.ClusterKinds(), f.Kind) && !p.Clustered():
+			errs = append(errs, fmt.Errorf("fault %s: a %s needs a cluster of brokers", f.ID, f.Kind))
+		case !slices.Contains(targets(f.Kind, p.Nodes), f.Target):
 			errs = append(errs, fmt.Errorf("fault %s: a %s has no target %q", f.ID, f.Kind, f.Target))
 		case needsPoint(f.Kind) && f.Point == "":
 			errs = append(errs, fmt.Errorf("fault %s: a %s needs a crash point", f.ID, f.Kind))
-		case (f.Kind == history.StreamDelete || f.Kind == history.ConsumerDel) && f.Stream == "":
+		case (f.Kind == history.StreamDelete || f.Kind == history.ConsumerDel || f.Kind == history.LeaderKill) && f.Stream == "":
 			errs = append(errs, fmt.Errorf("fault %s: a %s needs a stream", f.ID, f.Kind))
 		case f.Kind == history.Org && len(f.Script) == 0:
 			errs = append(errs, fmt.Errorf("fault %s: the org needs a script", f.ID))
@@ -126,18 +129,19 @@ func Check(p history.Plan) error {
 	return nil
 }
 
-// targets that a kind has.
-func targets(k history.FaultKind) []string {
+// targets that a kind has where the broker is a cluster of so many nodes; 0 = it is one server.
+func targets(k history.FaultKind, nodes int) []string {
 	switch k {
 	case history.Kill, history.KillLong:
-		return append(Instances(), stack.NATS)
+		return append(Instances(), stack.Servers(nodes)...)
 	case history.Pause:
-		return append(Instances(), stack.NATS, stack.Postgres, stack.Org)
+		return append(append(Instances(), stack.Servers(nodes)...), stack.Postgres, stack.Org)
 	case history.KillPoint, history.KillTwice, history.PausePoint, history.Term:
 		return Instances()
 	case history.KillAll:
 		return []string{"all"}
-	case history.NATSKill, history.NATSRestart, history.BrokerFull, history.StreamDelete, history.ConsumerDel:
+	case history.NATSKill, history.NATSRestart, history.BrokerFull, history.StreamDelete, history.ConsumerDel,
+		history.LeaderKill, history.NodeCut, history.NodeEmpty, history.TwoDown:
 		return []string{stack.NATS}
 	case history.PGKill, history.PGRestart:
 		return []string{stack.Postgres}

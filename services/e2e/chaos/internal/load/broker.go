@@ -183,6 +183,22 @@ func lastSequence(ctx context.Context, l *line, pipeline string) (uint64, error)
 	}
 }
 
+// holds asks the leader of a pipeline's stream whether a message is stored there; false = it is not, or nobody said so.
+func holds(ctx context.Context, l *line, pipeline string, seq uint64) bool {
+	ctx, cancel := l.bounded(ctx)
+	defer cancel()
+	answer, err := l.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET.RECORDS_"+pipeline, fmt.Appendf(nil, `{"seq":%d}`, seq))
+	if err != nil {
+		return false
+	}
+	var said struct {
+		Message *struct {
+			Seq uint64 `json:"seq"`
+		} `json:"message"`
+	}
+	return json.Unmarshal(answer.Data, &said) == nil && said.Message != nil && said.Message.Seq == seq
+}
+
 // sleep waits; false when ctx ended first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)

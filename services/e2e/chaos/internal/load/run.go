@@ -111,7 +111,7 @@ func (u *upstream) send(ctx context.Context, m *Message) (bool, error) {
 		r, err := publish(ctx, u.line, msg)
 		pub := history.Publication{Message: fmt.Sprintf("%s#%d", m.Name, n), MsgID: m.MsgID, Sent: sent, Answer: history.OK, Seq: r.Seq, Dup: r.Duplicate}
 		if err != nil {
-			pub.Answer, pub.Refused = u.judge(err, maybe, &pub)
+			pub.Answer, pub.Refused = u.judge(ctx, err, maybe, &pub)
 			maybe = maybe || pub.Answer == history.Unknown
 		}
 		if pub.Answer != history.Unknown {
@@ -135,11 +135,14 @@ func (u *upstream) send(ctx context.Context, m *Message) (bool, error) {
 }
 
 // judge says what an error means for the message. In an exact pipeline the refusal of a further try may tell that an earlier one was stored:
-// nobody else publishes there.
-func (u *upstream) judge(err error, maybe bool, pub *history.Publication) (history.Answer, string) {
+// nobody else publishes there. It is no proof: the leader of a cluster counts what it has not got stored by a majority, and may never get.
+func (u *upstream) judge(ctx context.Context, err error, maybe bool, pub *history.Publication) (history.Answer, string) {
 	last, told := lastOf(err)
 	switch {
 	case told && maybe && last == u.last+1:
+		if !holds(ctx, u.line, u.pipeline.Name, last) {
+			return history.Unknown, err.Error()
+		}
 		pub.Seq, pub.Dup = last, true
 		return history.OK, err.Error()
 	case told && last < u.last:

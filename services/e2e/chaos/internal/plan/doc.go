@@ -11,6 +11,7 @@
 //   - crash points: four a seed, dealt over all points; killed there, killed there twice, or held there for longer than a lease; what a
 //     point needs to be reached is added to the plan (needs.go); and one more process that is held in the middle of a submission or an outcome;
 //   - of the other kinds (pauses, ends, cuts, deletions, full storage, operators, a changed definition) three a seed;
+//   - on a cluster of brokers (cluster.go) two faults of its nodes a seed stand in the place of those of the one broker;
 //   - scripts for the org: three a seed, dealt over every kind of effect that the simulator has (script.go).
 //
 // What a fault would destroy for good is not injected: RECORDS is never deleted while faults go on (see Plan.Resumes), and the org itself outlives

@@ -57,14 +57,19 @@ const (
 	orgEach    = 3
 )
 
-// Draw expands a seed. Points are the declared crash points, in any order; without them none is tried.
+// Draw expands a seed, for a broker of one server. Points are the declared crash points, in any order; without them none is tried.
 func Draw(seed uint64, points []Point) history.Plan {
+	return expand(seed, points, 0, faultsFor, (*drawing).hand)
+}
+
+// expand gives the plan of a seed: faults begin in the time of that name, and hand deals those that stop what everything stands on.
+func expand(seed uint64, points []Point, nodes int, faultsFor float64, hand func(*drawing) []history.Fault) history.Plan {
 	d := &drawing{chance: newChance(seed, 0), seed: seed}
 	d.plan = history.Plan{
 		Version: Version, Seed: seed, Records: d.between(minRecords, maxRecords), FaultsFor: faultsFor,
-		RowsPerSecond: pick(d.chance, []int{1_500, 3_000, 6_000, 20_000}),
+		RowsPerSecond: pick(d.chance, []int{1_500, 3_000, 6_000, 20_000}), Nodes: nodes,
 	}
-	d.stops()
+	d.stops(hand(d))
 	d.kills()
 	d.points(points)
 	d.others()
@@ -94,7 +99,7 @@ func (d *drawing) bound() {
 	for i := range d.plan.Faults {
 		f := &d.plan.Faults[i]
 		if lasting[f.Kind] {
-			f.At = max(firstFault, min(f.At, faultsFor+lateEnd-f.For))
+			f.At = max(firstFault, min(f.At, d.plan.FaultsFor+lateEnd-f.For))
 		}
 	}
 }
@@ -115,35 +120,35 @@ func sorted(points []Point) []Point {
 }
 
 // at draws the time of a fault.
-func (d *drawing) at() float64 { return d.ms(firstFault, faultsFor-500) }
+func (d *drawing) at() float64 { return d.ms(firstFault, d.plan.FaultsFor-500) }
 
 // instance draws one of a service.
 func (d *drawing) instance(service string) string {
 	return fmt.Sprintf("%s-%d", service, d.between(1, Instances))
 }
 
-// stop is a fault that takes away what everything stands on.
-type stop struct {
-	kind   history.FaultKind
-	target string
-}
-
-// stops adds those that stop the broker, PostgreSQL or everything, apart from each other. Of five seeds four have each.
-func (d *drawing) stops() {
-	all, nats, pg := stop{history.KillAll, "all"}, stop{history.NATSKill, "nats"}, stop{history.PGKill, "postgres"}
-	hands := [][]stop{{all, nats}, {pg, nats}, {all, pg}, {all, nats, pg}, {all, pg, nats}}
+// hand deals the faults that stop the broker, PostgreSQL or everything, without their times. Of five seeds four have each.
+func (d *drawing) hand() []history.Fault {
+	all, nats := history.Fault{Kind: history.KillAll, Target: "all"}, history.Fault{Kind: history.NATSKill, Target: "nats"}
+	pg := history.Fault{Kind: history.PGKill, Target: "postgres"}
+	hands := [][]history.Fault{{all, nats}, {pg, nats}, {all, pg}, {all, nats, pg}, {all, pg, nats}}
 	hand := slices.Clone(deal(dealStop, hands, d.seed, 1)[0])
 	// Polite restarts are of the same sort, and dealt here so that they stand apart too; a hand of three leaves no room.
 	again := deal(dealRestart, []history.FaultKind{history.NATSRestart, history.PGRestart}, d.seed, 1)[0]
 	if len(hand) < 3 {
-		hand = append(hand, stop{again, map[history.FaultKind]string{history.NATSRestart: "nats", history.PGRestart: "postgres"}[again]})
+		hand = append(hand, history.Fault{Kind: again, Target: map[history.FaultKind]string{history.NATSRestart: "nats", history.PGRestart: "postgres"}[again]})
 	}
+	return hand
+}
+
+// stops gives those of a hand their times, apart from each other.
+func (d *drawing) stops(hand []history.Fault) {
 	shuffle(d.chance, hand)
 	// What is left of the time when all gaps are taken is spread between them.
-	slack := (faultsFor - 500 - firstStop - apart*float64(len(hand)-1)) / float64(len(hand))
-	for i, s := range hand {
-		at := firstStop + float64(i)*(apart+slack) + d.ms(0, slack)
-		d.add(history.Fault{At: at, Kind: s.kind, Target: s.target})
+	slack := (d.plan.FaultsFor - 500 - firstStop - apart*float64(len(hand)-1)) / float64(len(hand))
+	for i, f := range hand {
+		f.At = firstStop + float64(i)*(apart+slack) + d.ms(0, slack)
+		d.add(f)
 	}
 }
 
@@ -172,9 +177,9 @@ func (d *drawing) points(points []Point) {
 		history.KillPoint, history.KillTwice, history.PausePoint, history.KillPoint, history.KillPoint,
 	}, d.seed, pointsEach)
 	for i, p := range deal(dealPoint, points, d.seed, pointsEach) {
-		f := history.Fault{At: d.ms(firstFault, faultsFor-tryPoint), Kind: kinds[i], Target: d.instance(p.Service), Point: p.Name, For: tryPoint}
+		f := history.Fault{At: d.ms(firstFault, d.plan.FaultsFor-tryPoint), Kind: kinds[i], Target: d.instance(p.Service), Point: p.Name, For: tryPoint}
 		if slices.Contains(p.Needs, "unresolved") {
-			f.At, f.For = firstFault, faultsFor // it takes its time until a person has something to decide
+			f.At, f.For = firstFault, d.plan.FaultsFor // it takes its time until a person has something to decide
 		}
 		if f.Kind == history.PausePoint {
 			f.For = Standstill(p.Name)
@@ -203,7 +208,7 @@ func (d *drawing) held(points []Point) {
 		return p.Needs != nil || p.Service != "submitter" && p.Service != "reconciler"
 	})
 	for _, p := range deal(dealHeld, points, d.seed, 1) {
-		d.add(history.Fault{At: d.ms(firstFault, faultsFor-tryPoint), Kind: history.PausePoint, Target: d.instance(p.Service), Point: p.Name, For: Standstill(p.Name)})
+		d.add(history.Fault{At: d.ms(firstFault, d.plan.FaultsFor-tryPoint), Kind: history.PausePoint, Target: d.instance(p.Service), Point: p.Name, For: Standstill(p.Name)})
 	}
 }
 
@@ -243,9 +248,9 @@ func (d *drawing) others() {
 		case history.ConsumerDel:
 			f.Target, f.Stream = "nats", "FLOW" // which of its consumers is the injector's to see: their names are the product's
 		case history.Operators:
-			f.Target, f.At = "ops", d.ms(faultsFor/2, faultsFor-500) // there must be letters
+			f.Target, f.At = "ops", d.ms(d.plan.FaultsFor/2, d.plan.FaultsFor-500) // there must be letters
 		case history.Definition:
-			f.Target, f.At = "ops", d.ms(faultsFor/4, faultsFor*3/4)
+			f.Target, f.At = "ops", d.ms(d.plan.FaultsFor/4, d.plan.FaultsFor*3/4)
 		}
 		d.add(f)
 	}
@@ -254,7 +259,7 @@ func (d *drawing) others() {
 // org adds scripts of the simulator.
 func (d *drawing) org() {
 	for _, s := range deal(dealOrg, scripts(), d.seed, orgEach) {
-		f := history.Fault{At: d.ms(100, faultsFor-1_500), Kind: history.Org, Target: "org", OrgKind: s.kind, Script: s.write(d.chance)}
+		f := history.Fault{At: d.ms(100, d.plan.FaultsFor-1_500), Kind: history.Org, Target: "org", OrgKind: s.kind, Script: s.write(d.chance)}
 		d.add(f)
 	}
 }

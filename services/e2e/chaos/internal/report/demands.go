@@ -55,7 +55,7 @@ func (r *Report) gaps() []string {
 // untried are the faults and crash points that were not tried often enough.
 func (r *Report) untried() []string {
 	var out []string
-	for _, k := range history.FaultKinds() {
+	for _, k := range r.kinds() {
 		if n := r.Faults[string(k)]; k != history.Org && n < r.demands.Times {
 			out = append(out, fmt.Sprintf("fault %s was injected %d times, not %d", k, n, r.demands.Times))
 		}

@@ -61,13 +61,21 @@ func Failure(p history.Plan, dir string, v history.Verdict) string {
 		}
 		fmt.Fprintf(&b, "  %s\n", Sentence(f))
 	}
+	fmt.Fprintf(&b, "  kept in %s; once more: %s; judge again: chaos judge %s; fewer faults: chaos shrink %s", dir, Again(p, dir), dir, dir)
+	return b.String()
+}
+
+// Again is the command that makes a run once more; dir is where it is kept.
+func Again(p history.Plan, dir string) string {
+	if p.Sweep || p.CutsPower() {
+		return "chaos run --plan " + filepath.Join(dir, history.PlanFile) // it is no seed's
+	}
 	again := fmt.Sprintf("make chaos SEED=%d", p.Seed)
+	if p.Clustered() {
+		again += fmt.Sprintf(" NATS=%d", p.Nodes)
+	}
 	if p.Planted != "" {
 		again += " PLANTED=" + p.Planted
 	}
-	if p.Sweep || p.CutsPower() {
-		again = "chaos run --plan " + filepath.Join(dir, history.PlanFile) // it is no seed's
-	}
-	fmt.Fprintf(&b, "  kept in %s; once more: %s; judge again: chaos judge %s; fewer faults: chaos shrink %s", dir, again, dir, dir)
-	return b.String()
+	return again
 }

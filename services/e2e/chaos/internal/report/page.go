@@ -60,7 +60,7 @@ func (r *Report) found(b *strings.Builder) {
 	}
 	b.WriteString("\n")
 	for _, x := range r.Bad {
-		fmt.Fprintf(b, "\n**Seed %d** (`make chaos SEED=%d`, kept in `%s`)\n\n", x.Seed, x.Seed, x.Dir)
+		fmt.Fprintf(b, "\n**Seed %d** (`%s`, kept in `%s`)\n\n", x.Seed, x.Again, x.Dir)
 		if x.Harness != "" {
 			fmt.Fprintf(b, "- told nothing: %s\n", Line(x.Harness))
 		}
@@ -94,7 +94,7 @@ func (r *Report) recovered(b *strings.Builder) {
 func (r *Report) injected(b *strings.Builder) {
 	b.WriteString("\n## Injected\n\n| fault | planned | struck |\n| --- | ---: | ---: |\n")
 	var kinds []string
-	for _, k := range history.FaultKinds() {
+	for _, k := range r.kinds() {
 		if k != history.Org {
 			kinds = append(kinds, string(k))
 		}

@@ -57,6 +57,7 @@ type PointCount struct {
 // Bad is a run that did not pass.
 type Bad struct {
 	Seed     uint64            `json:"seed"`
+	Again    string            `json:"again"` // the command that makes it once more
 	Dir      string            `json:"dir"`
 	Harness  string            `json:"harness,omitempty"`
 	Findings []history.Finding `json:"findings,omitempty"`
@@ -111,13 +112,13 @@ func (r *Report) Add(dir string) error {
 	}
 	if run.Harness != "" {
 		r.Harness++
-		r.Bad = append(r.Bad, Bad{Seed: plan.Seed, Dir: dir, Harness: run.Harness})
+		r.Bad = append(r.Bad, Bad{Seed: plan.Seed, Again: Again(plan, dir), Dir: dir, Harness: run.Harness})
 		return nil
 	}
 	verdict, err := history.ReadJSON[history.Verdict](filepath.Join(dir, history.VerdictFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		r.Harness++
-		r.Bad = append(r.Bad, Bad{Seed: plan.Seed, Dir: dir, Harness: "it has no verdict: it did not come to its end, or goes on"})
+		r.Bad = append(r.Bad, Bad{Seed: plan.Seed, Again: Again(plan, dir), Dir: dir, Harness: "it has no verdict: it did not come to its end, or goes on"})
 		return nil
 	}
 	if err != nil {
@@ -136,7 +137,7 @@ func (r *Report) Add(dir string) error {
 		return nil
 	}
 	r.Failed++
-	r.Bad = append(r.Bad, Bad{Seed: plan.Seed, Dir: dir, Findings: verdict.Findings})
+	r.Bad = append(r.Bad, Bad{Seed: plan.Seed, Again: Again(plan, dir), Dir: dir, Findings: verdict.Findings})
 	return nil
 }
 
@@ -161,7 +162,7 @@ func (r *Report) count(plan history.Plan, verdict history.Verdict) {
 		return
 	}
 	for _, x := range verdict.Recoveries {
-		if g, ok := groupOf(x.Kind); ok {
+		if g, ok := groupOf(x.Kind, plan.Clustered()); ok {
 			r.seconds[g] = append(r.seconds[g], x.Seconds)
 		}
 	}
@@ -203,12 +204,25 @@ func (r *Report) Done() {
 		return 1
 	})
 	r.Times = r.Times[:0]
-	for _, b := range bounds() {
+	for _, b := range bounds(r.clustered()) {
 		r.Times = append(r.Times, timesOf(b, r.seconds[b.group]))
 	}
 	if r.demands != nil {
 		r.Gaps = r.gaps()
 	}
+}
+
+// clustered says whether the runs stood on a cluster of brokers.
+func (r *Report) clustered() bool {
+	return slices.ContainsFunc(r.ran, func(s single) bool { return s.plan.Clustered() })
+}
+
+// kinds are the faults that the runs could have, in the order of the page.
+func (r *Report) kinds() []history.FaultKind {
+	if r.clustered() {
+		return slices.Concat(history.FaultKinds(), history.ClusterKinds())
+	}
+	return history.FaultKinds()
 }
 
 // Late are the groups whose recoveries took longer than their bounds.

@@ -83,6 +83,21 @@ func TestRunsAreSummedUp(t *testing.T) {
 			t.Error(text)
 		}
 	})
+	t.Run("runs on a cluster have its faults and bounds, and say on what they are made again", func(t *testing.T) {
+		dir := kept(t, history.Plan{Seed: 9, Nodes: 3}, history.Run{}, &history.Verdict{
+			Seed: 9, Faults: map[string]int{"node_empty": 1}, Findings: []history.Finding{{Invariant: "I5", Name: "lost", Text: "acknowledged and nowhere"}},
+			Recoveries: []history.Recovery{{Kind: history.LeaderKill, Seconds: 6}, {Kind: history.NATSKill, Seconds: 9}},
+		}, nil)
+		r := sum(t, nil, nil, dir)
+		for _, want := range []string{"make chaos SEED=9 NATS=3", "| `node_empty` | 0 | 1 |", "| `two_down` | 0 | 0 |", "| a node of NATS | 1 | 6.0 |", "| all nodes of NATS | 1 | 9.0 |"} {
+			if !strings.Contains(r.Page(), want) {
+				t.Errorf("the page does not say %q:\n%s", want, r.Page())
+			}
+		}
+		if page := sum(t, nil, nil, passing(t, 1)).Page(); strings.Contains(page, "node") {
+			t.Errorf("a page about one server speaks of nodes:\n%s", page)
+		}
+	})
 	t.Run("a run that told nothing is no run that passed", func(t *testing.T) {
 		r := sum(t, nil, nil, kept(t, history.Plan{Seed: 3}, history.Run{Harness: "no port"}, nil, nil))
 		if r.OK() || r.Harness != 1 || r.Passed != 0 || !strings.Contains(r.Page(), "told nothing: no port") {

@@ -62,7 +62,7 @@ func (s *Stack) Kill() {
 	s.end()
 	s.kept.Wait()
 	for _, edge := range s.edges {
-		edge.Close()
+		edge.close()
 	}
 	s.ports.free()
 }

@@ -193,15 +193,16 @@ func TestPorts(t *testing.T) {
 	t.Run("are different ones, and can be given again when they are free", func(t *testing.T) {
 		t.Parallel()
 		var a, b ports
-		one, err := a.addresses(t.Context(), 50)
-		if err != nil {
-			t.Fatal(err)
+		var all []string
+		for range 50 {
+			for _, p := range []*ports{&a, &b} {
+				at, err := p.address(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, at)
+			}
 		}
-		two, err := b.addresses(t.Context(), 50)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all := append(one, two...)
 		slices.Sort(all)
 		if len(slices.Compact(all)) != 100 {
 			t.Error("a port was given twice")

@@ -26,18 +26,6 @@ var given = struct {
 // ports is what one run has.
 type ports struct{ taken []int }
 
-// addresses takes n free ports.
-func (p *ports) addresses(ctx context.Context, n int) ([]string, error) {
-	out := make([]string, n)
-	for i := range out {
-		var err error
-		if out[i], err = p.address(ctx); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
 // address takes a free port of this machine: "127.0.0.1:<port>".
 func (p *ports) address(ctx context.Context) (string, error) {
 	given.Lock()

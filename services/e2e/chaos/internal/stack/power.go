@@ -80,7 +80,9 @@ func (s *Stack) powerless(ctx context.Context, o Outage, d *disks, struck func()
 		}
 	}
 	if o.Broker {
-		defer s.broker.Hold()()
+		for _, n := range s.broker.nodes {
+			defer n.Hold()()
+		}
 		struckDisks = append(struckDisks, d.broker)
 	}
 	die := func(context.Context) error { return nil }
@@ -115,7 +117,9 @@ func (s *Stack) powerless(ctx context.Context, o Outage, d *disks, struck func()
 		}
 	}
 	if o.Broker {
-		s.broker.Kill()
+		for _, n := range s.broker.nodes {
+			n.Kill()
+		}
 	}
 	if err := die(ctx); err != nil {
 		return err
@@ -130,11 +134,16 @@ func (s *Stack) powerless(ctx context.Context, o Outage, d *disks, struck func()
 
 // halt makes the broker stand still. It is killed next.
 func (b *Broker) halt(ctx context.Context) error {
-	proc := b.process()
-	if proc == nil || !proc.freeze() {
-		return nil // it is down: its disk has what it had
+	for _, n := range b.nodes {
+		proc := n.process()
+		if proc == nil || !proc.freeze() {
+			continue // it is down: its disk has what it had
+		}
+		if err := standStill(ctx, proc.handle.Pid); err != nil {
+			return err
+		}
 	}
-	return standStill(ctx, proc.handle.Pid)
+	return nil
 }
 
 // halt makes the server and its sessions stand still, and gives their numbers. They are killed next. The lock is held.

@@ -13,7 +13,7 @@ import (
 
 // The names of parts and edges that are not a service's.
 const (
-	NATS     = "nats"
+	NATS     = "nats" // the broker; the servers of a cluster are nats-1, nats-2 and nats-3
 	Postgres = "postgres"
 	Org      = "org"
 	// EdgeOrg is the way of all services to the org, EdgePublisher the way of whoever publishes to the broker.
@@ -53,6 +53,18 @@ func Instances() []string {
 		for n := 1; n <= perService; n++ {
 			out = append(out, fmt.Sprintf("%s-%d", service, n))
 		}
+	}
+	return out
+}
+
+// Servers are the names of the broker's: of a cluster of so many nodes, or of the one that it is.
+func Servers(nodes int) []string {
+	if nodes < 2 {
+		return []string{NATS}
+	}
+	var out []string
+	for n := 1; n <= nodes; n++ {
+		out = append(out, fmt.Sprintf("%s-%d", NATS, n))
 	}
 	return out
 }
@@ -119,7 +131,7 @@ func (s *Stack) instance(service, name, address, grpc string) *Part {
 		cmd.Env = append(
 			environment(),
 			"BULKHEAD_DSN="+s.o.Cluster.dsn(role, s.o.Cluster.passwords[service], s.edges[name+">"+Postgres].Address(), s.database),
-			"BULKHEAD_NATS=nats://"+s.edges[name+">"+NATS].Address(),
+			"BULKHEAD_NATS="+s.edges[name+">"+NATS].natsURL(),
 			"BULKHEAD_FAULT="+rules, "BULKHEAD_FAULT_LOG="+traced, "BULKHEAD_PLANTED="+s.o.Plan.Planted,
 		)
 		if !s.o.OwnPace {
@@ -136,6 +148,9 @@ func (s *Stack) instance(service, name, address, grpc string) *Part {
 			cmd.Env, "BULKHEAD_HTTP_LISTEN="+address, "BULKHEAD_GRPC_LISTEN="+grpc, "BULKHEAD_HORIZON=0s",
 			"BULKHEAD_TOKENS_FILE="+filepath.Join(conf, "tokens.yaml"), "BULKHEAD_ORGS_DIR="+filepath.Join(conf, "orgs"),
 		)
+		if n := len(s.broker.nodes); n > 1 {
+			cmd.Env = append(cmd.Env, fmt.Sprintf("BULKHEAD_REPLICAS=%d", n))
+		}
 		// Only at first: a definition that is changed while the run goes on must not be changed back by whoever starts anew.
 		if !s.defined.Load() {
 			cmd.Env = append(cmd.Env, "BULKHEAD_PIPELINES_DIR="+filepath.Join(conf, "pipelines"))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -47,8 +48,8 @@ type Stack struct {
 	token    string
 	database string
 	ports    ports
-	edges    map[string]*link.Link // and the instrument's own way to PostgreSQL, by adminEdge
-	parts    map[string]*Part      // services and org
+	edges    map[string]Edge  // and the instrument's own ways, by adminEdge and adminBroker, and the routes between nodes of the broker
+	parts    map[string]*Part // services and org
 	broker   *Broker
 	opsURLs  []string
 	orgURL   string
@@ -67,14 +68,18 @@ type Stack struct {
 	next   int
 }
 
-// adminEdge is a link that no fault touches: it gives the server a fixed address, wherever it listens after a restart.
-const adminEdge = "admin>" + Postgres
+// The instrument's own ways, which faults of edges do not touch. adminEdge gives the server of PostgreSQL a fixed address, wherever it listens after a
+// restart; adminBroker leads to the broker, and of a cluster to the nodes that are not cut off from the others.
+const (
+	adminEdge   = "admin>" + Postgres
+	adminBroker = "admin>" + NATS
+)
 
 // Start starts everything and waits until all instances are ready and the streams of all definitions are there. What fails is undone.
 func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	s := &Stack{
 		o: o, began: time.Now(), token: rand.Text(), database: "chaos_" + strings.ToLower(rand.Text()[:10]),
-		edges: map[string]*link.Link{}, parts: map[string]*Part{}, load: make(chan struct{}), undone: map[int]func(context.Context) error{},
+		edges: map[string]Edge{}, parts: map[string]*Part{}, load: make(chan struct{}), undone: map[int]func(context.Context) error{},
 	}
 	for _, dir := range []*string{&s.o.Dir, &s.o.Bin} { // processes have other working directories
 		if *dir, err = filepath.Abs(*dir); err != nil {
@@ -115,37 +120,47 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 }
 
 // layOut opens the links and makes the parts, and starts none.
-func (s *Stack) layOut(ctx context.Context) error {
-	instances := Instances()
-	free, err := s.ports.addresses(ctx, 2+len(Edges())+1+2*len(instances))
+func (s *Stack) layOut(ctx context.Context) (err error) {
+	address := func() (a string) {
+		if err == nil {
+			a, err = s.ports.address(ctx)
+		}
+		return a
+	}
+	org := address()
+	s.orgURL = "http://" + org
+	s.broker = s.layOutBroker(address)
 	if err != nil {
 		return err
 	}
-	address := func() string {
-		a := free[0]
-		free = free[1:]
-		return a
+	to := func(upstream ...func() string) []func() string { return upstream }
+	ways := map[string][]func() string{
+		EdgeOrg: to(func() string { return org }), EdgePublisher: s.broker.addresses(), adminBroker: s.broker.addresses(), adminEdge: to(s.o.Cluster.address),
 	}
-	org, broker := address(), address()
-	s.orgURL = "http://" + org
-	upstream := map[string]func() string{
-		EdgeOrg: func() string { return org }, EdgePublisher: func() string { return broker }, adminEdge: s.o.Cluster.address,
-	}
+	instances := Instances()
 	for _, instance := range instances {
-		upstream[instance+">"+Postgres] = s.o.Cluster.address
-		upstream[instance+">"+NATS] = func() string { return broker }
+		ways[instance+">"+Postgres], ways[instance+">"+NATS] = to(s.o.Cluster.address), s.broker.addresses()
 	}
-	for name, up := range upstream {
-		edge, err := link.Listen(ctx, address(), up)
-		if err != nil {
-			return fmt.Errorf("edge %s: %w", name, err)
+	for name, way := range s.broker.routes() {
+		ways[name] = to(way)
+	}
+	for name, way := range ways {
+		for _, upstream := range way {
+			at := address()
+			if err != nil {
+				return err
+			}
+			edge, err := link.Listen(ctx, at, upstream)
+			if err != nil {
+				return fmt.Errorf("edge %s: %w", name, err)
+			}
+			s.edges[name] = append(s.edges[name], edge)
 		}
-		s.edges[name] = edge
 	}
+	s.broker.connect()
 	if err := s.writeConf(); err != nil {
 		return err
 	}
-	s.broker = newBroker(s, broker)
 	s.parts[Org] = s.simulator(org)
 	for _, name := range instances {
 		service, _, _ := strings.Cut(name, "-")
@@ -155,12 +170,12 @@ func (s *Stack) layOut(ctx context.Context) error {
 			s.opsURLs = append(s.opsURLs, "http://"+at)
 		}
 	}
-	return nil
+	return err
 }
 
 // startAll starts the parts: the services as soon as there is something to stand on, because who waits for the broker waits half a second.
 func (s *Stack) startAll(ctx, keeping context.Context) error {
-	for _, p := range []*Part{s.broker.Part, s.parts[Org]} {
+	for _, p := range append(s.broker.Nodes(), s.parts[Org]) {
 		s.kept.Go(func() { p.keep(keeping) })
 	}
 	err := together(
@@ -227,9 +242,9 @@ func (s *Stack) record(e history.Event) {
 func (s *Stack) Record(e history.Event) { s.record(e) }
 
 // NATSURL leads to the broker by the publishers' edge.
-func (s *Stack) NATSURL() string { return "nats://" + s.edges[EdgePublisher].Address() }
+func (s *Stack) NATSURL() string { return s.edges[EdgePublisher].natsURL() }
 
-// PlainNATSURL leads straight to the broker.
+// PlainNATSURL leads to the broker by the instrument's own way.
 func (s *Stack) PlainNATSURL() string { return s.broker.url() }
 
 // OpsURLs are the API's of ops-1 and ops-2, straight.
@@ -260,12 +275,12 @@ func (s *Stack) LoadStarted() { s.loadOnce.Do(func() { close(s.load) }) }
 // Load is closed when the load has begun.
 func (s *Stack) Load() <-chan struct{} { return s.load }
 
-// Part of that name: an instance, the broker or the org; nil = there is none.
+// Part of that name: an instance, a server of the broker or the org; nil = there is none.
 func (s *Stack) Part(name string) *Part {
-	if name == NATS {
-		return s.broker.Part
+	if p := s.parts[name]; p != nil {
+		return p
 	}
-	return s.parts[name]
+	return s.broker.part(name)
 }
 
 // Broker of the run.
@@ -274,9 +289,9 @@ func (s *Stack) Broker() *Broker { return s.broker }
 // Cluster of the run.
 func (s *Stack) Cluster() *Cluster { return s.o.Cluster }
 
-// Edge of that name; nil = there is none.
-func (s *Stack) Edge(name string) *link.Link {
-	if name == adminEdge {
+// Edge of that name, of those that [Edges] names; nil = there is none.
+func (s *Stack) Edge(name string) Edge {
+	if !slices.Contains(Edges(), name) {
 		return nil
 	}
 	return s.edges[name]

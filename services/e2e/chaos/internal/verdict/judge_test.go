@@ -44,6 +44,13 @@ func TestARunThatIsAsItMustBe(t *testing.T) {
 			t.Errorf("recoveries: %+v", v.Recoveries)
 		}
 	})
+	t.Run("measures no service's recovery on a cluster of brokers", func(t *testing.T) {
+		a := sample()
+		a.Plan.Nodes = 3
+		if v := judged(t, a); !v.OK || len(v.Recoveries) != 0 {
+			t.Errorf("%+v, recoveries: %+v", v.Findings, v.Recoveries)
+		}
+	})
 }
 
 func judged(t *testing.T, run *history.All) history.Verdict {

@@ -87,13 +87,13 @@ func (i *item) generation() int {
 	return g
 }
 
-// blind says whether there were moments in which nobody could see the stream of letters: it was deleted, or the broker was away. What lay there for a
+// blind says whether there were moments in which nobody could see the stream of letters: it was deleted, or the broker or a node of it was away. What lay there for a
 // moment only may never have been seen.
 func blind(run *history.All) bool {
 	blinds := map[string]bool{}
 	for _, f := range run.Plan.Faults {
 		switch f.Kind {
-		case history.NATSKill, history.NATSRestart, history.KillAll:
+		case history.NATSKill, history.NATSRestart, history.KillAll, history.LeaderKill, history.NodeCut, history.NodeEmpty, history.TwoDown:
 			blinds[f.ID] = true
 		case history.StreamDelete:
 			blinds[f.ID] = f.Stream == "DLQ"

@@ -8,7 +8,8 @@ import (
 
 // recoveries: for each fault that took something away, the time until the first new progress of what it took away: of the service whose
 // instance was killed, of any service where the broker, PostgreSQL or everything went. It is measured from the first sample behind the fault,
-// and only when there was work waiting for it then.
+// and only when there was work waiting for it then. Of a service it is not measured on a cluster of brokers, which is seldom settled while faults go on:
+// whoever comes back waits for it.
 func (c *court) recoveries() {
 	for _, e := range c.run.Timeline {
 		if e.What != "fault" || !e.Done {
@@ -24,8 +25,11 @@ func (c *court) recoveries() {
 			from, service = at, serviceOf(e.Target)
 		case history.Kill, history.KillPoint, history.KillTwice:
 			service = serviceOf(e.Target)
-		case history.NATSKill, history.NATSRestart, history.PGKill, history.PGRestart, history.KillAll:
+		case history.NATSKill, history.NATSRestart, history.LeaderKill, history.PGKill, history.PGRestart, history.KillAll:
 		default:
+			continue
+		}
+		if service != "" && c.run.Plan.Clustered() {
 			continue
 		}
 		if seconds, ok := c.recovered(from, service); ok {

@@ -1,0 +1,104 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// ErrNoMajority says that whoever answers for a stream may not know what other servers of the cluster have acknowledged since: it says nothing, and
+// is asked again.
+var ErrNoMajority = errors.New("no majority of the stream's replicas follows the server that answers")
+
+// followedWithin is the age of the last sign of a replica up to which it still follows a leader. Replicas wait for at least four seconds until
+// they elect another one (nats-server 2.15), so that a leader with a majority of such replicas is the only one.
+const followedWithin = 3500 * time.Millisecond
+
+// majority says whether what was said of a stream is what a majority of its replicas holds; nil = it is, or there is one server. A leader that is cut
+// off says for ten seconds and more what it knew before, and any replica answers while there is no leader.
+func majority(c *jetstream.ClusterInfo) error {
+	if c == nil || len(c.Replicas) == 0 {
+		return nil
+	}
+	if c.Leader == "" {
+		return fmt.Errorf("%w: it has no leader", ErrNoMajority)
+	}
+	follow := 1 // itself
+	for _, r := range c.Replicas {
+		if r.Active > 0 && r.Active <= followedWithin { // 0 = never heard
+			follow++
+		}
+	}
+	if of := len(c.Replicas) + 1; follow <= of/2 {
+		return fmt.Errorf("%w: %d of %d", ErrNoMajority, follow, of)
+	}
+	return nil
+}
+
+// apiGet reads one message; only the leader of the stream answers.
+const apiGet = "$JS.API.STREAM.MSG.GET."
+
+// tail makes sure of what a direct get did not give, from one sequence to another: any replica answers that, and one that lags behind lacks the newest.
+func (b *natsBroker) tail(ctx context.Context, stream string, first, last uint64, each func(Msg)) error {
+	info, err := b.Stream(ctx, stream)
+	if err != nil {
+		return err
+	}
+	if info.Cluster == nil || len(info.Cluster.Replicas) == 0 {
+		return nil // it was the only one who could answer
+	}
+	for seq := max(first, info.State.FirstSeq); seq <= min(last, info.State.LastSeq); seq++ {
+		m, err := b.fromLeader(ctx, stream, seq)
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+		case err != nil:
+			return err
+		default:
+			each(m)
+		}
+	}
+	return nil
+}
+
+func (b *natsBroker) fromLeader(ctx context.Context, stream string, seq uint64) (Msg, error) {
+	body, err := json.Marshal(map[string]any{"seq": seq})
+	if err != nil {
+		return Msg{}, err
+	}
+	reply, err := b.nc.RequestWithContext(ctx, apiGet+stream, body)
+	if err != nil {
+		return Msg{}, err
+	}
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message *struct {
+			Subject string    `json:"subject"`
+			Seq     uint64    `json:"seq"`
+			Header  []byte    `json:"hdrs"`
+			Data    []byte    `json:"data"`
+			Time    time.Time `json:"time"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(reply.Data, &answer); err != nil {
+		return Msg{}, fmt.Errorf("unreadable answer of a stream's leader: %w", err)
+	}
+	switch m := answer.Message; {
+	case answer.Error != nil && notStored(answer.Error):
+		return Msg{}, fmt.Errorf("%w (%w)", jetstream.ErrMsgNotFound, answer.Error)
+	case answer.Error != nil:
+		return Msg{}, answer.Error
+	case m == nil || m.Seq != seq:
+		return Msg{}, errors.New("the answer of a stream's leader has another message than was asked for")
+	default:
+		header, err := nats.DecodeHeadersMsg(m.Header)
+		if len(m.Header) > 0 && err != nil {
+			return Msg{}, fmt.Errorf("headers of message %d: %w", seq, err)
+		}
+		return Msg{Seq: m.Seq, Subject: m.Subject, Header: header, Data: m.Data, Time: m.Time}, nil
+	}
+}
