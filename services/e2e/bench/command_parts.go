@@ -27,5 +27,6 @@ func newPublish() *cobra.Command {
 	f.IntVar(&o.Frame, "frame", 500, "records in a frame")
 	f.IntVar(&o.Publishers, "publishers", 8, "frames that are on their way at a time")
 	f.BoolVar(&o.Keys, "keys", false, "give each record a key")
+	f.Int64Var(&o.Rate, "rate", 0, "records a second; 0 = as fast as they are taken")
 	return cmd
 }

@@ -42,7 +42,8 @@ org that are new, and counts only when each record landed once. Without --alone 
 stands beside it.
 
 Unless --records or a flag about chunks says otherwise, the cases are those that have bounds: 200,000 and 1,000,000 records with default chunks, the
-same with chunks for large loads (200,000 rows, 100 MB), 1,000,000 with the largest chunks; with --growth 10,000,000 with chunks for large loads.`,
+same with chunks for large loads (200,000 rows, 100 MB), 1,000,000 with the largest chunks; with --growth 10,000,000 with chunks for large loads,
+and 1,000,000 beside them, both published at 40,000 a second.`,
 		Example: `  bench run
   bench run --records 20000 --runs 1 --alone
   bench run --records 1000000,10000000 --runs 1 --alone --load
@@ -59,7 +60,7 @@ same with chunks for large loads (200,000 rows, 100 MB), 1,000,000 with the larg
 	f.IntVar(&o.runs, "runs", 3, "runs of each case, of whose figures the medians are told")
 	f.BoolVar(&o.largest, "largest", false, "with the largest chunks that the product takes")
 	f.BoolVar(&o.load, "load", false, "with chunks for large loads")
-	f.BoolVar(&o.growth, "growth", false, "load 10,000,000 too, once")
+	f.BoolVar(&o.growth, "growth", false, "measure growth: 10,000,000, once, beside 1,000,000, both at 40,000 a second")
 	f.BoolVar(&o.bounds, "bounds", false, "fail when a bound does not hold that was measured")
 	f.StringVar(&o.json, "json", "", "write every run and the medians into this `file`")
 	f.StringVar(&o.markdown, "markdown", "", "write the tables into this `file`, or to their place in it if it is a page that has one")
@@ -117,7 +118,9 @@ func (o *runFlags) cases(changed func(flag string) bool) []report.Case {
 		}
 	}
 	if o.growth {
-		out = append(out, report.Case{Records: huge, Chunk: o.chunk, Failing: o.failing})
+		for _, n := range []int64{usual, huge} {
+			out = append(out, report.Case{Records: n, Chunk: o.chunk, Failing: o.failing, Rate: report.SteadyRate})
+		}
 	}
 	return out
 }
@@ -242,7 +245,7 @@ func addAll(rep *report.Report, cases []report.Case, results [][]*trial.Result) 
 func (o *runFlags) measure(ctx context.Context, c report.Case, name, bin, self string, bar *bar) (*trial.Result, error) {
 	bar.phase(name, c.Records)
 	opts := o.options(c.Records, bin, self)
-	opts.Chunk, opts.Failing, opts.Progress = c.Chunk, c.Failing, bar.at
+	opts.Chunk, opts.Failing, opts.Rate, opts.Progress = c.Chunk, c.Failing, c.Rate, bar.at
 	if o.profile != "" {
 		dir, err := filepath.Abs(o.profile)
 		if err != nil {

@@ -71,7 +71,10 @@ func TestCases(t *testing.T) {
 		o := &runFlags{growth: true}
 		o.chunk, o.failing = people.Usual(), failing
 		got := o.cases(none)
-		if len(got) != len(standard())+1 || got[len(got)-1] != (report.Case{Records: huge, Chunk: people.Load(), Failing: failing}) {
+		last := report.Case{Records: huge, Chunk: people.Load(), Failing: failing, Rate: report.SteadyRate}
+		beside := last
+		beside.Records = usual
+		if len(got) != len(standard())+2 || got[len(got)-1] != last || got[len(got)-2] != beside {
 			t.Errorf("%+v", got)
 		}
 	})

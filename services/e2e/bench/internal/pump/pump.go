@@ -24,6 +24,7 @@ type Options struct {
 	Frame      int // records in a frame
 	Publishers int // frames that are on their way at a time
 	Keys       bool
+	Rate       int64 // records a second; 0 = as fast as they are taken
 }
 
 // Result is what was published.
@@ -41,6 +42,9 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if o.Records < 1 || o.Frame < 1 || o.Publishers < 1 {
 		return Result{}, fmt.Errorf("records, frame and publishers must be at least 1: %d, %d, %d", o.Records, o.Frame, o.Publishers)
 	}
+	if o.Rate < 0 {
+		return Result{}, fmt.Errorf("a rate of %d records a second: 0 is as fast as they are taken", o.Rate)
+	}
 	nc, err := nats.Connect(o.URL, nats.Name("bench-publisher"), nats.MaxReconnects(-1))
 	if err != nil {
 		return Result{}, fmt.Errorf("connect to NATS: %w", err)
@@ -55,12 +59,13 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	out := Result{First: time.Now().UnixNano(), Records: o.Records}
+	began := time.Now()
+	out := Result{First: began.UnixNano(), Records: o.Records}
 	var next atomic.Int64
 	var all sync.WaitGroup
 	for _, p := range publishers {
 		all.Go(func() {
-			if err := o.frames(ctx, p, &next); err != nil {
+			if err := o.frames(ctx, p, &next, began); err != nil {
 				cancel(err)
 			}
 		})
@@ -78,12 +83,15 @@ func Run(ctx context.Context, o Options) (Result, error) {
 }
 
 // frames publishes one frame after the other, as long as there are records that nobody took.
-func (o Options) frames(ctx context.Context, p *publish.Publisher, next *atomic.Int64) error {
+func (o Options) frames(ctx context.Context, p *publish.Publisher, next *atomic.Int64, began time.Time) error {
 	var body []byte
 	for {
 		from := next.Add(int64(o.Frame)) - int64(o.Frame)
 		if from >= o.Records {
 			return p.Close(ctx)
+		}
+		if err := o.await(ctx, began, from); err != nil {
+			return err
 		}
 		for i := from; i < min(from+int64(o.Frame), o.Records); i++ {
 			body = people.AppendJSON(body[:0], i)
@@ -98,5 +106,20 @@ func (o Options) frames(ctx context.Context, p *publish.Publisher, next *atomic.
 		if err := p.Flush(ctx); err != nil {
 			return err
 		}
+	}
+}
+
+// await waits until it is the turn of a record by the rate.
+func (o Options) await(ctx context.Context, began time.Time, record int64) error {
+	if o.Rate == 0 {
+		return nil
+	}
+	turn := time.NewTimer(time.Until(began.Add(time.Duration(float64(record) / float64(o.Rate) * float64(time.Second)))))
+	defer turn.Stop()
+	select {
+	case <-turn.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }

@@ -3,6 +3,7 @@ package pump
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/testkit"
@@ -27,6 +28,12 @@ func TestRun(t *testing.T) {
 		info, err := bus.Info(t.Context(), conn, bus.RecordsStream(people.Pipeline))
 		if err != nil || info.Last != 11 {
 			t.Errorf("%+v, %v", info, err)
+		}
+	})
+	t.Run("goes no faster than it is told to", func(t *testing.T) {
+		got, err := Run(t.Context(), Options{URL: broker.URL(), Records: 1000, Frame: 100, Publishers: 3, Rate: 10_000})
+		if took := time.Duration(got.Last - got.First); err != nil || took < 90*time.Millisecond { // the tenth frame goes then
+			t.Errorf("%s, %v", took, err)
 		}
 	})
 	t.Run("refuses to publish nothing", func(t *testing.T) {

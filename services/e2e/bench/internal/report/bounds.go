@@ -71,10 +71,14 @@ func calls(records int64, chunk people.Chunk) float64 {
 	return float64(job*(records/int64(chunk.Rows)) + rest*pipeline.DefaultLanes)
 }
 
-// find looks for the case that a bound is about.
-func (r *Report) find(records int64, chunk people.Chunk) *Measured {
+// SteadyRate is at how many records a second growth is measured. A processor that is shared with another thread of its core takes longer for the same
+// work: ten million that keep the machine busy for minutes seem to cost a quarter more than a million that are over before it is.
+const SteadyRate = 40_000
+
+// find looks for the case that a bound is about, published at a rate; 0 = as fast as it goes.
+func (r *Report) find(records int64, chunk people.Chunk, rate int64) *Measured {
 	for i, c := range r.Cases {
-		if c.Case == (Case{Records: records, Chunk: chunk, Failing: failing}) {
+		if c.Case == (Case{Records: records, Chunk: chunk, Failing: failing, Rate: rate}) {
 			return &r.Cases[i]
 		}
 	}
@@ -86,7 +90,8 @@ func (c *Measured) perMillion() float64 { return c.Median.CPU.Product() / float6
 
 // Bounds are what records may cost. Of a call that measured none of the cases with bounds there are none.
 func (r *Report) Bounds() []Bound {
-	load, huge, largest := r.find(usualRecords, people.Load()), r.find(10_000_000, people.Load()), r.find(usualRecords, people.Largest())
+	load, largest := r.find(usualRecords, people.Load(), 0), r.find(usualRecords, people.Largest(), 0)
+	steady, huge := r.find(usualRecords, people.Load(), SteadyRate), r.find(10_000_000, people.Load(), SteadyRate)
 	var out []Bound
 	bound := func(b Bound, value func() float64, of ...*Measured) {
 		if b.Known = !slices.Contains(of, nil); b.Known {
@@ -99,7 +104,7 @@ func (r *Report) Bounds() []Bound {
 		words string
 		chunk people.Chunk
 	}{{"1,000,000 in chunks for loads", people.Load()}, {"1,000,000 in default chunks", people.Usual()}} {
-		c, small := r.find(usualRecords, of.chunk), r.find(200_000, of.chunk)
+		c, small := r.find(usualRecords, of.chunk, 0), r.find(200_000, of.chunk, 0)
 		bound(Bound{What: "records/s from the first publish to the last landed; " + of.words, Limit: 40_000, Least: true}, func() float64 { return c.Median.RecordsPerSecond }, c)
 		bound(Bound{What: "peak MB of all services; " + of.words, Limit: 300}, func() float64 { return float64(c.Median.Peak.Services) / mega }, c)
 		bound(Bound{What: "peak memory of all services to that at 200,000; " + of.words, Limit: 1.2}, func() float64 {
@@ -109,11 +114,11 @@ func (r *Report) Bounds() []Bound {
 	bound(Bound{What: "API calls about fresh records; 1,000,000 in the largest chunks", Limit: 16}, func() float64 {
 		return float64(largest.Median.Calls.Fresh) / float64(largest.Records) * mega
 	}, largest)
-	usual := r.find(usualRecords, people.Usual())
+	usual := r.find(usualRecords, people.Usual(), 0)
 	bound(Bound{What: "API calls about fresh records; 1,000,000 in default chunks", Limit: calls(usualRecords, people.Usual())}, func() float64 { return float64(usual.Median.Calls.Fresh) }, usual)
-	bound(Bound{What: "CPU per record at 10,000,000 to that at 1,000,000; chunks for loads", Limit: 1.2}, func() float64 {
-		return huge.perMillion() / max(load.perMillion(), 1e-9)
-	}, huge, load)
+	bound(Bound{What: "CPU per record of 10,000,000 to that of 1,000,000; chunks for loads, both at 40,000 a second", Limit: 1.2}, func() float64 {
+		return huge.perMillion() / max(steady.perMillion(), 1e-9)
+	}, huge, steady)
 	for _, b := range out {
 		if b.Known {
 			return out

@@ -27,13 +27,14 @@ func took(cpu, perSecond float64, peak, calls int64) *trial.Result {
 }
 
 func TestBounds(t *testing.T) {
-	small, usual := Case{200_000, people.Usual(), failing}, Case{1_000_000, people.Usual(), failing}
-	part, load := Case{200_000, people.Load(), failing}, Case{1_000_000, people.Load(), failing}
-	largest, huge := Case{1_000_000, people.Largest(), failing}, Case{10_000_000, people.Load(), failing}
+	small, usual := Case{200_000, people.Usual(), failing, 0}, Case{1_000_000, people.Usual(), failing, 0}
+	part, load := Case{200_000, people.Load(), failing, 0}, Case{1_000_000, people.Load(), failing, 0}
+	largest := Case{1_000_000, people.Largest(), failing, 0}
+	steady, huge := Case{1_000_000, people.Load(), failing, SteadyRate}, Case{10_000_000, people.Load(), failing, SteadyRate}
 	t.Run("hold at their limits", func(t *testing.T) {
 		r := measured(t, map[Case]*trial.Result{
 			small: took(4, 1, 250e6, 1), usual: took(20, 40_000, 300e6, 160), part: took(4, 1, 250e6, 1), load: took(16, 40_000, 300e6, 1),
-			largest: took(20, 1, 900e6, 16), huge: took(192, 1, 1, 1),
+			largest: took(20, 1, 900e6, 16), steady: took(18, 1, 1, 1), huge: took(216, 1, 1, 1),
 		})
 		bounds := r.Bounds()
 		if len(bounds) != 10 {
@@ -48,7 +49,7 @@ func TestBounds(t *testing.T) {
 	t.Run("are broken one by one behind their limits", func(t *testing.T) {
 		r := measured(t, map[Case]*trial.Result{
 			small: took(4, 1, 250e6, 1), usual: took(20, 39_999, 301e6, 161), part: took(4, 1, 250e6, 1), load: took(16.1, 39_999, 301e6, 1),
-			largest: took(20, 1, 900e6, 17), huge: took(194, 1, 1, 1),
+			largest: took(20, 1, 900e6, 17), steady: took(18, 1, 1, 1), huge: took(217, 1, 1, 1),
 		})
 		for _, b := range r.Bounds() {
 			if b.Held() || !b.Broken() {
@@ -66,7 +67,7 @@ func TestBounds(t *testing.T) {
 	t.Run("are about the cases that they name alone", func(t *testing.T) {
 		other := usual
 		other.Failing = 0.03
-		if b := measured(t, map[Case]*trial.Result{other: took(17, 1, 1, 1), {300_000, people.Usual(), failing}: took(1, 1, 1, 1)}).Bounds(); b != nil {
+		if b := measured(t, map[Case]*trial.Result{other: took(17, 1, 1, 1), {300_000, people.Usual(), failing, 0}: took(1, 1, 1, 1)}).Bounds(); b != nil {
 			t.Errorf("%+v", b)
 		}
 	})

@@ -10,7 +10,7 @@ import (
 
 func TestMarkdown(t *testing.T) {
 	r := &Report{Machine: "2 cores", Disk: "on ext4", Commit: "abc", Settings: "frames", LeftOut: []string{"jsforce: node is not on PATH"}}
-	for _, c := range []Case{{1_000_000, people.Load(), failing}, {1_000_000, people.Largest(), failing}} {
+	for _, c := range []Case{{1_000_000, people.Load(), failing, 0}, {1_000_000, people.Largest(), failing, 0}} {
 		if err := r.Add(c, []*trial.Result{result(10), result(20), result(30)}); err != nil {
 			t.Fatal(err)
 		}

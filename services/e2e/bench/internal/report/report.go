@@ -33,6 +33,7 @@ type Case struct {
 	Records int64        `json:"records"`
 	Chunk   people.Chunk `json:"chunk"`
 	Failing float64      `json:"failing"` // part of the rows that the org refuses at first
+	Rate    int64        `json:"rate"`    // records a second that are published; 0 = as fast as they are taken
 }
 
 // Words are the case for people.
@@ -46,7 +47,11 @@ func (c Case) Words() string {
 	case people.Largest():
 		chunk = "largest chunks"
 	}
-	return fmt.Sprintf("%s records, %s, %.4g %% refused at first", count(c.Records), chunk, c.Failing*100)
+	words := fmt.Sprintf("%s records, %s, %.4g %% refused at first", count(c.Records), chunk, c.Failing*100)
+	if c.Rate > 0 {
+		words += fmt.Sprintf(", %s a second", count(c.Rate))
+	}
+	return words
 }
 
 // Measured is every run of one case.

@@ -28,8 +28,9 @@ const (
 // Options of one run.
 type Options struct {
 	Records    int64
-	Frame      int // records in a frame
-	Publishers int // frames that are on their way at a time
+	Frame      int   // records in a frame
+	Publishers int   // frames that are on their way at a time
+	Rate       int64 // records a second that are published; 0 = as fast as they are taken
 	Failing    float64
 	Chunk      people.Chunk
 	// Keys are given by the publisher; else they are made from the content.
@@ -108,7 +109,7 @@ func (r *run) load(ctx context.Context) (end reading, inOrg time.Time, said pump
 	var heard error
 	publisher, err := r.parts.Tool("publisher", r.o.Self, func(line []byte) { heard = json.Unmarshal(line, &said) },
 		"publish", "--nats", r.parts.NATSURL, "--records", strconv.FormatInt(r.o.Records, 10), "--frame", strconv.Itoa(r.o.Frame),
-		"--publishers", strconv.Itoa(r.o.Publishers), "--keys="+strconv.FormatBool(r.o.Keys))
+		"--publishers", strconv.Itoa(r.o.Publishers), "--keys="+strconv.FormatBool(r.o.Keys), "--rate", strconv.FormatInt(r.o.Rate, 10))
 	if err != nil {
 		return end, inOrg, said, use, err
 	}
