@@ -34,7 +34,7 @@ func TestBounds(t *testing.T) {
 	t.Run("hold at their limits", func(t *testing.T) {
 		r := measured(t, map[Case]*trial.Result{
 			small: took(4, 1, 250e6, 1), usual: took(20, 40_000, 300e6, 160), part: took(4, 1, 250e6, 1), load: took(16, 40_000, 300e6, 1),
-			largest: took(20, 1, 900e6, 16), steady: took(18, 1, 1, 1), huge: took(216, 1, 1, 1),
+			largest: took(20, 1, 900e6, 16), steady: took(16, 1, 1, 1), huge: took(192, 1, 1, 1),
 		})
 		bounds := r.Bounds()
 		if len(bounds) != 10 {
@@ -49,7 +49,7 @@ func TestBounds(t *testing.T) {
 	t.Run("are broken one by one behind their limits", func(t *testing.T) {
 		r := measured(t, map[Case]*trial.Result{
 			small: took(4, 1, 250e6, 1), usual: took(20, 39_999, 301e6, 161), part: took(4, 1, 250e6, 1), load: took(16.1, 39_999, 301e6, 1),
-			largest: took(20, 1, 900e6, 17), steady: took(18, 1, 1, 1), huge: took(217, 1, 1, 1),
+			largest: took(20, 1, 900e6, 17), steady: took(16, 1, 1, 1), huge: took(194, 1, 1, 1),
 		})
 		for _, b := range r.Bounds() {
 			if b.Held() || !b.Broken() {
