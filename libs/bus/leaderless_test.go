@@ -3,6 +3,7 @@ package bus_test
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,8 +19,8 @@ import (
 type leaderless struct {
 	bus.Broker
 
-	led   bool
-	pulls int
+	led   atomic.Bool
+	pulls atomic.Int64
 }
 
 func (*leaderless) EnsureConsumer(context.Context, string, jetstream.ConsumerConfig) (string, error) {
@@ -27,8 +28,8 @@ func (*leaderless) EnsureConsumer(context.Context, string, jetstream.ConsumerCon
 }
 
 func (b *leaderless) Pull(ctx context.Context, _, _ string, r bus.PullRequest, _ func(bus.Delivery) error) error {
-	b.pulls++
-	if !b.led {
+	b.pulls.Add(1)
+	if !b.led.Load() {
 		return nats.ErrNoResponders
 	}
 	select {
@@ -43,10 +44,10 @@ func (b *leaderless) Pull(ctx context.Context, _, _ string, r bus.PullRequest, _
 type lines struct {
 	slog.Handler
 
-	n int
+	n atomic.Int64
 }
 
-func (l *lines) Handle(context.Context, slog.Record) error { l.n++; return nil }
+func (l *lines) Handle(context.Context, slog.Record) error { l.n.Add(1); return nil }
 func (l *lines) WithAttrs([]slog.Attr) slog.Handler        { return l }
 
 func TestAConsumerWithoutALeaderIsAskedMoreAndMoreSeldom(t *testing.T) {
@@ -62,14 +63,14 @@ func TestAConsumerWithoutALeaderIsAskedMoreAndMoreSeldom(t *testing.T) {
 		}()
 		time.Sleep(9 * time.Second)
 		synctest.Wait()
-		if b.pulls < 5 || b.pulls > 12 || said.n != 1 {
-			t.Errorf("in the nine seconds of an election it was asked %d times, and %d lines tell of it", b.pulls, said.n)
+		if n, told := b.pulls.Load(), said.n.Load(); n < 5 || n > 12 || told != 1 {
+			t.Errorf("in the nine seconds of an election it was asked %d times, and %d lines tell of it", n, told)
 		}
-		b.led = true
+		b.led.Store(true)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if said.n != 2 {
-			t.Errorf("%d lines tell of its begin and its end", said.n)
+		if n := said.n.Load(); n != 2 {
+			t.Errorf("%d lines tell of its begin and its end", n)
 		}
 		stop()
 		if err := <-done; err != nil {
