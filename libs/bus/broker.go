@@ -21,8 +21,8 @@ type Broker interface {
 	// or the consumer or the connection is gone.
 	Pull(ctx context.Context, stream, consumer string, r PullRequest, each func(Delivery) error) error
 	// Range reads stored messages from first to last, as many as fit into maxBytes, in their order, and says up to which sequence everything
-	// is known now. A stream that is not there is an error; messages that are not there are left out, and of a cluster's stream none is that a majority of
-	// its replicas holds, whoever answers.
+	// is known now. A stream that is not there is an error; messages that are not there are left out. Of a cluster's stream whoever answers may lag
+	// behind: what is missing behind the last message that it gave is asked for at the leader.
 	Range(ctx context.Context, stream string, first, last uint64, maxBytes int, each func(Msg)) (upTo uint64, err error)
 	// Stream says what a stream is like and what it holds; [ErrNoMajority] where other servers may hold more.
 	Stream(ctx context.Context, name string) (*jetstream.StreamInfo, error)

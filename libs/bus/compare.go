@@ -18,14 +18,18 @@ type Standing struct {
 	StreamInfo
 	// Differences are settings that are not what ops gives the stream, a sentence each.
 	Differences []string
-	// Leader is the server that answers for the stream; "" where it has none, or no cluster stands behind it. Behind are those of its replicas that
-	// are away, or have not everything that the leader has.
+	// Leader is the server that answers for the stream; "" where no cluster stands behind it. Behind are those of its replicas that are away, or far
+	// from what the leader has: those that follow it are a few operations behind while it is written to.
 	Clustered bool
 	Leader    string
 	Behind    []string
 }
 
-// Look asks the broker what a stream is like. One that is not there gives an error that wraps [jetstream.ErrStreamNotFound].
+// lagging is how many operations a replica may be behind its leader and still follow it.
+const lagging = 1_000
+
+// Look asks the broker what a stream is like. One that is not there gives an error that wraps [jetstream.ErrStreamNotFound], and one without a leader that
+// a majority follows [ErrNoMajority].
 func (w Wanted) Look(ctx context.Context, conn *Conn) (Standing, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
@@ -37,7 +41,7 @@ func (w Wanted) Look(ctx context.Context, conn *Conn) (Standing, error) {
 	if c := i.Cluster; c != nil {
 		out.Clustered, out.Leader = c.Name != "", c.Leader
 		for _, r := range c.Replicas {
-			if r.Offline || !r.Current {
+			if r.Offline || r.Active > followedWithin || r.Lag > lagging {
 				out.Behind = append(out.Behind, r.Name)
 			}
 		}

@@ -29,7 +29,7 @@ func (b *natsBroker) Range(ctx context.Context, stream string, first, last uint6
 	if more || gave >= last {
 		return gave, nil
 	}
-	return last, b.tail(ctx, stream, max(first, gave+1), last, each)
+	return b.tail(ctx, stream, max(first, gave+1), last, maxBytes, each)
 }
 
 // direct is one batched direct get. gave is the sequence of the last message that came, 0 = none; more = the broker has more that did not fit.

@@ -102,6 +102,9 @@ func Stream(ctx context.Context, conn *bus.Conn, want bus.Wanted) []Check {
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return []Check{wrong(of, "settings", "see in the log of ops why it could not make it", "it is not there")}
 	}
+	if errors.Is(err, bus.ErrNoMajority) {
+		return []Check{wrong(of, "replicas", "start the servers that are down: most of the replicas must be there", "nothing can be stored: %s", oneLine(err))}
+	}
 	if err != nil {
 		return []Check{wrong(of, "settings", "see that NATS answers", "%s", oneLine(err))}
 	}
@@ -123,8 +126,6 @@ func standing(of string, s bus.Standing) []Check {
 		out = append(out, ok(of, "settings", "as ops makes it; it holds %d messages", s.Messages))
 	}
 	switch {
-	case s.Clustered && s.Leader == "":
-		out = append(out, wrong(of, "replicas", "start the servers that are down: most of the replicas must be there", "it has no leader: nothing can be stored"))
 	case len(s.Behind) > 0:
 		out = append(out, wrong(of, "replicas", "start the servers that are down, and wait until they have caught up", "away or behind: %v", s.Behind))
 	case s.Clustered:

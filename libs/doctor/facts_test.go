@@ -126,7 +126,6 @@ func TestStanding(t *testing.T) {
 	}{
 		"a stream with all of its replicas is ok": {func(*bus.Standing) {}, "replicas", OK, ""},
 		"a replica that is behind is wrong":       {func(s *bus.Standing) { s.Behind = []string{"n3"} }, "replicas", Wrong, "n3"},
-		"a stream without a leader is wrong":      {func(s *bus.Standing) { s.Leader = "" }, "replicas", Wrong, "no leader"},
 		"another setting is wrong":                {func(s *bus.Standing) { s.Differences = []string{"max_age is 1h and not 0"} }, "settings", Wrong, "max_age"},
 		"a DLQ that is nearly full is wrong":      {func(s *bus.Standing) { s.Bytes, s.MaxBytes = 95, 100 }, "room", Wrong, "95 of 100"},
 	} {

@@ -20,6 +20,9 @@ var ErrDSN = errors.New("PostgreSQL address cannot be read")
 // parseConnConfig reads a DSN for one connection; app becomes its application_name where the DSN names none.
 func parseConnConfig(dsn, app string) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(dsn)
+	if err == nil {
+		err = saysNothingOfDurability(config)
+	}
 	if err != nil {
 		return nil, dsnError(err)
 	}
@@ -30,11 +33,23 @@ func parseConnConfig(dsn, app string) (*pgx.ConnConfig, error) {
 // parsePoolConfig reads a DSN for a pool.
 func parsePoolConfig(dsn, app string) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(dsn)
+	if err == nil {
+		err = saysNothingOfDurability(config.ConnConfig)
+	}
 	if err != nil {
 		return nil, dsnError(err)
 	}
 	dress(config.ConnConfig, app)
 	return config, nil
+}
+
+// saysNothingOfDurability keeps the word that excuses losses at the server whose settings it excuses: an address cannot carry it.
+func saysNothingOfDurability(config *pgx.ConnConfig) error {
+	_, named := config.RuntimeParams[durabilitySetting]
+	if named || strings.Contains(config.RuntimeParams["options"], durabilitySetting) {
+		return fmt.Errorf("%s is set at the server (ALTER DATABASE … SET), never by the address", durabilitySetting)
+	}
+	return nil
 }
 
 func dsnError(err error) error {

@@ -72,6 +72,17 @@ func TestDSN(t *testing.T) {
 			t.Fatal(got)
 		}
 	})
+	t.Run("that asks for losses is refused: the server alone can", func(t *testing.T) {
+		t.Parallel()
+		for _, bad := range []string{
+			"postgres://admin@db.example/ledger?bulkhead.durability=unsafe",
+			"postgres://admin@db.example/ledger?options=-c%20bulkhead.durability%3Dunsafe", "host=db.example options='-c bulkhead.durability=unsafe'",
+		} {
+			if _, err := pg.Open(t.Context(), bad, pg.Options{}); !errors.Is(err, pg.ErrDSN) || !strings.Contains(err.Error(), "ALTER DATABASE") {
+				t.Errorf("%s: %v", bad, err)
+			}
+		}
+	})
 	t.Run("of a socket is printed with its directory", func(t *testing.T) {
 		t.Parallel()
 		if got := pg.Redact("host=/run/pg user=u password=x dbname=d"); got != "postgres://u@/d?host=%2Frun%2Fpg" {

@@ -69,11 +69,13 @@ const (
 func (p *Publisher) streamless(ctx context.Context, waited time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	_, err := p.js.Stream(ctx, p.stream)
+	s, err := p.js.Stream(ctx, p.stream)
 	var api *jetstream.APIError
 	switch {
 	case err == nil:
-		return false // it will have a leader
+		// In a cluster it will have a leader. One server that has it, and does not take the subject, will not.
+		c := s.CachedInfo().Cluster
+		return c == nil || c.Leader != "" && waited >= leaderPatience
 	case errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
 		return true
 	case errors.As(err, &api):

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
@@ -188,8 +189,13 @@ func (d *diagnosis) askOps(ctx context.Context, c *opsclient.Client) error {
 	return nil
 }
 
+// lookFor bounds a look from here: a server that takes a connection and says nothing more is what the doctor is there for.
+const lookFor = 20 * time.Second
+
 // lookAtLedger looks at PostgreSQL from here.
 func (d *diagnosis) lookAtLedger(ctx context.Context, dsn string) {
+	ctx, cancel := context.WithTimeout(ctx, lookFor)
+	defer cancel()
 	pool, err := pg.Open(ctx, dsn, pg.Options{AppName: "bulkhead-doctor", MaxConns: 1})
 	if err != nil {
 		d.away = d.away || !errors.Is(err, pg.ErrUnsafe) && !errors.Is(err, pg.ErrReplica)
@@ -203,6 +209,8 @@ func (d *diagnosis) lookAtLedger(ctx context.Context, dsn string) {
 
 // lookAtBroker looks at NATS from here.
 func (d *diagnosis) lookAtBroker(ctx context.Context, url string, monitors []string) {
+	ctx, cancel := context.WithTimeout(ctx, lookFor)
+	defer cancel()
 	conn, err := bus.Connect(url, bus.ConnectOptions{Name: "bulkhead-doctor"})
 	if err != nil {
 		d.away = true

@@ -16,8 +16,8 @@ const (
 	MaxDead = 1_000
 	// MaxDeadBytes bounds their payloads, since each is copied into the ledger and into the outbox by one transaction.
 	MaxDeadBytes = 16 << 20
-	// MaxRecords bounds the records merged into one chunk's rows: a flood of versions of a few entities adds no row but grows the manifest. It lets a row of
-	// 160 bytes fill an upload of 100 MB.
+	// MaxRecords bounds the records merged into one chunk's rows: a flood of versions of a few entities adds no row but grows the manifest. It lets rows of
+	// 170 bytes fill an upload of 100 MB.
 	MaxRecords = 600_000
 	// MaxSuperseded is the number of records that came behind newer versions after which a lane is committed: they are kept without their bodies.
 	MaxSuperseded = 50_000
