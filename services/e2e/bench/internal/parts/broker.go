@@ -91,8 +91,13 @@ func (p *Parts) startServer(n int, ports []int, routes []string) error {
 // readyStream is made to see whether the broker has streams of so many replicas, and taken away again.
 const readyStream = "READY"
 
+// storeFor bounds one question whether a broker has streams: before a cluster has a leader it gives no answer.
+const storeFor = 2 * time.Second
+
 // storing says whether a broker has streams.
 func storing(ctx context.Context, url string, replicas int) error {
+	ctx, cancel := context.WithTimeout(ctx, storeFor)
+	defer cancel()
 	nc, err := nats.Connect(url, nats.Timeout(time.Second))
 	if err != nil {
 		return err
@@ -106,7 +111,7 @@ func storing(ctx context.Context, url string, replicas int) error {
 		_, err = js.AccountInfo(ctx)
 		return err
 	}
-	if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: readyStream, Replicas: replicas}); err != nil {
+	if _, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{Name: readyStream, Replicas: replicas}); err != nil {
 		return err
 	}
 	return js.DeleteStream(ctx, readyStream)

@@ -14,7 +14,6 @@ import (
 
 	"bulkhead/libs/bus"
 	"bulkhead/services/e2e/chaos/internal/history"
-	"bulkhead/services/e2e/chaos/internal/stack/link"
 )
 
 const (
@@ -117,60 +116,6 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 		return nil, errors.Join(context.Cause(starting), err)
 	}
 	return s, nil
-}
-
-// layOut opens the links and makes the parts, and starts none.
-func (s *Stack) layOut(ctx context.Context) (err error) {
-	address := func() (a string) {
-		if err == nil {
-			a, err = s.ports.address(ctx)
-		}
-		return a
-	}
-	org := address()
-	s.orgURL = "http://" + org
-	s.broker = s.layOutBroker(address)
-	if err != nil {
-		return err
-	}
-	to := func(upstream ...func() string) []func() string { return upstream }
-	ways := map[string][]func() string{
-		EdgeOrg: to(func() string { return org }), EdgePublisher: s.broker.addresses(), adminBroker: s.broker.addresses(), adminEdge: to(s.o.Cluster.address),
-	}
-	instances := Instances()
-	for _, instance := range instances {
-		ways[instance+">"+Postgres], ways[instance+">"+NATS] = to(s.o.Cluster.address), s.broker.addresses()
-	}
-	for name, way := range s.broker.routes() {
-		ways[name] = to(way)
-	}
-	for name, way := range ways {
-		for _, upstream := range way {
-			at := address()
-			if err != nil {
-				return err
-			}
-			edge, err := link.Listen(ctx, at, upstream)
-			if err != nil {
-				return fmt.Errorf("edge %s: %w", name, err)
-			}
-			s.edges[name] = append(s.edges[name], edge)
-		}
-	}
-	s.broker.connect()
-	if err := s.writeConf(); err != nil {
-		return err
-	}
-	s.parts[Org] = s.simulator(org)
-	for _, name := range instances {
-		service, _, _ := strings.Cut(name, "-")
-		at := address()
-		s.parts[name] = s.instance(service, name, at, address())
-		if service == "ops" {
-			s.opsURLs = append(s.opsURLs, "http://"+at)
-		}
-	}
-	return err
 }
 
 // startAll starts the parts: the services as soon as there is something to stand on, because who waits for the broker waits half a second.
