@@ -90,3 +90,11 @@ func (d *disks) close(ctx context.Context) error {
 	}
 	return errors.Join(errs...)
 }
+
+// disks of the run's cluster; nil = its servers write to none of their own.
+func (s *Stack) disks() *disks {
+	if s.o.Cluster == nil {
+		return nil
+	}
+	return s.o.Cluster.disks
+}

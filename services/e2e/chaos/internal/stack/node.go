@@ -46,8 +46,8 @@ type node struct {
 func (b *Broker) newNode(name string) *node {
 	n := &node{
 		Part:   newPart(name, b.s.o.Dir, b.s.record),
-		config: filepath.Join(b.s.o.Dir, confDir, name+".conf"), store: filepath.Join(b.s.o.Cluster.disks.store(b.s.o.Dir), name),
-		sync: b.s.o.Cluster.disks.sync(),
+		config: filepath.Join(b.s.o.Dir, confDir, name+".conf"), store: filepath.Join(b.s.disks().store(b.s.o.Dir), name),
+		sync: b.s.disks().sync(),
 	}
 	n.ready = func(ctx context.Context) error {
 		if n.monitor != "" {

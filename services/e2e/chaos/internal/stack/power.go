@@ -51,6 +51,10 @@ func (s *Stack) PowerCut(ctx context.Context, o Outage, struck func()) ([]Kept, 
 	if err != nil {
 		return nil, fmt.Errorf("cut the power: %w", err)
 	}
+	if err := writers.begun(ctx); err != nil {
+		writers.end()
+		return nil, fmt.Errorf("cut the power: %w", err)
+	}
 	if !sleep(ctx, o.Before) {
 		writers.end()
 		return nil, ctx.Err()

@@ -28,6 +28,7 @@ type witness struct {
 	// write writes until it cannot any more, which is the server's end or that of ctx, and counts acked up.
 	write func(ctx context.Context) error
 	acked int
+	first chan struct{} // closed when something was acknowledged
 	// left is how much of that is there.
 	left func(ctx context.Context) (int, error)
 }
@@ -62,6 +63,26 @@ func (s *Stack) witnesses(ctx context.Context, o Outage) (*witnesses, error) {
 	return w, nil
 }
 
+func (w *witness) acknowledged() {
+	if w.acked++; w.acked == 1 {
+		close(w.first)
+	}
+}
+
+// begun waits until each server has acknowledged something: a cut before that would show nothing.
+func (w *witnesses) begun(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, backWithin)
+	defer cancel()
+	for _, one := range w.all {
+		select {
+		case <-one.first:
+		case <-ctx.Done():
+			return fmt.Errorf("%s acknowledges nothing: %w", one.target, ctx.Err())
+		}
+	}
+	return nil
+}
+
 // end has them write no more.
 func (w *witnesses) end() {
 	w.stop()
@@ -88,7 +109,7 @@ func (w *witnesses) kept(ctx context.Context) ([]Kept, error) {
 // brokerWitness publishes to a stream, which is there from cut to cut unless one takes it away.
 func (s *Stack) brokerWitness() *witness {
 	var (
-		w      = &witness{target: NATS}
+		w      = &witness{target: NATS, first: make(chan struct{})}
 		made   time.Time
 		before uint64
 	)
@@ -109,7 +130,7 @@ func (s *Stack) brokerWitness() *witness {
 				if _, err := js.Publish(ctx, witnessSubject, []byte("witness"), jetstream.WithRetryAttempts(0)); err != nil {
 					return err
 				}
-				w.acked++
+				w.acknowledged()
 			}
 		})
 	}
@@ -136,7 +157,7 @@ func (s *Stack) brokerWitness() *witness {
 // ledgerWitness commits rows by a session of its own, as the server has it: nothing makes its commits safer than they are.
 func (s *Stack) ledgerWitness() *witness {
 	var (
-		w      = &witness{target: Postgres}
+		w      = &witness{target: Postgres, first: make(chan struct{})}
 		before int
 		c      = s.o.Cluster
 	)
@@ -162,7 +183,7 @@ func (s *Stack) ledgerWitness() *witness {
 				if _, err := conn.Exec(ctx, "INSERT INTO "+witnessTable+" DEFAULT VALUES"); err != nil {
 					return err
 				}
-				w.acked++
+				w.acknowledged()
 			}
 		})
 	}
