@@ -91,6 +91,15 @@ func TestGoSalesforceWritesCollections(t *testing.T) {
 		said.want("upsert", `{"error":"","failed":true,"results":{"saved":19,"REQUIRED_FIELD_MISSING":1}}`)
 		said.want("delete", `{"error":"","failed":false,"results":{"saved":201}}`)
 		said.want("delete again", `{"error":"","failed":true,"results":{"ENTITY_IS_DELETED":3}}`)
+		upserted := s.Holding("Contact", "External_Id__c", "C-3", true)
+		if len(upserted) != 1 || upserted[0].Fields["FirstName"] != "Ann" || upserted[0].Fields["LastName"] != "Elm 3" {
+			t.Errorf("got %+v", upserted)
+		}
+		// Every hundredth record was never saved: the first 201 that were end with C-202, the first 250 with C-252.
+		absent(t, s, "C-7", "C-202")
+		for key, name := range map[string]string{"C-203": "Fir", "C-252": "Fir", "C-253": "Elm 253", "C-449": "Elm 449"} {
+			holds(t, s, "Contact", key, map[string]string{"LastName": name})
+		}
 	})
 	t.Run("several of them in one call", func(t *testing.T) {
 		said.want("composite insert", `{"error":"","failed":true,"results":{"saved":49,"REQUIRED_FIELD_MISSING":1}}`)
@@ -99,7 +108,22 @@ func TestGoSalesforceWritesCollections(t *testing.T) {
 		said.want("composite of two", `{"error":"","failed":false,"results":{"saved":2}}`)
 		said.want("composite update", `{"error":"","failed":false,"results":{"saved":2}}`)
 		said.want("composite delete", `{"error":"","failed":false,"results":{"saved":1}}`)
+		holds(t, s, "Contact", "K-4", map[string]string{"FirstName": "Ann", "LastName": "Elm 4"})
+		holds(t, s, "Contact", "K-5", map[string]string{"FirstName": "", "LastName": "Elm 5"})
+		holds(t, s, "Contact", "K-h", map[string]string{"LastName": "Ivy"})
+		absent(t, s, "K-7", "K-g", "N-0", "N-6")
 	})
+	rows(t, s, "Contact", 445-201+49+2-1)
+}
+
+// absent says that the org holds no contacts with these keys.
+func absent(t *testing.T, s *simtest.Sim, keys ...string) {
+	t.Helper()
+	for _, key := range keys {
+		if _, ok := s.Record("Contact", key); ok {
+			t.Errorf("%s holds %s", s, key)
+		}
+	}
 }
 
 func TestGoSalesforceLoads(t *testing.T) {

@@ -59,7 +59,11 @@ func TestJSforceGivesUpAnUploadThatIsRefusedOnce(t *testing.T) {
 			t.Errorf("%+v", job)
 		}
 	}
-	for _, c := range s.Calls(0, simtest.Remove) {
+	removals := s.Calls(0, simtest.Remove)
+	if len(removals) != 3 {
+		t.Errorf("%d jobs were to be deleted, not all three", len(removals))
+	}
+	for _, c := range removals {
 		if c.Status != http.StatusBadRequest {
 			t.Errorf("%+v", c)
 		}

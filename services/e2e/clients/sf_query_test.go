@@ -4,8 +4,13 @@ package clients
 
 import (
 	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
 	"strings"
 	"testing"
+
+	"bulkhead/services/orgsim/simtest"
 )
 
 func TestSFQueries(t *testing.T) {
@@ -32,8 +37,14 @@ func TestSFQueries(t *testing.T) {
 			t.Errorf("exit code %d\n%s%s", a.code, a.out, a.err)
 		}
 	})
-	t.Run("rows for people", func(t *testing.T) {
-		a := c.run(nil, "data query --query", "SELECT LastName, Account.Name FROM Contact WHERE External_Id__c = 'Q-3'")
+	t.Run("rows for people, after a question for the columns", func(t *testing.T) {
+		const soql = "SELECT LastName, Account.Name FROM Contact WHERE External_Id__c = 'Q-3'"
+		since := last(s)
+		a := c.run(nil, "data query --query", soql)
+		called(t, s, since, "query query")
+		if calls := s.Calls(since, simtest.Query); calls[0].Sent != size(t, s, soql, "") || calls[1].Sent != size(t, s, soql, "&columns=true") || calls[0].Sent == calls[1].Sent {
+			t.Errorf("got %+v", calls)
+		}
 		for _, part := range []string{"LASTNAME", "ACCOUNT.NAME", "Alder 3", "Works 3", "Total number of records retrieved: 1."} {
 			if a.code != 0 || !strings.Contains(a.out, part) {
 				t.Errorf("exit code %d, no %q in\n%s%s", a.code, part, a.out, a.err)
@@ -48,6 +59,26 @@ func TestSFQueries(t *testing.T) {
 	})
 }
 
+// size is how long the org's answer to a query is, before compression.
+func size(t *testing.T, s *simtest.Sim, soql, more string) int64 {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/services/data/v68.0/query?q="+url.QueryEscape(soql)+more, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token(t, s))
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	n, err := io.Copy(io.Discard, res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("%s, %v", res.Status, err)
+	}
+	return n
+}
+
 func TestSFExports(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -56,11 +87,16 @@ func TestSFExports(t *testing.T) {
 	c := newCommandLine(t, s)
 	c.login()
 	t.Run("as CSV", func(t *testing.T) {
+		since := last(s)
 		c.want(`{"totalSize":2500,"filePath":"export.csv"}`, "data export bulk --output-file export.csv --result-format csv --wait 2 --query", "SELECT External_Id__c, LastName, Account.Name FROM Contact")
+		called(t, s, since, "create info resources query_results resources query_results resources query_results")
 		header, lines := table(t, c.file("export.csv"))
 		keys := map[string]bool{}
 		for _, l := range lines {
 			keys[l[0]] = true
+			if n := strings.TrimPrefix(l[0], "E-"); l[1] != "Alder "+n || l[2] != "Works "+n[len(n)-1:] {
+				t.Errorf("got %v", l)
+			}
 		}
 		if strings.Join(header, ",") != "External_Id__c,LastName,Account.Name" || len(lines) != 2500 || len(keys) != 2500 {
 			t.Errorf("%v, %d rows, %d keys", header, len(lines), len(keys))

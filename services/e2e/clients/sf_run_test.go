@@ -181,6 +181,34 @@ func (c *commandLine) write(name string, lines ...string) string {
 	return name
 }
 
+// newest is the job that was made last.
+func newest(s *simtest.Sim) simtest.Job {
+	jobs := s.Jobs()
+	return jobs[len(jobs)-1]
+}
+
+// last is the number of the last call that the org was sent, 0 before the first.
+func last(s *simtest.Sim) (n int64) {
+	for _, c := range s.Calls(0, "") {
+		n = c.N
+	}
+	return n
+}
+
+// called compares the endpoints of the calls since one with those that are wanted, in order. However often a client looks at a job that is at work, it is one call here.
+func called(t *testing.T, s *simtest.Sim, since int64, want string) {
+	t.Helper()
+	var got []string
+	for _, c := range s.Calls(since, "") {
+		if n := len(got); n == 0 || c.Endpoint != string(simtest.Info) || got[n-1] != c.Endpoint {
+			got = append(got, c.Endpoint)
+		}
+	}
+	if strings.Join(got, " ") != want {
+		t.Errorf("got  %s\nwant %s", strings.Join(got, " "), want)
+	}
+}
+
 // file is the content of a file that a command wrote.
 func (c *commandLine) file(name string) string {
 	c.t.Helper()

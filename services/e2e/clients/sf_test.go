@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -37,7 +38,10 @@ func TestSFSignsIn(t *testing.T) {
 	s := start(t)
 	c := newCommandLine(t, s)
 	t.Run("by a token", func(t *testing.T) {
+		since := last(s)
 		contains(t, "login", c.login().Result, fmt.Sprintf(`{"orgId":%q,"username":%q,"instanceUrl":"%s/","isDevHub":false,"instanceApiVersion":"68.0"}`, s.OrgID(), s.Username, s.URL))
+		// The token is this test's. For sandboxes sf asks only where it knows a production org besides.
+		called(t, s, since, "token identity record query versions query")
 		c.want(fmt.Sprintf(`{"id":%q,"username":%q,"connectedStatus":"Connected","alias":"me"}`, s.OrgID(), s.Username), "org display")
 	})
 	t.Run("without signing in, by a token in place of an org", func(t *testing.T) {
@@ -71,7 +75,9 @@ func TestSFLoads(t *testing.T) {
 	c.login()
 	t.Run("import: rows that fail are exit code 1, and their reasons a file", func(t *testing.T) {
 		c.write("import.csv", "External_Id__c,LastName,Email", "S-1,Alder,alder@people.example", "S-2,,birch@people.example", `S-3,"Cedar, ""C""",cedar@people.example`, "S-4,Dill,not an address")
+		since := last(s)
 		r := c.refused("FailedRecordDetailsError", "data import bulk --sobject Contact --file import.csv --wait 2")
+		called(t, s, since, "create upload close info")
 		if r.Message != "Job finished being processed but failed to process 2 records." {
 			t.Error(r.Message)
 		}
@@ -97,6 +103,7 @@ func TestSFLoads(t *testing.T) {
 		c.write("update.csv", "Id,FirstName", c.key("Contact", "S-1")+",Ann", c.key("Contact", "S-3")+",Cy")
 		c.want(`{"processedRecords":2,"successfulRecords":2,"failedRecords":0}`, "data update bulk --sobject Contact --file update.csv --wait 2")
 		holds(t, s, "Contact", "S-1", map[string]string{"FirstName": "Ann", "LastName": "Alder"})
+		holds(t, s, "Contact", "S-3", map[string]string{"FirstName": "Cy", "LastName": `Cedar, "C"`})
 	})
 	t.Run("upsert: with other line ends", func(t *testing.T) {
 		c.write("upsert.csv", "External_Id__c;LastName\r", "S-1;Elm\r", "S-5;Fir\r")
@@ -104,12 +111,37 @@ func TestSFLoads(t *testing.T) {
 		holds(t, s, "Contact", "S-1", map[string]string{"FirstName": "Ann", "LastName": "Elm"})
 		holds(t, s, "Contact", "S-5", map[string]string{"LastName": "Fir"})
 	})
-	t.Run("a column that is none fails the whole job", func(t *testing.T) {
+	t.Run("update, upsert and delete: a row that fails is exit code 1, and the others land", func(t *testing.T) {
+		const nobody = "003000000000000AAA"
+		c.write("update.csv", "Id,FirstName", c.key("Contact", "S-3")+",Cyd", nobody+",Nobody")
+		c.write("upsert.csv", "External_Id__c,LastName", "S-5,Gorse", "S-7,")
+		c.write("delete.csv", "Id", nobody, c.key("Contact", "S-1"))
+		for _, operation := range []string{"update", "upsert --external-id External_Id__c", "delete"} {
+			verb, more, _ := strings.Cut(operation, " ")
+			r := c.refused("FailedRecordDetailsError", "data "+verb+" bulk --sobject Contact --file "+verb+".csv --wait 2 "+more)
+			if r.Message != "Job finished being processed but failed to process 1 records." {
+				t.Errorf("%s: %s", verb, r.Message)
+			}
+			if job := newest(s); job.State != "JobComplete" || job.Processed != 2 || job.Failed != 1 {
+				t.Errorf("%s: %+v", verb, job)
+			}
+		}
+		holds(t, s, "Contact", "S-3", map[string]string{"FirstName": "Cyd"})
+		holds(t, s, "Contact", "S-5", map[string]string{"LastName": "Gorse"})
+		rows(t, s, "Contact", 2)
+	})
+	t.Run("a file without rows is exit code 1", func(t *testing.T) {
+		c.write("header.csv", "External_Id__c,LastName")
+		c.refused("NoProcessedRecordsError", "data import bulk --sobject Contact --file header.csv --wait 2")
+		rows(t, s, "Contact", 2)
+	})
+	t.Run("a column that is none fails the whole job, which has no results", func(t *testing.T) {
 		c.write("wrong.csv", "External_Id__c,Nickname", "S-6,G")
 		r := c.refused("JobFailedError", "data import bulk --sobject Contact --file wrong.csv --wait 2")
 		if !strings.Contains(r.Message, "InvalidBatch : Field name not found : Nickname") {
 			t.Error(r.Message)
 		}
+		c.refused("NoRecordsError", "data bulk results --job-id", newest(s).ID)
 	})
 	t.Run("an object that is none is refused before there is a job", func(t *testing.T) {
 		r := c.refused("INVALIDJOB", "data import bulk --sobject Nothing__c --file wrong.csv --wait 2")
@@ -122,13 +154,15 @@ func TestSFLoads(t *testing.T) {
 		c.write("delete.csv", "Id", c.key("Contact", "S-5"))
 		c.write("hard.csv", "Id", c.key("Contact", "S-3"))
 		c.want(one, "data delete bulk --sobject Contact --file delete.csv --wait 2")
+		rows(t, s, "Contact", 1)
 		r := c.refused("HardDeletePermissionError", "data delete bulk --sobject Contact --file hard.csv --hard-delete --wait 2")
 		if !strings.Contains(r.Message, `You must have the "Bulk API Hard Delete" system permission`) {
 			t.Error(r.Message)
 		}
+		rows(t, s, "Contact", 1)
 		s.Set(map[string]any{"hard_delete": true})
 		c.want(one, "data delete bulk --sobject Contact --file hard.csv --hard-delete --wait 2")
-		rows(t, s, "Contact", 1)
+		rows(t, s, "Contact", 0)
 	})
 }
 
@@ -171,13 +205,21 @@ func TestSFResumes(t *testing.T) {
 		job := begin(t, "data delete bulk --sobject Contact --file delete.csv")
 		c.want(`{"jobInfo":{"numberRecordsProcessed":1,"numberRecordsFailed":0}}`, "data delete resume --wait 2 --job-id", job)
 	})
-	t.Run("a job that was aborted meanwhile", func(t *testing.T) {
-		s.Script(`{"match":{"object":"Contact"},"effect":{"kind":"job_abort","rows":0}}`)
-		c.write("aborted.csv", "External_Id__c,LastName", "R-9,Dill")
+	t.Run("a job that was aborted half way, whose rows are in two files", func(t *testing.T) {
+		s.Script(`{"match":{"object":"Contact"},"effect":{"kind":"job_abort","rows":1}}`)
+		c.write("aborted.csv", "External_Id__c,LastName", "R-7,Dill", "R-8,Elm", "R-9,Fir")
 		job := begin(t, "data import bulk --sobject Contact --file aborted.csv")
 		c.refused("JobAbortedError", "data import resume --wait 2 --job-id", job)
+		got := c.want(`{"processedRecords":1,"failedRecords":0,"status":"Aborted"}`, "data bulk results --job-id", job)
+		_, landed := table(t, c.file(member(t, got.Result, "successFilePath")))
+		header, left := table(t, c.file(member(t, got.Result, "unprocessedFilePath")))
+		slices.SortFunc(left, slices.Compare)
+		if len(landed) != 1 || fmt.Sprint(header, left) != "[External_Id__c LastName] [[R-8 Elm] [R-9 Fir]]" {
+			t.Errorf("%v landed, %v %v did not", landed, header, left)
+		}
+		holds(t, s, "Contact", "R-7", map[string]string{"LastName": "Dill"})
 	})
-	rows(t, s, "Contact", 1)
+	rows(t, s, "Contact", 2)
 	holds(t, s, "Contact", "R-1", map[string]string{"FirstName": "Ann", "LastName": "Cedar"})
 }
 
@@ -205,8 +247,9 @@ func TestSFLooksAround(t *testing.T) {
 		Name           string
 		Max, Remaining int
 	}
-	if err := json.Unmarshal(c.ask("org list limits").Result, &limits); err != nil {
-		t.Fatal(err)
+	r := c.ask("org list limits")
+	if err := json.Unmarshal(r.Result, &limits); r.code != 0 || r.Status != 0 || err != nil {
+		t.Fatalf("exit code %d, %v in %s", r.code, err, r.all)
 	}
 	found := map[string]int{}
 	for _, l := range limits {

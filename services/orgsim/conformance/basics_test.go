@@ -87,7 +87,8 @@ func TestErrors(t *testing.T) {
 	t.Run("an error is a list of objects, and only one on data has fields", func(t *testing.T) {
 		a := o.want(o.call("GET", data+"/nothing", ""), http.StatusNotFound)
 		list := decode[[]map[string]any](t, a)
-		if _, fields := list[0]["fields"]; len(list) != 1 || fields || list[0]["message"] == "" || list[0]["errorCode"] != "NOT_FOUND" {
+		_, fields := list[0]["fields"]
+		if message, _ := list[0]["message"].(string); len(list) != 1 || fields || message == "" || list[0]["errorCode"] != "NOT_FOUND" {
 			t.Errorf("got %s", a.body)
 		}
 		a = o.want(o.call("POST", data+"/sobjects/Contact", `{"FirstName":"x"}`), http.StatusBadRequest)
@@ -159,8 +160,13 @@ func TestFirstCallsOfACommandLine(t *testing.T) {
 			"q": {"SELECT Name, InstanceName, IsSandbox, TrialExpirationDate, NamespacePrefix, OrganizationType FROM Organization"},
 		}.Encode(), "")
 		got := decode[struct{ Records []map[string]any }](t, o.want(a, http.StatusOK))
-		if len(got.Records) != 1 || got.Records[0]["Name"] == nil || got.Records[0]["IsSandbox"] == nil {
-			t.Errorf("got %s", a.body)
+		if len(got.Records) != 1 {
+			t.Fatalf("got %s", a.body)
+		}
+		for name, full := range map[string]bool{"Name": true, "InstanceName": true, "IsSandbox": true, "TrialExpirationDate": false, "NamespacePrefix": false, "OrganizationType": true} {
+			if v, has := got.Records[0][name]; !has || full && (v == nil || v == "") {
+				t.Errorf("%s in %s", name, a.body)
+			}
 		}
 	})
 	t.Run("the tooling API has no sandboxes to ask for", func(t *testing.T) {
@@ -190,8 +196,8 @@ func TestBulkCallsOfACommandLine(t *testing.T) {
 		if job := o.ended(id); job["state"] != "JobComplete" || job["numberRecordsProcessed"] != 2.0 || job["numberRecordsFailed"] != 1.0 {
 			t.Errorf("got %v", job)
 		}
-		if got := len(o.rows(id, successful)) - len(o.rows(id, failed)) + len(o.rows(id, unprocessed)); got != 0 {
-			t.Errorf("the files differ by %d rows", got)
+		if ok, bad, left := len(o.rows(id, successful)), len(o.rows(id, failed)), len(o.rows(id, unprocessed)); ok != 1 || bad != 1 || left != 0 {
+			t.Errorf("%d rows are successful, %d failed, %d unprocessed", ok, bad, left)
 		}
 	})
 	t.Run("a record is created, read, updated and deleted", func(t *testing.T) {

@@ -107,9 +107,15 @@ func TestCollections(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a member that nobody knows is passed over", func(t *testing.T) {
+		got := o.items(o.call("POST", collections, text(spec{"colour": "red", "records": []spec{of("Account", spec{"Name": "x"})}})))
+		if len(got) != 1 || !got[0].Success {
+			t.Errorf("got %+v", got)
+		}
+	})
 	for _, tc := range []struct{ does, body, code string }{
 		{"a body that is no JSON is malformed", `{"records":[`, "JSON_PARSER_ERROR"},
-		{"an unknown member is malformed", `{"record":[]}`, "JSON_PARSER_ERROR"},
+		{"a body without records is malformed, whatever it has in their place", `{"record":[]}`, "MISSING_ARGUMENT"},
 		{"a record of an unknown type is malformed", records(false, of("Nothing__c", spec{})), "INVALID_TYPE"},
 		{"a record that does not name its type is malformed", text(spec{"records": []spec{{"Name": "x"}}}), "MISSING_ARGUMENT"},
 		{"a field that the object does not have is malformed", records(false, of("Account", spec{"Name": "x"}), of("Account", spec{"Name": "x", "Nothing__c": "y"})), "INVALID_FIELD"},
@@ -125,6 +131,7 @@ func TestCollections(t *testing.T) {
 		}
 		for _, a := range []answer{
 			o.call("POST", collections, records(false, list...)),
+			o.call("PATCH", collections, records(false, list...)),
 			o.call("PATCH", collections+"/Account/Conf_Key__c", records(false, list...)),
 			o.call("DELETE", collections+"?ids="+strings.Join(ids, ","), ""),
 			o.call("POST", collections+"/Account", text(spec{"ids": ids, "fields": []string{"Id"}})),

@@ -25,22 +25,34 @@ func TestLimitInfo(t *testing.T) {
 	o := theOrg(t)
 	id := o.create(spec{"object": "Account", "operation": "insert"})
 	t.Run("every reply says how many calls of the day are used, refusals too", func(t *testing.T) {
+		own := o.create(spec{"object": "Account", "operation": "insert"})
 		for _, tc := range []struct {
 			method, path string
 			status       int
+			body         string
+			change       func(*http.Request)
 		}{
-			{"GET", data + "/limits", 200},
-			{"GET", data, 200},
-			{"GET", data + "/sobjects", 200},
-			{"GET", data + "/sobjects/Account/describe", 200},
-			{"GET", ingest, 200},
-			{"GET", ingest + "/" + id, 200},
-			{"GET", ingest + "/750000000000000AAA", 404},
-			{"GET", data + "/nothing", 404},
-			{"DELETE", data + "/limits", 405},
-			{"GET", data + "/query?q=nonsense", 400},
+			{"GET", data + "/limits", 200, "", nil},
+			{"GET", data, 200, "", nil},
+			{"GET", data + "/sobjects", 200, "", nil},
+			{"GET", data + "/sobjects/Account/describe", 200, "", nil},
+			{"GET", ingest, 200, "", nil},
+			{"GET", ingest + "/" + id, 200, "", nil},
+			{"GET", ingest + "/750000000000000AAA", 404, "", nil},
+			{"GET", data + "/nothing", 404, "", nil},
+			{"DELETE", data + "/limits", 405, "", nil},
+			{"GET", data + "/query?q=nonsense", 400, "", nil},
+			{"POST", ingest, 200, `{"object":"Account","operation":"insert"}`, nil},
+			{"POST", ingest, 400, "no gzip", gzipBody},
+			{"PUT", ingest + "/" + own + "/batches", 201, "Name\nN\n", csvBody},
+			{"PATCH", ingest + "/" + own, 200, `{"state":"Aborted"}`, nil},
+			{"DELETE", ingest + "/" + own, 204, "", nil},
 		} {
-			a := o.want(o.call(tc.method, tc.path, ""), tc.status)
+			change := tc.change
+			if change == nil {
+				change = func(*http.Request) {}
+			}
+			a := o.want(o.call(tc.method, tc.path, tc.body, change), tc.status)
 			if used, limit, ok := usage(a); !ok || used < 1 || limit < used {
 				t.Errorf("%s %s: %q", tc.method, tc.path, a.header.Get("Sforce-Limit-Info"))
 			}
@@ -116,8 +128,8 @@ func TestLimits(t *testing.T) {
 			}
 		}
 	})
-	t.Run("those of bulk jobs have their usual size", func(t *testing.T) {
-		for name, most := range map[string]float64{"DailyBulkApiBatches": 15_000, "DailyBulkV2QueryJobs": 10_000, "DailyBulkV2QueryFileStorageMB": 976_562} {
+	t.Run("those whose size is known have it", func(t *testing.T) {
+		for name, most := range map[string]float64{"DailyBulkApiBatches": 15_000, "DailyBulkV2QueryJobs": 10_000, "DailyBulkV2QueryFileStorageMB": 976_562, "DailyAsyncApexExecutions": 250_000} {
 			if got[name]["Max"] != most {
 				t.Errorf("%s: %v", name, got[name])
 			}

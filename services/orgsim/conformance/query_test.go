@@ -78,6 +78,9 @@ func TestQuery(t *testing.T) {
 		if len(seen) != 2_100 {
 			t.Errorf("%d records in all pages", len(seen))
 		}
+		if p := o.ask("SELECT Id FROM Account WHERE Conf_Group__c = '"+o.key("pages")+"'", batchSize(5_000)); p.Done || len(p.Records) != 2_000 {
+			t.Errorf("%d records of 5,000 that were asked for", len(p.Records))
+		}
 		again := decode[page](t, o.want(o.call("GET", first.Next, ""), http.StatusOK))
 		if len(again.Records) == 0 {
 			t.Error("a locator is good for one page only")

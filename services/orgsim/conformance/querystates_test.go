@@ -59,7 +59,7 @@ func TestWrongQueryJobs(t *testing.T) {
 	}
 	t.Run("what a job cannot run is refused", func(t *testing.T) {
 		for _, soql := range []string{
-			"SELECT COUNT() FROM Account", "SELECT COUNT(Id) FROM Account", "SELECT Name, COUNT(Id) FROM Account GROUP BY Name",
+			"SELECT COUNT() FROM Account", "SELECT COUNT(Id) FROM Account", "SELECT Name, COUNT(Id) FROM Account GROUP BY Name", "SELECT Name FROM Account GROUP BY Name",
 			"SELECT Id FROM Account LIMIT 5 OFFSET 5", "SELECT TYPEOF Who WHEN Contact THEN LastName END FROM Task",
 			"SELECT Id, (SELECT Id FROM Contacts) FROM Account", "SELECT FIELDS(ALL) FROM Account LIMIT 200",
 		} {
@@ -169,7 +169,9 @@ func TestQueryJobStates(t *testing.T) {
 			t.Errorf("got %v", m)
 		}
 		o.refused(o.call("DELETE", queries+"/"+id, ""), 400, "API_ERROR")
-		o.want(o.queryPatch(id, "Aborted"), http.StatusOK)
+		if a := o.want(o.queryPatch(id, "Aborted"), http.StatusOK); members(t, a.body) != shortMembers {
+			t.Errorf("got %s", a.body)
+		}
 		if m := o.queryEnd(id); m["state"] != "Aborted" || m["numberRecordsProcessed"] != 4.0 {
 			t.Errorf("got %v", m)
 		}
@@ -205,6 +207,8 @@ func TestQueryJobStates(t *testing.T) {
 		if j := o.sim.AwaitJob(id, "finished"); j.ErrorMessage != "Timeout : It took too long" || j.Query != all {
 			t.Errorf("got %+v", j)
 		}
+		o.refused(o.queryPatch(id, "Aborted"), 400, "INVALIDJOBSTATE")
+		o.none(o.call("DELETE", queries+"/"+id, ""), http.StatusNoContent)
 	})
 	t.Run("a job is retried up to 15 times, and fails by the next", func(t *testing.T) {
 		for times, want := range map[int]string{15: "JobComplete", 16: "Failed"} {

@@ -23,6 +23,11 @@ func TestRouting(t *testing.T) {
 		} {
 			o.want(o.call("GET", p, ""), http.StatusOK)
 		}
+		job := o.create(spec{"object": "Account", "operation": "insert"})
+		o.want(o.call("PUT", ingest+"/"+job+"/batches/", "Name\n"+o.key("slash")+"\n", csvBody), http.StatusCreated)
+		o.want(o.call("PATCH", ingest+"/"+job+"/", text(spec{"state": "Aborted"})), http.StatusOK)
+		o.none(o.call("DELETE", ingest+"/"+job+"/", ""), http.StatusNoContent)
+		o.want(o.call("POST", collections+"/", records(false, of("Account", spec{"Name": o.key("slash")}))), http.StatusOK)
 	})
 	t.Run("names of result files are read in any case", func(t *testing.T) {
 		for _, name := range []string{"successfulResults", "successfulresults", "failedResults", "FAILEDRESULTS", "unprocessedrecords", "unprocessedRecords"} {
@@ -38,12 +43,14 @@ func TestRouting(t *testing.T) {
 			o.want(o.call("GET", ingest+"/"+id+"/"+successful, "", change), http.StatusOK)
 			o.want(o.call("GET", ingest+"/"+id, "", change), http.StatusOK)
 			o.want(o.call("POST", ingest, text(spec{"object": "Account", "operation": "insert"}), change), http.StatusOK)
+			o.want(o.call("POST", queries, text(spec{"operation": "query", "query": "SELECT Id FROM Organization"}), change), http.StatusOK)
 		}
 	})
 	t.Run("members that nobody knows and empty ones are passed over", func(t *testing.T) {
 		job := o.create(spec{"object": "Account", "operation": "insert", "externalIdFieldName": "", "contentType": "CSV", "colour": "red"})
 		o.upload(job, "Name\n"+o.key("members")+"\n")
 		o.want(o.call("PATCH", ingest+"/"+job, text(spec{"id": job, "state": "UploadComplete"})), http.StatusOK)
+		o.want(o.call("POST", queries, text(spec{"operation": "query", "query": "SELECT Id FROM Organization", "colour": "red"})), http.StatusOK)
 	})
 	t.Run("an upload may be chunked", func(t *testing.T) {
 		job := o.create(spec{"object": "Account", "operation": "insert"})

@@ -26,6 +26,10 @@ func TestSessions(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a body that cannot be read is no way around it", func(t *testing.T) {
+		a := o.call("POST", ingest, "no gzip", gzipBody, func(r *http.Request) { r.Header.Del("Authorization") })
+		o.refused(a, http.StatusUnauthorized, "INVALID_SESSION_ID")
+	})
 	t.Run("the version list needs none", func(t *testing.T) {
 		o.want(o.call("GET", "/services/data", "", func(r *http.Request) { r.Header.Del("Authorization") }), http.StatusOK)
 	})
@@ -87,7 +91,8 @@ func TestIdentity(t *testing.T) {
 		}
 	})
 	t.Run("the identity URL takes the token in the query", func(t *testing.T) {
-		sub := decode[map[string]any](t, o.want(o.call("GET", "/services/oauth2/userinfo", ""), http.StatusOK))["sub"].(string)
+		info := decode[map[string]any](t, o.want(o.call("GET", "/services/oauth2/userinfo", ""), http.StatusOK))
+		sub := info["sub"].(string)
 		id, err := url.Parse(sub)
 		if err != nil {
 			t.Fatal(err)
@@ -95,8 +100,10 @@ func TestIdentity(t *testing.T) {
 		q := url.Values{"format": {"json"}, "oauth_token": {o.token}}
 		a := o.call("GET", id.Path+"?"+q.Encode(), "", func(r *http.Request) { r.Header.Del("Authorization") })
 		who := decode[map[string]any](t, o.want(a, http.StatusOK))
-		if who["id"] != sub || who["user_id"] == "" || who["organization_id"] == "" || who["username"] == "" {
-			t.Errorf("got %v", who)
+		for name, same := range map[string]string{"id": "sub", "user_id": "user_id", "organization_id": "organization_id", "username": "preferred_username"} {
+			if want, _ := info[same].(string); want == "" || who[name] != want {
+				t.Errorf("%s is %v, want %q", name, who[name], want)
+			}
 		}
 	})
 }

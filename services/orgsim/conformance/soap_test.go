@@ -9,6 +9,7 @@ import (
 
 	"bulkhead/services/orgsim/app"
 	"bulkhead/services/orgsim/internal/switches"
+	"bulkhead/services/orgsim/simtest"
 )
 
 // The envelopes of two clients: one names its elements plainly, the other puts prefixes before them and a header above.
@@ -129,6 +130,13 @@ func TestSOAPLogin(t *testing.T) {
 				t.Errorf("%.80s got %s", body, a.body)
 			}
 			o.wellFormed(a)
+		}
+	})
+	t.Run("behind another address the server URL names the one that the org was told", func(t *testing.T) {
+		o := aSim(t, simtest.With(func(opts *app.Options) { opts.PublicURL = "https://org.example/" }))
+		a := o.want(o.soap("50.0", login(plainLogin, o.sim.Username, app.DefaultPassword)), http.StatusOK)
+		if got := member(a, "serverUrl"); !strings.HasPrefix(got, "https://org.example/services/Soap/u/50.0/00D") {
+			t.Errorf("got %s", got)
 		}
 	})
 	t.Run("has the versions that the REST API has", func(t *testing.T) {

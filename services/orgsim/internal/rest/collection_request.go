@@ -65,8 +65,6 @@ func readCollectionRequest(body []byte) (collectionRequest, error) {
 			req.records = m.Members
 		case m.Name == "allOrNone", m.Name == "records":
 			return req, notJSON(fmt.Sprintf("The value of %s has another type than it must have at [line:%d, column:%d]", m.Name, m.Line, m.Column))
-		default:
-			return req, notJSON(fmt.Sprintf("Unrecognized field \"%s\" at [line:%d, column:%d]", m.Name, m.Line, m.Column))
 		}
 	}
 	if root.Member("records") == nil {

@@ -12,7 +12,7 @@ import (
 	"bulkhead/services/orgsim/internal/wake"
 )
 
-// serve answers under the faults that strike. early is an error from reading the request.
+// serve answers under the faults that strike. early is an error from reading the request, told to callers who are let in.
 func (ex *exchange) serve(reply *reply, hits []fault.Hit, early error) {
 	var after []fault.Effect
 	var refusal *fault.Effect // of a limit, once the caller is known
@@ -52,12 +52,12 @@ func (ex *exchange) serve(reply *reply, hits []fault.Hit, early error) {
 			reply.apply(ex.r.Context(), e)
 		}
 	}
-	err := early
-	if err == nil {
-		err = ex.admit()
-	}
+	err := ex.admit()
 	if err == nil && refusal != nil {
 		err = ex.usedUp(refusal.Quota)
+	}
+	if err == nil {
+		err = early
 	}
 	if err == nil {
 		err = ex.route.handle(ex)
