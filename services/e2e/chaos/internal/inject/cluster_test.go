@@ -16,8 +16,11 @@ import (
 func everyNode() history.Plan {
 	p := history.Plan{Version: 1, Seed: 7, Records: 400, FaultsFor: 3_000, RowsPerSecond: 5_000, Nodes: 3}
 	for i, f := range []history.Fault{
-		{Kind: history.LeaderKill, Stream: "META"}, {Kind: history.LeaderKill, Stream: "RECORDS"}, {Kind: history.NodeCut, For: 1_000},
-		{Kind: history.NodeEmpty}, {Kind: history.TwoDown, For: 500},
+		{Kind: history.LeaderKill, Stream: "META"},
+		{Kind: history.LeaderKill, Stream: "RECORDS"},
+		{Kind: history.NodeCut, For: 1_000},
+		{Kind: history.NodeEmpty},
+		{Kind: history.TwoDown, For: 500},
 	} {
 		f.ID, f.At, f.Target = fmt.Sprintf("f%02d", i+1), 500, "nats"
 		p.Faults = append(p.Faults, f)

@@ -42,7 +42,8 @@ func nodeFaults() []history.Fault {
 	}
 	return []history.Fault{
 		leader("RECORDS"), leader("FLOW"), leader("DLQ"), leader("META"), one(history.NodeCut), one(history.NodeCut), one(history.NodeEmpty),
-		one(history.NodeEmpty), one(history.TwoDown), one(history.NATSKill), one(history.NATSRestart), {Kind: history.KillAll, Target: "all"},
+		one(history.NodeEmpty), one(history.TwoDown), one(history.NATSKill), one(history.NATSRestart),
+		{Kind: history.KillAll, Target: "all"},
 	}
 }
 
