@@ -59,7 +59,7 @@ func (b *natsBroker) tail(ctx context.Context, stream string, first, last uint64
 		switch {
 		case errors.Is(err, jetstream.ErrMsgNotFound):
 		case err != nil && known > 0:
-			return known, nil //nolint:nilerr // what is known is of use, and the rest is asked for again
+			return known, nil // what is known is of use, and the rest is asked for again
 		case err != nil:
 			return 0, err
 		default:

@@ -138,7 +138,7 @@ func TestBroker(t *testing.T) {
 			t.Fatal(err)
 		}
 		for conn.Connected() {
-			conn.NC.ForceReconnect() //nolint:errcheck // only to notice sooner
+			conn.NC.ForceReconnect() // only to notice sooner
 		}
 		want(t, doctor.Broker(t.Context(), conn, nil), map[string]doctor.Result{"reachable": doctor.Wrong})
 	})

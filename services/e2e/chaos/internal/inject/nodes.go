@@ -24,7 +24,7 @@ func (f *fault) nodes(ctx context.Context, do func(ctx context.Context) error) e
 	done, err := f.s.Broker().Turn(ctx)
 	if err != nil {
 		f.struck(false, err.Error())
-		return nil //nolint:nilerr // the faults are over
+		return nil // the faults are over
 	}
 	defer done()
 	if err := do(ctx); err != nil {
@@ -128,7 +128,7 @@ func (f *fault) nodeEmpty(ctx context.Context) error {
 		defer cancel()
 		if err := f.s.Broker().WaitSettled(settling); err != nil {
 			f.struck(false, err.Error())
-			return nil //nolint:nilerr // the timeline says it
+			return nil // the timeline says it
 		}
 		node := f.anyNode()
 		err := f.s.Broker().Empty(node.Name())

@@ -27,7 +27,7 @@ func (f *fault) powerCut(ctx context.Context) error {
 	if !struck {
 		f.struck(false, text(err))
 		if ctx.Err() != nil {
-			return nil // the faults ended before it began
+			return nil //nolint:nilerr // the faults ended before it began
 		}
 	}
 	if err != nil {
