@@ -23,6 +23,9 @@ type Broker interface {
 	// Range reads stored messages from first to last, as many as fit into maxBytes, in their order, and says up to which sequence everything
 	// is known now. A stream that is not there is an error, messages that are not there are left out.
 	Range(ctx context.Context, stream string, first, last uint64, maxBytes int, each func(Msg)) (upTo uint64, err error)
+	// Next reads the first stored message of a subject, which may have wildcards, at or behind a sequence; [jetstream.ErrMsgNotFound] = there is none. It is
+	// answered by whoever leads the stream: what was acknowledged before is seen.
+	Next(ctx context.Context, stream, subject string, first uint64) (Msg, error)
 	// Stream says what a stream is like and what it holds.
 	Stream(ctx context.Context, name string) (*jetstream.StreamInfo, error)
 	CreateStream(ctx context.Context, c jetstream.StreamConfig) error

@@ -3,15 +3,18 @@ package bus
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 const (
 	apiDirectGet = "$JS.API.DIRECT.GET."
+	apiGet       = "$JS.API.STREAM.MSG.GET."
 
 	headerStream    = "Nats-Stream"
 	headerSubject   = "Nats-Subject"
@@ -67,6 +70,48 @@ func (b *natsBroker) Range(ctx context.Context, stream string, first, last uint6
 			return 0, fmt.Errorf("broker answers %s %s", status, msg.Header.Get("Description"))
 		}
 	}
+}
+
+// Next asks the stream's leader for one message: a direct get may be answered by a replica that lags behind.
+func (b *natsBroker) Next(ctx context.Context, stream, subject string, first uint64) (Msg, error) {
+	body, err := json.Marshal(map[string]any{"seq": max(first, 1), "next_by_subj": subject})
+	if err != nil {
+		return Msg{}, err
+	}
+	reply, err := b.nc.RequestWithContext(ctx, apiGet+stream, body)
+	if err != nil {
+		return Msg{}, err
+	}
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message *struct {
+			Subject string    `json:"subject"`
+			Seq     uint64    `json:"seq"`
+			Header  []byte    `json:"hdrs"`
+			Data    []byte    `json:"data"`
+			Time    time.Time `json:"time"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(reply.Data, &answer); err != nil {
+		return Msg{}, fmt.Errorf("unreadable answer to a get: %w", err)
+	}
+	switch {
+	case answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
+		return Msg{}, jetstream.ErrMsgNotFound
+	case answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeStreamNotFound:
+		return Msg{}, jetstream.ErrStreamNotFound
+	case answer.Error != nil:
+		return Msg{}, answer.Error
+	case answer.Message == nil:
+		return Msg{}, errors.New("a get was answered without a message")
+	}
+	m := Msg{Seq: answer.Message.Seq, Subject: answer.Message.Subject, Header: nats.Header{}, Data: answer.Message.Data, Time: answer.Message.Time}
+	if len(answer.Message.Header) > 0 {
+		if m.Header, err = nats.DecodeHeadersMsg(answer.Message.Header); err != nil {
+			return Msg{}, fmt.Errorf("header of message %d: %w", m.Seq, err)
+		}
+	}
+	return m, nil
 }
 
 func directMessage(msg *nats.Msg) (Msg, error) {
