@@ -4,10 +4,7 @@ import (
 	"context"
 	"time"
 
-	"bulkhead/libs/pg"
 	"bulkhead/services/submitter/internal/store/db"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // ForgottenJob is a forgotten job that is to be looked at.
@@ -53,10 +50,8 @@ func (s *Store) SaveNoLook(ctx context.Context, jobID, words string, wait time.D
 
 // EndForgotten stores that nothing of a forgotten job can land any more.
 func (s *Store) EndForgotten(ctx context.Context, jobID, state string) error {
-	return pg.InTx(ctx, s.pool, "submitter.end_forgotten", func(ctx context.Context, tx pgx.Tx) error {
-		_, err := s.q.WithTx(tx).EndForgotten(ctx, db.EndForgottenParams{JobState: state, JobID: jobID})
-		return err
-	})
+	_, err := s.q.EndForgotten(ctx, db.EndForgottenParams{JobState: state, JobID: jobID})
+	return err
 }
 
 // Recovered is a recovery that is done.
@@ -67,20 +62,15 @@ type Recovered struct {
 
 // EndRecoveries ends the recoveries of which no forgotten job is open, and wakes what waited for them.
 func (s *Store) EndRecoveries(ctx context.Context) ([]Recovered, error) {
-	var out []Recovered
-	err := pg.InTx(ctx, s.pool, "submitter.end_recoveries", func(ctx context.Context, tx pgx.Tx) error {
-		out = nil
-		q := s.q.WithTx(tx)
-		rows, err := q.EndRecoveries(ctx)
-		if err != nil || len(rows) == 0 {
-			return err
-		}
-		for _, r := range rows {
-			out = append(out, Recovered{Pipeline: r.Pipeline, FoundAt: r.FoundAt})
-		}
-		return q.WakeWaiting(ctx)
-	})
-	return out, err
+	rows, err := s.q.EndRecoveries(ctx)
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	out := make([]Recovered, len(rows))
+	for i, r := range rows {
+		out[i] = Recovered{Pipeline: r.Pipeline, FoundAt: r.FoundAt}
+	}
+	return out, s.q.WakeWaiting(ctx)
 }
 
 // JobsForgotten is how many forgotten jobs each pipeline that recovers still waits for.

@@ -97,15 +97,9 @@ func (r *Runner) Recover(ctx context.Context) (looked int, open bool, err error)
 
 // lookAtForgotten looks at one job and stores what follows. What goes wrong at the org is stored too: the next look comes.
 func (r *Runner) lookAtForgotten(ctx context.Context, j store.ForgottenJob) error {
-	if err := at(ctx, pointBeforeForgotten); err != nil {
-		return err
-	}
 	seen, name, err := r.seeForgotten(ctx, j)
 	if ctx.Err() != nil {
 		return ctx.Err()
-	}
-	if at := at(ctx, pointAfterForgotten); at != nil {
-		return at
 	}
 	wait := betweenLooks * r.c.GateWait
 	if err != nil {
