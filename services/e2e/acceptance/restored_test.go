@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -185,5 +186,51 @@ func (w *restoredWorld) sentOnce(t *testing.T) {
 	}
 	if kept != restoredRows*w.loads {
 		t.Errorf("the org holds %d contacts, want %d", kept, restoredRows*w.loads)
+	}
+}
+
+// TestALetterOfTheForgottenTimeDoesNothing: the letter stays on its stream when the ledger forgets why it was written. Its record is read and sent again;
+// whoever has the letter replayed all the same sends nothing twice.
+func TestALetterOfTheForgottenTimeDoesNothing(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, byJobs, func(o *inprocess.Options) { o.Horizon = time.Hour })
+	s.StopAll()
+	before := s.DB.Snapshot(t)
+	w := &restoredWorld{stack: s}
+	w.start()
+	s.failing(invalidEmail, 1, "D-0001")
+	for _, k := range keysOf("D", 0, 5) {
+		s.publish("contacts", "evt-"+k, contact(k), false)
+	}
+	if b := s.settle("contacts", 5); b.Landed != 4 || b.Dead != 1 {
+		t.Fatalf("%+v", b)
+	}
+	letters := s.awaitLetters("contacts", 1)
+	s.StopAll()
+	s.DB.Restore(t, before)
+	w.start()
+	if b := s.settle("contacts", 5); b.Landed != 5 || b.Dead != 0 {
+		t.Errorf("%+v", b)
+	}
+	stale := s.awaitLetters("contacts", 1)
+	if stale[0].ID != letters[0].ID {
+		t.Errorf("the index has %+v, want the letter %s of before", stale, letters[0].ID)
+	}
+	sent := s.sendings()
+	for _, order := range []string{"replay", "discard"} {
+		var done struct{ Replayed, Discarded, Skipped int }
+		s.Ask(http.MethodPost, "/v1/dead-letters:"+order, map[string]any{
+			"ids": []string{stale[0].ID}, "reason": "it is old", "idempotency_key": order, "by": "a test",
+		}, &done)
+		if done.Replayed+done.Discarded != 0 || done.Skipped != 1 {
+			t.Errorf("%s: %+v, want the letter skipped", order, done)
+		}
+	}
+	s.publish("contacts", "evt-last", contact("last"), false)
+	if b := s.settle("contacts", 6); b.Landed != 6 || b.Accepted != 6 {
+		t.Errorf("%+v", b)
+	}
+	if n := s.sendings(); n != sent+1 {
+		t.Errorf("%d sendings, want that of the record behind", n-sent)
 	}
 }
