@@ -7,7 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
+	"bulkhead/libs/bus"
 	"bulkhead/libs/testkit"
+	flowv1 "bulkhead/proto/gen/bulkhead/flow/v1"
 	"bulkhead/services/e2e/inprocess"
 	"bulkhead/services/orgsim/simtest"
 )
@@ -232,5 +236,36 @@ func TestALetterOfTheForgottenTimeDoesNothing(t *testing.T) {
 	}
 	if n := s.sendings(); n != sent+1 {
 		t.Errorf("%d sendings, want that of the record behind", n-sent)
+	}
+}
+
+// TestAPipelineThatRecoversSaysSo: a binding that the ledger does not know stops its pipeline until it is certain that nothing of its job can land, and the
+// status says why.
+func TestAPipelineThatRecoversSaysSo(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, byJobs)
+	fact := bus.NewEnvelope("contacts", 1, &flowv1.JobBound{Chunk: uuid.NewString(), JobId: "750000000000999AAA", Org: "main", FromSeq: 1, ThroughSeq: 1})
+	s.Must(bus.Publish(t.Context(), s.Conn, bus.FlowMessage(fact)))
+	s.publish("contacts", "evt-R", contact("R-0001"), false)
+	s.Eventually("the status names the recovery", func() bool {
+		var status struct {
+			OpenItems []struct{ Owner, Kind, Pipeline, State, Note string } `json:"open_items"`
+		}
+		s.Ask(http.MethodGet, "/v1/status", nil, &status)
+		for _, i := range status.OpenItems {
+			if i.Kind == "recovery" && i.Pipeline == "contacts" && i.Owner == "submitter" && i.State == "recovering" && strings.Contains(i.Note, "forgotten 1 jobs") {
+				return true
+			}
+		}
+		return false
+	})
+	if n := len(s.closed()); n != 0 {
+		t.Errorf("%d jobs were closed meanwhile", n)
+	}
+	if b := s.settle("contacts", 1); b.Landed != 1 {
+		t.Errorf("%+v", b)
+	}
+	if n := len(s.Log.Said("the recovery is done: the pipeline sends again")); n != 1 {
+		t.Errorf("the log tells %d times that the recovery is done", n)
 	}
 }
