@@ -34,7 +34,7 @@ func TestBrokersAgree(t *testing.T) {
 		}
 		p := newPair(t, rt, conn, fmt.Sprint("r", runs))
 		rt.Repeat(map[string]func(*rapid.T){
-			"publish": p.publish, "publish a batch": p.publishBatch, "purge": p.purge, "delete": p.remove, "read": p.read, "look up": p.lookUp,
+			"publish": p.publish, "publish a batch": p.publishBatch, "purge": p.purge, "delete": p.remove, "read": p.read, "look up": p.lookUp, "next": p.next,
 			"pull": p.pull, "reopen": p.reopen, "make again": p.again, "": p.sameState,
 		})
 		p.close(t)
@@ -267,6 +267,19 @@ func (p *pair) lookUp(t *rapid.T) {
 			out[seq] = storedOf(m)[0]
 		}
 		return out, err
+	})
+}
+
+func (p *pair) next(t *rapid.T) {
+	kind := rapid.IntRange(0, streamKinds).Draw(t, "stream") // the last one is not there
+	first := rapid.Uint64Range(0, 40).Draw(t, "sequence")
+	subject := rapid.SampledFrom([]string{">", "*.b", p.subject(kind, "*"), p.subject(kind, "a")}).Draw(t, "subject")
+	both(t, p, func(c *bus.Conn) ([]stored, error) {
+		m, err := bus.NextMessage(context.Background(), c, p.stream(kind), subject, first)
+		if err != nil {
+			return nil, err
+		}
+		return storedOf(m), nil
 	})
 }
 

@@ -24,6 +24,9 @@ type Broker interface {
 	// is known now. A stream that is not there is an error; messages that are not there are left out. Of a cluster's stream whoever answers may lag
 	// behind: what is missing behind the last message that it gave is asked for at the leader.
 	Range(ctx context.Context, stream string, first, last uint64, maxBytes int, each func(Msg)) (upTo uint64, err error)
+	// Next reads the first stored message of a subject, which may have wildcards, at or behind a sequence; [jetstream.ErrMsgNotFound] = there is none. It is
+	// answered by whoever leads the stream: what was acknowledged before is seen.
+	Next(ctx context.Context, stream, subject string, first uint64) (Msg, error)
 	// Stream says what a stream is like and what it holds; [ErrNoMajority] where other servers may hold more.
 	Stream(ctx context.Context, name string) (*jetstream.StreamInfo, error)
 	CreateStream(ctx context.Context, c jetstream.StreamConfig) error

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // ErrNoMessage says that the stream holds no message of this sequence (any more).
@@ -57,6 +59,21 @@ func GetMany(ctx context.Context, conn *Conn, stream string, seqs []uint64) (map
 		}
 	}
 	return out, nil
+}
+
+// NextMessage reads the first stored message of a subject, which may have wildcards, at or behind a sequence, as the stream's leader knows it. When there
+// is none it gives [ErrNoMessage].
+func NextMessage(ctx context.Context, conn *Conn, stream, subject string, first uint64) (Msg, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	m, err := conn.Broker.Next(ctx, stream, subject, first)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		err = ErrNoMessage
+	}
+	if err != nil {
+		return Msg{}, fmt.Errorf("stream %s, %s from %d on: %w", stream, subject, first, err)
+	}
+	return m, nil
 }
 
 // getRange asks for what lies between the first and the last of wanted and puts those into out. It returns the sequence up to which everything is

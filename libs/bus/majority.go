@@ -74,7 +74,21 @@ func (b *natsBroker) tail(ctx context.Context, stream string, first, last uint64
 }
 
 func (b *natsBroker) fromLeader(ctx context.Context, stream string, seq uint64) (Msg, error) {
-	body, err := json.Marshal(map[string]any{"seq": seq})
+	m, err := b.get(ctx, stream, map[string]any{"seq": seq})
+	if err == nil && m.Seq != seq {
+		return Msg{}, errors.New("the answer of a stream's leader has another message than was asked for")
+	}
+	return m, err
+}
+
+// Next asks the stream's leader for one message: a direct get may be answered by a replica that lags behind.
+func (b *natsBroker) Next(ctx context.Context, stream, subject string, first uint64) (Msg, error) {
+	return b.get(ctx, stream, map[string]any{"seq": max(first, 1), "next_by_subj": subject})
+}
+
+// get asks the stream's leader for one message; [jetstream.ErrMsgNotFound] when it has none that fits.
+func (b *natsBroker) get(ctx context.Context, stream string, question map[string]any) (Msg, error) {
+	body, err := json.Marshal(question)
 	if err != nil {
 		return Msg{}, err
 	}
@@ -98,14 +112,18 @@ func (b *natsBroker) fromLeader(ctx context.Context, stream string, seq uint64) 
 	switch m := answer.Message; {
 	case answer.Error != nil && notStored(answer.Error):
 		return Msg{}, fmt.Errorf("%w (%w)", jetstream.ErrMsgNotFound, answer.Error)
+	case answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeStreamNotFound:
+		return Msg{}, jetstream.ErrStreamNotFound
 	case answer.Error != nil:
 		return Msg{}, answer.Error
-	case m == nil || m.Seq != seq:
-		return Msg{}, errors.New("the answer of a stream's leader has another message than was asked for")
+	case m == nil:
+		return Msg{}, errors.New("a stream's leader answers without a message")
 	default:
-		header, err := nats.DecodeHeadersMsg(m.Header)
-		if len(m.Header) > 0 && err != nil {
-			return Msg{}, fmt.Errorf("headers of message %d: %w", seq, err)
+		header := nats.Header{}
+		if len(m.Header) > 0 {
+			if header, err = nats.DecodeHeadersMsg(m.Header); err != nil {
+				return Msg{}, fmt.Errorf("headers of message %d: %w", m.Seq, err)
+			}
 		}
 		return Msg{Seq: m.Seq, Subject: m.Subject, Header: header, Data: m.Data, Time: m.Time}, nil
 	}

@@ -93,6 +93,26 @@ func (c *Courier) store(s *stream, msgs []*nats.Msg, now time.Time) error {
 	return nil
 }
 
+// Next implements [bus.Broker].
+func (h *Handle) Next(ctx context.Context, stream, subject string, first uint64) (bus.Msg, error) {
+	var found bus.Msg
+	err := h.do(ctx, "next "+stream, func(now time.Time) error {
+		s := h.courier.find(stream)
+		if s == nil {
+			return jetstream.ErrStreamNotFound
+		}
+		s.age(now)
+		for seq := max(first, s.first); seq <= s.last(); seq++ {
+			if m := s.at(seq); m != nil && matches(subject, m.subject) {
+				found = m.copy()
+				return nil
+			}
+		}
+		return jetstream.ErrMsgNotFound
+	})
+	return found, err
+}
+
 // Range implements [bus.Broker].
 func (h *Handle) Range(ctx context.Context, stream string, first, last uint64, maxBytes int, each func(bus.Msg)) (upTo uint64, err error) {
 	var found []bus.Msg

@@ -1,7 +1,7 @@
 // Package app puts the submitter together and runs it: the process in main.go and the all-in-one mode use the very same.
 //
 // What it owns in the ledger is package store's, what it does is package submit's. Here is only the wiring: a claim loop, the sweep, the
-// orphan sweep, the consumer of facts, the outbox relay, and their ordered end: stop claiming, hand back what is in hand, flush the outbox,
+// recovery of a ledger that was restored to an earlier moment, the orphan sweep, the consumer of facts, the outbox relay, and their ordered end: stop claiming, hand back what is in hand, flush the outbox,
 // close the broker, close the pool, all under one deadline.
 //
 // Several instances may run at once; leases divide the work.
@@ -9,6 +9,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -54,9 +55,12 @@ type App struct {
 	ledger *store.Store
 	bell   *service.Bell
 	alarm  *service.Alarm
-	runner *submit.Runner
-	pool   *submit.Pool
-	notes  *submit.Notes
+	// The loop that sees forgotten jobs to their end, if there are any.
+	recoverBell  *service.Bell
+	recoverAlarm *service.Alarm
+	runner       *submit.Runner
+	pool         *submit.Pool
+	notes        *submit.Notes
 }
 
 // Migrations are the submitter's schema.
@@ -75,7 +79,7 @@ func New(ctx context.Context, cfg Config, env service.Env) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, host: h, bell: service.NewBell()}
+	a := &App{cfg: cfg, host: h, bell: service.NewBell(), recoverBell: service.NewBell()}
 	a.assemble()
 	return a, nil
 }
@@ -84,7 +88,8 @@ func (a *App) assemble() {
 	ledger := store.New(a.host.DB)
 	a.ledger = ledger
 	a.alarm = service.NewAlarm(a.bell)
-	a.host.OnStop("alarm", func(context.Context) error { a.alarm.Stop(); return nil })
+	a.recoverAlarm = service.NewAlarm(a.recoverBell)
+	a.host.OnStop("alarm", func(context.Context) error { a.alarm.Stop(); a.recoverAlarm.Stop(); return nil })
 	orgs := catalog.NewOver(a.host.DB, a.cfg.Footing.OrgClient()).ByClock(a.cfg.Now).ByChance(a.host.Env.Draw).Through(a.circuits().Of)
 	backoff, gateWait := submit.DefaultBackoff, claimEvery
 	if a.cfg.ShortRetries {
@@ -93,7 +98,8 @@ func (a *App) assemble() {
 	a.runner = submit.NewRunner(submit.Config{
 		Store: ledger, Orgs: catalogOrgs{orgs}, Definition: orgs.Definition,
 		Publish: func(ctx context.Context, m record.Message) error { return bus.Publish(ctx, a.host.Bus, m) },
-		Logger:  a.host.Env.Logger, Metrics: submit.NewMetrics(a.host.Env.Registry), Owner: uuid.NewString(), Lease: a.cfg.Lease, Workers: a.cfg.Workers,
+		Flow:    flow{a.host.Bus}, Waits: a.cfg.waits(), Forgotten: a.recoverBell.Ring,
+		Logger: a.host.Env.Logger, Metrics: submit.NewMetrics(a.host.Env.Registry), Owner: uuid.NewString(), Lease: a.cfg.Lease, Workers: a.cfg.Workers,
 		BulkThreshold: a.cfg.BulkThreshold, CallMargin: a.cfg.collectionMargin(),
 		BindMaxAge: a.cfg.waits().BindMaxAge, OrphanAge: a.cfg.waits().OrphanAge, Backoff: backoff, GateWait: gateWait,
 		Random: a.host.Env.Draw, Now: a.cfg.Now,
@@ -137,6 +143,7 @@ func (a *App) loops() []service.Loop {
 			return 0, err
 		}},
 		{Name: "sweep", Every: a.cfg.Sweep, Pass: service.Once(a.notes.Sweep)},
+		{Name: "recover", Every: a.cfg.Sweep, Wake: a.recoverBell.C(), Pass: func(ctx context.Context) (int, error) { return a.recover(ctx, every) }},
 		// Nobody waits for what this finds: an org that cannot be asked is asked next time.
 		{Name: "orphans", Every: orphansEvery, FirstRest: orphansEvery, MaxRest: orphansEvery, Pass: service.Once(a.runner.Orphans)},
 	}
@@ -148,8 +155,41 @@ func (a *App) Sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if _, err = a.recover(ctx, a.cfg.Sweep); err != nil {
+		return err
+	}
 	_, err = a.runner.Orphans(ctx)
 	return err
+}
+
+// recover finds out whether the ledger was restored to an earlier moment, and sees the jobs that it has forgotten to their end. It looks again soon while some
+// are left.
+func (a *App) recover(ctx context.Context, soon time.Duration) (int, error) {
+	found, err := a.runner.FindOut(ctx)
+	looked, open, lookErr := a.runner.Recover(ctx)
+	switch {
+	case open:
+		a.recoverAlarm.Set(soon)
+	case looked > 0:
+		a.bell.Ring() // what stood at the gate of a recovery may go on
+	}
+	return found, errors.Join(err, lookErr)
+}
+
+// flow is the broker, for comparing the ledger with what was told.
+type flow struct{ conn *bus.Conn }
+
+func (f flow) Info(ctx context.Context) (bus.StreamInfo, error) {
+	return bus.Info(ctx, f.conn, bus.StreamFlow)
+}
+
+func (f flow) NextBound(ctx context.Context, first uint64) (bus.Msg, error) {
+	return bus.NextMessage(ctx, f.conn, bus.StreamFlow, bus.FlowSubject("*", bus.FactJobBound), first)
+}
+
+func (f flow) LastRecord(ctx context.Context, pipeline string) (uint64, error) {
+	info, err := bus.Info(ctx, f.conn, bus.RecordsStream(pipeline))
+	return info.Last, err
 }
 
 // catalogOrgs finds orgs through the catalog.

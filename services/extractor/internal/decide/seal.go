@@ -26,6 +26,7 @@ func sealLane(l *lane, pipeline string, header []string, at time.Time, id [16]by
 			if c.FirstSeq == 0 || en.place.Seq < c.FirstSeq {
 				c.FirstSeq = en.place.Seq
 			}
+			c.LastSeq = max(c.LastSeq, en.place.Seq)
 		}
 	}
 	c.Manifest = m.w.Encode()

@@ -223,8 +223,8 @@ type Chunk struct {
 	Records int
 	// Bytes of the raw CSV with its header.
 	Bytes int64
-	// FirstSeq is the lowest stream sequence of any record in it.
-	FirstSeq uint64
+	// FirstSeq and LastSeq are the lowest and the highest stream sequence of any record in it.
+	FirstSeq, LastSeq uint64
 	// Versioned says that a record in it carries a version.
 	Versioned bool
 	Trace     string

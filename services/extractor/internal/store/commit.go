@@ -100,7 +100,7 @@ var (
 	chunksTable   = pgx.Identifier{Schema, "chunks"}
 	chunksColumns = []string{
 		"chunk", "pipeline", "revision", "kind", "org", "object", "operation", "external_id_field", "space", "lane", "header", "rows", "records", "bytes",
-		"manifest", "first_seq", "traceparent", "sealed_at", "versioned",
+		"manifest", "first_seq", "traceparent", "sealed_at", "versioned", "last_seq",
 	}
 )
 
@@ -126,6 +126,7 @@ func insertChunk(ctx context.Context, tx pgx.Tx, q *db.Queries, t Target, kind s
 		to.Text(c.Trace)
 		to.Time(at)
 		to.Bool(c.Versioned)
+		to.Int8(int64(c.LastSeq))
 	})
 	if err != nil {
 		return err

@@ -31,6 +31,8 @@ type openWork struct {
 	readers   []db.ReadersRow
 	decisions []db.OpenDecisionsRow
 	rereads   []db.OpenRereadsRow
+	// recoveries are those of a ledger that was restored to an earlier moment.
+	recoveries []db.OpenRecoveriesRow
 	// jobs are those that Salesforce works on, by pipeline.
 	jobs map[string][]*opsv1.JobProgress
 }
@@ -62,6 +64,9 @@ func (r *Reader) openWork(ctx context.Context) (*openWork, error) {
 	}
 	if w.rereads, err = q.OpenRereads(ctx, maxItems); err != nil {
 		return nil, fmt.Errorf("read what is read again: %w", err)
+	}
+	if w.recoveries, err = q.OpenRecoveries(ctx); err != nil {
+		return nil, fmt.Errorf("read recoveries: %w", err)
 	}
 	jobs, err := q.RunningJobs(ctx, maxItems)
 	if err != nil {
@@ -100,6 +105,9 @@ func (w *openWork) items() []*opsv1.OpenItem {
 			})
 		}
 	}
+	for _, r := range w.recoveries {
+		out = append(out, recoveryItem(r))
+	}
 	for _, c := range w.chunks {
 		out = append(out, chunkItem(c))
 	}
@@ -135,6 +143,18 @@ func (w *openWork) items() []*opsv1.OpenItem {
 		})
 	}
 	return out
+}
+
+// recoveryItem says that nothing of a pipeline is sent, and until when.
+func recoveryItem(r db.OpenRecoveriesRow) *opsv1.OpenItem {
+	note := fmt.Sprintf("the ledger was restored to an earlier moment and has forgotten %d jobs: nothing of the pipeline and of the forgotten jobs' orgs is sent until "+
+		"the last %d of them have ended", r.Jobs, r.Open)
+	if r.LastError != "" {
+		note += "; one cannot be looked at: " + r.LastError
+	}
+	return &opsv1.OpenItem{
+		Owner: "submitter", Kind: "recovery", Id: fmt.Sprint(r.ID), Pipeline: r.Pipeline, State: "recovering", Since: timestamppb.New(r.FoundAt), Note: note,
+	}
 }
 
 func orNone(s string) string {

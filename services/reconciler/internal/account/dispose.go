@@ -83,6 +83,9 @@ func missingMessage(job Job) string {
 	if job.State == JobGone {
 		return "Salesforce does not know the job any more"
 	}
+	if job.State == JobForgotten {
+		return "the ledger was restored to an earlier moment, and a job that it has forgotten may have carried the row"
+	}
 	if job.State == JobAnswered {
 		return "no call for the row got an answer that says what became of it"
 	}

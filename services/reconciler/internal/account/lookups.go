@@ -113,18 +113,34 @@ type Seen struct {
 // ledger's where it was not told, was told in whole seconds, or has changed since.
 const maxSkew = 10 * time.Minute
 
-// Ours says whether a sending of the row may have made what was seen: our user did, not before the record was accepted, and it is no row that
-// another record is known to have made. user is our user's id; taken says which ids are known.
-func (s Seen) Ours(row *flowv1.ManifestRow, user string, taken func(id string) bool) bool {
-	if s.By != user || taken(s.ID) {
-		return false
-	}
+// Ours says whether a sending of the row may have made what was seen: our user did, not before the record was there to be sent, and it is no row that
+// another record is known to have made. since is when that was, user is our user's id; taken says which ids are known.
+func (s Seen) Ours(since time.Time, user string, taken func(id string) bool) bool {
+	return s.By == user && !taken(s.ID) && !s.At.Before(since.Add(-maxSkew))
+}
+
+// AcceptedBy is when the last of a row's records was accepted: no earlier sending carried the row as it is.
+func AcceptedBy(row *flowv1.ManifestRow) time.Time {
+	last := int64(0)
 	for _, e := range row.GetRecords() {
-		if s.At.Before(time.UnixMicro(e.GetAcceptedAt()).Add(-maxSkew)) {
-			return false
-		}
+		last = max(last, e.GetAcceptedAt())
 	}
-	return true
+	return time.UnixMicro(last)
+}
+
+// ReceivedBy is when a row's records were at the broker, by what its manifest says of rows that came together; the zero time = it is not known. A ledger
+// that was restored to an earlier moment accepts records again, which it had accepted and sent before.
+func ReceivedBy(received []*flowv1.ManifestReceived, row int) time.Time {
+	for _, r := range received {
+		if row < int(r.GetRows()) {
+			if r.GetAt() == 0 {
+				return time.Time{}
+			}
+			return time.UnixMicro(r.GetAt())
+		}
+		row -= int(r.GetRows())
+	}
+	return time.Time{}
 }
 
 // Hear takes the answers in: for each row that was asked for, what in the org is ours. A row that has one is landed. With more than one the

@@ -103,7 +103,7 @@ func TestOurs(t *testing.T) {
 		{"one that another record made is not", seen, func(id string) bool { return id == goodID }, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := test.seen.Ours(m.GetRows()[0], "me", test.taken); got != test.want {
+			if got := test.seen.Ours(AcceptedBy(m.GetRows()[0]), "me", test.taken); got != test.want {
 				t.Fatal(got)
 			}
 		})

@@ -9,11 +9,12 @@ import (
 )
 
 // JobGone stands in the place of a job's state when Salesforce does not know the job any more, JobNothingSent when there is no job, JobAnswered when the
-// chunk went by calls of collections, which have been answered.
+// chunk went by calls of collections, which have been answered, JobForgotten when a job that a restored ledger has forgotten may have carried rows of it.
 const (
 	JobGone        = "gone"
 	JobNothingSent = "nothing_sent"
 	JobAnswered    = "answered"
+	JobForgotten   = "forgotten"
 )
 
 // maxReads is how many reads of the files it takes to believe that a row is in none of them.
@@ -21,7 +22,7 @@ const maxReads = 3
 
 // Job is what is known of an ended job.
 type Job struct {
-	// State is JobComplete, Failed or Aborted as Salesforce writes them, [JobGone], [JobNothingSent] or [JobAnswered].
+	// State is JobComplete, Failed or Aborted as Salesforce writes them, [JobGone], [JobNothingSent], [JobAnswered] or [JobForgotten].
 	State string
 	// Processed and Failed are its counters, failed ones included in the processed ones; negative = it gave no usable ones.
 	Processed, Failed int64
@@ -39,8 +40,11 @@ func (j Job) HasFiles() bool {
 	if planted.On(planted.ResultsOfAbortedJobsIgnored) && j.State == salesforce.StateAborted {
 		return false
 	}
-	return j.State != JobGone && j.State != JobNothingSent && j.State != JobAnswered
+	return j.State != JobGone && j.State != JobNothingSent && !j.ByCalls()
 }
+
+// ByCalls says whether what became of the rows stands in calls of collections. Of rows that a forgotten job may have carried there are calls without an answer.
+func (j Job) ByCalls() bool { return j.State == JobAnswered || j.State == JobForgotten }
 
 // countersHold says whether the files can be held against the counters: only a complete job's, if it gave any.
 func (j Job) countersHold() bool {

@@ -49,7 +49,7 @@ func StandingOf(o *Outcome, job Job) (Standing, Blame) {
 		}
 	}
 	if len(count) == 0 {
-		if o.Unprocessed == 0 || job.State == JobNothingSent {
+		if o.Unprocessed == 0 || job.State == JobNothingSent || job.State == JobForgotten {
 			return StandingOpen, Blame{}
 		}
 		return StandingBlocked, jobBlame(job)

@@ -40,7 +40,9 @@ func (r *Reconciler) answered(ctx context.Context, t *task, c *chunk, x *account
 	}
 	r.metrics.reads.WithLabelValues("answered").Inc()
 	reason := "calls answered for every row"
-	if t.work.ErrorMessage != "" {
+	if t.job.State == account.JobForgotten {
+		reason = t.work.ErrorMessage
+	} else if t.work.ErrorMessage != "" {
 		reason = "no more calls were made, what was left was not sent: " + t.work.ErrorMessage
 	}
 	return r.conclude(ctx, t, c, reading, reason)
@@ -66,9 +68,9 @@ func (r *Reconciler) calls(ctx context.Context, c *chunk) ([]account.Call, map[i
 	return calls, refused, nil
 }
 
-// sentIDs are the ids with which rows of an update or delete were sent, by row; nil of an upsert, whose rows have none.
+// sentIDs are the ids with which rows of an update or delete were sent, by row; nil of an upsert or insert, whose rows have none.
 func (r *Reconciler) sentIDs(ctx context.Context, c *chunk) (map[int]string, error) {
-	if c.Operation == pipeline.OperationUpsert {
+	if c.Operation == pipeline.OperationUpsert || c.Operation == pipeline.OperationInsert {
 		return nil, nil
 	}
 	ids := make(map[int]string, c.Rows)

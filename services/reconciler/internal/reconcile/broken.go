@@ -121,6 +121,8 @@ func (r *Reconciler) quarantine(ctx context.Context, t *task, code, reason strin
 // sentBy says by what a chunk was sent, for a person.
 func (t *task) sentBy() string {
 	switch {
+	case t.work.JobState == account.JobForgotten:
+		return "of which a job that the restored ledger has forgotten may have sent rows"
 	case t.work.JobState == account.JobAnswered:
 		return "sent by calls of sObject Collections"
 	case t.work.JobID == "":

@@ -216,7 +216,7 @@ func (r *Reconciler) lookUp(ctx context.Context, t *task, c *chunk, rows []int) 
 			found[i].At = found[i].At.Add(-ahead)
 		}
 	}
-	return r.ours(ctx, c, seen, who.UserID, now)
+	return r.ours(ctx, t, c, seen, who.UserID, now)
 }
 
 // orgAhead says how far the org's clock is ahead of the ledger's, 0 where the org has not told its time, and what the ledger's says. The org's was noted by
@@ -236,21 +236,19 @@ var errEnough = errors.New("enough rows")
 
 // ours leaves what a sending of each row may have made: an id that another record landed with, of this
 // pipeline or of another that made rows, is that one's.
-func (r *Reconciler) ours(ctx context.Context, c *chunk, seen map[int][]account.Seen, user string, now time.Time) (map[int][]account.Seen, error) {
+func (r *Reconciler) ours(ctx context.Context, t *task, c *chunk, seen map[int][]account.Seen, user string, now time.Time) (map[int][]account.Seen, error) {
 	if len(seen) == 0 {
 		return nil, nil
 	}
 	wanted, taken := map[string]bool{}, map[string]bool{}
-	since := now
+	since, sendable := now, make(map[int]time.Time, len(seen))
 	for row, found := range seen {
-		entries, err := c.manifest.Row(row)
+		at, err := r.sendable(t, c, row)
 		if err != nil {
 			return nil, err
 		}
-		for _, e := range entries.GetRecords() {
-			if at := time.UnixMicro(e.GetAcceptedAt()); at.Before(since) {
-				since = at
-			}
+		if sendable[row] = at; at.Before(since) {
+			since = at
 		}
 		for _, s := range found {
 			wanted[s.ID] = true
@@ -276,17 +274,29 @@ func (r *Reconciler) ours(ctx context.Context, c *chunk, seen map[int][]account.
 	}
 	out := make(map[int][]account.Seen, len(seen))
 	for row, found := range seen {
-		entries, err := c.manifest.Row(row)
-		if err != nil {
-			return nil, err
-		}
 		for _, s := range found {
-			if s.Ours(entries, user, func(id string) bool { return taken[id] }) {
+			if s.Ours(sendable[row], user, func(id string) bool { return taken[id] }) {
 				out[row] = append(out[row], s)
 			}
 		}
 	}
 	return out, nil
+}
+
+// sendable is since when a row may have been sent.
+func (r *Reconciler) sendable(t *task, c *chunk, row int) (time.Time, error) {
+	entries, err := c.manifest.Row(row)
+	if err != nil {
+		return time.Time{}, err
+	}
+	accepted := account.AcceptedBy(entries)
+	if t.job.State != account.JobForgotten {
+		return accepted, nil
+	}
+	if received := account.ReceivedBy(c.manifest.Received(), row); received.Before(accepted) {
+		return received, nil
+	}
+	return accepted, nil
 }
 
 // createdAt reads a date-time as SOQL gives it; the zero time, which is before every record, when it is none.

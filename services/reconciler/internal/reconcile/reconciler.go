@@ -242,7 +242,7 @@ func (r *Reconciler) settleOrWait(ctx context.Context, t *task) error {
 	if err != nil {
 		return err
 	}
-	if t.job.State == account.JobAnswered {
+	if t.job.ByCalls() {
 		return r.answered(ctx, t, c, x)
 	}
 	if !t.job.HasFiles() {

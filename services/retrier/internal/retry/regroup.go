@@ -242,6 +242,7 @@ func (b *builder) addRecord(row, record int, w store.Waiting, f store.FailureRow
 	if b.chunk.FirstSeq == 0 || w.Place.Seq < b.chunk.FirstSeq {
 		b.chunk.FirstSeq = w.Place.Seq
 	}
+	b.chunk.LastSeq = max(b.chunk.LastSeq, w.Place.Seq)
 }
 
 func (b *builder) runIndex(run string) uint32 {

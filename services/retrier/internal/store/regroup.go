@@ -53,11 +53,11 @@ type Chunk struct {
 	// Bytes counts the raw CSV with its header.
 	Bytes    int64
 	Manifest []byte
-	// FirstSeq is the lowest place in RECORDS of any of its records.
-	FirstSeq uint64
-	Runs     map[string]int
-	Pieces   []Piece
-	Resent   []Resent
+	// FirstSeq and LastSeq are the lowest and the highest place in RECORDS of any of its records.
+	FirstSeq, LastSeq uint64
+	Runs              map[string]int
+	Pieces            []Piece
+	Resent            []Resent
 }
 
 // Piece is a part of a chunk's rows: zstd of CSV without header.
@@ -172,6 +172,7 @@ func (s *Store) Seal(ctx context.Context, c Chunk, sealed record.Message) error 
 			Chunk: c.ID, Pipeline: c.Pipeline, Revision: int32(c.Revision), Org: c.Org, Object: c.Object, Operation: c.Operation,
 			ExternalIDField: c.ExternalIDField, Space: c.Space, Lane: int32(c.Lane), Header: c.Header,
 			Rows: int32(c.Rows), Records: int32(c.Records), Bytes: c.Bytes, Manifest: c.Manifest, FirstSeq: int64(c.FirstSeq),
+			LastSeq: int64(c.LastSeq),
 		}); err != nil {
 			return err
 		}

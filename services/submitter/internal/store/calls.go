@@ -24,7 +24,7 @@ type Call struct {
 }
 
 // SaveSent writes down a call before it is made, and gives it a number. The first call of a chunk, from claimed, passes the gates that [Store.Bind]
-// passes and takes the lane; what has been sent once passes none any more. A closed gate writes nothing. Until the deadline and the margin have passed, nobody
+// passes and takes the lane; what has been sent once passes none any more but that of a recovery. A closed gate writes nothing. Until the deadline and the margin have passed, nobody
 // claims the submission.
 func (s *Store) SaveSent(ctx context.Context, w *Work, c Call) (n int, gate Gate, err error) {
 	err = pg.InTx(ctx, s.pool, "submitter.save_sent", func(ctx context.Context, tx pgx.Tx) error {
@@ -44,6 +44,8 @@ func (s *Store) SaveSent(ctx context.Context, w *Work, c Call) (n int, gate Gate
 			if err := one(q.HoldLane(ctx, db.HoldLaneParams{Chunk: w.Chunk, Space: w.Space, Lane: int32(w.Lane)})); err != nil {
 				return err
 			}
+		} else if gate.Closed, err = recoveryGate(ctx, q, w); err != nil || gate.Closed != "" {
+			return err
 		}
 		err = one(q.SaveSent(ctx, db.SaveSentParams{
 			UploadRows: int32(c.Rows), CallSeconds: c.Time.Seconds(), MarginSeconds: c.Margin.Seconds(), Chunk: w.Chunk, Epoch: w.Epoch,

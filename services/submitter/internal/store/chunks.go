@@ -26,6 +26,8 @@ type Chunk struct {
 	// Bytes of the raw CSV with its header.
 	Bytes       int64
 	Traceparent string
+	// From and Through are the lowest and the highest place in RECORDS of its records; Through 0 = it is not known.
+	From, Through uint64
 }
 
 // Chunk reads a chunk. It is an error when no view shows it: rows go only after the outcome, so this ledger and theirs disagree.
@@ -39,7 +41,7 @@ func (s *Store) Chunk(ctx context.Context, id uuid.UUID) (Chunk, error) {
 	}
 	return Chunk{
 		ID: r.Chunk, Pipeline: r.Pipeline, Object: r.Object, Operation: r.Operation, KeyField: r.ExternalIDField, Space: r.Space, Header: r.Header,
-		Rows: int(r.Rows), Bytes: r.Bytes, Traceparent: r.Traceparent,
+		Rows: int(r.Rows), Bytes: r.Bytes, Traceparent: r.Traceparent, From: uint64(r.FirstSeq), Through: uint64(r.LastSeq),
 	}, nil
 }
 

@@ -46,6 +46,9 @@ func closedGate(ctx context.Context, q *db.Queries, w *Work) (string, error) {
 	if err != nil || reason != "" {
 		return reason, err
 	}
+	if reason, err = recoveryGate(ctx, q, w); err != nil || reason != "" {
+		return reason, err
+	}
 	if reason, err = pauseGate(ctx, q, w); err != nil || reason != "" || own || w.Kind == record.ChunkResend {
 		return reason, err
 	}

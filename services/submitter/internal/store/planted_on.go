@@ -11,14 +11,11 @@ import (
 )
 
 // unbind lets go of the job that a submission is bound to, which no move of the ledger does: the planted bugs that make another job after
-// the bind need it; without them it does nothing.
+// the bind need it; without them it does nothing. The job stays a bound one in the ledger's book: one that was told of and is not is taken for forgotten.
 func unbind(ctx context.Context, tx pgx.Tx, w *Work) error {
 	if !planted.On(planted.NewJobAfterLostClose) && !planted.On(planted.SendAgainOn404) && !planted.On(planted.TakeoverAborts) {
 		return nil
 	}
-	if _, err := tx.Exec(ctx, `UPDATE submitter.submissions SET state = 'created' WHERE chunk = $1 AND epoch = $2 AND state = 'bound'`, w.Chunk, w.Epoch); err != nil {
-		return err
-	}
-	_, err := tx.Exec(ctx, `UPDATE submitter.jobs SET state = 'created' WHERE chunk = $1 AND state = 'bound'`, w.Chunk)
+	_, err := tx.Exec(ctx, `UPDATE submitter.submissions SET state = 'created' WHERE chunk = $1 AND epoch = $2 AND state = 'bound'`, w.Chunk, w.Epoch)
 	return err
 }

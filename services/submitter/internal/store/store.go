@@ -86,6 +86,8 @@ type Work struct {
 	ByJob string
 	// CloseRefused is what Salesforce said when it refused the close for good; "" if it has not.
 	CloseRefused string
+	// Recoveries is how many recoveries the pipeline had had when it was decided what to send: see [Store.Recovering].
+	Recoveries int
 }
 
 // Claim takes up to limit submissions that are due, for lease, each with a new epoch.

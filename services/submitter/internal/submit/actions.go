@@ -46,6 +46,9 @@ func call[T any](ctx context.Context, t *turn, before, after string, ask func(Or
 }
 
 func (t *turn) takeLane(ctx context.Context) (Event[string], error) {
+	if e, err := t.ledgerKnows(ctx); e.Kind != Done {
+		return e, err
+	}
 	var gate store.Gate
 	e, err := t.write(ctx, func(ctx context.Context) (err error) {
 		gate, err = t.c.Store.TakeLane(ctx, t.w)
@@ -55,6 +58,9 @@ func (t *turn) takeLane(ctx context.Context) (Event[string], error) {
 }
 
 func (t *turn) bind(ctx context.Context, jobID string) (Event[string], error) {
+	if e, err := t.ledgerKnows(ctx); e.Kind != Done {
+		return e, err
+	}
 	var gate store.Gate
 	e, err := t.write(ctx, func(ctx context.Context) (err error) {
 		gate, err = t.c.Store.Bind(ctx, t.w, jobID, t.c.BindMaxAge)
@@ -146,7 +152,13 @@ type meteredBody struct {
 }
 
 func (t *turn) announce(ctx context.Context, jobID string) (Event[string], error) {
-	e := bus.NewEnvelope(t.w.Pipeline, t.w.Revision, &flowv1.JobBound{Chunk: t.w.Chunk.String(), JobId: jobID, Epoch: t.w.Epoch})
+	c, err := t.sealed(ctx)
+	if err != nil {
+		return broken(err)
+	}
+	e := bus.NewEnvelope(t.w.Pipeline, t.w.Revision, &flowv1.JobBound{
+		Chunk: t.w.Chunk.String(), JobId: jobID, Epoch: t.w.Epoch, Org: t.w.Org, FromSeq: c.From, ThroughSeq: c.Through,
+	})
 	// The same binding told again is the same fact.
 	e.Id = uuid.NewSHA1(t.w.Chunk, []byte("job_bound "+jobID)).String()
 	if err := at(ctx, pointBeforeAnnounce); err != nil {
@@ -154,7 +166,7 @@ func (t *turn) announce(ctx context.Context, jobID string) (Event[string], error
 	}
 	publish, cancel := context.WithTimeout(ctx, publishTime)
 	defer cancel()
-	err := t.c.Publish(publish, bus.FlowMessage(e))
+	err = t.c.Publish(publish, bus.FlowMessage(e))
 	if err == nil {
 		err = at(ctx, pointAfterAnnounce)
 		if err != nil {
@@ -254,6 +266,16 @@ func (t *turn) reason(what string, cause error) store.Pause {
 // straight says that nothing is asked before the upload: see [Stored].
 func (t *turn) straight() bool {
 	return t.w.Kind == record.ChunkFresh && !t.w.Resolves && !t.w.Versioned
+}
+
+// sealed is what the sealer says of the chunk.
+func (t *turn) sealed(ctx context.Context) (store.Chunk, error) {
+	if t.chunk != nil {
+		return *t.chunk, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, ledgerTime)
+	defer cancel()
+	return t.c.Store.Chunk(ctx, t.w.Chunk)
 }
 
 // load reads what is needed to create and upload, once per turn.

@@ -153,6 +153,11 @@ func (t *turn) saveSent(ctx context.Context) (Event[string], error) {
 	if err := t.load(ctx); err != nil {
 		return broken(err)
 	}
+	if t.sending == nil {
+		if e, err := t.ledgerKnows(ctx); e.Kind != Done {
+			return e, err
+		}
+	}
 	if err := t.nextCall(ctx); err != nil {
 		return broken(err)
 	}

@@ -2,7 +2,8 @@ package submit
 
 // Fault points around what leaves this process. Those around commits carry the name of the move: submitter.take_lane,
 // submitter.save_checked, submitter.save_created, submitter.save_uploaded, submitter.bind, submitter.save_refused,
-// submitter.save_submitted, submitter.save_sent, submitter.save_answer, submitter.save_void, submitter.save_rest, submitter.hand_back_lane and submitter.end, each with .before_commit and .after_commit.
+// submitter.save_submitted, submitter.save_sent, submitter.save_answer, submitter.save_void, submitter.save_rest, submitter.hand_back_lane, submitter.forget, submitter.adopt,
+// submitter.save_doubted and submitter.end, each with .before_commit and .after_commit.
 const (
 	pointClaimed        = "submitter.claim.after_commit"
 	pointBeforeResolve  = "submitter.resolve.before_call"

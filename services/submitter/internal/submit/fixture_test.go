@@ -60,7 +60,7 @@ func newBench(t *testing.T, options ...simtest.Option) *bench {
 	b.store = store.New(b.tracedPool(database.DSN("submitter")))
 	b.client = b.newClient()
 	b.config = Config{
-		Store: b.store, Orgs: benchOrgs{b}, Definition: b.definition, Publish: b.publish, Logger: testkit.Logger(t), Owner: "one", Lease: time.Hour, Workers: 4,
+		Store: b.store, Orgs: benchOrgs{b}, Definition: b.definition, Publish: b.publish, Flow: benchFlow{b}, Logger: testkit.Logger(t), Owner: "one", Lease: time.Hour, Workers: 4,
 		BindMaxAge: time.Hour, OrphanAge: 2 * time.Hour, Backoff: Backoff{Base: time.Nanosecond, Max: time.Nanosecond}, GateWait: time.Nanosecond,
 	}
 	b.exec(`INSERT INTO extractor.pipelines (name) VALUES ($1)`, accounts)
@@ -153,6 +153,30 @@ func (b *bench) publish(_ context.Context, m record.Message) error {
 	b.published = append(b.published, e)
 	return nil
 }
+
+// benchFlow is FLOW as far as the bench published on it: the sequence of a message is its place in the list.
+type benchFlow struct{ b *bench }
+
+var flowMade = time.Date(2026, 1, 1, 0, 0, 0, 123456789, time.UTC)
+
+func (f benchFlow) Info(context.Context) (bus.StreamInfo, error) {
+	f.b.mu.Lock()
+	defer f.b.mu.Unlock()
+	return bus.StreamInfo{Incarnation: flowMade, First: 1, Last: uint64(len(f.b.published))}, nil
+}
+
+func (f benchFlow) NextBound(_ context.Context, first uint64) (bus.Msg, error) {
+	f.b.mu.Lock()
+	defer f.b.mu.Unlock()
+	for seq := max(first, 1); seq <= uint64(len(f.b.published)); seq++ {
+		if e := f.b.published[seq-1]; e.GetJobBound() != nil {
+			return bus.Msg{Seq: seq, Data: bus.FlowMessage(e).Body, Time: e.GetAt().AsTime()}, nil
+		}
+	}
+	return bus.Msg{}, bus.ErrNoMessage
+}
+
+func (f benchFlow) LastRecord(context.Context, string) (uint64, error) { return 1000, nil }
 
 // announced says whether job_bound of the chunk and job was acknowledged.
 func (b *bench) announced(chunk uuid.UUID, job string) bool {

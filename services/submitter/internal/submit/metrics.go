@@ -19,6 +19,8 @@ type Metrics struct {
 	unsent     *prometheus.CounterVec
 	orphans    *prometheus.GaugeVec
 	working    prometheus.Gauge
+	forgotten  prometheus.Gauge
+	doubted    prometheus.Counter
 }
 
 // NewMetrics makes the metrics and registers them; a nil registerer keeps them to themselves.
@@ -54,12 +56,18 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		orphans: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "bulkhead_submitter_orphan_jobs", Help: "Open jobs of our user, too old to be bound and bound by no submission, at the last look.",
 		}, []string{"org"}),
+		forgotten: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "bulkhead_submitter_forgotten_jobs", Help: "Jobs that a restored ledger has forgotten and that may still land, at the last look.",
+		}),
+		doubted: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "bulkhead_submitter_doubted_rows_total", Help: "Rows not sent because a job that a restored ledger has forgotten may have carried them.",
+		}),
 		working: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "bulkhead_submitter_working", Help: "Submissions that this instance works on now.",
 		}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.steps, m.jobs, m.answers, m.calls, m.callRows, m.zombies, m.superseded, m.reduced, m.unsent, m.orphans, m.working)
+		reg.MustRegister(m.steps, m.jobs, m.answers, m.calls, m.callRows, m.zombies, m.superseded, m.reduced, m.unsent, m.orphans, m.working, m.forgotten, m.doubted)
 	}
 	return m
 }
@@ -81,4 +89,6 @@ func (m *Metrics) left(c store.Checked) {
 		m.unsent.WithLabelValues(u.Code).Inc()
 	}
 }
+func (m *Metrics) forgottenJobs(n int)        { m.forgotten.Set(float64(n)) }
+func (m *Metrics) doubt(rows int)             { m.doubted.Add(float64(rows)) }
 func (m *Metrics) orphaned(org string, n int) { m.orphans.WithLabelValues(org).Set(float64(n)) }

@@ -27,8 +27,14 @@ type Config struct {
 	Definition func(ctx context.Context, pipeline string, revision int) (*pipeline.Definition, error)
 	// Publish sends one message and returns nil once the broker has stored it: job_bound must not wait in an outbox.
 	Publish func(context.Context, record.Message) error
-	Logger  *slog.Logger
-	Metrics *Metrics
+	// Flow is what was published, by which a ledger that was restored to an earlier moment finds it out.
+	Flow Flow
+	// Waits are used here: settle.wait and gone.wait, after which a forgotten job counts as ended. Default [record.DefaultWaits].
+	Waits record.Waits
+	// Forgotten is called when the ledger was found to have forgotten jobs; may be nil.
+	Forgotten func()
+	Logger    *slog.Logger
+	Metrics   *Metrics
 	// Owner names this instance in the ledger.
 	Owner string
 	// Lease is how long a claim holds without being renewed; it is renewed at a third of it. Default 15 s.
@@ -56,6 +62,9 @@ type Config struct {
 func (c *Config) fill() {
 	if c.Lease == 0 {
 		c.Lease = 15 * time.Second
+	}
+	if c.Waits == (record.Waits{}) {
+		c.Waits = record.DefaultWaits()
 	}
 	if c.CallTime == 0 {
 		c.CallTime = c.Lease / 3
@@ -131,6 +140,8 @@ type turn struct {
 	// sending is how far the calls of the chunk are, answer what the call in hand answered.
 	sending *sending
 	answer  store.Answer
+	// doubt are the rows that a forgotten job may have carried, of a chunk that must not be sent again blindly.
+	doubt []store.Range
 	// refusal is why the close, or a call, was refused for good.
 	refusal error
 	// parked collects why the submission will be given back.
@@ -169,9 +180,14 @@ func (r *Runner) Drive(ctx context.Context, w store.Work) {
 		t.handBack(ctx, Claim, Broken, err)
 		return
 	}
+	forgotten, err := t.rememberForgotten(ctx)
+	if err != nil {
+		t.handBack(ctx, Claim, Broken, err)
+		return
+	}
 	s := Step(State[string]{}, Event[string]{Kind: Claimed, Stored: Stored[string]{
 		Stage: Stage(w.State), Job: w.JobID, Straight: t.straight(), Checked: w.Checked, Uploaded: w.Uploaded, Refused: w.CloseRefused != "",
-		Collects: collects, Silent: silent,
+		Collects: collects, Silent: silent, Forgotten: forgotten, Adopts: forgotten != "", Doubted: len(t.doubt) > 0,
 	}})
 	for s.Do != Stop && s.Do != Park {
 		e, err := t.perform(ctx, s)
@@ -206,6 +222,10 @@ func (t *turn) perform(ctx context.Context, s State[string]) (Event[string], err
 		return t.upload(ctx, s.Job)
 	case SaveUploaded:
 		return t.write(ctx, func(ctx context.Context) error { return t.c.Store.SaveUploaded(ctx, t.w, s.Job, *t.sent) })
+	case Adopt:
+		return t.adopt(ctx, s.Job)
+	case SaveDoubted:
+		return t.saveDoubted(ctx)
 	case Bind:
 		return t.bind(ctx, s.Job)
 	case Announce:

@@ -21,6 +21,10 @@ const (
 	Upload
 	// SaveUploaded writes that the job holds everything: rows, bytes and hash.
 	SaveUploaded
+	// Adopt binds the submission to the job that it was bound to before the ledger was restored to an earlier moment.
+	Adopt
+	// SaveDoubted writes that rows of the chunk may have been sent by a job that the restored ledger has forgotten: none is sent, and the reconciler looks for them.
+	SaveDoubted
 	// Bind ties the submission to this one job for ever. It needs the lane and all gates.
 	Bind
 	// Announce publishes job_bound and waits for the acknowledgement.
@@ -57,14 +61,16 @@ type Stage string
 
 // The stages of a submission.
 const (
-	// StageClaimed is noted, maybe claimed, and without a job. Moved on by SaveCreated, to sent by SaveSent, or to nothing_sent by Check.
+	// StageClaimed is noted, maybe claimed, and without a job. Moved on by SaveCreated, to sent by SaveSent or SaveDoubted, to nothing_sent by Check, or to bound
+	// by Adopt.
 	StageClaimed Stage = "claimed"
-	// StageCreated has a job that may still be left behind. Moved on by Bind.
+	// StageCreated has a job that may still be left behind. Moved on by Bind or Adopt, or to sent by SaveDoubted.
 	StageCreated Stage = "created"
 	// StageBound belongs to its job for ever. Moved on by SaveSubmitted.
 	StageBound Stage = "bound"
 	// StageSent is for calls of collections: one is written down as sent before it is made. It holds its lane for ever; every further call is made
-	// from here, and it is over when the outcome is there. Moved back by SaveVoid where nothing else was sent.
+	// from here, and it is over when the outcome is there. Moved back by SaveVoid where nothing else was sent. What SaveDoubted has ended is here too, as calls
+	// that nobody answered.
 	StageSent Stage = "sent"
 	// StageSubmitted is the poller's and the reconciler's to finish. Moved on when the chunk's outcome is there.
 	StageSubmitted Stage = "submitted"
@@ -95,6 +101,10 @@ type Stored[J comparable] struct {
 	Refused bool
 	// Collects says that the chunk goes by calls of collections and not by a job, if nothing of it has been created.
 	Collects bool
+	// Forgotten is the job that the chunk was bound to before the ledger was restored to an earlier moment, and that has ended, of an insert; of no meaning
+	// unless Adopts. Doubted: a job that the restored ledger has forgotten may have carried rows of the chunk, and they must not be sent blindly.
+	Forgotten       J
+	Adopts, Doubted bool
 	// Answered says that nothing is left to be called for: the rows have their answers. Silent says that enough calls had none.
 	Answered, Silent bool
 }
@@ -174,7 +184,7 @@ func Step[J comparable](s State[J], e Event[J]) State[J] {
 		case Done:
 			s.Do = Check
 			return s
-		case Waiting:
+		case Waiting, Unsure:
 			return park(s)
 		}
 	case Check:
@@ -212,8 +222,22 @@ func Step[J comparable](s State[J], e Event[J]) State[J] {
 		}
 	case SaveUploaded:
 		return onDone(s, e, Bind)
+	case Adopt:
+		switch e.Kind {
+		case Done:
+			s.Do = Look
+			return s
+		case Waiting:
+			return park(s)
+		}
+	case SaveDoubted:
+		if e.Kind == Waiting || e.Kind == Unsure {
+			return park(s)
+		}
 	case Bind:
 		switch e.Kind {
+		case Unsure:
+			return park(s)
 		case Done:
 			s.Do = Announce
 			return s
@@ -330,7 +354,12 @@ func afterCall[J comparable](s State[J], e Event[J]) State[J] {
 
 // resume is where a worker goes on after a claim. Before the bind everything may be left behind and done again; from the bind on the job
 // is adopted, never replaced and never aborted for being somebody else's.
+//
+// In a ledger that was restored to an earlier moment a chunk may have gone further than is stored: see [Runner.Recover].
 func resume[J comparable](stored Stored[J]) State[J] {
+	if again, ok := afterRestore(stored); ok {
+		return again
+	}
 	switch stored.Stage {
 	case StageClaimed:
 		s := State[J]{Do: TakeLane, Collects: stored.Collects}
@@ -366,6 +395,18 @@ func resume[J comparable](stored Stored[J]) State[J] {
 		}
 	}
 	return stop[J]()
+}
+
+// afterRestore is where a worker goes on with a chunk that is bound to no job here and was, or may have been, sent before the ledger was restored.
+func afterRestore[J comparable](stored Stored[J]) (State[J], bool) {
+	unbound := stored.Stage == StageClaimed || stored.Stage == StageCreated
+	switch {
+	case unbound && stored.Adopts:
+		return State[J]{Do: Adopt, Job: stored.Forgotten}, true
+	case (unbound || stored.Stage == StageSent && !stored.Answered) && stored.Doubted:
+		return State[J]{Do: SaveDoubted}, true
+	}
+	return State[J]{}, false
 }
 
 // afterLook decides by the state of the bound job.

@@ -6,13 +6,15 @@ import "testing"
 func TestEachActionGoesOnWithTheEventsItCanHave(t *testing.T) {
 	type row = map[Kind]Action
 	table := map[Action]row{
-		TakeLane:      {Done: Check, Waiting: Park},
+		TakeLane:      {Done: Check, Waiting: Park, Unsure: Park},
+		Adopt:         {Done: Look, Waiting: Park},
+		SaveDoubted:   {Waiting: Park, Unsure: Park},
 		Check:         {Done: Create, Covered: Stop, Unsure: Park, Refused: Park},
 		Create:        {Done: SaveCreated, Unsure: Park, Refused: Park},
 		SaveCreated:   {Done: Upload},
 		Upload:        {Done: SaveUploaded, Unsure: Park, Refused: Park},
 		SaveUploaded:  {Done: Bind},
-		Bind:          {Done: Announce, Waiting: Park, TooOld: Create},
+		Bind:          {Done: Announce, Waiting: Park, Unsure: Park, TooOld: Create},
 		Announce:      {Done: Close, Unsure: Park},
 		Close:         {Done: SaveSubmitted, Unsure: Look, Refused: Look},
 		Look:          {SeenOpen: Announce, SeenPast: SaveSubmitted, SeenNothing: SaveSubmitted, Unsure: Park},
@@ -61,6 +63,13 @@ func TestAClaimGoesOnFromWhatIsStored(t *testing.T) {
 		{"a small chunk that was asked about is called for", Stored[string]{Stage: StageClaimed, Checked: true, Collects: true}, SaveSent},
 		{"what was sent without an answer is called for again", Stored[string]{Stage: StageSent}, SaveSent},
 		{"behind too many calls without an answer what is left is let go of", Stored[string]{Stage: StageSent, Silent: true}, SaveRest},
+		{"what was bound before the ledger was restored is bound again", Stored[string]{Stage: StageClaimed, Job: "", Adopts: true, Straight: true}, Adopt},
+		{"so is what has another job meanwhile", Stored[string]{Stage: StageCreated, Uploaded: true, Adopts: true, Doubted: true}, Adopt},
+		{"what may have been sent before the ledger was restored is not sent", Stored[string]{Stage: StageClaimed, Straight: true, Doubted: true}, SaveDoubted},
+		{"nor is its job bound", Stored[string]{Stage: StageCreated, Uploaded: true, Doubted: true}, SaveDoubted},
+		{"nor is it called for", Stored[string]{Stage: StageSent, Doubted: true}, SaveDoubted},
+		{"what is bound goes on whatever was forgotten", Stored[string]{Stage: StageBound, Job: "j", Doubted: true, Adopts: true}, Look},
+		{"what was answered is left alone, in doubt too", Stored[string]{Stage: StageSent, Answered: true, Doubted: true}, Stop},
 		{"what was answered is left alone", Stored[string]{Stage: StageSent, Answered: true}, Stop},
 		{"a stage that nobody knows is left alone", Stored[string]{Stage: "?"}, Stop},
 	}

@@ -1,7 +1,7 @@
 package submit
 
 var actionWords = [...]string{
-	"claim", "take_lane", "check", "create", "save_created", "upload", "save_uploaded", "bind", "announce", "close", "look",
+	"claim", "take_lane", "check", "create", "save_created", "upload", "save_uploaded", "adopt", "save_doubted", "bind", "announce", "close", "look",
 	"save_refused", "abort", "save_submitted", "save_sent", "call", "save_answer", "save_void", "save_rest", "park", "stop",
 }
 

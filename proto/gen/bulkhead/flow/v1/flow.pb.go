@@ -403,12 +403,18 @@ func (x *ChunkAnswered) GetChunk() string {
 	return ""
 }
 
-// Recorded, and acknowledged, before the job is closed: a second durable copy of the binding.
+// Recorded, and acknowledged, before the job is closed: a second durable copy of the binding, by which a ledger that was restored to an earlier moment
+// learns what it has forgotten.
 type JobBound struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Chunk         string                 `protobuf:"bytes,1,opt,name=chunk,proto3" json:"chunk,omitempty"`
-	JobId         string                 `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	Epoch         int64                  `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Chunk string                 `protobuf:"bytes,1,opt,name=chunk,proto3" json:"chunk,omitempty"`
+	JobId string                 `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	Epoch int64                  `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// The job's org, as definitions name it; empty = told by an earlier release.
+	Org string `protobuf:"bytes,4,opt,name=org,proto3" json:"org,omitempty"`
+	// The lowest and the highest sequence in RECORDS of what the job carries; through_seq 0 = it is not known.
+	FromSeq       uint64 `protobuf:"varint,5,opt,name=from_seq,json=fromSeq,proto3" json:"from_seq,omitempty"`
+	ThroughSeq    uint64 `protobuf:"varint,6,opt,name=through_seq,json=throughSeq,proto3" json:"through_seq,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -460,6 +466,27 @@ func (x *JobBound) GetJobId() string {
 func (x *JobBound) GetEpoch() int64 {
 	if x != nil {
 		return x.Epoch
+	}
+	return 0
+}
+
+func (x *JobBound) GetOrg() string {
+	if x != nil {
+		return x.Org
+	}
+	return ""
+}
+
+func (x *JobBound) GetFromSeq() uint64 {
+	if x != nil {
+		return x.FromSeq
+	}
+	return 0
+}
+
+func (x *JobBound) GetThroughSeq() uint64 {
+	if x != nil {
+		return x.ThroughSeq
 	}
 	return 0
 }
@@ -932,11 +959,15 @@ const file_bulkhead_flow_v1_flow_proto_rawDesc = "" +
 	"\arecords\x18\x06 \x01(\x05R\arecords\x12\x14\n" +
 	"\x05bytes\x18\a \x01(\x03R\x05bytes\"%\n" +
 	"\rChunkAnswered\x12\x14\n" +
-	"\x05chunk\x18\x01 \x01(\tR\x05chunk\"M\n" +
+	"\x05chunk\x18\x01 \x01(\tR\x05chunk\"\x9b\x01\n" +
 	"\bJobBound\x12\x14\n" +
 	"\x05chunk\x18\x01 \x01(\tR\x05chunk\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x14\n" +
-	"\x05epoch\x18\x03 \x01(\x03R\x05epoch\"a\n" +
+	"\x05epoch\x18\x03 \x01(\x03R\x05epoch\x12\x10\n" +
+	"\x03org\x18\x04 \x01(\tR\x03org\x12\x19\n" +
+	"\bfrom_seq\x18\x05 \x01(\x04R\afromSeq\x12\x1f\n" +
+	"\vthrough_seq\x18\x06 \x01(\x04R\n" +
+	"throughSeq\"a\n" +
 	"\fJobSubmitted\x12\x14\n" +
 	"\x05chunk\x18\x01 \x01(\tR\x05chunk\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x10\n" +

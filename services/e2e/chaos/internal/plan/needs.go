@@ -20,6 +20,9 @@ const fewWaiting = 25
 // stream took away: see [history.Plan.Resumes].
 const madeAgain = "records_made_again"
 
+// restored is the need of what happens only in a ledger that was put back to an earlier moment: no storm does that.
+const restored = "restored"
+
 // provide adds what makes the services pass a point that is not on their everyday way.
 func (d *drawing) provide(need string, point history.Fault) {
 	f := history.Fault{At: min(point.At+armed, d.plan.FaultsFor), Kind: history.Org, Target: "org"}

@@ -205,7 +205,7 @@ func TestWhatPointsNeedIsPlanned(t *testing.T) {
 			d := &drawing{chance: newChance(1, 0), plan: history.Plan{FaultsFor: faultsFor}}
 			point := history.Fault{At: 1_000, Kind: history.KillPoint, Target: p.Service + "-1", Point: p.Name}
 			d.provide(need, point)
-			if known := need == madeAgain; (len(d.plan.Faults) == 0) != known {
+			if known := need == madeAgain || need == restored; (len(d.plan.Faults) == 0) != known {
 				t.Errorf("%s needs %s, for which %d faults are planned; said to be out of reach: %v", p.Name, need, len(d.plan.Faults), known)
 			}
 			for _, f := range d.plan.Faults {

@@ -37,7 +37,7 @@ func themes() [][]string {
 // Sweep gives the plans of runs that are about crash points alone: each point is died at once, in one of them, if it is reached. One
 // instance of each service has the rules of all its points, and its twin stands back while it has any; what the points need is brought about
 // again and again. Seeds are seed and those that follow it. The points of `extractor resume` come in a run of their own. Points whose needs no
-// plan can provide are left out.
+// plan can provide (a restored ledger) are left out.
 func Sweep(seed uint64, points []Point) []history.Plan {
 	everyday := map[string][]Point{}
 	byTheme := make([]map[string][]Point, len(themes()))

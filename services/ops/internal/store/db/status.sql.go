@@ -190,6 +190,53 @@ func (q *Queries) OpenDecisions(ctx context.Context) ([]OpenDecisionsRow, error)
 	return items, nil
 }
 
+const openRecoveries = `-- name: OpenRecoveries :many
+SELECT r.id, r.pipeline, r.found_at,
+       (SELECT count(*) FROM submitter_pub.forgotten f WHERE f.recovery = r.id) AS jobs,
+       (SELECT count(*) FROM submitter_pub.forgotten f WHERE f.recovery = r.id AND f.state = 'open') AS open,
+       (SELECT coalesce(max(f.last_error), '') FROM submitter_pub.forgotten f WHERE f.recovery = r.id AND f.state = 'open')::text AS last_error
+FROM submitter_pub.recoveries r
+WHERE r.done_at IS NULL
+ORDER BY r.pipeline
+`
+
+type OpenRecoveriesRow struct {
+	ID        int64
+	Pipeline  string
+	FoundAt   time.Time
+	Jobs      int64
+	Open      int64
+	LastError string
+}
+
+// Pipelines whose jobs a ledger has forgotten that was restored to an earlier moment, until those have ended.
+func (q *Queries) OpenRecoveries(ctx context.Context) ([]OpenRecoveriesRow, error) {
+	rows, err := q.db.Query(ctx, openRecoveries)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OpenRecoveriesRow
+	for rows.Next() {
+		var i OpenRecoveriesRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Pipeline,
+			&i.FoundAt,
+			&i.Jobs,
+			&i.Open,
+			&i.LastError,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const pipelineStates = `-- name: PipelineStates :many
 SELECT d.name AS pipeline, max(d.revision)::integer AS revision,
        ((SELECT count(*) FROM extractor_pub.chunks c WHERE c.pipeline = d.name

@@ -27,7 +27,8 @@ FOR UPDATE;
 
 -- A letter refused before Salesforce, or whose definition has a newer revision, is mapped again by the extractor; and so is one whose record
 -- carries a version, as long as its payload is there: its row may have been reduced for the sake of a newer one that died in its turn.
--- Any other row is sent again as it was, by the retrier.
+-- Any other row is sent again as it was, by the retrier. A letter that nobody in the ledger has decided is one of a time that a restored ledger has
+-- forgotten: its record is sent again by itself, and the letter moves nothing. So it is with a discard.
 -- name: ReplayLetters :many
 UPDATE ops.letters
 SET state = 'replaying', action_id = @action_id, changed_at = now(),
@@ -39,10 +40,16 @@ SET state = 'replaying', action_id = @action_id, changed_at = now(),
                                   AND octet_length(f.payload) > 0)
                  THEN 'extractor' ELSE 'retrier' END
 WHERE letter_id = ANY (@letter_ids::uuid[]) AND state = 'open'
+  AND (EXISTS (SELECT FROM extractor_pub.dead d WHERE d.letter_id = letters.letter_id)
+       OR EXISTS (SELECT FROM reconciler_pub.failures f WHERE f.letter_id = letters.letter_id)
+       OR EXISTS (SELECT FROM retrier_pub.dead d WHERE d.letter_id = letters.letter_id))
 RETURNING pipeline;
 
 -- name: DiscardLetters :many
 UPDATE ops.letters
 SET state = 'discarded', action_id = @action_id, changed_at = now()
 WHERE letter_id = ANY (@letter_ids::uuid[]) AND state = 'open'
+  AND (EXISTS (SELECT FROM extractor_pub.dead d WHERE d.letter_id = letters.letter_id)
+       OR EXISTS (SELECT FROM reconciler_pub.failures f WHERE f.letter_id = letters.letter_id)
+       OR EXISTS (SELECT FROM retrier_pub.dead d WHERE d.letter_id = letters.letter_id))
 RETURNING pipeline;

@@ -42,6 +42,16 @@ WHERE NOT EXISTS (SELECT 1 FROM reconciler_pub.outcomes o WHERE o.chunk = c.chun
 ORDER BY c.sealed_at, c.chunk
 LIMIT @max_items;
 
+-- Pipelines whose jobs a ledger has forgotten that was restored to an earlier moment, until those have ended.
+-- name: OpenRecoveries :many
+SELECT r.id, r.pipeline, r.found_at,
+       (SELECT count(*) FROM submitter_pub.forgotten f WHERE f.recovery = r.id) AS jobs,
+       (SELECT count(*) FROM submitter_pub.forgotten f WHERE f.recovery = r.id AND f.state = 'open') AS open,
+       (SELECT coalesce(max(f.last_error), '') FROM submitter_pub.forgotten f WHERE f.recovery = r.id AND f.state = 'open')::text AS last_error
+FROM submitter_pub.recoveries r
+WHERE r.done_at IS NULL
+ORDER BY r.pipeline;
+
 -- name: UntakenOutcomes :many
 SELECT r.chunk, r.pipeline, sum(r.retrying + r.waiting_for_parent)::bigint AS records, min(o.reconciled_at)::timestamptz AS since
 FROM reconciler_pub.outcome_runs r

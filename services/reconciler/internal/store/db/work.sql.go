@@ -235,7 +235,7 @@ func (q *Queries) NextDue(ctx context.Context, clock time.Time) (NextDueRow, err
 
 const noteAnswered = `-- name: NoteAnswered :execrows
 INSERT INTO reconciler.work (chunk, pipeline, org, job_id, job_state, error_message, state, next_read_at)
-SELECT s.chunk, s.pipeline, s.org, '', 'answered', s.close_refused, 'reading', $1
+SELECT s.chunk, s.pipeline, s.org, '', CASE WHEN s.doubted_at IS NULL THEN 'answered' ELSE 'forgotten' END, s.close_refused, 'reading', $1
 FROM submitter_pub.submissions s
 WHERE s.state = 'sent' AND s.answered_at IS NOT NULL AND s.ended_at IS NULL
   AND ($2::uuid IS NULL OR s.chunk = $2)
@@ -248,7 +248,7 @@ type NoteAnsweredParams struct {
 	Chunk uuid.NullUUID
 }
 
-// Chunks that went by calls of collections, whose rows have their answers.
+// Chunks that went by calls of collections, whose rows have their answers, and those whose rows a forgotten job may have carried.
 func (q *Queries) NoteAnswered(ctx context.Context, arg NoteAnsweredParams) (int64, error) {
 	result, err := q.db.Exec(ctx, noteAnswered, arg.Clock, arg.Chunk)
 	if err != nil {

@@ -20,9 +20,9 @@ WHERE s.state = 'nothing_sent' AND s.ended_at IS NULL
 ON CONFLICT (chunk) DO NOTHING;
 
 -- name: NoteAnswered :execrows
--- Chunks that went by calls of collections, whose rows have their answers.
+-- Chunks that went by calls of collections, whose rows have their answers, and those whose rows a forgotten job may have carried.
 INSERT INTO reconciler.work (chunk, pipeline, org, job_id, job_state, error_message, state, next_read_at)
-SELECT s.chunk, s.pipeline, s.org, '', 'answered', s.close_refused, 'reading', @clock
+SELECT s.chunk, s.pipeline, s.org, '', CASE WHEN s.doubted_at IS NULL THEN 'answered' ELSE 'forgotten' END, s.close_refused, 'reading', @clock
 FROM submitter_pub.submissions s
 WHERE s.state = 'sent' AND s.answered_at IS NOT NULL AND s.ended_at IS NULL
   AND (sqlc.narg(chunk)::uuid IS NULL OR s.chunk = sqlc.narg(chunk))

@@ -219,9 +219,11 @@ func (q *Queries) FailureRows(ctx context.Context, ids []int64) ([]FailureRowsRo
 
 const insertChunk = `-- name: InsertChunk :exec
 INSERT INTO retrier.chunks
-    (chunk, pipeline, revision, org, object, operation, external_id_field, space, lane, header, rows, records, bytes, manifest, first_seq)
+    (chunk, pipeline, revision, org, object, operation, external_id_field, space, lane, header, rows, records, bytes, manifest, first_seq,
+     last_seq)
 VALUES
-    ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+    ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+     $16)
 `
 
 type InsertChunkParams struct {
@@ -240,6 +242,7 @@ type InsertChunkParams struct {
 	Bytes           int64
 	Manifest        []byte
 	FirstSeq        int64
+	LastSeq         int64
 }
 
 func (q *Queries) InsertChunk(ctx context.Context, arg InsertChunkParams) error {
@@ -259,6 +262,7 @@ func (q *Queries) InsertChunk(ctx context.Context, arg InsertChunkParams) error 
 		arg.Bytes,
 		arg.Manifest,
 		arg.FirstSeq,
+		arg.LastSeq,
 	)
 	return err
 }

@@ -52,9 +52,11 @@ SELECT ordinal, name FROM extractor_pub.columns WHERE pipeline = @pipeline ORDER
 
 -- name: InsertChunk :exec
 INSERT INTO retrier.chunks
-    (chunk, pipeline, revision, org, object, operation, external_id_field, space, lane, header, rows, records, bytes, manifest, first_seq)
+    (chunk, pipeline, revision, org, object, operation, external_id_field, space, lane, header, rows, records, bytes, manifest, first_seq,
+     last_seq)
 VALUES
-    (@chunk, @pipeline, @revision, @org, @object, @operation, @external_id_field, @space, @lane, @header, @rows, @records, @bytes, @manifest, @first_seq);
+    (@chunk, @pipeline, @revision, @org, @object, @operation, @external_id_field, @space, @lane, @header, @rows, @records, @bytes, @manifest, @first_seq,
+     @last_seq);
 
 -- name: InsertChunkRuns :copyfrom
 INSERT INTO retrier.chunk_runs (chunk, pipeline, run, kind, records) VALUES (@chunk, @pipeline, @run, @kind, @records);

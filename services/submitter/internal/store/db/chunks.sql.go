@@ -14,11 +14,11 @@ import (
 const chunkOf = `-- name: ChunkOf :one
 
 SELECT c.chunk, c.pipeline, c.revision, c.kind, c.org, c.object, c.operation, c.external_id_field, c.space, c.lane, c.header, c.rows, c.records,
-       c.bytes, c.traceparent
+       c.bytes, c.traceparent, c.first_seq, c.last_seq
 FROM extractor_pub.chunks c WHERE c.chunk = $1
 UNION ALL
 SELECT r.chunk, r.pipeline, r.revision, r.kind, r.org, r.object, r.operation, r.external_id_field, r.space, r.lane, r.header, r.rows, r.records,
-       r.bytes, r.traceparent
+       r.bytes, r.traceparent, r.first_seq, r.last_seq
 FROM retrier_pub.chunks r WHERE r.chunk = $1
 `
 
@@ -38,6 +38,8 @@ type ChunkOfRow struct {
 	Records         int32
 	Bytes           int64
 	Traceparent     string
+	FirstSeq        int64
+	LastSeq         int64
 }
 
 // What a chunk says, from the views of who sealed it.
@@ -60,6 +62,8 @@ func (q *Queries) ChunkOf(ctx context.Context, chunk uuid.UUID) (ChunkOfRow, err
 		&i.Records,
 		&i.Bytes,
 		&i.Traceparent,
+		&i.FirstSeq,
+		&i.LastSeq,
 	)
 	return i, err
 }

@@ -2,11 +2,11 @@
 
 -- name: ChunkOf :one
 SELECT c.chunk, c.pipeline, c.revision, c.kind, c.org, c.object, c.operation, c.external_id_field, c.space, c.lane, c.header, c.rows, c.records,
-       c.bytes, c.traceparent
+       c.bytes, c.traceparent, c.first_seq, c.last_seq
 FROM extractor_pub.chunks c WHERE c.chunk = sqlc.arg(chunk)
 UNION ALL
 SELECT r.chunk, r.pipeline, r.revision, r.kind, r.org, r.object, r.operation, r.external_id_field, r.space, r.lane, r.header, r.rows, r.records,
-       r.bytes, r.traceparent
+       r.bytes, r.traceparent, r.first_seq, r.last_seq
 FROM retrier_pub.chunks r WHERE r.chunk = sqlc.arg(chunk);
 
 -- name: ManifestOf :one
