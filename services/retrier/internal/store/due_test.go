@@ -80,7 +80,9 @@ func dueUnits(waiting []Waiting) [][]Waiting {
 		slices.SortFunc(records, func(a, b Waiting) int {
 			return cmp.Or(compareVersions(a.Version, b.Version, -1), a.Place.Compare(b.Place))
 		})
-		oldest := slices.MinFunc(records, func(a, b Waiting) int { return cmp.Or(compareVersions(a.Version, b.Version, +1), a.Place.Compare(b.Place)) })
+		oldest := slices.MinFunc(records, func(a, b Waiting) int {
+			return cmp.Or(compareVersions(a.Version, b.Version, +1), a.Place.Compare(b.Place))
+		})
 		units = append(units, unit{of: of, records: records, version: oldest.Version, place: oldest.Place})
 	}
 	slices.SortFunc(units, func(a, b unit) int {

@@ -139,7 +139,7 @@ func addForgotten(ctx context.Context, q *db.Queries, b Binding) (Found, error) 
 	})
 }
 
-// Recovering is how many recoveries a pipeline has had, and whether one is open that keeps it from sending: its own, or another pipeline's in its org.
+// Recovering is how many recoveries of a pipeline are done, and whether one is open that keeps it from sending: its own, or another pipeline's in its org.
 type Recovering struct {
 	Recoveries int
 	Open       bool
@@ -151,8 +151,8 @@ func (s *Store) Recovering(ctx context.Context, w *Work) (Recovering, error) {
 	return Recovering{Recoveries: int(r.Recoveries), Open: r.Open > 0}, err
 }
 
-// recoveryGate keeps everything from being sent while forgotten jobs may still land, and whoever was claimed before a recovery from going on with what it
-// decided then.
+// recoveryGate keeps everything from being sent while forgotten jobs may still land, and whoever was claimed before a recovery was done from going on with
+// what it decided then.
 func recoveryGate(ctx context.Context, q *db.Queries, w *Work) (string, error) {
 	r, err := q.Recovering(ctx, db.RecoveringParams{Pipeline: w.Pipeline, Org: w.Org})
 	switch {

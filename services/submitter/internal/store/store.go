@@ -86,7 +86,7 @@ type Work struct {
 	ByJob string
 	// CloseRefused is what Salesforce said when it refused the close for good; "" if it has not.
 	CloseRefused string
-	// Recoveries is how many recoveries the pipeline had had when it was decided what to send: see [Store.Recovering].
+	// Recoveries is how many recoveries of the pipeline were done when it was decided what to send: see [Store.Recovering].
 	Recoveries int
 }
 

@@ -243,3 +243,33 @@ func boundEnvelope(chunk uuid.UUID, job string) *flowv1.Envelope {
 	e.Fact = &flowv1.Envelope_JobBound{JobBound: &flowv1.JobBound{Chunk: chunk.String(), JobId: job, Org: testOrg}}
 	return e
 }
+
+// While a recovery is open it is not known yet what a chunk may not send. Whoever was claimed then has decided nothing, however fast the recovery was over.
+func TestWhoWasClaimedWhileARecoveryWasOpenDecidesAnew(t *testing.T) {
+	b := newBench(t)
+	r := NewRunner(b.config)
+	lost := b.sealAs(made, accounts, record.ChunkFresh, 0, accountRows("A", 3)...)
+	b.exec(`UPDATE extractor.chunks SET first_seq = 1, last_seq = 3`)
+	b.note(lost)
+	b.untilSubmitted(r, lost)
+	b.sim.AwaitJob(b.text(lost, "job_id"), "finished")
+	b.forget(lost, false)
+	again := b.sealAs(made, accounts, record.ChunkFresh, 0, accountRows("A", 3)...)
+	b.note(again)
+	b.foundOut(r, 1)
+	works, err := r.Claim(t.Context(), 1)
+	if err != nil || len(works) != 1 {
+		t.Fatalf("%d claimed, %v", len(works), err)
+	}
+	claimed := &turn{Runner: r, w: &works[0], log: r.c.Logger}
+	if _, err := claimed.rememberForgotten(t.Context()); err != nil || claimed.doubt != nil {
+		t.Fatalf("in doubt are %v, %v", claimed.doubt, err)
+	}
+	b.recovered(r)
+	if gate, err := r.c.Store.TakeLane(t.Context(), claimed.w); err != nil || gate.Closed == "" {
+		t.Errorf("it goes on with what it decided: %+v, %v", gate, err)
+	}
+	if _, err := claimed.rememberForgotten(t.Context()); err != nil || claimed.doubt == nil {
+		t.Errorf("afterwards in doubt are %v, %v", claimed.doubt, err)
+	}
+}

@@ -1,8 +1,8 @@
 package plan
 
 import (
-	"slices"
 	"os"
+	"slices"
 	"testing"
 
 	"bulkhead/services/e2e/chaos/internal/history"

@@ -416,7 +416,7 @@ func (q *Queries) OpenRecovery(ctx context.Context, pipeline string) ([]int64, e
 }
 
 const recovering = `-- name: Recovering :one
-SELECT (SELECT count(*) FROM submitter.recoveries r WHERE r.pipeline = $1)::bigint AS recoveries,
+SELECT (SELECT count(*) FROM submitter.recoveries r WHERE r.pipeline = $1 AND r.done_at IS NOT NULL)::bigint AS recoveries,
        (SELECT count(*) FROM submitter.recoveries r WHERE r.done_at IS NULL
         AND (r.pipeline = $1
              OR EXISTS (SELECT 1 FROM submitter.forgotten f WHERE f.recovery = r.id AND f.org = $2)))::bigint AS open
@@ -432,7 +432,7 @@ type RecoveringRow struct {
 	Open       int64
 }
 
-// How many recoveries the pipeline has had, and whether one goes on that keeps it, or others of its org, from sending.
+// How many recoveries of the pipeline are done, and whether one goes on that keeps it, or others of its org, from sending.
 func (q *Queries) Recovering(ctx context.Context, arg RecoveringParams) (RecoveringRow, error) {
 	row := q.db.QueryRow(ctx, recovering, arg.Pipeline, arg.Org)
 	var i RecoveringRow

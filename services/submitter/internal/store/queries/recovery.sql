@@ -36,8 +36,8 @@ VALUES (sqlc.arg(job_id), sqlc.arg(recovery), sqlc.arg(chunk), sqlc.arg(pipeline
         sqlc.arg(from_seq), sqlc.arg(through_seq), sqlc.arg(adopted), 'open');
 
 -- name: Recovering :one
--- How many recoveries the pipeline has had, and whether one goes on that keeps it, or others of its org, from sending.
-SELECT (SELECT count(*) FROM submitter.recoveries r WHERE r.pipeline = sqlc.arg(pipeline))::bigint AS recoveries,
+-- How many recoveries of the pipeline are done, and whether one goes on that keeps it, or others of its org, from sending.
+SELECT (SELECT count(*) FROM submitter.recoveries r WHERE r.pipeline = sqlc.arg(pipeline) AND r.done_at IS NOT NULL)::bigint AS recoveries,
        (SELECT count(*) FROM submitter.recoveries r WHERE r.done_at IS NULL
         AND (r.pipeline = sqlc.arg(pipeline)
              OR EXISTS (SELECT 1 FROM submitter.forgotten f WHERE f.recovery = r.id AND f.org = sqlc.arg(org))))::bigint AS open;
