@@ -16,6 +16,9 @@ import (
 // doubtWords say why a chunk is not sent.
 const doubtWords = "the ledger was restored to an earlier moment, and a job that it has forgotten may have carried rows of this chunk"
 
+// undecided is a number of recoveries that no pipeline has had: who has it passes no gate.
+const undecided = -1
+
 const (
 	// maxDoubts bounds the ranges of rows that are told apart; of a chunk with more everything between the first and the last is in doubt.
 	maxDoubts = 500
@@ -37,8 +40,12 @@ func (t *turn) rememberForgotten(ctx context.Context) (adopted string, err error
 		return "", err
 	}
 	t.w.Recoveries = recovering.Recoveries
-	if recovering.Recoveries == 0 || recovering.Open {
-		return "", nil // while one is open its gate is closed, and what follows from it is not known yet
+	switch {
+	case recovering.Open:
+		t.w.Recoveries = undecided // its gate is closed, and what follows from it is not known yet: whoever comes when it is open decides
+		return "", nil
+	case recovering.Recoveries == 0:
+		return "", nil
 	}
 	if stage != StageSent {
 		if adopted, err = t.c.Store.AdoptedJob(ctx, t.w.Chunk); err != nil || adopted != "" {
