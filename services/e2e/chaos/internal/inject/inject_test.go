@@ -18,16 +18,11 @@ import (
 	"bulkhead/services/e2e/chaos/internal/stack"
 )
 
-// binaries builds what is tested into a directory that is kept, because linking takes longer than the test: what is up to date is not made
-// again.
+// binaries builds what is tested into a directory that is kept.
 func binaries(t *testing.T) string {
 	t.Helper()
-	dir, err := os.UserCacheDir()
+	dir, err := stack.BuildKept(t.Context())
 	if err != nil {
-		dir = os.TempDir()
-	}
-	dir = filepath.Join(dir, "bulkhead", "chaos-bin")
-	if err := stack.Build(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
 	return dir

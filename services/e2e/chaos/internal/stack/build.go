@@ -33,3 +33,12 @@ func Build(ctx context.Context, dir string, tags ...string) error {
 	}
 	return nil
 }
+
+// BuildKept is Build into a directory of the user's cache, which it returns: linking takes longer than most tests, and what is up to date is not made again.
+func BuildKept(ctx context.Context) (dir string, err error) {
+	if dir, err = os.UserCacheDir(); err != nil {
+		dir = os.TempDir()
+	}
+	dir = filepath.Join(dir, "bulkhead", "chaos-bin")
+	return dir, Build(ctx, dir)
+}
