@@ -27,7 +27,7 @@ type PostgresOptions struct {
 	// InitCache is a directory in which the result of initdb is kept between runs and copied from; empty means none.
 	// It serves tests, whose clusters are many.
 	InitCache string
-	// SharedBuffers is PostgreSQL's setting; default 128MB.
+	// SharedBuffers is PostgreSQL's setting; default what the function of that name says.
 	SharedBuffers string
 	// Settings are settings of the server's beside ours, name and value; they win over ours.
 	Settings map[string]string
@@ -56,7 +56,7 @@ func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 		o.StartTimeout = 2 * time.Minute
 	}
 	if o.SharedBuffers == "" {
-		o.SharedBuffers = "128MB"
+		o.SharedBuffers = SharedBuffers()
 	}
 	p := &Postgres{adminDSN: o.DSN, logger: o.Logger}
 	ctx, cancel := context.WithTimeout(ctx, o.StartTimeout)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bulkhead/libs/local"
 	"bulkhead/services/e2e/bench/internal/parts"
 	"bulkhead/services/e2e/bench/internal/people"
 	"bulkhead/services/e2e/bench/internal/trial"
@@ -36,7 +37,7 @@ func (o *loadFlags) add(cmd *cobra.Command, chunk people.Chunk) {
 	f.BoolVar(&o.keys, "keys", false, "the publisher gives each record a key (default: it is made from the content)")
 	f.IntVar(&o.nats, "nats", 1, "servers of the broker; 3 = a cluster with three replicas of each stream")
 	f.StringVar(&o.bin, "bin", "", "directory with the programs that are measured (default: they are built)")
-	f.StringVar(&o.buffers, "shared-buffers", "", "PostgreSQL's setting (default: that of one-machine mode, 128MB)")
+	f.StringVar(&o.buffers, "shared-buffers", local.SharedBuffers(), "PostgreSQL's setting; that of one-machine mode unless it is given")
 	f.StringArrayVar(&o.env, "env", nil, "`NAME=VALUE` for every program that is measured, such as GOGC=50; may be repeated")
 }
 
@@ -71,14 +72,10 @@ func (o *loadFlags) words() string {
 	if o.keys {
 		keys = "keys given by the publisher"
 	}
-	buffers := o.buffers
-	if buffers == "" {
-		buffers = "128MB"
-	}
 	broker := ""
 	if o.nats > 1 {
 		broker = fmt.Sprintf(", a cluster of %d servers with as many replicas", o.nats)
 	}
 	return fmt.Sprintf("Upserts of some 250 bytes, frames of %d, %d on their way, %s%s, shared_buffers %s%s",
-		o.frame, o.publishers, keys, broker, buffers, strings.Join(append([]string{""}, o.env...), ", "))
+		o.frame, o.publishers, keys, broker, o.buffers, strings.Join(append([]string{""}, o.env...), ", "))
 }
