@@ -343,10 +343,12 @@ func (p *parser) alterTable() Statement {
 			p.skip("if", "not", "exists")
 			c := p.columnDef()
 			a.Actions = append(a.Actions, Alter{Add: &c})
-		case p.skip("alter", "column"): // how a column is stored means nothing here
+		case p.skip("alter", "column"): // how a column is stored and sampled means nothing here
 			p.name()
-			p.need("set", "storage")
-			p.name()
+			if !p.skip("set", "statistics") {
+				p.need("set", "storage")
+			}
+			p.next()
 		case p.skip("set", "("): // nor does how a table is looked after
 			for !p.skip(")") {
 				if p.next().kind == end {
