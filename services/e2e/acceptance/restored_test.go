@@ -258,6 +258,47 @@ func TestALetterOfTheForgottenTimeDoesNothing(t *testing.T) {
 	}
 }
 
+// TestADeleteByCallsOfTheForgottenTimeIsADeadLetter: nothing tells of calls of collections. An upsert is sent again and says the same; a row that was deleted
+// is not there any more, and nothing says that it was this delete that took it.
+func TestADeleteByCallsOfTheForgottenTimeIsADeadLetter(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, func(o *inprocess.Options) { o.Horizon = time.Hour }, with(
+		definition("leavers", "Contact", "delete", "externalId: External_Id__c", columnsOf("from: id, to: External_Id__c, type: string, required: true"), quick)))
+	s.TakesRecords("leavers")
+	w := &restoredWorld{stack: s}
+	leaver, kept := keysOf("L", 0, 5), keysOf("C", 0, 5)
+	for _, k := range leaver {
+		s.publish("contacts", "evt-"+k, contact(k), false)
+	}
+	s.settle("contacts", 5)
+	s.StopAll()
+	before := s.DB.Snapshot(t)
+	w.start()
+	for i := range leaver {
+		s.publish("leavers", "evt-"+leaver[i], fmt.Appendf(nil, `{"id":%q}`, leaver[i]), false)
+		s.publish("contacts", "evt-"+kept[i], contact(kept[i]), false)
+	}
+	if b := s.settle("leavers", 5); b.Landed != 5 {
+		t.Fatalf("%+v", b)
+	}
+	s.settle("contacts", 10)
+	s.StopAll()
+	s.DB.Restore(t, before)
+	w.start()
+	if b := s.settle("leavers", 5); b.Dead != 5 || b.Failed["reference"] == 0 {
+		t.Errorf("%+v, want all five dead as references to nothing", b)
+	}
+	if b := s.settle("contacts", 10); b.Landed != 10 {
+		t.Errorf("%+v", b)
+	}
+	if n := len(s.Sim.Records("Contact", false)); n != 5 {
+		t.Errorf("the org holds %d contacts, want the five that nobody deleted", n)
+	}
+	if n := len(s.Log.Said(restoredSaid)); n != 0 {
+		t.Error("something told of calls: say so in the guarantees")
+	}
+}
+
 // TestAPipelineThatRecoversSaysSo: a binding that the ledger does not know stops its pipeline until it is certain that nothing of its job can land, and the
 // status says why.
 func TestAPipelineThatRecoversSaysSo(t *testing.T) {

@@ -86,6 +86,22 @@ func TestABindingToldAgainHidesNoForgottenOne(t *testing.T) {
 	b.foundOut(r, 1)
 }
 
+// TestWhatFlowNoLongerHoldsIsNotFoundOut: FLOW is all that the world remembers of a binding beside the org. Where it forgot, or is another stream, what the
+// ledger has forgotten is gone.
+func TestWhatFlowNoLongerHoldsIsNotFoundOut(t *testing.T) {
+	b := newBench(t)
+	r := NewRunner(b.config)
+	c := b.seal(record.ChunkFresh, 0, accountRows("A", 3)...)
+	b.note(c)
+	b.untilSubmitted(r, c)
+	told := b.published
+	b.published = nil
+	b.forget(c, false)
+	b.foundOut(r, 0)
+	b.published = told
+	b.foundOut(r, 1)
+}
+
 func TestAnInsertThatTheLedgerStillKnowsIsBoundToItsJobAgain(t *testing.T) {
 	b := newBench(t)
 	r := NewRunner(b.config)
