@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -112,7 +113,8 @@ func (o *soakFlags) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer func() {
-		err = errors.Join(err, o.soak.Cluster.Close(ctx), os.RemoveAll(data), os.RemoveAll(filepath.Join(session, stack.NATS)))
+		left := filepath.Join(session, stack.NATS)
+		err = errors.Join(err, o.soak.Cluster.Close(context.WithoutCancel(ctx)), keepLog(session, data), os.RemoveAll(data), os.RemoveAll(left))
 	}()
 	o.soak.Dir, o.soak.Phase, o.soak.At, o.soak.Said = session, bar.Phase, bar.At, bar.Said
 	res, err := soak.Run(ctx, o.soak)
@@ -123,6 +125,15 @@ func (o *soakFlags) run(cmd *cobra.Command) (err error) {
 	res.Command, res.Commit, res.Machine, res.Disk = "chaos "+strings.Join(os.Args[1:], " "), origin.Commit(ctx), origin.Machine(), disk
 	res.Date = time.Now().UTC().Format(time.DateOnly)
 	return o.tell(cmd, session, &res)
+}
+
+// keepLog puts what PostgreSQL wrote beside the logs of the others.
+func keepLog(session, data string) error {
+	err := os.Rename(filepath.Join(data, "postgres.log"), filepath.Join(session, history.LogsDir, "postgres.log"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // it did not come that far
+	}
+	return err
 }
 
 // tell keeps the result, and says how it ended.

@@ -245,7 +245,8 @@ const model = `objects:
       - {name: Remarks__c, type: string, length: 80}
 `
 
-// definition is the pipeline's, with chunks for large loads, as docs/guides/definitions.md advises.
+// definition is the pipeline's, with chunks for large loads, as docs/guides/definitions.md advises. The stream holds two million records: then publishers
+// are refused, and wait, so that records are published for most of the time.
 func definition() []byte {
 	return fmt.Appendf(nil, `apiVersion: bulkhead/v1
 kind: Pipeline
@@ -264,6 +265,7 @@ map:
   - {from: mail, to: Mail__c, type: string}
   - {from: remarks, to: Remarks__c, type: string}
 chunk: {rows: 200000, bytes: 100MB, age: 10s}
+backlog: 512MiB
 `, pipelineName, object)
 }
 
