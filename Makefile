@@ -81,6 +81,13 @@ UNSAFE ?=
 chaos-power: postgres ## power cuts of NATS, of PostgreSQL and of the whole machine: ROUNDS=50 lose nothing that was acknowledged
 	go run ./services/e2e/chaos power --rounds $(ROUNDS) --first $(FIRST) $(if $(UNSAFE),--unsafe $(UNSAFE)) $(CHAOS)
 
+# RECORDS, FAILING (of a hundred, at first), KILL_EVERY; CHAOS takes other flags, such as --brief or --markdown docs/reliability.md.
+RECORDS    ?= 10000000
+FAILING    ?= 2
+KILL_EVERY ?= 20s
+soak: postgres ## ten million records, 2 % fail at first, a kill every 20 s: nothing is lost, nothing lands twice, nothing grows
+	go run ./services/e2e/chaos soak --records $(RECORDS) --failing $(FAILING) --kill-every $(KILL_EVERY) $(CHAOS)
+
 simulate: ## the product in virtual time: SEEDS worlds from FIRST, every crash point in every operation, days of outages and retention
 	BULKHEAD_SIMULATION_SEED=$(FIRST) BULKHEAD_SIMULATION_SEEDS=$(SEEDS) go test -tags fault -count=1 -timeout 60m ./services/e2e/simulation
 
@@ -176,4 +183,4 @@ $(eval $(call tool,gofumpt,$(GOFUMPT)))
 $(eval $(call tool,golangci-lint,$(LINT)))
 $(eval $(call tool,benchstat,$(BENCHSTAT)))
 
-.PHONY: help build demo test test-clients chaos chaos-fresh chaos-points chaos-outage chaos-power simulate bench bench-once bench-memory bench-trickle bench-compare race lint generate verify up down postgres compiler npm testdata
+.PHONY: help build demo test test-clients chaos chaos-fresh chaos-points chaos-outage chaos-power soak simulate bench bench-once bench-memory bench-trickle bench-compare race lint generate verify up down postgres compiler npm testdata

@@ -15,6 +15,8 @@ import (
 	"bulkhead/services/e2e/bench/internal/people"
 	"bulkhead/services/e2e/bench/internal/report"
 	"bulkhead/services/e2e/bench/internal/trial"
+	"bulkhead/services/e2e/internal/marked"
+	"bulkhead/services/e2e/internal/progress"
 	"bulkhead/services/e2e/origin"
 )
 
@@ -90,7 +92,7 @@ func (o *runFlags) check() error {
 	if o.markdown == "" {
 		return nil
 	}
-	if err := report.CheckPage(o.markdown, "run"); err != nil { // not after minutes
+	if err := marked.Check(o.markdown, "bench run"); err != nil { // not after minutes
 		return usageError{fmt.Errorf("--markdown: %w", err)}
 	}
 	return nil
@@ -142,16 +144,16 @@ func (o *runFlags) run(cmd *cobra.Command) error {
 	rep := &report.Report{
 		Command: "bench " + strings.Join(os.Args[1:], " "), Machine: origin.Machine(), Disk: disk, Commit: origin.Commit(ctx), Settings: o.words(),
 	}
-	bar := newBar(cmd.ErrOrStderr())
-	defer bar.done()
-	bar.phase("build", 0)
+	bar := progress.New(cmd.ErrOrStderr())
+	defer bar.Done()
+	bar.Phase("build", 0)
 	bin, done, err := o.binaries(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
 	err = o.all(ctx, cases, bin, self, bar, rep)
-	bar.done()
+	bar.Done()
 	if err == nil || len(rep.Cases) > 0 { // what was measured before something failed is told all the same
 		fmt.Fprint(cmd.OutOrStdout(), rep.Table())
 	}
@@ -184,7 +186,7 @@ func (o *runFlags) write(rep *report.Report) error {
 		return err
 	}
 	if o.markdown != "" {
-		if err := report.WritePage(o.markdown, "run", rep.Markdown()); err != nil {
+		if err := marked.Write(o.markdown, "bench run", rep.Markdown()); err != nil {
 			return fmt.Errorf("--markdown: %w", err)
 		}
 	}
@@ -193,7 +195,7 @@ func (o *runFlags) write(rep *report.Report) error {
 
 // all makes every run that is asked for, in rounds: each case once, then each once again. These machines are faster for some minutes and slower for
 // others, which a ratio between two cases must not be made of; what is run only once has its turn in the round in the middle.
-func (o *runFlags) all(ctx context.Context, cases []report.Case, bin, self string, bar *bar, rep *report.Report) error {
+func (o *runFlags) all(ctx context.Context, cases []report.Case, bin, self string, bar *progress.Bar, rep *report.Report) error {
 	results := make([][]*trial.Result, len(cases))
 	for _, turn := range o.turns(cases) {
 		c := cases[turn.of]
@@ -242,10 +244,10 @@ func addAll(rep *report.Report, cases []report.Case, results [][]*trial.Result) 
 	return nil
 }
 
-func (o *runFlags) measure(ctx context.Context, c report.Case, name, bin, self string, bar *bar) (*trial.Result, error) {
-	bar.phase(name, c.Records)
+func (o *runFlags) measure(ctx context.Context, c report.Case, name, bin, self string, bar *progress.Bar) (*trial.Result, error) {
+	bar.Phase(name, c.Records)
 	opts := o.options(c.Records, bin, self)
-	opts.Chunk, opts.Failing, opts.Rate, opts.Progress = c.Chunk, c.Failing, c.Rate, bar.at
+	opts.Chunk, opts.Failing, opts.Rate, opts.Progress = c.Chunk, c.Failing, c.Rate, bar.At
 	if o.profile != "" {
 		dir, err := filepath.Abs(o.profile)
 		if err != nil {
@@ -257,8 +259,8 @@ func (o *runFlags) measure(ctx context.Context, c report.Case, name, bin, self s
 }
 
 // others loads the same records by other clients, on the same simulator.
-func (o *runFlags) others(ctx context.Context, loads []int64, bin string, bar *bar, rep *report.Report) error {
-	bar.phase("fetch other clients", 0)
+func (o *runFlags) others(ctx context.Context, loads []int64, bin string, bar *progress.Bar, rep *report.Report) error {
+	bar.Phase("fetch other clients", 0)
 	clients, leftOut := others.Find(ctx, bin)
 	rep.LeftOut = leftOut
 	for _, n := range loads {
@@ -274,7 +276,7 @@ func (o *runFlags) others(ctx context.Context, loads []int64, bin string, bar *b
 }
 
 // clients loads n records by each client. The streaming loop is ours and must work; another one that does not is left out.
-func (o *runFlags) clients(ctx context.Context, n int64, bin string, clients []trial.Client, bar *bar, rep *report.Report) error {
+func (o *runFlags) clients(ctx context.Context, n int64, bin string, clients []trial.Client, bar *progress.Bar, rep *report.Report) error {
 	dir, err := os.MkdirTemp("", "bulkhead-bench-csv-")
 	if err != nil {
 		return fmt.Errorf("directory for CSV: %w", err)
@@ -285,7 +287,7 @@ func (o *runFlags) clients(ctx context.Context, n int64, bin string, clients []t
 		return err
 	}
 	load := func(c trial.Client) error {
-		bar.phase(fmt.Sprintf("%s, %d records", c.Name, n), 0)
+		bar.Phase(fmt.Sprintf("%s, %d records", c.Name, n), 0)
 		res, err := trial.RunClient(ctx, c, bin, o.failing, n, files)
 		if err == nil {
 			rep.Clients = append(rep.Clients, res)

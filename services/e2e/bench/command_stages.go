@@ -17,9 +17,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bulkhead/services/e2e/bench/internal/report"
 	"bulkhead/services/e2e/bench/internal/stages"
 	"bulkhead/services/e2e/bench/internal/trial"
+	"bulkhead/services/e2e/internal/marked"
 )
 
 // readFor bounds reading one profile.
@@ -48,7 +48,7 @@ they were, the broker as a whole; in microseconds of CPU for each record, as a t
 				fmt.Fprint(cmd.OutOrStdout(), table)
 				return nil
 			}
-			if err := report.WritePage(page, "stages", table); err != nil {
+			if err := marked.Write(page, "bench stages", table); err != nil {
 				return fmt.Errorf("--markdown: %w", err)
 			}
 			return nil

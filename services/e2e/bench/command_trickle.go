@@ -12,6 +12,8 @@ import (
 	"bulkhead/services/e2e/bench/internal/people"
 	"bulkhead/services/e2e/bench/internal/report"
 	"bulkhead/services/e2e/bench/internal/trial"
+	"bulkhead/services/e2e/internal/marked"
+	"bulkhead/services/e2e/internal/progress"
 	"bulkhead/services/e2e/origin"
 )
 
@@ -36,31 +38,31 @@ the org had saved it, and to when the ledger knew that.`,
 				return usageError{errors.New("--rate and --for must make at least one record")}
 			}
 			if page != "" {
-				if err := report.CheckPage(page, "trickle"); err != nil { // not after minutes
+				if err := marked.Check(page, "bench trickle"); err != nil { // not after minutes
 					return usageError{fmt.Errorf("--markdown: %w", err)}
 				}
 			}
 			ctx := cmd.Context()
-			bar := newBar(cmd.ErrOrStderr())
-			defer bar.done()
-			bar.phase("build", 0)
+			bar := progress.New(cmd.ErrOrStderr())
+			defer bar.Done()
+			bar.Phase("build", 0)
 			bin, done, err := o.binaries(ctx)
 			if err != nil {
 				return err
 			}
 			defer done()
 			opts := trial.TrickleOptions{PerSecond: perSecond, Options: o.options(records, bin, "")}
-			opts.Progress = bar.at
-			bar.phase(fmt.Sprintf("%d records, %d a second", records, perSecond), records)
+			opts.Progress = bar.At
+			bar.Phase(fmt.Sprintf("%d records, %d a second", records, perSecond), records)
 			res, err := trial.Trickle(ctx, opts)
 			if err != nil {
 				return err
 			}
-			bar.done()
+			bar.Done()
 			from := fmt.Sprintf("Commit `%s`, on %s; chunks of %s, %.4g %% refused at first", origin.Commit(ctx), origin.Machine(), o.chunk.Age, o.failing*100)
 			fmt.Fprintf(cmd.OutOrStdout(), "%s\n%s", from, report.Trickle(res))
 			if page != "" {
-				if err := report.WritePage(page, "trickle", report.TrickleMarkdown(from, res)); err != nil {
+				if err := marked.Write(page, "bench trickle", report.TrickleMarkdown(from, res)); err != nil {
 					return fmt.Errorf("--markdown: %w", err)
 				}
 			}

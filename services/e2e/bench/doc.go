@@ -10,6 +10,8 @@
 // Exit codes: 0 all landed and was measured, 1 something did not land or could not be measured, or with --bounds a bound does not hold, 2 misuse,
 // 130 interrupted.
 //
-// What is counted, and what a run must prove before it counts, stands in the packages: trial (one run), parts (the processes), meter (CPU and
-// memory), people (the records), pump (the publisher), floor (the loop), others (clients that people use today), report (medians, bounds, tables), stages (profiles by stage). docs/performance.md keeps what was found.
+// What is counted, and what a run must prove before it counts, stands in the packages: trial (one run), parts (the processes),
+// people (the records), floor (the loop), others (clients that people use today), report (medians, bounds, tables), stages (profiles by stage); and, shared with
+// chaos, in services/e2e/internal: meter (CPU and memory), pump (the publisher), org (the simulated org), marked (places on pages). docs/performance.md keeps what
+// was found.
 package main

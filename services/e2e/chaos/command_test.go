@@ -91,6 +91,11 @@ func TestCommands(t *testing.T) {
 		"a power cut of nobody":         {"power", "--targets", ""},
 		"a power cut of the org":        {"power", "--targets", "org"},
 		"an unsafe org":                 {"power", "--unsafe", "org"},
+		"a soak of nothing":             {"soak", "--records", "0"},
+		"a soak of more than all":       {"soak", "--failing", "101"},
+		"a soak of parts too small":     {"soak", "--failing", "0.001"},
+		"a soak without kills":          {"soak", "--kill-every", "0s"},
+		"a soak onto a page of others":  {"soak", "--markdown", "command_test.go"},
 	} {
 		t.Run("refused: "+name, func(t *testing.T) {
 			if code, _, errOut := command(t, args...); code != exitHarness || !strings.HasPrefix(errOut, "chaos: ") {

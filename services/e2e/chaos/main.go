@@ -50,7 +50,7 @@ func execute(ctx context.Context, args []string, out, errOut io.Writer) int {
 	root.SetOut(out)
 	root.SetErr(errOut)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newRun(), newJudge(), newShrink(), newReport(), newPlan(), newOutage(), newPower())
+	root.AddCommand(newRun(), newJudge(), newShrink(), newReport(), newPlan(), newOutage(), newPower(), newSoak())
 	err := root.ExecuteContext(ctx)
 	var h *drive.Harness
 	switch {

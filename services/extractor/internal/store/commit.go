@@ -36,7 +36,7 @@ func (s *Store) Commit(ctx context.Context, f Fence, lease time.Duration, t Targ
 		c.Marks = nil
 	}
 	return pg.InTx(ctx, s.pool, labelSeal, func(ctx context.Context, tx pgx.Tx) error {
-		q := s.q.WithTx(tx)
+		q, began := s.q.WithTx(tx), time.Now()
 		if err := fence(ctx, q, f, lease); err != nil {
 			return err
 		}
@@ -52,7 +52,15 @@ func (s *Store) Commit(ctx context.Context, f Fence, lease time.Duration, t Targ
 		if err := fault.Point(ctx, pointStored); err != nil {
 			return err
 		}
-		return pg.Enqueue(ctx, tx, Schema, messages...)
+		if err := pg.Enqueue(ctx, tx, Schema, messages...); err != nil {
+			return err
+		}
+		// Nobody can renew the lease while this transaction holds its row: one that stores a large chunk on a slow disk may outlast it. Another instance
+		// that waits for the row would take it at the commit, and whatever this one has read ahead would be read again.
+		if time.Since(began) > lease/3 {
+			return fence(ctx, q, f, lease)
+		}
+		return nil
 	})
 }
 

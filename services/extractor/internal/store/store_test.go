@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"bulkhead/libs/pg"
 	"bulkhead/libs/testkit"
 	"bulkhead/services/extractor/internal/decide"
@@ -124,6 +126,57 @@ func TestLease(t *testing.T) {
 			t.Errorf("another one takes the lease: %v, %v; want it at once", ok, err)
 		}
 	})
+}
+
+func TestACommitThatOutlastsTheLeaseKeepsIt(t *testing.T) {
+	t.Parallel()
+	const lease = 300 * time.Millisecond
+	db := testkit.NewLedger(t)
+	admin, s := db.AdminPool(t), store.New(db.Pool(t, "extractor"))
+	held, ok, err := s.Acquire(t.Context(), "contacts", "one", lease)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	// The row of repeats that the commit adds to is somebody else's for a while.
+	slow, err := admin.BeginTx(t.Context(), pgx.TxOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := slow.Exec(t.Context(), `INSERT INTO extractor.repeats (pipeline, run, n) VALUES ('contacts', '', 1)`); err != nil {
+		t.Fatal(err)
+	}
+	committed := make(chan error, 1)
+	go func() {
+		commit := decide.Commit{At: time.Now(), Repeats: map[string]int64{"": 1}}
+		committed <- s.Commit(t.Context(), held.Fence, lease, store.Target{Pipeline: "contacts"}, commit, nil)
+	}()
+	// until asks again and again, until the answer is yes.
+	until := func(question string, args ...any) {
+		t.Helper()
+		for yes := false; !yes; {
+			if err := admin.QueryRow(t.Context(), question, args...).Scan(&yes); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var began, ended, kept time.Time
+	until(`SELECT count(*) = 0 FROM (SELECT 1 FROM extractor.readers FOR UPDATE SKIP LOCKED) free`)
+	if err := admin.QueryRow(t.Context(), `SELECT clock_timestamp()`).Scan(&began); err != nil {
+		t.Fatal(err)
+	}
+	until(`SELECT clock_timestamp() > $1::timestamptz`, began.Add(lease))
+	if err := admin.QueryRow(t.Context(), `SELECT clock_timestamp()`).Scan(&ended); err != nil {
+		t.Fatal(err)
+	}
+	if err := slow.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-committed; err != nil {
+		t.Fatal(err)
+	}
+	if err := admin.QueryRow(t.Context(), `SELECT lease_until FROM extractor.readers`).Scan(&kept); err != nil || kept.Before(ended.Add(lease)) {
+		t.Errorf("the lease lasts until %s, %v; the commit ended after %s", kept, err, ended)
+	}
 }
 
 // TestFollowers: what is said of records that follow others holds as long as all who held the lease kept it.

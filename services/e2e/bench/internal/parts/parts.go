@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"bulkhead/libs/local"
-	"bulkhead/services/e2e/bench/internal/org"
+	"bulkhead/services/e2e/internal/org"
 )
 
 const (

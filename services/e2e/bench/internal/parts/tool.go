@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"bulkhead/services/e2e/bench/internal/meter"
+	"bulkhead/services/e2e/internal/meter"
 )
 
 // Tool is a program that works beside the parts until it is done, such as the publisher. It tells of itself by lines of JSON on its stdout.

@@ -6,6 +6,7 @@ import (
 
 	"bulkhead/libs/pipeline"
 	"bulkhead/services/e2e/bench/internal/people"
+	"bulkhead/services/e2e/internal/marked"
 )
 
 // Bound is a figure that shall not be passed.
@@ -50,7 +51,7 @@ func (b Bound) verdict() string {
 // number has four digits or more.
 func number(v float64) string {
 	if v >= 1000 {
-		return count(int64(v))
+		return marked.Count(int64(v))
 	}
 	return fmt.Sprintf("%.4g", v)
 }

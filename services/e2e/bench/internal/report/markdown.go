@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"strings"
+
+	"bulkhead/services/e2e/internal/marked"
 )
 
 // Markdown is the report as tables for a page: a column for each case.
@@ -30,7 +32,7 @@ func (r *Report) Markdown() string {
 			"| client | records/s | CPU s per million | peak MB | API calls | rows left behind |\n| --- | ---: | ---: | ---: | ---: | ---: |\n")
 		for _, c := range r.Clients {
 			fmt.Fprintf(&b, "| %s, %s records | %.0f | %.2f | %.0f | %d | %s |\n",
-				c.Name, count(c.Records), c.RecordsPerSecond, c.CPU/(float64(c.Records)/mega), float64(c.Peak)/mega, c.Calls, count(c.Failed))
+				c.Name, marked.Count(c.Records), c.RecordsPerSecond, c.CPU/(float64(c.Records)/mega), float64(c.Peak)/mega, c.Calls, marked.Count(c.Failed))
 		}
 	}
 	for _, l := range r.LeftOut {

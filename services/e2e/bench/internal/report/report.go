@@ -12,6 +12,7 @@ import (
 
 	"bulkhead/services/e2e/bench/internal/people"
 	"bulkhead/services/e2e/bench/internal/trial"
+	"bulkhead/services/e2e/internal/marked"
 )
 
 // Report is what one call of the bench found.
@@ -38,7 +39,7 @@ type Case struct {
 
 // Words are the case for people.
 func (c Case) Words() string {
-	chunk := fmt.Sprintf("chunks of %s rows, %.4g MB, %s", count(int64(c.Chunk.Rows)), float64(c.Chunk.Bytes)/mega, c.Chunk.Age)
+	chunk := fmt.Sprintf("chunks of %s rows, %.4g MB, %s", marked.Count(int64(c.Chunk.Rows)), float64(c.Chunk.Bytes)/mega, c.Chunk.Age)
 	switch c.Chunk {
 	case people.Usual():
 		chunk = "default chunks"
@@ -47,9 +48,9 @@ func (c Case) Words() string {
 	case people.Largest():
 		chunk = "largest chunks"
 	}
-	words := fmt.Sprintf("%s records, %s, %.4g %% refused at first", count(c.Records), chunk, c.Failing*100)
+	words := fmt.Sprintf("%s records, %s, %.4g %% refused at first", marked.Count(c.Records), chunk, c.Failing*100)
 	if c.Rate > 0 {
-		words += fmt.Sprintf(", %s a second", count(c.Rate))
+		words += fmt.Sprintf(", %s a second", marked.Count(c.Rate))
 	}
 	return words
 }
@@ -98,7 +99,7 @@ func (r *Report) Table() string {
 func (c Measured) table(b *strings.Builder) {
 	m, million := c.Median, float64(c.Records)/mega
 	fmt.Fprintf(b, "\n%s; %s:\n  %.0f records/s, %.1f s (published in %.1f s, in the org after %.1f s); %s; %s refused\n",
-		c.Words(), runs(len(c.Runs)), m.RecordsPerSecond, m.Seconds, m.PublishSeconds, m.InOrgSeconds, flow(m.Full), count(m.FailedAtFirst))
+		c.Words(), runs(len(c.Runs)), m.RecordsPerSecond, m.Seconds, m.PublishSeconds, m.InOrgSeconds, flow(m.Full), marked.Count(m.FailedAtFirst))
 	fmt.Fprintf(b, "  %-28s %10s %14s %10s\n", "", "CPU s", "CPU s/million", "peak MB")
 	line := func(name string, cpu float64, peak int64) {
 		mb := "-"
@@ -142,7 +143,7 @@ func flow(f trial.Flow) string {
 	if f.Records == 0 {
 		return "no chunk was full"
 	}
-	return fmt.Sprintf("in full chunks %.0f/s: %s in %.1f s", f.PerSecond(), count(f.Records), f.Seconds)
+	return fmt.Sprintf("in full chunks %.0f/s: %s in %.1f s", f.PerSecond(), marked.Count(f.Records), f.Seconds)
 }
 
 // seconds writes what each took, most first.
@@ -164,7 +165,7 @@ func (r *Report) clients(b *strings.Builder) {
 	for _, c := range r.Clients {
 		million := float64(c.Records) / mega
 		fmt.Fprintf(b, "  %-40s %12.0f %14.2f %10.0f %10d %14.2f\n",
-			c.Name+", "+count(c.Records), c.RecordsPerSecond, c.CPU/million, float64(c.Peak)/mega, c.Calls, c.SimulatorCPU/million)
+			c.Name+", "+marked.Count(c.Records), c.RecordsPerSecond, c.CPU/million, float64(c.Peak)/mega, c.Calls, c.SimulatorCPU/million)
 	}
 }
 
@@ -173,15 +174,6 @@ func runs(n int) string {
 		return "one run"
 	}
 	return fmt.Sprintf("medians of %d runs", n)
-}
-
-// count writes a number with commas.
-func count(n int64) string {
-	text := fmt.Sprint(n)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
 }
 
 func tally(by map[string]int64) string {

@@ -5,12 +5,13 @@ import (
 	"strings"
 
 	"bulkhead/services/e2e/bench/internal/trial"
+	"bulkhead/services/e2e/internal/marked"
 )
 
 // Trickle is what became of records that came one by one, for people.
 func Trickle(r *trial.TrickleResult) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s records, %d a second, in %.1f s; %s refused at first\n", count(r.Records), r.PerSecond, r.Seconds, count(r.FailedAtFirst))
+	fmt.Fprintf(&b, "%s records, %d a second, in %.1f s; %s refused at first\n", marked.Count(r.Records), r.PerSecond, r.Seconds, marked.Count(r.FailedAtFirst))
 	fmt.Fprintf(&b, "  %-34s %8s %8s %8s %8s\n", "seconds from acknowledgement", "p50", "p95", "p99", "max")
 	for _, l := range []struct {
 		name string
@@ -41,7 +42,7 @@ func TrickleBounds(r *trial.TrickleResult) []Bound {
 func TrickleMarkdown(origin string, r *trial.TrickleResult) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s. %s records, %d a second; %d API calls, %d jobs, %.3f CPU s each second of services, nats-server and PostgreSQL together.\n\n",
-		origin, count(r.Records), r.PerSecond, r.Calls.Total, r.Calls.Jobs, r.CPU.Product())
+		origin, marked.Count(r.Records), r.PerSecond, r.Calls.Total, r.Calls.Jobs, r.CPU.Product())
 	b.WriteString("| seconds from acknowledgement | p50 | p95 | p99 | max |\n| --- | ---: | ---: | ---: | ---: |\n")
 	for _, l := range []struct {
 		name string

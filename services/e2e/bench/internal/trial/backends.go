@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"bulkhead/services/e2e/bench/internal/meter"
+	"bulkhead/services/e2e/internal/meter"
 )
 
 const (

@@ -7,9 +7,9 @@ import (
 	"fmt"
 
 	"bulkhead/services/e2e/bench/internal/floor"
-	"bulkhead/services/e2e/bench/internal/meter"
 	"bulkhead/services/e2e/bench/internal/parts"
 	"bulkhead/services/e2e/bench/internal/people"
+	"bulkhead/services/e2e/internal/meter"
 )
 
 // Client is a program that loads files of CSV into an org and reads the results: the floor, and the libraries that people use today. None of them

@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"bulkhead/libs/salesforce"
-	"bulkhead/services/e2e/bench/internal/meter"
 	"bulkhead/services/e2e/bench/internal/people"
+	"bulkhead/services/e2e/internal/meter"
 )
 
 //go:embed queries.sql

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
-	"bulkhead/services/e2e/bench/internal/meter"
 	"bulkhead/services/e2e/bench/internal/people"
+	"bulkhead/services/e2e/internal/meter"
 )
 
 // reading is what the parts have used up to a moment.

@@ -16,7 +16,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"bulkhead/services/e2e/bench/internal/meter"
+	"bulkhead/services/e2e/internal/meter"
 )
 
 const (

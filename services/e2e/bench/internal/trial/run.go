@@ -13,7 +13,7 @@ import (
 
 	"bulkhead/services/e2e/bench/internal/parts"
 	"bulkhead/services/e2e/bench/internal/people"
-	"bulkhead/services/e2e/bench/internal/pump"
+	"bulkhead/services/e2e/internal/pump"
 )
 
 const (

@@ -10,9 +10,9 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"bulkhead/libs/publish"
-	"bulkhead/services/e2e/bench/internal/org"
 	"bulkhead/services/e2e/bench/internal/parts"
 	"bulkhead/services/e2e/bench/internal/people"
+	"bulkhead/services/e2e/internal/org"
 )
 
 // TrickleOptions say how records come one by one.

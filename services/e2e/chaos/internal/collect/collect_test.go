@@ -30,7 +30,7 @@ func product(t *testing.T) history.Target {
 	start := time.Now()
 	url := s.Conn.NC.ConnectedUrl()
 	return history.Target{
-		NATSURL: url, PlainNATSURL: url, AdminDSN: s.DB.AdminDSN, ControlURL: s.Sim.URL + "/sim", OpsURLs: []string{"http://127.0.0.1:1", s.OpsURL()},
+		Pipelines: names, NATSURL: url, PlainNATSURL: url, AdminDSN: s.DB.AdminDSN, ControlURL: s.Sim.URL + "/sim", OpsURLs: []string{"http://127.0.0.1:1", s.OpsURL()},
 		Since: func() float64 { return float64(time.Since(start).Microseconds()) / 1000 },
 	}
 }

@@ -8,6 +8,8 @@ import (
 // Target says where the parts of a running stack are, and what is needed to speak with them: all that the load, the samples and the dump
 // of a run know of it. It is never written to the run's directory, because it holds secrets.
 type Target struct {
+	// Pipelines are the names of those that the run has.
+	Pipelines []string
 	// NATSURL leads to the broker through the publishers' own edge, so it is cut when that edge is.
 	NATSURL string
 	// PlainNATSURL leads straight to the broker, for the instrument's own client. The broker itself may be down at times.

@@ -47,7 +47,7 @@ func product(t *testing.T) (*inprocess.Stack, history.Target) {
 	t.Cleanup(ops.Close)
 	start := time.Now()
 	return s, history.Target{
-		NATSURL: s.Conn.NC.ConnectedUrl(), PlainNATSURL: s.Conn.NC.ConnectedUrl(), AdminDSN: s.DB.AdminDSN, ControlURL: s.Sim.URL + "/sim",
+		Pipelines: slices.Sorted(maps.Keys(load.Definitions())), NATSURL: s.Conn.NC.ConnectedUrl(), PlainNATSURL: s.Conn.NC.ConnectedUrl(), AdminDSN: s.DB.AdminDSN, ControlURL: s.Sim.URL + "/sim",
 		OpsURLs: []string{ops.URL, ops.URL}, Since: func() float64 { return float64(time.Since(start).Microseconds()) / 1000 },
 	}
 }

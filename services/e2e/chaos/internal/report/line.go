@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"bulkhead/services/e2e/chaos/internal/history"
+	"bulkhead/services/e2e/internal/marked"
 )
 
 // RunLine is a run on one line.
@@ -47,7 +48,7 @@ func RunLine(p history.Plan, note history.Run, v history.Verdict) string {
 		said = append(said, fmt.Sprintf("%s×%d", c.kind, c.n))
 	}
 	return fmt.Sprintf("seed %d %s %.1f s (start %.1f, storm %.1f, rest %.1f, collect %.1f) %s records %d faults (%s) %d findings",
-		p.Seed, word, note.Seconds, note.StartSeconds, note.FaultSeconds, note.HealSeconds, note.CollectSeconds, thousands(p.Records), total,
+		p.Seed, word, note.Seconds, note.StartSeconds, note.FaultSeconds, note.HealSeconds, note.CollectSeconds, marked.Count(p.Records), total,
 		strings.Join(said, " "), len(v.Findings))
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"bulkhead/services/e2e/chaos/internal/history"
+	"bulkhead/services/e2e/internal/marked"
 )
 
 // maxShown bounds the findings of one run on the page; the verdict in its directory has all.
@@ -17,7 +18,7 @@ func (r *Report) Page() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Chaos: %s\n\n", r.Headline())
 	fmt.Fprintf(&b, "`%s` at commit %s, %s, on %s.\n\n", r.Command, r.Commit, r.Started, r.Machine)
-	fmt.Fprintf(&b, "%s runs in %s s, the longest %.1f s; %s records, %s faults that really struck", thousands(r.Runs), thousands(int(r.Seconds)), r.MaxRun, thousands(r.Records), thousands(r.Injected))
+	fmt.Fprintf(&b, "%s runs in %s s, the longest %.1f s; %s records, %s faults that really struck", marked.Count(r.Runs), marked.Count(int(r.Seconds)), r.MaxRun, marked.Count(r.Records), marked.Count(r.Injected))
 	if r.Retried > 0 {
 		fmt.Fprintf(&b, "; %d were made again because the instrument itself had failed", r.Retried)
 	}
@@ -122,7 +123,7 @@ func (r *Report) passed(b *strings.Builder) {
 func (r *Report) looked(b *strings.Builder) {
 	b.WriteString("\n## Checked\n\n| what | times |\n| --- | ---: |\n")
 	for _, k := range slices.Sorted(maps.Keys(r.Checked)) {
-		fmt.Fprintf(b, "| %s | %s |\n", k, thousands(r.Checked[k]))
+		fmt.Fprintf(b, "| %s | %s |\n", k, marked.Count(r.Checked[k]))
 	}
 }
 
@@ -149,13 +150,4 @@ func Line(text string) string {
 		}
 		return c
 	}, text)
-}
-
-// thousands writes a count with its thousands parted.
-func thousands(n int) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }

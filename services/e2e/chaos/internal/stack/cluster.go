@@ -45,6 +45,7 @@ type Cluster struct {
 	server *local.Postgres
 	place  sync.RWMutex
 	host   string // host:port of the server now
+	now    Running
 }
 
 // OpenCluster starts the server on a directory, makes the directory where it is not there, and makes the template anew from this
@@ -146,6 +147,7 @@ func (c *Cluster) up(ctx context.Context) error {
 	}
 	c.place.Lock()
 	c.server, c.host = server, at.Host
+	c.now = Running{Part: Postgres, PID: server.Pid(), Start: c.now.Start + 1, Since: time.Now()}
 	c.place.Unlock()
 	return nil
 }

@@ -15,21 +15,30 @@ import (
 // Crash ends the server at once, as a crash does (its immediate stop), and starts it again after down. Stops that come at the same time
 // happen one after the other; struck is called when this one is to happen.
 func (c *Cluster) Crash(ctx context.Context, down time.Duration, struck func()) error {
-	return c.again(ctx, down, struck, func(ctx context.Context) error {
-		pid, err := c.postmaster()
-		if err != nil {
-			return err
-		}
-		if err := syscall.Kill(pid, syscall.SIGQUIT); err != nil {
-			return fmt.Errorf("crash PostgreSQL: %w", err)
-		}
-		select {
-		case <-c.server.Done():
-			return nil
-		case <-ctx.Done():
-			return fmt.Errorf("crash PostgreSQL: it does not end: %w", ctx.Err())
-		}
-	})
+	return c.again(ctx, down, struck, func(ctx context.Context) error { return c.end(ctx, syscall.SIGQUIT) })
+}
+
+// Kill ends the server's first process by SIGKILL, and starts it again after down. Its sessions find out by themselves that it is gone, and the start waits
+// for that. Stops come one after the other, as with Crash.
+func (c *Cluster) Kill(ctx context.Context, down time.Duration, struck func()) error {
+	return c.again(ctx, down, struck, func(ctx context.Context) error { return c.end(ctx, syscall.SIGKILL) })
+}
+
+// end ends the server's first process by a signal. The lock is held.
+func (c *Cluster) end(ctx context.Context, sig syscall.Signal) error {
+	pid, err := c.postmaster()
+	if err != nil {
+		return err
+	}
+	if err := syscall.Kill(pid, sig); err != nil {
+		return fmt.Errorf("crash PostgreSQL: %w", err)
+	}
+	select {
+	case <-c.server.Done():
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("crash PostgreSQL: it does not end: %w", ctx.Err())
+	}
 }
 
 // Restart ends the server fast, that is with its transactions rolled back and its sessions closed, and starts it again after down.

@@ -46,6 +46,8 @@ type Part struct {
 	once bool
 	// ready says whether it serves: nil = yes.
 	ready func(ctx context.Context) error
+	// page is the root of its pages, where it has some.
+	page string
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and made anew at every change of what follows

@@ -96,6 +96,25 @@ func TestPart(t *testing.T) {
 			t.Errorf("%+v", seen.events)
 		}
 	})
+	t.Run("tells of its process as it runs now, and of none while it is down", func(t *testing.T) {
+		t.Parallel()
+		p, _ := shell(t, forever, func(p *Part) { p.page = "http://here" })
+		eventually(t, "it runs", p.Alive)
+		first, yes := p.running()
+		if !yes || first.Part != "part-1" || first.Start != 1 || first.PID < 2 || first.Page != "http://here" || time.Since(first.Since) > patience {
+			t.Errorf("%+v, %t", first, yes)
+		}
+		release := p.Hold()
+		p.Kill()
+		if down, yes := p.running(); yes {
+			t.Errorf("%+v", down)
+		}
+		release()
+		eventually(t, "it runs again", func() bool {
+			second, yes := p.running()
+			return yes && second.Start == 2 && second.PID != first.PID && second.Since.After(first.Since)
+		})
+	})
 	t.Run("stays down while anybody holds it", func(t *testing.T) {
 		t.Parallel()
 		p, seen := shell(t, forever, nil)

@@ -7,11 +7,13 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // process is one run of a program, in a process group of its own, which ends with us.
 type process struct {
 	handle *os.Process
+	began  time.Time
 	done   chan struct{} // closed when it ended
 	// traced is the file in which it tells which crash points it reached; "" = it does not.
 	traced string
@@ -30,7 +32,7 @@ type process struct {
 func launch(cmd *exec.Cmd, traced string) (*process, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	dieWithUs(cmd.SysProcAttr)
-	p := &process{done: make(chan struct{}), traced: traced}
+	p := &process{began: time.Now(), done: make(chan struct{}), traced: traced}
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()

@@ -123,7 +123,8 @@ func environment() []string {
 // instance makes the part of one instance of a service, which listens on address.
 func (s *Stack) instance(service, name, address, grpc string) *Part {
 	p := newPart(name, s.o.Dir, s.record)
-	p.ready = probe("http://" + address + "/readyz")
+	p.page = "http://" + address
+	p.ready = probe(p.page + "/readyz")
 	role, conf := pg.RoleOf(service), filepath.Join(s.o.Dir, confDir)
 	p.command = func(rules, traced string) (*exec.Cmd, error) {
 		cmd := exec.Command(filepath.Join(s.o.Bin, service)) //nolint:gosec // a binary under test

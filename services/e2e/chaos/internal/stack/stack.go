@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -209,7 +210,7 @@ func (s *Stack) ControlURL() string { return s.orgURL + "/sim" }
 // Target is all of that in one.
 func (s *Stack) Target() history.Target {
 	return history.Target{
-		NATSURL: s.NATSURL(), PlainNATSURL: s.PlainNATSURL(), AdminDSN: s.AdminDSN(), ControlURL: s.ControlURL(), OpsURLs: s.OpsURLs(),
+		Pipelines: slices.Sorted(maps.Keys(s.o.Definitions)), NATSURL: s.NATSURL(), PlainNATSURL: s.PlainNATSURL(), AdminDSN: s.AdminDSN(), ControlURL: s.ControlURL(), OpsURLs: s.OpsURLs(),
 		Token: s.Token(), Since: s.Since, Bin: s.o.Bin,
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"bulkhead/services/e2e/chaos/internal/history"
-	"bulkhead/services/e2e/chaos/internal/load"
 )
 
 // restEvery is the time from one look to the next.
@@ -70,9 +69,9 @@ func moving(ctx context.Context, t history.Target, l *ledger, r *reader, n int, 
 		return nil, err
 	}
 	var out []string
-	for _, p := range load.Pipelines() {
-		if _, ok := balance[p.Name]; !ok {
-			out = append(out, p.Name+" to be a pipeline of ops")
+	for _, name := range t.Pipelines {
+		if _, ok := balance[name]; !ok {
+			out = append(out, name+" to be a pipeline of ops")
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(balance)) {

@@ -19,9 +19,9 @@ const (
 	askFor = 30 * time.Second
 	// maxReply bounds an answer: the list of calls is the longest one, some 300 bytes for each of at most 220,000.
 	maxReply = 128 << 20
-	// maxLines bounds an answer that is read line by line and not kept, and readFor how long that takes: of ten million records half a million rows go by
-	// collections, some 500 bytes each.
-	maxLines, readFor = 16 << 30, 5 * time.Minute
+	// maxLines bounds an answer that is read line by line and not kept, and readFor how long that takes: of ten million records each row is some 500
+	// bytes, and half a million rows go by collections, some 500 bytes each.
+	maxLines, readFor = 16 << 30, 15 * time.Minute
 )
 
 // Org is one simulated org. Its client is its own, so that connections of measured runs are not shared with it.
@@ -117,13 +117,27 @@ type Worked struct {
 	Saved, Refused int64
 }
 
+// Job is one that the org was ever asked to make.
+type Job struct {
+	ID        string `json:"id"`
+	State     string `json:"state"`
+	Gone      string `json:"gone"`   // deleted, expired or vanished; "" = none of them
+	Closed    bool   `json:"closed"` // a close had its effect, so rows may have been saved
+	Rows      int64  `json:"upload_rows"`
+	Processed int64  `json:"processed"`
+	Failed    int64  `json:"failed"`
+}
+
+// Jobs are all that there ever were.
+func (o *Org) Jobs(ctx context.Context) (out []Job, err error) {
+	err = o.ask(ctx, http.MethodGet, "jobs", nil, &out)
+	return out, err
+}
+
 // Worked sums up every job there was and every call of collections: what the org really did, whatever it answered.
 func (o *Org) Worked(ctx context.Context) (out Worked, err error) {
-	var jobs []struct {
-		Processed int64 `json:"processed"`
-		Failed    int64 `json:"failed"`
-	}
-	if err := o.ask(ctx, http.MethodGet, "jobs", nil, &jobs); err != nil {
+	jobs, err := o.Jobs(ctx)
+	if err != nil {
 		return out, err
 	}
 	for _, j := range jobs {
@@ -135,7 +149,7 @@ func (o *Org) Worked(ctx context.Context) (out Worked, err error) {
 			Outcome string `json:"outcome"`
 		} `json:"rows"`
 	}
-	err = lines(ctx, o, "collections", func(c call) error {
+	err = Lines(ctx, o, "collections", func(c call) error {
 		for _, row := range c.Rows {
 			if row.Outcome == "failed" {
 				out.Refused++
@@ -148,8 +162,9 @@ func (o *Org) Worked(ctx context.Context) (out Worked, err error) {
 	return out, err
 }
 
-// lines gives each line of an answer to a function, until that returns an error. What the org does not remember any more is an error.
-func lines[T any](ctx context.Context, o *Org, path string, each func(T) error) error {
+// Lines gives each line of the answer to a path of the control API to a function, until that returns an error. What the org does not remember any more is
+// an error.
+func Lines[T any](ctx context.Context, o *Org, path string, each func(T) error) error {
 	ctx, cancel := context.WithTimeout(ctx, readFor)
 	defer cancel()
 	answer, lost, err := o.fetch(ctx, http.MethodGet, path, nil)
@@ -179,9 +194,14 @@ func lines[T any](ctx context.Context, o *Org, path string, each func(T) error) 
 type Record struct {
 	ID       string            `json:"id"`
 	Fields   map[string]string `json:"fields"`
-	Versions []struct {
-		At time.Time `json:"at"`
-	} `json:"versions"`
+	Versions []Version         `json:"versions"` // oldest first
+}
+
+// Version is what a row held from one save to the next.
+type Version struct {
+	At     time.Time         `json:"at"`
+	Job    string            `json:"job"` // "" = a call of collections saved it
+	Fields map[string]string `json:"fields"`
 }
 
 // Record returns a row by its external id; ok is false when the org does not hold it.
@@ -195,7 +215,7 @@ func (o *Org) Record(ctx context.Context, object, key string) (rec Record, ok bo
 
 // Records gives every row of an object with its versions to a function, until that returns an error.
 func (o *Org) Records(ctx context.Context, object string, each func(Record) error) error {
-	return lines(ctx, o, "records/"+url.PathEscape(object)+"?versions=all", each)
+	return Lines(ctx, o, "records/"+url.PathEscape(object)+"?versions=all", each)
 }
 
 // Call is one call that the org was sent.

@@ -1,31 +1,38 @@
-// Package pump publishes the records of a measured run, in frames by libs/publish, several of them on their way at a time.
+// Package pump publishes the records of a run, in frames by libs/publish, several of them on their way at a time.
 //
-// A publisher has one frame in flight, so that versions of an entity keep their order; here every record is an entity of its own, and several
-// publishers share the records frame by frame. Every frame is acknowledged when Run returns, and a full stream is waited for.
+// A publisher has one frame in flight, so that versions of an entity keep their order; several publishers share the records frame by frame, in turn:
+// frame f is the publisher's whose number is f modulo how many there are. So records keep their order among each other whose numbers lie a multiple of
+// [Options.Stride] apart, and no others. Every frame is acknowledged when Run returns, and a full stream is waited for.
 package pump
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"bulkhead/libs/publish"
-	"bulkhead/services/e2e/bench/internal/people"
 )
 
 // Options say what is published.
 type Options struct {
-	URL        string
-	Records    int64
-	Frame      int // records in a frame
-	Publishers int // frames that are on their way at a time
-	Keys       bool
+	URL      string
+	Pipeline string
+	Records  int64
+	// Record gives record i; body is empty, and may be grown for the record's. It is called by several publishers at a time.
+	Record     func(body []byte, i int64) publish.Record
+	Frame      int   // records in a frame
+	Publishers int   // frames that are on their way at a time
 	Rate       int64 // records a second; 0 = as fast as they are taken
+	// Acked is told of records that the broker has stored, by several publishers at a time; nil = nobody is.
+	Acked func(records int)
 }
+
+// Stride is how many records are published by all publishers before it is the first one's turn again.
+func (o Options) Stride() int64 { return int64(o.Frame) * int64(o.Publishers) }
 
 // Result is what was published.
 type Result struct {
@@ -37,23 +44,31 @@ type Result struct {
 	Again   int64 `json:"again"`
 }
 
+// bytesMost is no bound of a frame here: it is full when it has its records.
+const bytesMost = 800 << 10
+
 // Run publishes records 0 to Records-1.
 func Run(ctx context.Context, o Options) (Result, error) {
-	if o.Records < 1 || o.Frame < 1 || o.Publishers < 1 {
+	switch {
+	case o.Records < 1 || o.Frame < 1 || o.Publishers < 1:
 		return Result{}, fmt.Errorf("records, frame and publishers must be at least 1: %d, %d, %d", o.Records, o.Frame, o.Publishers)
-	}
-	if o.Rate < 0 {
+	case o.Rate < 0:
 		return Result{}, fmt.Errorf("a rate of %d records a second: 0 is as fast as they are taken", o.Rate)
+	case o.Record == nil:
+		return Result{}, errors.New("nothing says what the records are")
 	}
-	nc, err := nats.Connect(o.URL, nats.Name("bench-publisher"), nats.MaxReconnects(-1))
+	nc, err := nats.Connect(o.URL, nats.Name("publisher of the run"), nats.MaxReconnects(-1))
 	if err != nil {
 		return Result{}, fmt.Errorf("connect to NATS: %w", err)
 	}
 	defer nc.Close()
+	options := []publish.Option{publish.WithFrame(bytesMost, o.Frame), publish.WaitWhenFull(nil)}
+	if o.Acked != nil {
+		options = append(options, publish.WithAck(func(a publish.Ack) { o.Acked(a.Records) }))
+	}
 	publishers := make([]*publish.Publisher, o.Publishers)
 	for i := range publishers {
-		// The bytes are no bound here: a frame is full when it has its records.
-		if publishers[i], err = publish.New(nc, people.Pipeline, publish.WithFrame(800<<10, o.Frame), publish.WaitWhenFull(nil)); err != nil {
+		if publishers[i], err = publish.New(nc, o.Pipeline, options...); err != nil {
 			return Result{}, err
 		}
 	}
@@ -61,11 +76,10 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	defer cancel(nil)
 	began := time.Now()
 	out := Result{First: began.UnixNano(), Records: o.Records}
-	var next atomic.Int64
 	var all sync.WaitGroup
-	for _, p := range publishers {
+	for n, p := range publishers {
 		all.Go(func() {
-			if err := o.frames(ctx, p, &next, began); err != nil {
+			if err := o.frames(ctx, p, int64(n), began); err != nil {
 				cancel(err)
 			}
 		})
@@ -82,23 +96,16 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	return out, nil
 }
 
-// frames publishes one frame after the other, as long as there are records that nobody took.
-func (o Options) frames(ctx context.Context, p *publish.Publisher, next *atomic.Int64, began time.Time) error {
+// frames publishes the frames of publisher n, one after the other.
+func (o Options) frames(ctx context.Context, p *publish.Publisher, n int64, began time.Time) error {
 	var body []byte
-	for {
-		from := next.Add(int64(o.Frame)) - int64(o.Frame)
-		if from >= o.Records {
-			return p.Close(ctx)
-		}
+	for from := n * int64(o.Frame); from < o.Records; from += o.Stride() {
 		if err := o.await(ctx, began, from); err != nil {
 			return err
 		}
 		for i := from; i < min(from+int64(o.Frame), o.Records); i++ {
-			body = people.AppendJSON(body[:0], i)
-			r := publish.Record{Body: body}
-			if o.Keys {
-				r.Key = people.Key(i)
-			}
+			r := o.Record(body[:0], i)
+			body = r.Body
 			if err := p.Add(ctx, r); err != nil {
 				return err
 			}
@@ -107,6 +114,7 @@ func (o Options) frames(ctx context.Context, p *publish.Publisher, next *atomic.
 			return err
 		}
 	}
+	return p.Close(ctx)
 }
 
 // await waits until it is the turn of a record by the rate.

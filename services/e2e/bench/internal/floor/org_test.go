@@ -1,17 +1,18 @@
-package org
+package floor_test
 
 import (
 	"testing"
 
 	"bulkhead/services/e2e/bench/internal/floor"
 	"bulkhead/services/e2e/bench/internal/people"
+	"bulkhead/services/e2e/internal/org"
 	"bulkhead/services/orgsim/simtest"
 )
 
 func TestOrg(t *testing.T) {
 	const records = 400
 	sim := simtest.Start(t)
-	o := New(sim.URL + "/")
+	o := org.New(sim.URL + "/")
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -55,7 +56,7 @@ func TestOrg(t *testing.T) {
 	})
 	t.Run("gives every row with the time at which it was saved", func(t *testing.T) {
 		var n int64
-		must(o.Records(t.Context(), people.Object, func(r Record) error {
+		must(o.Records(t.Context(), people.Object, func(r org.Record) error {
 			if len(r.Versions) == 1 && !r.Versions[0].At.IsZero() {
 				n++
 			}

@@ -193,6 +193,15 @@ func Resident(pid int) (int64, error) {
 	return member(filepath.Join("/proc", strconv.Itoa(pid), "status"), "VmRSS")
 }
 
+// Files are the file descriptors that one process holds open, sockets among them.
+func Files(pid int) (int64, error) {
+	all, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(pid), "fd"))
+	if err != nil {
+		return 0, fmt.Errorf("open files of process %d: %w", pid, err)
+	}
+	return int64(len(all)), nil
+}
+
 // Shared is the memory of a process and all below it, in bytes, pages that several of them hold counted once (PSS).
 func Shared(pid int) (int64, error) {
 	all, err := tree(pid)
