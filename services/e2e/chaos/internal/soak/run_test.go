@@ -14,8 +14,8 @@ import (
 	"bulkhead/services/e2e/chaos/internal/stack"
 )
 
-// TestRun is a soak of a few thousand records on real processes, of which one dies every few seconds.
-func TestRun(t *testing.T) {
+// A soak of a few thousand records on real processes, of which one dies every few seconds.
+func TestASoakOfAFewThousandRecords(t *testing.T) {
 	t.Parallel()
 	bin, err := stack.BuildKept(t.Context())
 	if err != nil {
