@@ -69,14 +69,24 @@ func ageOf(age time.Duration) int {
 	return int(math.Log2(float64(age) / float64(settledAge)))
 }
 
+// overRun compares the quarters at both ends. Where kills left too few samples of the same age in them thirds are compared, and then halves.
 func overRun(points []Point, from, to time.Duration, b Bound) Growth {
-	quarter := (to - from) / 4
+	for parts := 4; parts >= 2; parts-- {
+		if g := ends(points, from, to, (to-from)/time.Duration(parts)).growth(b); g.Known {
+			return g
+		}
+	}
+	return Growth{}
+}
+
+// ends pairs the samples of the first and the last part, which are so long.
+func ends(points []Point, from, to, part time.Duration) pairs {
 	var first, last [4][]float64
 	for _, p := range points {
 		switch age := ageOf(p.Age); {
-		case p.At < from+quarter:
+		case p.At < from+part:
 			first[age] = append(first[age], p.Value)
-		case p.At >= to-quarter:
+		case p.At >= to-part:
 			last[age] = append(last[age], p.Value)
 		}
 	}
@@ -84,7 +94,7 @@ func overRun(points []Point, from, to time.Duration, b Bound) Growth {
 	for age := range first {
 		sum.add(first[age], last[age])
 	}
-	return sum.growth(b)
+	return sum
 }
 
 func overLives(points []Point, b Bound) Growth {
@@ -128,7 +138,7 @@ func (s *pairs) add(first, last []float64) {
 	s.first, s.last, s.weight = s.first+w*median(first), s.last+w*median(last), s.weight+w
 }
 
-func (s *pairs) growth(b Bound) Growth {
+func (s pairs) growth(b Bound) Growth {
 	if s.weight < enough {
 		return Growth{}
 	}

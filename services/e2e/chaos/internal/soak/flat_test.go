@@ -3,6 +3,7 @@ package soak
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -83,6 +84,14 @@ func TestCompare(t *testing.T) {
 	})
 	t.Run("a short time says nothing", func(t *testing.T) {
 		if got := Compare(series(40*time.Second, 0, func(_, _ time.Duration) float64 { return 1 }), 0, 40*time.Second, bound); got != (Flat{}) {
+			t.Errorf("%+v", got)
+		}
+	})
+	t.Run("where a quarter has nothing of the same age more is compared", func(t *testing.T) {
+		points := slices.DeleteFunc(series(run, 140*time.Second, func(at, age time.Duration) float64 { return filled(age) + at.Seconds() }), func(p Point) bool {
+			return p.At < run/4 && p.Age < warmAge || p.At >= 3*run/4 && p.Age >= warmAge
+		})
+		if got := Compare(points, 0, run, bound); !got.Run.Known || got.Run.Held {
 			t.Errorf("%+v", got)
 		}
 	})
