@@ -78,6 +78,8 @@ type World struct {
 	defined bool
 	healed  bool
 	errs    []error
+	// restored is when the ledger was put back last, in ms from the beginning.
+	restored float64
 	scripts map[string][]string // ids of the simulator's rules by fault
 
 	letters lettersSeen
