@@ -47,7 +47,7 @@ func (k *known) forgot(at, later float64) bool {
 
 // restoredBetween says whether a ledger was put back between two moments.
 func (k *known) restoredBetween(from, until float64) bool {
-	return slices.ContainsFunc(k.restores, func(r restore) bool { return from <= r.at && r.at < until })
+	return slices.ContainsFunc(k.restores, func(r restore) bool { return from < r.at && r.at <= until })
 }
 
 // undone are the orders that people gave and that are forgotten.
@@ -56,27 +56,30 @@ func undone(timeline []history.Event, rs []restore) orders {
 	return ordersOf(slices.DeleteFunc(slices.Clone(timeline), func(e history.Event) bool { return !k.forgotten(e.At) }))
 }
 
+// stray says whether a letter is of a forgotten time. It is seen a moment after it was published.
+func (k *known) stray(l history.Letter) bool {
+	return slices.ContainsFunc(k.restores, func(r restore) bool { return r.from < l.At && l.At < r.up })
+}
+
 // strays takes out of a record's open letters those that were written in a forgotten time and are not why it waits: they lie in the stream, so that they
-// are listed, and nobody in the ledger has decided them.
+// are listed, and nobody in the ledger has decided them. What dies again of the same generation has the letter of before.
 func (k *known) strays(i *item) {
 	if len(k.restores) == 0 || len(i.open) == 0 {
 		return
 	}
 	stray := map[string]bool{}
 	for _, l := range i.letters {
-		// A letter is seen a moment after it was published.
-		stray[l.ID] = slices.ContainsFunc(k.restores, func(r restore) bool { return r.from < l.At && l.At < r.up })
+		stray[l.ID] = k.stray(l)
 	}
-	rest := slices.DeleteFunc(slices.Clone(i.open), func(o history.FinalLetter) bool { return stray[o.ID] })
-	if state := i.state(); state != stateDead && state != stateUnresolved || len(rest) > 0 {
-		i.open = rest
-	}
+	waits := i.state() == stateDead || i.state() == stateUnresolved
+	i.open = slices.DeleteFunc(slices.Clone(i.open), func(o history.FinalLetter) bool { return stray[o.ID] && (!waits || o.Generation != i.generation()) })
 }
 
-// maybeSent says whether an insert that nothing tells apart from others may have been sent by a job that is forgotten: then only a person can say.
+// maybeSent says whether a record may have been sent by a job that is forgotten, as far as the product can know: of an insert that nothing tells apart from
+// others only a person can say then whether it was.
 func (k *known) maybeSent(r *record) bool {
 	for _, j := range k.jobs {
-		if j.Object != r.pipe.Object || j.Operation != r.pipe.Operation || j.Foreign {
+		if j.Object != r.pipe.Object || j.Operation != r.pipe.Operation || j.Foreign || j.Called {
 			continue
 		}
 		for _, s := range k.restores {
@@ -94,6 +97,11 @@ func (k *known) maybeSent(r *record) bool {
 func (k *known) forgottenDelete(x *row, code string) bool {
 	gone := code == "ENTITY_NOT_FOUND" || code == "ENTITY_IS_DELETED" || code == "INVALID_CROSS_REFERENCE_KEY"
 	return x.Outcome == deleted && x.job.Called && k.forgotten(x.job.Closed) && gone
+}
+
+// takenForGone says whether a delete whose row never was may be called landed: a forgotten job may have carried it, and the row is not there.
+func (k *known) takenForGone(r *record) bool {
+	return r.pipe.Operation == remove && r.fate == "reference/ENTITY_NOT_FOUND" && k.maybeSent(r)
 }
 
 // forgottenReplay says whether a dead record landed by a replay that somebody had ordered and that is forgotten: it waits for a person as it did before.
