@@ -106,7 +106,7 @@ type world struct {
 	forgot                                               uint8  // the job that was forgotten and found
 	adopts                                               bool   // the chunk is to be bound to it
 	recovery, seen, looks                                uint8  // of it: how far, what it was seen in last, how often in a row
-	harm                                                 uint8 // first thing that must never happen
+	harm                                                 uint8  // first thing that must never happen
 }
 
 // What must never happen.

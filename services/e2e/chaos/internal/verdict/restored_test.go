@@ -29,8 +29,8 @@ func TestARestoredLedger(t *testing.T) {
 	}
 	order := sent{cells: cells("Request__c", "orders-1", "Name__c", "one"), outcome: created}
 	for name, c := range map[string]struct {
-		run  func(m *maker)
-		want []string // findings with the restore
+		run   func(m *maker)
+		want  []string // findings with the restore
 		alone []string // and without
 	}{
 		"may have upserts sent again in their order, so that the org holds older values for a while": {func(m *maker) {

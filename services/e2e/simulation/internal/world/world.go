@@ -80,7 +80,7 @@ type World struct {
 	errs    []error
 	// restored is when the ledger was put back last, in ms from the beginning.
 	restored float64
-	scripts map[string][]string // ids of the simulator's rules by fault
+	scripts  map[string][]string // ids of the simulator's rules by fault
 
 	letters lettersSeen
 	samples sampler
