@@ -37,6 +37,8 @@ const (
 	OtherContentTakenAsRepeat    Bug = "same_key_with_other_content_taken_as_repeat"
 	CheckpointWithoutIncarnation Bug = "checkpoint_without_the_streams_incarnation"
 	CallSentLate                 Bug = "call_sent_late"
+	RestoredLedgerTakenAsWhole   Bug = "restored_ledger_taken_as_whole"
+	DoubtedRowsSentAgain         Bug = "doubted_rows_sent_again"
 )
 
 // Description is a bug with what it does.
@@ -74,6 +76,8 @@ func All() []Description {
 		{OtherContentTakenAsRepeat, "I5", "lost", "a record under a key that was used for other content counts as a repeat"},
 		{CheckpointWithoutIncarnation, "I14", "lost", "a place in a stream is stored without the stream's incarnation: in a stream that was made again it goes on at the old place"},
 		{CallSentLate, "I9", "stale", "a call of collections goes out however late it is: of a process that stood still it lands when others have called for its rows again, and newer versions have landed"},
+		{RestoredLedgerTakenAsWhole, "I23", "doubled", "the submitter does not compare job_bound with its ledger: one that was restored sends again what jobs have carried that it has forgotten"},
+		{DoubtedRowsSentAgain, "I23", "doubled", "an insert that a forgotten job may have carried is sent again as soon as that job has ended"},
 	}
 }
 

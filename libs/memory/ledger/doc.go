@@ -11,6 +11,7 @@
 //     own, and reads time from package time alone: inside of a synctest bubble time is the bubble's.
 //   - A Handle is what one instance of a service holds. Cut ends it as the kill of the process ends its connections: open transactions are undone, and
 //     nothing is done by it any more.
+//   - A Backup is a whole database at one moment. It is put back while the server is stopped, which ends every connection and no handle.
 //
 // Where it differs from PostgreSQL, beside what it refuses:
 //

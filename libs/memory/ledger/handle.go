@@ -28,12 +28,13 @@ type Handle struct {
 	// Random gives numbers in [0,1) for the waits of who repeats a transaction, see [Handle.Draw]; nil = math/rand's. Set it before the handle is used.
 	Random func() float64
 
-	owner string
-	store *engine.Store
+	owner  string
+	store  *engine.Store
+	server *server
 
 	mu   sync.Mutex
 	cut  error
-	gone chan struct{} // closed by Cut; made when first needed
+	gone chan struct{} // closed by Cut, or when the server stops; made when first needed
 	open []*engine.Tx  // in the order in which they began
 }
 
@@ -62,6 +63,7 @@ func (h *Handle) Cut(err error) {
 	open := h.open
 	h.open = nil
 	h.mu.Unlock()
+	h.server.leave(h)
 	for _, tx := range open {
 		h.store.End(tx, false)
 	}
@@ -98,8 +100,15 @@ func (h *Handle) ready(ctx context.Context, sql string) error {
 func (h *Handle) ended() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.cut != nil {
+	return h.endedLocked()
+}
+
+func (h *Handle) endedLocked() error {
+	switch {
+	case h.cut != nil:
 		return fmt.Errorf("ledger of %s: %w", h.owner, h.cut)
+	case h.server.down():
+		return fmt.Errorf("ledger of %s: %w", h.owner, ErrStopped)
 	}
 	return nil
 }
@@ -118,10 +127,10 @@ func (h *Handle) after(ctx context.Context, sql string) error {
 func (h *Handle) begin(repeatable bool) (*engine.Tx, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	tx := h.store.Begin(repeatable, h.goneLocked())
-	if h.cut != nil {
-		return nil, fmt.Errorf("ledger of %s: %w", h.owner, h.cut)
+	if err := h.endedLocked(); err != nil {
+		return nil, err
 	}
+	tx := h.store.Begin(repeatable, h.goneLocked())
 	h.open = append(h.open, tx)
 	return tx, nil
 }
@@ -172,7 +181,9 @@ func (h *Handle) statement(ctx context.Context, tx *engine.Tx, sql string, args 
 		return nil, engine.Result{}, err
 	}
 	if own {
-		h.end(tx, true)
+		if was, _ := h.end(tx, true); !was {
+			return nil, engine.Result{}, fmt.Errorf("ledger of %s: %w", h.owner, errors.Join(ErrStopped, h.ended()))
+		}
 	}
 	if err := h.after(ctx, sql); err != nil {
 		return nil, engine.Result{}, err
@@ -293,7 +304,10 @@ func (h *Handle) Listen(ctx context.Context, channel string, heard func()) error
 		select {
 		case <-notes:
 		case <-gone:
-			return h.ended()
+			if err := h.ended(); err != nil {
+				return err
+			}
+			return fmt.Errorf("ledger of %s: %w", h.owner, ErrStopped)
 		case <-ctx.Done():
 			return fmt.Errorf("listen: %w", ctx.Err())
 		}

@@ -30,8 +30,8 @@ var ErrMigration = errors.New("migration cannot be run in memory")
 
 // Open makes a database with the schemas of the migrations.
 func Open(migrations ...pg.Migrations) (*DB, error) {
-	store := engine.NewStore(LockTimeout)
-	db := &DB{store: store, Handle: &Handle{owner: "admin", store: store}}
+	store, server := engine.NewStore(LockTimeout), &server{}
+	db := &DB{store: store, Handle: server.connect(&Handle{owner: "admin", store: store, server: server})}
 	for _, m := range migrations {
 		if err := db.migrate(m); err != nil {
 			return nil, err
@@ -42,7 +42,7 @@ func Open(migrations ...pg.Migrations) (*DB, error) {
 
 // As is the database as one instance of a service holds it. The name stands in errors only; the same name gives another handle each time.
 func (db *DB) As(owner string) *Handle {
-	return &Handle{owner: owner, store: db.store}
+	return db.server.connect(&Handle{owner: owner, store: db.store, server: db.server})
 }
 
 var numbered = regexp.MustCompile(`^(\d+)_\w+\.sql$`)

@@ -15,7 +15,7 @@
 // The models, and what each takes for granted that another one shows:
 //
 //	submit, one chunk        Step; two workers, crashes, lost and late replies, takeovers  a lane's truth moves only while nobody holds it (lane);
-//	                                                                                       how watches and outcomes end (poll, account)
+//	                         DecideForgotten; a ledger that is put back to any moment      how watches and outcomes end (poll, account)
 //	submit, calls            Step; two calls of a small chunk, a paused twin, late calls   a late write hits no row (leases)
 //	submit, one lane         Supersede; versions of one pipeline or of several, resends,   a submission closes one job, once, under the lane (chunk)
 //	                         replays, refused closes
@@ -56,12 +56,15 @@
 //	same_key_with_other_content_taken_as_repeat   -
 //	checkpoint_without_the_streams_incarnation    replay   letter deleted    looking at what is deleted
 //	                                              replay   stuck             publishing open letters into a stream that is made again
+//	call_sent_late                                calls    late landing      the deadline: a paused twin's late call
+//	restored_ledger_taken_as_whole                chunk    duplicate         comparing a restored ledger with what was told bound  as planted
+//	doubted_rows_sent_again                       chunk    duplicate         doubting rows that a forgotten job may have carried   as planted
 //
 // What the models take for one step though it is two: deleting a letter's message and looking which stream that met. A process that is killed between the
 // two, after the stream was deleted, made again and filled, leaves another letter without its copy in the stream; that letter stays in the ledger and
 // in ops' index ("looking behind a deletion which stream it met").
 //
-// What stands in no model: deletes, and versions within one pipeline that come late (the extractor asks for those before
+// What stands in no model: what several chunks forget together (places in RECORDS, the order of a restored lane), deletes, and versions within one pipeline that come late (the extractor asks for those before
 // it seals). In the model of a chunk wrong 404s are fewer than the poller wants in a row: as many of them, over its whole wait, would be believed.
 //
 // What they leave to others: time that is real, the text of the SQL, the wire.

@@ -17,15 +17,17 @@ import (
 // bound is the virtual time in which everything must come to rest when all faults are over.
 const bound = 3 * time.Minute
 
-// TestSeeds plays worlds from their seeds. BULKHEAD_SIMULATION_SEEDS is how many, BULKHEAD_SIMULATION_SEED the first.
+// TestSeeds plays worlds from their seeds. BULKHEAD_SIMULATION_SEEDS is how many, BULKHEAD_SIMULATION_SEED the first, BULKHEAD_SIMULATION_STEP how far it is from
+// one to the next.
 func TestSeeds(t *testing.T) {
-	seeds, first := number(t, "BULKHEAD_SIMULATION_SEEDS", 100), number(t, "BULKHEAD_SIMULATION_SEED", 1)
+	seeds, first, step := number(t, "BULKHEAD_SIMULATION_SEEDS", 100), number(t, "BULKHEAD_SIMULATION_SEED", 1), number(t, "BULKHEAD_SIMULATION_STEP", 1)
 	if os.Getenv(inPart) == "" && seeds >= manySeeds {
-		inParts(t, first, seeds)
+		inParts(t, first, seeds, step)
 		return
 	}
 	began := time.Now()
-	for seed := first; seed < first+seeds; seed++ {
+	for n := range seeds {
+		seed := first + n*step
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			bubble.Test(t, func(t *testing.T) { judged(t, world.Draw(uint64(seed))) })
 			if t.Failed() {
@@ -44,7 +46,7 @@ const (
 )
 
 // inParts has the seeds played by as many processes as there are processors.
-func inParts(t *testing.T, first, seeds int) {
+func inParts(t *testing.T, first, seeds, step int) {
 	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
@@ -52,11 +54,11 @@ func inParts(t *testing.T, first, seeds int) {
 	}
 	parts := min(runtime.NumCPU(), seeds)
 	for n := range parts {
-		from, to := first+n*seeds/parts, first+(n+1)*seeds/parts
-		t.Run(fmt.Sprintf("seeds %d to %d", from, to-1), func(t *testing.T) {
+		from, to := n*seeds/parts, (n+1)*seeds/parts
+		t.Run(fmt.Sprintf("seeds %d to %d", first+from*step, first+(to-1)*step), func(t *testing.T) {
 			t.Parallel()
 			cmd := exec.CommandContext(t.Context(), program, "-test.run=^TestSeeds$", "-test.v="+strconv.FormatBool(testing.Verbose()), "-test.timeout=60m")
-			cmd.Env = append(os.Environ(), inPart+"=1", fmt.Sprintf("BULKHEAD_SIMULATION_SEED=%d", from), fmt.Sprintf("BULKHEAD_SIMULATION_SEEDS=%d", to-from))
+			cmd.Env = append(os.Environ(), inPart+"=1", fmt.Sprintf("BULKHEAD_SIMULATION_SEED=%d", first+from*step), fmt.Sprintf("BULKHEAD_SIMULATION_SEEDS=%d", to-from))
 			out, err := cmd.CombinedOutput()
 			if err != nil {
 				t.Errorf("%v\n%s", err, out)

@@ -239,7 +239,7 @@ func (a *App) note(_ context.Context, e *flowv1.Envelope) error {
 func (a *App) Sweep(ctx context.Context) error {
 	var errs []error
 	for _, pass := range []func(context.Context) (int, error){
-		a.applyStreams, a.letters.Read, a.letters.Sweep, a.letters.CloseKnown, a.letters.DeleteClosed, a.streams.Purge,
+		a.applyStreams, a.letters.Read, a.letters.Sweep, a.letters.Verify, a.letters.CloseKnown, a.letters.DeleteClosed, a.streams.Purge,
 	} {
 		_, err := pass(ctx)
 		errs = append(errs, err)
@@ -261,6 +261,7 @@ func (a *App) loops() []service.Loop {
 		{Name: "streams", Every: a.config.Sweep, Pass: a.applyStreams},
 		{Name: "read_letters", Every: readRest, Pass: then(a.closing, a.letters.Read)},
 		{Name: "sweep_letters", Every: a.config.Sweep, Pass: then(a.closing, a.letters.Sweep)},
+		{Name: "verify_letters", Every: a.config.Sweep, Pass: a.letters.Verify},
 		{Name: "close_letters", Every: a.config.Sweep, Wake: a.closing.C(), Pass: then(a.deleting, a.letters.CloseKnown)},
 		{Name: "delete_letters", Every: a.config.Sweep, Wake: a.deleting.C(), Pass: a.letters.DeleteClosed},
 		{Name: "recheck_definitions", Every: a.config.Sweep, Pass: service.Once(a.applier.Recheck)},

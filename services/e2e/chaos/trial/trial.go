@@ -78,6 +78,7 @@ const (
 	Org          = history.Org
 	Operators    = history.Operators
 	Definition   = history.Definition
+	Restore      = history.Restore
 )
 
 // Judge judges a run that was watched all the time.

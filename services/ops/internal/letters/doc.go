@@ -2,6 +2,8 @@
 // and discard, the decisions on unresolved records, and the closing of a letter when its new outcome is known.
 //
 //   - The reader follows the DLQ stream from a checkpoint and notes each letter; the sweep adds what the deciders' views hold and no message told of.
+//   - Once in the life of a process the messages of open letters are looked for where they were noted: a ledger that was restored to an earlier moment may call
+//     letters open whose messages were deleted since.
 //   - An action (replay, discard) takes its idempotency key, locks the letters, compares their number with what the caller saw, moves them and
 //     tells of it, in one transaction.
 //   - A decision says of letters of class unresolved whether their records landed. The org is asked first, and nothing is stored that it

@@ -70,6 +70,10 @@ type Index struct {
 
 	deleting sync.Mutex // guards what follows: one deletes at a time
 	doubts   doubts
+
+	verifying  sync.Mutex // guards what follows: one verifies at a time
+	verified   bool
+	verifiedTo uint64 // the last place that was looked at
 }
 
 // New makes an index.

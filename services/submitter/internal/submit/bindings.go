@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bulkhead/libs/bus"
+	"bulkhead/libs/fault/planted"
 	"bulkhead/libs/pg"
 	"bulkhead/libs/salesforce"
 	"bulkhead/services/submitter/internal/store"
@@ -42,6 +43,9 @@ const (
 //
 // Where FLOW was deleted, or keeps less than the time since that moment, there is nothing to find it out by.
 func (r *Runner) FindOut(ctx context.Context) (int, error) {
+	if planted.On(planted.RestoredLedgerTakenAsWhole) {
+		return 0, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, compareTime)
 	defer cancel()
 	for try := 1; ; try++ {

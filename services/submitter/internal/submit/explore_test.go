@@ -39,9 +39,12 @@ func exploreChunk(b budget, r rules, stopAt string, limit int) found {
 		Limit:  limit,
 	}
 	for _, straight := range []bool{true, false} {
-		w := world{straight: straight}
+		w := world{straight: straight, insert: true}
 		w.normalise()
 		e.Start = append(e.Start, w)
+		if w.insert = false; b.restores > 0 { // else the rows land once at most, whatever they are
+			e.Start = append(e.Start, w)
+		}
 	}
 	f.Found = e.Run()
 	return f

@@ -7,7 +7,7 @@ func (w *world) land(j int) {
 	w.jobs[j].landed = true
 	w.applied++
 	switch {
-	case w.applied > 1:
+	case w.applied > 1 && !w.repeats():
 		w.harm = hDuplicate
 	case w.outcome != oNone:
 		w.harm = hLate
@@ -62,10 +62,12 @@ func (m *model) others(w *world) {
 		return // what was asked is settled, or nothing is
 	}
 	known := w.answer != 0 || w.workers[0].answer != 0 || w.workers[1].answer != 0
-	if !w.lane && known && w.truth < m.b.moves {
+	if !w.lane && known && w.truth < m.b.moves && w.recovery != recOpen {
 		t := *w
-		t.truth++
-		m.emit(t)
+		if m.findOut(&t); t.recovery != recOpen { // they compare before they send
+			t.truth++
+			m.emit(t)
+		}
 	}
 	if w.lane && w.handed < m.b.handed {
 		t := *w
@@ -127,6 +129,11 @@ func (m *model) poller(w *world) {
 }
 
 func (m *model) reconciler(w *world) {
+	if w.outcome == oNone && w.stage == lDoubted {
+		t := *w
+		t.outcome = oMissing // what became of the rows is looked for, or a person says it
+		m.emit(t)
+	}
 	if w.outcome != oNone || w.watch < wDone {
 		return
 	}
@@ -147,7 +154,7 @@ func (m *model) reconciler(w *world) {
 	switch {
 	case t.outcome == oLanded && w.applied == 0:
 		t.harm = hFalseDone
-	case t.outcome == oUnprocessed && w.applied > 0:
+	case t.outcome == oUnprocessed && w.applied > 0 && !w.repeats():
 		t.harm = hFalseUndone
 	case t.outcome == oUnprocessed && job.ours && !w.refused:
 		t.harm = hUnexplained

@@ -16,7 +16,7 @@ func TestTheModelFindsPlantedBugs(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	one := budget{1, 1, 1, 1, 1, 1, 1, 1}
+	restored := budget{losses: 1, restores: 1}
 	chunk := []struct {
 		bug   planted.Bug
 		r     rules
@@ -30,6 +30,8 @@ func TestTheModelFindsPlantedBugs(t *testing.T) {
 		{planted.SendAgainOn404, rules{bindBlind: true}, one, "duplicate"},
 		{planted.TakeoverAborts, rules{bindBlind: true}, one, "duplicate"},
 		{planted.StaleCheckOutsideTheLane, rules{}, one, "stale answer"},
+		{planted.RestoredLedgerTakenAsWhole, rules{noCompare: true}, restored, "duplicate"},
+		{planted.DoubtedRowsSentAgain, rules{}, restored, "duplicate"},
 	}
 	for _, tt := range chunk {
 		t.Run(string(tt.bug), func(t *testing.T) {

@@ -2,7 +2,7 @@ package submit
 
 // The exhaustive model of one chunk's submission. Two workers run [Step] against a ledger and an org; crashes happen anywhere, replies are
 // lost with the effect done, not done or done later, a lease is taken over while its holder still works, jobs expire, fail, are aborted or
-// deleted by others, a 404 is wrong, a close is refused for good. The poller and the reconciler are in it too, as what they may conclude.
+// deleted by others, a 404 is wrong, a close is refused for good; the ledger is put back to an earlier moment. The poller and the reconciler are in it too, as what they may conclude.
 //
 // What is asked under the lane (newer versions, ids of rows) is in it as one number: the org's truth may move while the chunk does not hold its lane,
 // which a paused chunk may lose before the bind. Asking and storing the answer are two steps, so that a worker may come too late with an old one.
@@ -19,6 +19,7 @@ const (
 	lCreated
 	lBound
 	lSubmitted
+	lDoubted // its sending is over behind a restore, and nobody knows what became of the rows
 )
 
 // States of a job in the org.
@@ -48,6 +49,7 @@ type mJob struct {
 	running  bool  // aborted while batches ran: they may still land
 	ours     bool  // aborted by us
 	answer   uint8 // what was uploaded was decided by
+	told     bool  // its job_bound is in the stream
 }
 
 type mWorker struct {
@@ -56,6 +58,9 @@ type mWorker struct {
 	s     State[uint8]
 	// answer is what the org said under the lane, as this worker knows it: 0 = nothing, else one more than the truth that it told.
 	answer uint8
+	// decided is the state of the recovery at its claim, compared says that the ledger was compared before the move at hand.
+	decided  uint8
+	compared bool
 }
 
 // What the poller has concluded.
@@ -81,12 +86,12 @@ type world struct {
 	stage                                                uint8
 	job                                                  uint8
 	straight                                             bool  // nothing has to be asked under the lane
+	insert                                               bool  // each landing makes a row
 	lane                                                 bool  // the chunk holds it
 	truth                                                uint8 // what the org would say; it moves only while the chunk has not the lane
 	answer                                               uint8 // the stored answer, as a worker's
 	uploaded                                             bool
 	refused                                              bool
-	told                                                 bool // job_bound of the bound job is in the stream
 	workers                                              [2]mWorker
 	applied                                              uint8 // how often the rows have landed
 	watch                                                uint8
@@ -94,7 +99,14 @@ type world struct {
 	outcome                                              uint8
 	crashes, losses, takeovers, wrongs, refusals, others uint8 // what has been spent of each budget
 	handed                                               uint8 // how often the lane was taken back
-	harm                                                 uint8 // first thing that must never happen
+	restores                                             uint8
+	past                                                 uint8  // where the restore is
+	kept                                                 stored // the remembered ledger
+	again                                                bool   // the chunk is another one, of the same records
+	forgot                                               uint8  // the job that was forgotten and found
+	adopts                                               bool   // the chunk is to be bound to it
+	recovery, seen, looks                                uint8  // of it: how far, what it was seen in last, how often in a row
+	harm                                                 uint8  // first thing that must never happen
 }
 
 // What must never happen.
@@ -117,7 +129,7 @@ var harmNames = [...]string{
 }
 
 // budget bounds what goes wrong in one run.
-type budget struct{ crashes, losses, takeovers, wrongs, refusals, others, moves, handed uint8 }
+type budget struct{ crashes, losses, takeovers, wrongs, refusals, others, moves, handed, restores uint8 }
 
 // rules are the safeguards outside Step that a run can take away; the zero value has them all.
 type rules struct {
@@ -129,6 +141,12 @@ type rules struct {
 	timerEnds      bool  // the poller gives a job up after a while
 	noReadopt      bool  // nobody takes up a job that was handed over Open
 	keepAnswer     bool  // a lane that is taken back leaves the answer
+	noCompare      bool  // nobody looks whether what was told bound is known
+	noWait         bool  // a recovery does not wait until its job has ended
+	leavesOpen     bool  // a forgotten job that is Open counts as ended
+	lookOnce       bool  // a forgotten job that was aborted counts as ended at the first look
+	noAnew         bool  // whoever was claimed before a recovery was done goes on with what it decided
+	noDoubt        bool  // rows that a forgotten job may have carried are sent
 	only           uint8 // the one harm to look for; 0 = all
 	step           func(State[uint8], Event[uint8]) State[uint8]
 }
@@ -164,6 +182,8 @@ func (m *model) next(w *world) []world {
 		return nil
 	}
 	m.org(w)
+	m.backup(w)
+	m.recover(w)
 	m.others(w)
 	m.poller(w)
 	m.reconciler(w)
@@ -191,6 +211,7 @@ func (m *model) worker(w *world, i int) {
 		t := p.w
 		if !p.stay {
 			t.workers[i].s = m.r.step(me.s, p.e)
+			t.workers[i].compared = false
 		}
 		m.emit(t)
 	}
@@ -198,7 +219,7 @@ func (m *model) worker(w *world, i int) {
 
 // claim takes the submission for worker i: at once when nobody works on it, from the pool of takeovers while the other still does.
 func (m *model) claim(w *world, i int) {
-	if w.outcome != oNone {
+	if w.outcome != oNone || w.stage == lDoubted {
 		return
 	}
 	open := w.stage != lSubmitted || (w.watch == wOpen && !m.r.noReadopt)
@@ -218,7 +239,8 @@ func (m *model) claim(w *world, i int) {
 	e := Event[uint8]{Kind: Claimed, Stored: Stored[uint8]{
 		Stage: stageOf[t.stage], Job: t.job, Straight: t.straight, Checked: t.answer != 0, Uploaded: t.uploaded, Refused: t.refused,
 	}}
-	t.workers[i] = mWorker{alive: true, mine: true, answer: t.answer, s: m.r.step(State[uint8]{}, e)}
+	decided := m.remembers(&t, &e.Stored)
+	t.workers[i] = mWorker{alive: true, mine: true, answer: t.answer, decided: decided, s: m.r.step(State[uint8]{}, e)}
 	m.emit(t)
 }
 
@@ -254,7 +276,7 @@ func (m *model) perform(w *world, i int) {
 	lossy := w.losses < m.b.losses
 	switch s.Do {
 	case TakeLane:
-		m.write(w, i, stageIs(lClaimed), func(t *world) { t.lane = true })
+		m.gated(w, i, true, stageIs(lClaimed), func(t *world) { t.lane = true })
 	case Check:
 		m.check(w, i, lossy)
 	case Create:
@@ -278,13 +300,17 @@ func (m *model) perform(w *world, i int) {
 			m.add(*w, kind(Done))
 			return
 		}
-		m.write(w, i, func(t *world) bool {
+		m.gated(w, i, true, func(t *world) bool {
 			return m.sameJob(t, s.Job, lCreated) && (t.uploaded || m.r.noEpoch || m.r.bindBlind)
 		},
-			func(t *world) { t.stage, t.job, t.told, t.lane = lBound, s.Job, false, true })
+			func(t *world) { t.stage, t.job, t.lane = lBound, s.Job, true })
+	case Adopt:
+		m.adopt(w, i)
+	case SaveDoubted:
+		m.saveDoubted(w, i)
 	case Announce:
 		t := *w
-		t.told = true
+		t.jobs[s.Job].told = true
 		m.add(t, kind(Done))
 		if lossy {
 			t.losses++
@@ -386,10 +412,13 @@ func (w *world) closed(j uint8) {
 	switch {
 	case w.jobs[j].data != dWhole:
 		w.harm = hDamaged
-	case !w.told:
+	case !w.jobs[j].told:
 		w.harm = hUntold
+	case w.past == bRestored && !w.knows(j): // it is of the forgotten time, and so is what decided its rows
 	case !w.straight && w.jobs[j].answer != 1+w.truth:
 		w.harm = hStale
+	case w.mayLand(j):
+		w.harm = hDuplicate
 	}
 	w.jobs[j].answer = 0
 }
@@ -480,7 +509,7 @@ func (j *mJob) aborted() bool {
 // ended says whether the chunk has an outcome that the protocol may give: rows come back for another try only when the org gave cause. Ends
 // that our own doing brought about would come again with each try, and two refused closes in a row pause the pipeline.
 func (w *world) ended() bool {
-	caused := w.wrongs > 0 || w.refusals > 0 || w.others > 0
+	caused := w.wrongs > 0 || w.refusals > 0 || w.others > 0 || w.past == bRestored
 	return w.outcome == oLanded || w.outcome != oNone && caused
 }
 
@@ -492,6 +521,9 @@ func (w *world) normalise() {
 		}
 		if w.workers[i].s.Do > Upload {
 			w.workers[i].answer = 0
+		}
+		if w.workers[i].s.Do > Bind {
+			w.workers[i].decided = recNone // no gate is left
 		}
 	}
 	if w.stage >= lBound {
@@ -508,6 +540,9 @@ func (w *world) normalise() {
 	number(w.job)
 	number(w.workers[0].s.Job)
 	number(w.workers[1].s.Job)
+	number(w.kept.job)
+	number(w.forgot)
+	number(w.forgotten())
 	for j := 1; j < len(w.jobs); j++ {
 		job := &w.jobs[j]
 		if job.st == jQueued || job.running || job.late && job.st == jOpen {
@@ -522,4 +557,5 @@ func (w *world) normalise() {
 	}
 	w.jobs = jobs
 	w.job, w.workers[0].s.Job, w.workers[1].s.Job = to[w.job], to[w.workers[0].s.Job], to[w.workers[1].s.Job]
+	w.kept.job, w.forgot = to[w.kept.job], to[w.forgot]
 }

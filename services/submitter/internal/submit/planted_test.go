@@ -44,6 +44,25 @@ func (b *bench) again(c sealed) {
 	}
 }
 
+// closedOverARestore counts the jobs that were closed with a row that was sent, forgotten with its chunk, and read again.
+func closedOverARestore(t *testing.T, bug planted.Bug) int {
+	t.Helper()
+	plant(t, bug)
+	b := newBench(t)
+	r := NewRunner(b.config)
+	lost := b.sealAs(made, accounts, record.ChunkFresh, 0, accountRows("a", 3)...)
+	b.exec(`UPDATE extractor.chunks SET last_seq = 3`)
+	b.note(lost)
+	b.untilSubmitted(r, lost)
+	b.sim.AwaitJob(b.text(lost, "job_id"), "finished")
+	b.forget(lost, false)
+	b.note(b.sealAs(made, accounts, record.ChunkFresh, 0, accountRows("a", 3)...))
+	b.turns(r, 3)
+	b.recovered(r)
+	b.turns(r, 5)
+	return b.closedWith("a-1")
+}
+
 func TestPlantedBugsOfTheProtocol(t *testing.T) {
 	lost := func(endpoint simtest.Endpoint, kind simtest.Effect) simtest.Fault {
 		return simtest.Fault{Match: simtest.Match{Endpoint: endpoint}, Times: simtest.Times(1), Effect: kind}
@@ -122,6 +141,20 @@ func TestPlantedBugsOfTheProtocol(t *testing.T) {
 			NewRunner(b.config).Drive(t.Context(), works[0])
 			want := map[planted.Bug]int{planted.None: 1, planted.NoEpoch: 2}[bug]
 			if got := b.closedWith("a-1"); got != want {
+				t.Errorf("with %q %d jobs were closed, want %d", bug, got, want)
+			}
+		}
+	})
+	t.Run("restored_ledger_taken_as_whole closes another job of inserts whose first one the ledger has forgotten", func(t *testing.T) {
+		for bug, want := range map[planted.Bug]int{planted.None: 1, planted.RestoredLedgerTakenAsWhole: 2} {
+			if got := closedOverARestore(t, bug); got != want {
+				t.Errorf("with %q %d jobs were closed, want %d", bug, got, want)
+			}
+		}
+	})
+	t.Run("doubted_rows_sent_again closes another job of inserts when the forgotten one has ended", func(t *testing.T) {
+		for bug, want := range map[planted.Bug]int{planted.None: 1, planted.DoubtedRowsSentAgain: 2} {
+			if got := closedOverARestore(t, bug); got != want {
 				t.Errorf("with %q %d jobs were closed, want %d", bug, got, want)
 			}
 		}

@@ -7,9 +7,27 @@ import (
 )
 
 func TestTheProtocolSendsOnceLosesNothingAndNeverSticks(t *testing.T) {
-	b, least := budget{crashes: 2, losses: 2, takeovers: 2, wrongs: 2, refusals: 1, others: 1, moves: 1, handed: 1}, 1_000_000
+	f := exploreWhole(t, budget{crashes: 2, losses: 2, takeovers: 2, wrongs: 2, refusals: 1, others: 1, moves: 1, handed: 1}, one, 1_000_000)
+	for a := TakeLane; a <= SaveSubmitted; a++ { // calls of collections have a model of their own
+		if f.doing[a] == 0 && a != Adopt && a != SaveDoubted {
+			t.Errorf("no state has a worker at %s: the model does not cover it", a)
+		}
+	}
+	for o := range f.outcomes {
+		if f.outcomes[o] == 0 {
+			t.Errorf("no state has outcome %d: the model does not cover it", o)
+		}
+	}
+}
+
+// one of everything that may go wrong but a restore, which makes every one of these worlds many.
+var one = budget{1, 1, 1, 1, 1, 1, 1, 1, 0}
+
+// exploreWhole explores a chunk within all of its bounds, or under the race detector within smaller ones, and wants no harm, nothing stuck, and so many states.
+func exploreWhole(t *testing.T, b, underRace budget, least int) found {
+	t.Helper()
 	if explore.Race() {
-		b, least = budget{1, 1, 1, 1, 1, 1, 1, 1}, 100_000
+		b, least = underRace, least/10
 		t.Log("race build: smaller bounds, the full ones are explored without the race detector")
 	}
 	f := exploreChunk(b, rules{}, "", 20_000_000)
@@ -18,18 +36,20 @@ func TestTheProtocolSendsOnceLosesNothingAndNeverSticks(t *testing.T) {
 		t.Errorf("explored %d states, want all and at least %d", f.States, least)
 	}
 	if len(f.Harms) != 0 || f.Stuck != 0 {
-		t.Errorf("found %v, want no harm and nothing stuck", f)
+		t.Errorf("found %v, want no harm and nothing stuck\n%s", f, f.Story())
 	}
-	for a := TakeLane; a <= SaveSubmitted; a++ { // calls of collections have a model of their own, and so has a restored ledger
-		if f.doing[a] == 0 && a != Adopt && a != SaveDoubted {
-			t.Errorf("no state has a worker at action %d: the model does not cover it", a)
+	return f
+}
+
+func TestTheProtocolOverARestoredLedgerInsertsOnceLosesNothingAndNeverSticks(t *testing.T) {
+	small := budget{losses: 1, restores: 1}
+	f := exploreWhole(t, budget{crashes: 1, losses: 1, wrongs: 1, refusals: 1, others: 1, moves: 1, handed: 1, restores: 1}, small, 100_000)
+	for a := TakeLane; a <= SaveSubmitted; a++ {
+		if f.doing[a] == 0 {
+			t.Errorf("no state has a worker at %s: the model does not cover it", a)
 		}
 	}
-	for o := range f.outcomes {
-		if f.outcomes[o] == 0 {
-			t.Errorf("no state has outcome %d: the model does not cover it", o)
-		}
-	}
+	exploreWhole(t, budget{crashes: 1, losses: 1, takeovers: 1, restores: 1}, small, 100_000)
 }
 
 // instead wraps Step: where the worker is at an action and gets one of the events, it does something else.
@@ -57,7 +77,7 @@ func goTo(a Action) func(State[uint8], Event[uint8]) State[uint8] {
 // TestEachSafeguardIsNeeded takes one safeguard away and wants the exploration to find what it prevents.
 func TestEachSafeguardIsNeeded(t *testing.T) {
 	const stuck = "stuck"
-	one := budget{1, 1, 1, 1, 1, 1, 1, 1}
+	restored := budget{losses: 1, wrongs: 1, others: 1, restores: 1}
 	tests := []struct {
 		without string
 		r       rules
@@ -85,6 +105,13 @@ func TestEachSafeguardIsNeeded(t *testing.T) {
 		{"confirming a 404", rules{goneAtOnce: true}, one, "late landing"},
 		{"two reads of an aborted job", rules{readOnce: true}, one, "late landing"},
 		{"watching for as long as it takes", rules{timerEnds: true}, budget{}, "late landing"},
+		{"comparing a restored ledger with what was told bound", rules{noCompare: true}, restored, "duplicate"},
+		{"waiting until a forgotten job has ended", rules{noWait: true}, restored, "duplicate"},
+		{"aborting a forgotten job that is Open", rules{leavesOpen: true}, restored, "duplicate"},
+		{"confirming that a forgotten job is not found", rules{goneAtOnce: true}, restored, "duplicate"},
+		{"two looks at a forgotten job that was aborted", rules{lookOnce: true}, restored, "duplicate"},
+		{"deciding anew when a recovery is done", rules{noAnew: true}, restored, "duplicate"},
+		{"doubting rows that a forgotten job may have carried", rules{noDoubt: true}, restored, "duplicate"},
 		{"taking up a job that was handed over Open", rules{noReadopt: true}, budget{losses: 1, wrongs: 1}, stuck},
 	}
 	for _, tt := range tests {

@@ -403,7 +403,7 @@ func afterRestore[J comparable](stored Stored[J]) (State[J], bool) {
 	switch {
 	case unbound && stored.Adopts:
 		return State[J]{Do: Adopt, Job: stored.Forgotten}, true
-	case (unbound || stored.Stage == StageSent && !stored.Answered) && stored.Doubted:
+	case (unbound || stored.Stage == StageSent && !stored.Answered) && stored.Doubted && !planted.On(planted.DoubtedRowsSentAgain):
 		return State[J]{Do: SaveDoubted}, true
 	}
 	return State[J]{}, false

@@ -37,6 +37,10 @@ const (
 	TwoDown    FaultKind = "two_down"    // kill -9 of two nodes of three, started again after For
 )
 
+// Restore is a kind of simulations alone: the ledger is backed up at At, and put back to that For later, or a little behind that. The services are stopped for
+// it (Target "postgres"), or die some time after the ledger has ("all").
+const Restore FaultKind = "restore"
+
 // ClusterKinds are those of a cluster alone, in the order of the report.
 func ClusterKinds() []FaultKind { return []FaultKind{LeaderKill, NodeCut, NodeEmpty, TwoDown} }
 

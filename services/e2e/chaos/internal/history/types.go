@@ -117,7 +117,7 @@ type Publication struct {
 // Event is one line of the timeline.
 type Event struct {
 	At   float64 `json:"at_ms"`
-	What string  `json:"what"` // phase, fault, fault_end, start, exit, operator, note, witness
+	What string  `json:"what"` // phase, fault, fault_end, restored, start, exit, operator, note, witness
 	// Fault is the id of the fault that it belongs to.
 	Fault  string    `json:"fault,omitempty"`
 	Kind   FaultKind `json:"kind,omitempty"`

@@ -39,7 +39,7 @@ func (c *court) bounds() {
 	for _, r := range c.known.records {
 		refused := 0
 		for _, x := range r.rows {
-			if x.Outcome == failed && x.Hidden == "" && x.job.badReads == 0 {
+			if x.Outcome == failed && x.Hidden == "" && x.job.badReads == 0 && !c.known.forgotten(x.job.Closed) {
 				refused++
 			}
 		}

@@ -88,7 +88,7 @@ func (c *court) oneDead(i *item) {
 	if class == "" {
 		return // dead without a letter: said already
 	}
-	if x := c.known.saidBy(r); x != nil {
+	if x := c.known.saidBy(r); x != nil && !c.known.forgottenDelete(x, code) && !c.known.forgottenReplay(i, x) {
 		c.find("I7", falseFailure, i.about().in(x.job.ID), "it is dead of %s/%s, and row %d of the job was %s as %s, as its result file said",
 			class, code, x.N, x.Outcome, x.ID)
 		return
@@ -247,8 +247,8 @@ func (c *court) oneUnresolved(i *item) {
 		return
 	}
 	l := i.letter()
-	if l == nil {
-		return // letters says so
+	if l == nil || c.known.maybeSent(r) {
+		return // letters says so, or nobody can know
 	}
 	for _, a := range l.Attempts {
 		j := c.known.jobs[a.Job]

@@ -78,6 +78,7 @@ func (c *court) again(r *record, earlier, later *row) bool {
 		c.find("I3", resent, r.about().in(b.ID), "it was sent again in a job closed at %.0f ms, while job %s, closed at %.0f ms, was at work until %.0f ms",
 			b.Closed, a.ID, a.Closed, a.Ended)
 		return true
+	case r.pipe.Operation != insert && c.known.forgot(a.Closed, b.Closed): // what may be sent twice is, when it is forgotten that it was sent
 	case earlier.effect() && (r.pipe.Operation == insert || !earlier.hidden()):
 		c.find("I8", resent, r.about().in(b.ID), "it was sent again at %.0f ms, and job %s had %s it as %s", b.Closed, a.ID, earlier.Outcome, earlier.ID)
 		return true

@@ -128,6 +128,9 @@ type known struct {
 	saved   map[string][]*row // those that the org saved, by Id
 	orders  orders
 	rereads map[string]int // by pipeline
+	// restores are the times that the ledger was put back, undone what people ordered and is forgotten by it.
+	restores []restore
+	undone   orders
 	// blind says that there were moments in which nobody could see the stream of letters. Then unseenOrders are letters that somebody ordered something
 	// of and that nobody saw, and unseenDiscard says that one of them was discarded.
 	blind         bool
@@ -139,8 +142,9 @@ func know(run *history.All) *known {
 	k := &known{
 		pipes: map[string]*pipe{}, items: map[[2]string]*item{}, jobs: map[string]*job{}, groups: map[[3]string]*group{},
 		orgs: map[string]*history.OrgRecord{}, told: map[string]string{}, saved: map[string][]*row{}, orders: ordersOf(run.Timeline),
-		rereads: rereads(run.Timeline),
+		rereads: rereads(run.Timeline), restores: restores(run.Timeline),
 	}
+	k.undone = undone(run.Timeline, k.restores)
 	if k.blind = blind(run); k.blind {
 		k.unseenOrders = k.orders.unseen(run.Letters, replay, discard, resolve)
 		k.unseenDiscard = k.orders.unseen(run.Letters, discard) > 0

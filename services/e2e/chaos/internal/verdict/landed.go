@@ -42,7 +42,7 @@ func (c *court) landed() {
 // oneLanded: the org has the row, it is that of the record's entity, and a job wrote what the record says, or newer values in its place.
 func (c *court) oneLanded(i *item, l history.Landed) {
 	r := i.rec
-	if r.fate != "" && !strings.HasPrefix(r.fate, "heals/") && !c.known.overruled(i) {
+	if r.fate != "" && !strings.HasPrefix(r.fate, "heals/") && !c.known.overruled(i) && !c.known.takenForGone(r) {
 		c.find("I6", falseSuccess, i.about().in(l.Job), "it landed as %s, and whatever happens it must die of %s", l.ID, r.fate)
 		return
 	}
@@ -109,13 +109,13 @@ func (g *group) sentIn(job string) bool {
 
 // oneDeleted: a job of ours deleted the row. It need not be the job that the product names: where nobody could read what an earlier job did, the
 // product asks the org before it sends the rows again, leaves out what is gone, and calls it landed with the resend. That is true as long as
-// the earlier job hid its outcome, and the named one was not sent the row.
+// the earlier job hid its outcome, or is forgotten, and the named one was not sent the row.
 func (c *court) oneDeleted(i *item, l history.Landed, g *group) {
-	if g == nil {
+	if g == nil || c.known.takenForGone(i.rec) {
 		return
 	}
 	for _, x := range g.rows {
-		if x.Outcome == deleted && (l.ID == "" || fold("Id", x.ID) == fold("Id", l.ID)) && (l.Job == "" || x.job.ID == l.Job || x.hidden() && !g.sentIn(l.Job)) {
+		if x.Outcome == deleted && (l.ID == "" || fold("Id", x.ID) == fold("Id", l.ID)) && (l.Job == "" || x.job.ID == l.Job || (x.hidden() || c.known.forgotten(x.job.Closed)) && !g.sentIn(l.Job)) {
 			o := c.known.orgs[fold("Id", x.ID)]
 			if o == nil || o.Deleted {
 				return

@@ -35,6 +35,7 @@ func (k *known) readLedger(run *history.All) {
 			i.rec = r
 			r.items = append(r.items, i)
 		}
+		k.strays(i)
 	}
 }
 

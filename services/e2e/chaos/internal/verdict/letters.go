@@ -41,6 +41,7 @@ func (c *court) letters() {
 		i := c.known.items[[2]string{l.Pipeline, l.Key}]
 		switch state := i.state(); {
 		case open[id]: // said above
+		case c.known.stray(l) && c.known.undone.given(l, replay, discard, resolve): // it was written, and what it says decided, in a forgotten time
 		case !c.known.orders.given(l, replay, discard, resolve):
 			c.find("I14", lost, i.about(), "letter %s (%s/%s) left the stream, and nobody ordered anything of it", id, l.Class, l.Code)
 		case state == stateDead && i.generation() <= l.Generation:

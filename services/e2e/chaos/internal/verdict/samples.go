@@ -14,8 +14,14 @@ import (
 func (c *court) samples() {
 	before := map[string]history.Balance{}
 	marks := map[string]mark{}
+	last := 0.0
 	for _, s := range c.run.Samples {
 		c.checked("samples", 1)
+		if c.known.restoredBetween(last, s.At) { // everything went back, on purpose
+			clear(before)
+			clear(marks)
+		}
+		last = s.At
 		for _, name := range slices.Sorted(maps.Keys(s.Balance)) {
 			b := s.Balance[name]
 			c.sample(s.At, name, b)

@@ -122,6 +122,7 @@ func (k *known) named(x *row) bool {
 // set it and is not older than what was there before; when there is none, it went back.
 func (c *court) history(g *group, o *history.OrgRecord, field string) bool {
 	at, was := -1, ""
+	var reached []reachedBy
 	for n, v := range o.Versions {
 		value := c.known.shown(v, field)
 		if n == 0 && v.Job == "" || v.Deleted {
@@ -134,6 +135,7 @@ func (c *court) history(g *group, o *history.OrgRecord, field string) bool {
 			was = value
 			continue
 		}
+		at = c.known.remembered(reached, x.job)
 		_, wrote := x.Cells[field]
 		if value == was && !wrote {
 			continue
@@ -167,9 +169,28 @@ func (c *court) history(g *group, o *history.OrgRecord, field string) bool {
 				at = r.n
 			}
 		}
+		reached = append(reached, reachedBy{x.job, at})
 		was = value
 	}
 	return true
+}
+
+// reachedBy is the record whose value a field had when a job had written it.
+type reachedBy struct {
+	job *job
+	at  int
+}
+
+// remembered is the record whose value a field has reached, as far as the ledger knew when a job was closed: what was sent and is forgotten is sent again, in its
+// order, and for a while the org holds older values.
+func (k *known) remembered(reached []reachedBy, by *job) int {
+	at := -1
+	for _, r := range reached {
+		if !k.forgot(r.job.Closed, by.Closed) {
+			at = r.at
+		}
+	}
+	return at
 }
 
 // shown is what a version of a row holds in a column: in a field, or, where the column names a parent by a field of the parent, in that one.

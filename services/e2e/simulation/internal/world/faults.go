@@ -204,6 +204,8 @@ func (w *World) strike(f trial.Fault) {
 		err = w.reread()
 	case trial.Definition:
 		err = trial.Change(w.ctx, w.Target(), w.o.Plan, w.note)
+	case trial.Restore:
+		err = w.restore(f)
 	case MadeAgain:
 		err = w.makeAgain(f.Stream)
 	default:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"bulkhead/services/e2e/chaos/trial"
 )
@@ -12,6 +13,13 @@ import (
 const (
 	stormFor = 3500
 	firstAt  = 200
+)
+
+// Of so many seeds one is of a world whose ledger is restored, and so much of its time at most is forgotten, in ms. The number has no divisor in common with
+// that of the mixes, so that each has its turn.
+const (
+	restoredEvery    = 11
+	mostForgottenFor = 3500
 )
 
 // mixes are the pipelines that live together in a drawn world: each operation has its turn, those that share rows live together, and so do
@@ -39,11 +47,26 @@ func Draw(seed uint64) Options {
 	for range 2 + d.IntN(4) {
 		o.Plan.Faults = append(o.Plan.Faults, drawFault(d, seed))
 	}
+	if seed%restoredEvery == 0 {
+		o.restored(seed)
+	}
 	slices.SortStableFunc(o.Plan.Faults, func(a, b trial.Fault) int { return int(a.At - b.At) })
 	for i := range o.Plan.Faults {
 		o.Plan.Faults[i].ID = fmt.Sprintf("f%d", i+1)
 	}
 	return o
+}
+
+// restored makes a drawn world one whose ledger is put back, by draws of its own: a seed without is what it was.
+func (o *Options) restored(seed uint64) {
+	d := rand.New(rand.NewPCG(seed, 0x726573746f726564)) //nolint:gosec // to be drawn again
+	f := trial.Fault{Kind: trial.Restore, Target: []string{"postgres", "all"}[d.IntN(2)]}
+	f.At, f.For = float64(firstAt+d.IntN(stormFor-firstAt)), float64(100+d.IntN(mostForgottenFor))
+	// Jobs of the forgotten time are at work when the services are back, or have ended.
+	o.QueueDelay = []time.Duration{0, 2 * time.Second, 5 * time.Second}[d.IntN(3)]
+	// A restore over a time whose FLOW is gone is not found out: the guarantees say so.
+	o.Plan.Faults = slices.DeleteFunc(o.Plan.Faults, func(x trial.Fault) bool { return x.Stream == "FLOW" && x.At >= f.At })
+	o.Plan.Faults = append(o.Plan.Faults, f)
 }
 
 // drawFault draws one thing that goes wrong.

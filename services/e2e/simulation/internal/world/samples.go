@@ -2,8 +2,10 @@ package world
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"bulkhead/libs/memory/ledger"
 	"bulkhead/services/e2e/chaos/trial"
 )
 
@@ -43,17 +45,21 @@ func (s *sampler) end() {
 	}
 }
 
-// sample notes one look. Of an API that does not answer there is nothing.
+// sample notes one look. Of an API that does not answer there is nothing, of a ledger that is stopped neither.
 func (w *World) sample() {
 	s := trial.Sample{At: w.Since()}
 	if b, err := w.Balances(); err == nil {
 		s.Balance = b
 	}
-	if err := trial.FillSample(w.ctx, w.db, &s); err != nil {
-		w.fail(err)
-		return
-	}
+	err := trial.FillSample(w.ctx, w.db, &s)
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if errors.Is(err, ledger.ErrStopped) || s.At < w.restored {
+		return // nobody can look, or it is half of before and half of after
+	}
+	if err != nil {
+		w.errs = append(w.errs, err)
+		return
+	}
 	w.run.Samples = append(w.run.Samples, s)
 }

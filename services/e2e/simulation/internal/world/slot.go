@@ -115,7 +115,7 @@ func (s *slot) once() bool {
 	w.mu.Lock()
 	ending := w.ending
 	w.mu.Unlock()
-	if ending {
+	if ending || s.staysDown() {
 		return false
 	}
 	w.note(trial.Event{What: "start", Target: s.name})
@@ -140,16 +140,19 @@ func (s *slot) once() bool {
 		w.note(trial.Event{What: "exit", Target: s.name, Text: "signal: killed"})
 	case asked:
 		w.note(trial.Event{What: "exit", Target: s.name, Text: text(err)})
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return !s.off
 	case err != nil:
 		// As an orchestrator has it: what ends by itself is started again. At its start an instance may end so when its ledger fails.
 		w.note(trial.Event{What: "exit", Target: s.name, Text: "by itself: " + err.Error()})
 	default:
 		w.fail(fmt.Errorf("%s ended though nobody asked for it", s.name))
 	}
-	return true
+	return !s.staysDown()
+}
+
+func (s *slot) staysDown() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.off
 }
 
 // Down stops all instances of some services, as an operator does, and Up starts them again.
@@ -160,6 +163,25 @@ func (w *World) Down(services ...string) {
 			s.off = true
 			s.mu.Unlock()
 			s.end()
+		}
+	}
+}
+
+// Fell kills all instances of some services, for good until [World.Up].
+func (w *World) Fell(services ...string) {
+	for _, s := range w.slots {
+		if slices.Contains(services, s.service) {
+			s.mu.Lock()
+			s.off = true
+			s.mu.Unlock()
+			if l := s.now(); l != nil {
+				l.kill()
+			}
+		}
+	}
+	for _, s := range w.slots {
+		if slices.Contains(services, s.service) {
+			<-s.ended
 		}
 	}
 }
@@ -231,7 +253,7 @@ func (s *slot) make(l *life) (parts.App, error) {
 	w := s.world
 	o := w.o
 	settings := parts.Settings{
-		On: l.footing(), Env: s.env(), Lease: o.Lease, Sweep: o.Sweep, Short: !o.LongWaits, MaxWaiting: o.Plan.MaxWaiting, PurgeAtOnce: true, Orgs: w.documents,
+		On: l.footing(), Env: s.env(), Lease: o.Lease, Sweep: o.Sweep, Short: !o.LongWaits, MaxWaiting: o.Plan.MaxWaiting, PurgeAtOnce: !w.isRestored(), Orgs: w.documents,
 		Now: func() time.Time { return time.Now().Add(o.Skew[s.service]) },
 	}
 	w.mu.Lock()

@@ -78,7 +78,9 @@ type World struct {
 	defined bool
 	healed  bool
 	errs    []error
-	scripts map[string][]string // ids of the simulator's rules by fault
+	// restored is when the ledger was put back last, in ms from the beginning.
+	restored float64
+	scripts  map[string][]string // ids of the simulator's rules by fault
 
 	letters lettersSeen
 	samples sampler

@@ -45,6 +45,41 @@ func (q *Queries) DeleteMessageRow(ctx context.Context, arg DeleteMessageRowPara
 	return result.RowsAffected(), nil
 }
 
+const messagesOfOpen = `-- name: MessagesOfOpen :many
+SELECT m.seq, m.letter_id
+FROM ops.letter_messages m
+JOIN ops.letters l ON l.letter_id = m.letter_id
+WHERE l.state = 'open' AND m.seq > $1
+ORDER BY m.seq
+LIMIT $2
+`
+
+type MessagesOfOpenParams struct {
+	After       int64
+	MaxMessages int32
+}
+
+// Where messages of letters stand that wait for a person, behind a place.
+func (q *Queries) MessagesOfOpen(ctx context.Context, arg MessagesOfOpenParams) ([]OpsLetterMessage, error) {
+	rows, err := q.db.Query(ctx, messagesOfOpen, arg.After, arg.MaxMessages)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OpsLetterMessage
+	for rows.Next() {
+		var i OpsLetterMessage
+		if err := rows.Scan(&i.Seq, &i.LetterID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const messagesToDelete = `-- name: MessagesToDelete :many
 SELECT m.seq, m.letter_id
 FROM ops.letter_messages m

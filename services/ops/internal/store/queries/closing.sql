@@ -64,5 +64,14 @@ WHERE l.state IN ('landed', 'superseded', 'discarded', 'rolled_back')
 ORDER BY m.seq
 LIMIT @max_messages;
 
+-- Where messages of letters stand that wait for a person, behind a place.
+-- name: MessagesOfOpen :many
+SELECT m.seq, m.letter_id
+FROM ops.letter_messages m
+JOIN ops.letters l ON l.letter_id = m.letter_id
+WHERE l.state = 'open' AND m.seq > @after
+ORDER BY m.seq
+LIMIT @max_messages;
+
 -- name: DeleteMessageRow :execrows
 DELETE FROM ops.letter_messages WHERE seq = @seq AND letter_id = @letter_id;
