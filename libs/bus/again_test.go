@@ -82,7 +82,9 @@ func TestAStreamThatHoldsAnotherMessageThanWasReadIsRefused(t *testing.T) {
 		if read.Seq != 3 && read.Seq != 4 {
 			t.Fatalf("%+v", read)
 		}
-		config := func(w bus.Witness) bus.ReaderConfig { return bus.ReaderConfig{Stream: "RECORDS_p", After: 2, Witness: w} }
+		config := func(w bus.Witness) bus.ReaderConfig {
+			return bus.ReaderConfig{Stream: "RECORDS_p", After: 2, Witness: w}
+		}
 		stored := read
 		stored.Stored = stored.Stored.Truncate(time.Microsecond)
 		open(t, conn, config(stored))

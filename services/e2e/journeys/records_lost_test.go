@@ -154,7 +154,7 @@ func TestRecordsThatAreRestoredFromAnOlderCopyStopThePipelineAndWhatCameSinceIsR
 		since int    // records that are published after the restore, before the ledger looks at the stream again
 		code  string // of the alarm
 	}{
-		"the copy ends before what was read":                       {20, "STREAM_SHORTENED"},
+		"the copy ends before what was read":                        {20, "STREAM_SHORTENED"},
 		"what came since stands where others were read, and behind": {lostHalf + 50, "STREAM_REPLACED"},
 	} {
 		t.Run(name, func(t *testing.T) {
