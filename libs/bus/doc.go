@@ -7,7 +7,8 @@
 //   - [Work] acknowledges what the handler returned nil for, and what nobody will ever be able to read; anything else comes again.
 //     A handler never acknowledges by itself and is safe to run twice. Events may be lost, doubled and reordered: views are the sure way.
 //   - [Reader] gives messages in order, each once, from the place asked for, and says so when one is missing ([GapError]), when
-//     the stream was made again ([IncarnationError]) or shortened ([ShortenedError]). It has no durable state in the broker.
+//     the stream was made again ([IncarnationError]), shortened ([ShortenedError]), or put back and written to since ([ReplacedError]). It has no
+//     durable state in the broker.
 //   - A message in, whatever its bytes, makes nothing panic: [DecodeFrame] answers with records or with one refusal. However small it is packed, it
 //     takes the memory of one frame.
 //   - In a cluster a server that is cut off, or lags behind, makes no stream look shortened and no message lost: what it says is an error
@@ -16,7 +17,8 @@
 //   - All of it works over any [Broker]: NATS is one, and the contract tests here run over another one in memory too (package courier).
 //
 // What it leaves to others: what facts mean (the services), what a record means (package pipeline), where progress is stored
-// (the reader's owner). Only ops calls [EnsureFlow], [EnsureDLQ] and [EnsureRecords].
+// (the reader's owner). Only ops calls [EnsureFlow], [EnsureDLQ] and [EnsureRecords],
+// and only a person's word [StoreAgain].
 //
 // Start reading at [Work] and [Reader.Fetch].
 package bus

@@ -31,6 +31,62 @@ type ReaderConfig struct {
 	AllowGaps bool
 	// Incarnation, unless zero, is the stream's that After belongs to: another one is refused with [IncarnationError].
 	Incarnation time.Time
+	// Witness, unless zero, is a message that was read: a stream that holds another one in its place is refused with [ReplacedError].
+	Witness Witness
+}
+
+// Witness is a message that was read. A stream that is put back to an earlier state and written to again holds others under the same sequences, and is the
+// same in all else.
+type Witness struct {
+	Seq uint64
+	// Stored is when the broker stored it, in microseconds at least.
+	Stored time.Time
+}
+
+// Is says whether a message of the same sequence is the one that was read.
+func (w Witness) Is(m Msg) bool {
+	return w.Stored.Truncate(time.Microsecond).Equal(m.Time.Truncate(time.Microsecond)) // as PostgreSQL keeps it
+}
+
+// Stands looks whether the message stands in the stream as it was read, or has gone from its front: nil. It fails with [ShortenedError] when the stream ends
+// before it, and with [ReplacedError] when another one stands there.
+func (w Witness) Stands(ctx context.Context, conn *Conn, stream string, info StreamInfo) error {
+	if w.Seq < info.First || w.Seq > info.Last {
+		return w.Against(stream, info, Msg{}, false)
+	}
+	m, err := GetMessage(ctx, conn, stream, w.Seq)
+	if err != nil && !errors.Is(err, ErrNoMessage) {
+		return err
+	}
+	return w.Against(stream, info, m, err == nil)
+}
+
+// Against is what Stands says, given what stands in the place of the message; false = nothing.
+func (w Witness) Against(stream string, info StreamInfo, m Msg, there bool) error {
+	switch {
+	case w.Seq > info.Last:
+		return &ShortenedError{Stream: stream, After: w.Seq, Last: info.Last}
+	case there && !w.Is(m):
+		return &ReplacedError{Stream: stream, Seq: w.Seq, Had: w.Stored, Have: m.Time}
+	}
+	return nil
+}
+
+// Before says whether a message was stored later than the one that was read, by the broker's clock.
+func (w Witness) Before(m Msg) bool {
+	return w.Stored.Truncate(time.Microsecond).Before(m.Time.Truncate(time.Microsecond))
+}
+
+// ReplacedError says that another message stands where one was read: the stream was put back to an earlier state and written to since.
+type ReplacedError struct {
+	Stream    string
+	Seq       uint64
+	Had, Have time.Time
+}
+
+func (e *ReplacedError) Error() string {
+	return fmt.Sprintf("stream %s: message %d was stored at %s, the one that was read there at %s: it was restored from an earlier state and written to since",
+		e.Stream, e.Seq, e.Have.UTC().Format(time.RFC3339Nano), e.Had.UTC().Format(time.RFC3339Nano))
 }
 
 // GapError says that messages which should have been read are not in the stream any more: that is loss.
@@ -79,12 +135,13 @@ type Reader struct {
 	after    uint64 // last sequence that was handed out, or the start
 	info     StreamInfo
 	consumer string // its name at the broker; "" = to be opened again
+	witness  Witness
 }
 
-// OpenReader opens a reader. It fails with [GapError], [ShortenedError] or [IncarnationError] when the stream cannot continue at After, and
+// OpenReader opens a reader. It fails with [GapError], [ShortenedError], [ReplacedError] or [IncarnationError] when the stream cannot continue at After, and
 // with an error that wraps [jetstream.ErrStreamNotFound] when there is none.
 func OpenReader(ctx context.Context, conn *Conn, c ReaderConfig) (*Reader, error) {
-	r := &Reader{conn: conn, config: c, after: c.After}
+	r := &Reader{conn: conn, config: c, after: c.After, witness: c.Witness}
 	if err := r.open(ctx); err != nil {
 		return nil, err
 	}
@@ -103,6 +160,10 @@ func (r *Reader) Last() uint64 { return r.info.Last }
 // After is the sequence up to which the reader has read.
 func (r *Reader) After() uint64 { return r.after }
 
+// Witness is the last message that was read, by this reader or by who opened it: the one to open the next reader with. Zero where there is none, and of
+// streams with gaps.
+func (r *Reader) Witness() Witness { return r.witness }
+
 func (r *Reader) open(ctx context.Context) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
@@ -113,6 +174,11 @@ func (r *Reader) open(ctx context.Context) error {
 	info := streamInfo(stream)
 	if err := r.check(info); err != nil {
 		return err
+	}
+	if r.witness.Seq > 0 {
+		if err := r.witness.Stands(ctx, r.conn, r.config.Stream, info); err != nil {
+			return err
+		}
 	}
 	c := jetstream.ConsumerConfig{
 		AckPolicy:         jetstream.AckNonePolicy,
@@ -152,7 +218,7 @@ func (r *Reader) check(info StreamInfo) error {
 
 // Fetch returns the next messages: what is there at once, else it waits up to wait for the first. It gives at most maxMsgs and about maxBytes
 // (never less than one message of the largest size); none and no error means that nothing came. After an error the
-// next Fetch continues behind what was handed out; [GapError], [ShortenedError] and [IncarnationError] come again until somebody decides.
+// next Fetch continues behind what was handed out; [GapError], [ShortenedError], [ReplacedError] and [IncarnationError] come again until somebody decides.
 // Messages that were read before an error are handed out first, the error at the next call if it lasts.
 func (r *Reader) Fetch(ctx context.Context, maxMsgs, maxBytes int, wait time.Duration) ([]Msg, error) {
 	if r.consumer == "" {
@@ -171,6 +237,9 @@ func (r *Reader) Fetch(ctx context.Context, maxMsgs, maxBytes int, wait time.Dur
 		}
 		out = append(out, m.Msg)
 		r.after = m.Seq
+		if !r.config.AllowGaps && m.Seq > r.witness.Seq {
+			r.witness = Witness{Seq: m.Seq, Stored: m.Time}
+		}
 		return nil
 	})
 	if err == nil {

@@ -24,6 +24,9 @@ type Limits struct {
 	MaxBytes int64
 	// Replicas is 1 on one machine, 3 in a cluster; 0 = 1.
 	Replicas int
+	// Behind is, of a stream that is not there and has to be made, the sequence behind which its first message stands: sequences never run backwards. One
+	// that is there keeps its own.
+	Behind uint64
 }
 
 func (l Limits) config(name string, subjects []string, maxBytes int64) jetstream.StreamConfig {
@@ -44,7 +47,16 @@ func (l Limits) config(name string, subjects []string, maxBytes int64) jetstream
 		Duplicates:         duplicateWindow,
 		AllowDirect:        true,
 		AllowAtomicPublish: true,
+		FirstSeq:           l.firstSeq(),
 	}
+}
+
+// firstSeq is as the broker wants it: 0 = nothing special.
+func (l Limits) firstSeq() uint64 {
+	if l.Behind == 0 {
+		return 0
+	}
+	return l.Behind + 1
 }
 
 // WantedFlow is the stream of facts.
@@ -112,6 +124,7 @@ func ensure(ctx context.Context, broker Broker, c jetstream.StreamConfig) error 
 	if len(differences(have, c)) == 0 {
 		return nil
 	}
+	c.FirstSeq = have.FirstSeq
 	return wrapStream(c.Name, broker.UpdateStream(ctx, c))
 }
 

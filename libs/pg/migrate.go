@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -31,8 +33,20 @@ var ErrSchemaNewer = errors.New("the schema is newer than this program")
 // versionTable is the table, in the service's schema, in which goose notes what ran.
 const versionTable = "goose_version"
 
+// migrateLockFirst and migrateLockMost bound each wait of a migration for a lock, the first time and after some: whoever wants the table meanwhile queues up
+// behind the migration. The first stays below the second after which PostgreSQL looks for deadlocks, so that it is the migration that steps back and seldom a
+// service that is refused; all stay below what services wait for a lock.
+const (
+	migrateLockFirst = 500 * time.Millisecond
+	migrateLockMost  = 5 * time.Second
+)
+
+// migrateRest is what others have before a migration tries again to get its locks.
+const migrateRest = time.Second
+
 // Migrate brings one service's schema up to date: roles first (Bootstrap, no passwords), then every migration that has
-// not run, each in a transaction, forward only. Several programs may call it at once; one works, the others wait.
+// not run, each in a transaction, forward only. Several programs may call it at once; one works, the others wait. It may
+// run while services work: a migration that does not get a lock soon steps back, and tries again until ctx ends.
 // A database that is more than one migration ahead is refused with ErrSchemaNewer.
 func Migrate(ctx context.Context, adminDSN string, m Migrations) error {
 	newest, err := m.newest()
@@ -66,7 +80,6 @@ func Migrate(ctx context.Context, adminDSN string, m Migrations) error {
 	return nil
 }
 
-// up runs goose on connections of its own; the caller holds the advisory lock.
 // Install is what `<service> migrate` does: Migrate, and then the password of the service's role unless it is empty.
 func Install(ctx context.Context, adminDSN, rolePassword string, m Migrations) error {
 	if err := Migrate(ctx, adminDSN, m); err != nil {
@@ -78,8 +91,21 @@ func Install(ctx context.Context, adminDSN, rolePassword string, m Migrations) e
 	return SetPassword(ctx, adminDSN, RoleOf(m.Service), rolePassword)
 }
 
+// up runs goose on connections of its own; the caller holds the advisory lock.
 func up(ctx context.Context, config *pgx.ConnConfig, service string, files fs.FS, newest int64) error {
-	db := stdlib.OpenDB(*config)
+	for wait := migrateLockFirst; ; wait = min(2*wait, migrateLockMost) {
+		err := upOnce(ctx, *config, service, files, newest, wait)
+		if err == nil || !isHeldUp(err) || !rest(ctx, migrateRest) {
+			return err
+		}
+	}
+}
+
+// upOnce runs what has not run, and waits for each lock only so long.
+func upOnce(ctx context.Context, config pgx.ConnConfig, service string, files fs.FS, newest int64, lockWait time.Duration) error {
+	config.RuntimeParams = maps.Clone(config.RuntimeParams)
+	config.RuntimeParams["lock_timeout"] = milliseconds(lockWait)
+	db := stdlib.OpenDB(config)
 	defer func() { _ = db.Close() }()
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, files,
 		goose.WithTableName(service+"."+versionTable), goose.WithDisableGlobalRegistry(true))
@@ -96,14 +122,37 @@ func up(ctx context.Context, config *pgx.ConnConfig, service string, files fs.FS
 	if has >= newest {
 		return nil
 	}
-	if _, err := provider.Up(ctx); err != nil {
-		var partial *goose.PartialError
-		if errors.As(err, &partial) && partial.Failed != nil {
-			return fmt.Errorf("run %s: %w", partial.Failed.Source.Path, partial.Err)
-		}
-		return fmt.Errorf("run migrations: %w", err)
+	_, err = provider.Up(ctx)
+	return migrationError(err)
+}
+
+func migrationError(err error) error {
+	var partial *goose.PartialError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &partial) && partial.Failed != nil:
+		return fmt.Errorf("run %s: %w", partial.Failed.Source.Path, partial.Err)
 	}
-	return nil
+	return fmt.Errorf("run migrations: %w", err)
+}
+
+// isHeldUp says whether a migration was undone because others hold what it needs: a lock that it did not get in time, or a deadlock.
+func isHeldUp(err error) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && (pgErr.Code == "55P03" || pgErr.Code == "40P01")
+}
+
+// rest waits, and says whether the whole time passed.
+func rest(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
 }
 
 // CheckSchema says whether the database fits this binary: nil, ErrSchemaOlder (which `<service> migrate` cures), or

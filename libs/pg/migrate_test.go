@@ -1,6 +1,7 @@
 package pg_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -81,6 +82,47 @@ func TestMigrate(t *testing.T) {
 		}
 		if err := pg.Migrate(t.Context(), db.AdminDSN, files("retrier", two...)); err != nil {
 			t.Fatalf("after the repair: %v", err)
+		}
+	})
+	t.Run("waits for a long transaction without holding up whoever else wants the table", func(t *testing.T) {
+		t.Parallel()
+		db := testkit.Database(t, files("retrier", two[:1]...))
+		pool := db.AdminPool(t)
+		long, err := pool.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := long.Exec(t.Context(), "INSERT INTO retrier.a (n) VALUES (1)"); err != nil {
+			t.Fatal(err)
+		}
+		migrated := make(chan error, 1)
+		go func() { migrated <- pg.Migrate(context.WithoutCancel(t.Context()), db.AdminDSN, files("retrier", two...)) }()
+		queued := func() (waits bool) {
+			err := pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'retrier.a'::regclass AND mode = 'AccessExclusiveLock' AND NOT granted)`).Scan(&waits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return waits
+		}
+		for !queued() { //nolint:revive // until it waits
+		}
+		// It stands before us in the queue, and would for as long as the transaction lasts; our own wait is bounded as those of services are.
+		if _, err := pool.Exec(t.Context(), "INSERT INTO retrier.a (n) VALUES (2)"); err != nil {
+			t.Errorf("a writer behind the migration: %v", err)
+		}
+		select {
+		case err := <-migrated:
+			t.Fatalf("it did not wait: %v", err)
+		default:
+		}
+		if err := long.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-migrated; err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pool.Exec(t.Context(), "SELECT m FROM retrier.a"); err != nil {
+			t.Error(err)
 		}
 	})
 	t.Run("refuses a database that is two migrations ahead", func(t *testing.T) {

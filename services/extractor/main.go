@@ -1,6 +1,6 @@
 // Command extractor reads each pipeline's records, refuses what cannot be sent, recognises repeats, and seals the rest into chunks.
 // `extractor migrate` makes its schema current. `extractor resume PIPELINE` lets a pipeline go on that stopped because its stream was
-// made again or shortened.
+// made again, shortened or put back.
 package main
 
 import (
@@ -22,8 +22,9 @@ const (
 	exitUnreachable = 6
 )
 
-// resumeTimeout bounds the one command that an operator waits for.
-const resumeTimeout = 30 * time.Second
+// resumeTimeout bounds the one command that an operator waits for: messages that have to be stored again are about a thousand a second. It goes on where
+// it stopped when it is typed again.
+const resumeTimeout = 30 * time.Minute
 
 func main() { os.Exit(run()) }
 
@@ -35,7 +36,7 @@ func run() int {
 	return service.Main(service.Program{
 		Name:   app.Name,
 		Config: &cfg,
-		Verbs:  []string{"resume PIPELINE             let a pipeline go on whose stream was made again or shortened"},
+		Verbs:  []string{"resume PIPELINE             let a pipeline go on whose stream is not the one that was read"},
 		Migrate: func(ctx context.Context, adminDSN, rolePassword string) error {
 			return pg.Install(ctx, adminDSN, rolePassword, app.Migrations())
 		},
@@ -53,7 +54,8 @@ func run() int {
 func resume(cfg *app.Config, args []string) int {
 	if len(args) != 1 || args[0] == "" || args[0][0] == '-' {
 		fmt.Fprintln(os.Stderr, "usage: extractor resume PIPELINE\n\n"+
-			"Lets a pipeline go on that stopped because its stream was made again or shortened: what is missing from it is given up.\n"+
+			"Lets a pipeline go on that stopped because its stream was made again, shortened or put back: what is missing from it is given up.\n"+
+			"Messages that nobody has read under sequences that were read are stored again behind them; publishers wait meanwhile.\n"+
 			"Configured by BULKHEAD_CONFIG or the environment, like the service.")
 		return exitUsage
 	}

@@ -53,35 +53,37 @@ func TestStreamsThatAreDeletedInMidRunDelayWorkAndLoseNothing(t *testing.T) {
 	s.settle(t, "contacts", 2*half)
 	checkLanded(t, s, s.org, l)
 	s.org.checkSentAgain(t, "Contact")
-	// The stream may hold a letter twice (delivery is at least once); what counts is which letters it holds.
-	lettersComeBack := func(want int) {
-		t.Helper()
-		eventually(t, itoa(want)+" letters stand in the stream again", func(ctx context.Context) (bool, error) {
-			stored, err := c.storedLetters(ctx)
-			if err != nil {
-				return false, err
-			}
-			open := s.letters(t, "contacts")
-			for _, l := range open {
-				if !stored[l.ID] {
-					return false, fmt.Errorf("letter %s of %s is not in the stream, which holds %d", l.ID, l.Key, len(stored))
-				}
-			}
-			return len(stored) == want && len(open) == want, fmt.Errorf("%d letters are in the stream, %d are open", len(stored), len(open))
-		})
-	}
-	lettersComeBack(len(dead))
+	s.lettersStand(t, c, len(dead))
 
 	// The same when nothing moves; then a replay takes its letter out of the new stream.
 	drop("DLQ")
-	lettersComeBack(len(dead))
+	s.lettersStand(t, c, len(dead))
 	s.org.heal(t, fault)
 	s.replay(t, "evt-"+dead[0])
-	lettersComeBack(len(dead) - 1)
+	s.lettersStand(t, c, len(dead)-1)
 	b := s.settle(t, "contacts", 2*half)
 	if want := (balance{Accepted: 2 * half, Landed: 2*half - int64(len(dead)) + 1, Dead: int64(len(dead)) - 1}); b.Balance != want {
 		t.Errorf("%+v, want %+v", b.Balance, want)
 	}
+}
+
+// lettersStand waits until the stream DLQ holds exactly the open letters of contacts, and so many. It may hold one twice (delivery is at least once); what
+// counts is which letters it holds.
+func (s *stack) lettersStand(t *testing.T, c client, want int) {
+	t.Helper()
+	eventually(t, itoa(want)+" letters stand in the stream", func(ctx context.Context) (bool, error) {
+		stored, err := c.storedLetters(ctx)
+		if err != nil {
+			return false, err
+		}
+		open := s.letters(t, "contacts")
+		for _, l := range open {
+			if !stored[l.ID] {
+				return false, fmt.Errorf("letter %s of %s is not in the stream, which holds %d", l.ID, l.Key, len(stored))
+			}
+		}
+		return len(stored) == want && len(open) == want, fmt.Errorf("%d letters are in the stream, %d are open", len(stored), len(open))
+	})
 }
 
 // storedLetters are the ids of the letters that the stream DLQ holds; none when there is no such stream.

@@ -17,7 +17,7 @@ import (
 )
 
 // binary is built once for all tests of this package, without the race detector: the processes run at full speed and the
-// services' own tests run with it.
+// services' own tests run with it. Beside it lie the programs that only some journeys need, see [program].
 var binary string
 
 func TestMain(m *testing.M) {
@@ -32,9 +32,8 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "bulkhead")
-	out, err := exec.Command("go", "build", "-o", binary, "bulkhead/services/bulkhead").CombinedOutput()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+	if _, err := build("bulkhead/services/bulkhead"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
@@ -113,7 +112,13 @@ func newTail(t *testing.T, name string) *tail {
 // start runs the binary; its stdout is read as one JSON object a line.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(binary, args...), lines: make(chan map[string]any, 1000), stderr: newTail(t, args[0]), done: make(chan struct{})}
+	return launch(t, args[0], exec.Command(binary, args...))
+}
+
+// launch runs a command that ends with its test; name is what its log is called.
+func launch(t *testing.T, name string, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{cmd: cmd, lines: make(chan map[string]any, 1000), stderr: newTail(t, name), done: make(chan struct{})}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.Stderr = p.stderr
 	p.cmd.WaitDelay = politeStop // a grandchild that holds the pipe open does not hold us
@@ -140,11 +145,11 @@ func start(t *testing.T, args ...string) *process {
 	t.Cleanup(func() {
 		if p.alive() {
 			if code := p.stop(t); code != 0 {
-				t.Errorf("%v ended with exit code %d after SIGTERM", args, code)
+				t.Errorf("%v ended with exit code %d after SIGTERM", cmd.Args, code)
 			}
 		}
 		if t.Failed() {
-			t.Logf("the last that %v logged:\n%s", args, p.stderr)
+			t.Logf("the last that %v logged:\n%s", cmd.Args, p.stderr)
 		}
 	})
 	return p
@@ -247,8 +252,13 @@ func (r result) object(t *testing.T) map[string]any {
 // command runs the binary to its end, with nothing on its standard input.
 func command(t *testing.T, args ...string) result {
 	t.Helper()
+	return toItsEnd(t, exec.Command(binary, args...))
+}
+
+// toItsEnd runs a command and gives what it said.
+func toItsEnd(t *testing.T, cmd *exec.Cmd) result {
+	t.Helper()
 	var out, errOut bytes.Buffer
-	cmd := exec.Command(binary, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &errOut, politeStop
 	if err := cmd.Start(); err != nil {

@@ -59,11 +59,12 @@ INSERT INTO retrier.waiting (failure_id, unit_chunk, unit_row, pipeline, revisio
 
 // sealing is what a program of the release before writes while it seals, submits, refuses and accounts: before the upgrade, and during it.
 const sealing = `
-INSERT INTO extractor.chunks (chunk, pipeline, revision, kind, org, object, operation, external_id_field, space, lane, header, rows, records, bytes, manifest, first_seq)
+WITH made AS (
+    INSERT INTO extractor.chunks (chunk, pipeline, revision, kind, org, object, operation, external_id_field, space, lane, header, rows, records, bytes, manifest, first_seq)
     SELECT c::uuid, 'contacts', 1, k, 'main', 'Contact', 'upsert', 'Ext__c', 'main/Contact/Ext__c', 0, '{Ext__c}', 2, 2, 10, '', 1
-    FROM (VALUES (gen_random_uuid(), 'fresh'), (gen_random_uuid(), 'replay')) v (c, k);
-INSERT INTO extractor.chunk_runs (chunk, pipeline, run, kind, records)
-    SELECT chunk, pipeline, 'r', kind, records FROM extractor.chunks c WHERE NOT EXISTS (SELECT FROM extractor.chunk_runs r WHERE r.chunk = c.chunk);
+    FROM (VALUES (gen_random_uuid(), 'fresh'), (gen_random_uuid(), 'replay')) v (c, k)
+    RETURNING chunk, pipeline, kind, records)
+INSERT INTO extractor.chunk_runs (chunk, pipeline, run, kind, records) SELECT chunk, pipeline, 'r', kind, records FROM made;
 INSERT INTO extractor.records (pipeline_id, generation, idx, row, seq, accepted_at, key_hash, entity_hash, content_hash, chunk, columns)
     VALUES (1, 0, 0, 0, 1, now(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), '\x01');
 INSERT INTO extractor.dead (letter_id, pipeline, revision, run, key, key_hash, generation, entity, class, code, message, fields, payload, seq, idx, accepted_at, dead_at)

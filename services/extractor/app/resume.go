@@ -16,7 +16,7 @@ import (
 var ErrUnreachable = errors.New("cannot be reached")
 
 // Resume lets a pipeline go on that stopped because its stream was made again or shortened. It is a person's word that what is missing
-// is lost; nothing else gives it.
+// is lost; nothing else gives it. It takes longer where messages have to be stored again, and may be called again when it broke off.
 func Resume(ctx context.Context, cfg Config, env service.Env, pipeline string) (err error) {
 	if err := cfg.Check(); err != nil {
 		return fmt.Errorf("extractor configuration: %w", err)
@@ -26,15 +26,12 @@ func Resume(ctx context.Context, cfg Config, env service.Env, pipeline string) (
 		return err
 	}
 	defer done()
-	info, err := bus.Info(ctx, conn, bus.RecordsStream(pipeline))
+	r, err := extract.Resume(ctx, store.New(db), conn, pipeline)
 	if err != nil {
 		return err
 	}
-	r, err := extract.Resume(ctx, store.New(db), info, pipeline)
-	if err != nil {
-		return err
-	}
-	env.Logger.Warn("pipeline resumed", "pipeline", pipeline, "reads_after", r.After, "lanes_moved", r.Raised)
+	env.Logger.Warn("pipeline resumed", "pipeline", pipeline, "reads_after", r.After, "lanes_moved", r.Raised,
+		"stored_again", r.Again.Messages(), "from_seq", r.Again.From, "through_seq", r.Again.Through, "behind_seq", r.Again.Behind)
 	return nil
 }
 

@@ -13,7 +13,8 @@
 //   - A reader that lost its lease commits nothing: the ledger fences by the epoch.
 //   - At the bound of fresh chunks without an outcome nothing is read and nothing is sealed.
 //   - What is not looked up in the ledger is certainly not in it: what the reader remembers of it has every row, or is not used.
-//   - A stream that was made again or shortened stops its pipeline with an alarm; nothing is guessed.
+//   - A stream that was made again, shortened, or put back and written to since stops its pipeline with an alarm; nothing is guessed. [Resume] is a
+//     person's word that what is missing is lost; what the stream holds and nobody has read is read all the same, behind everything else.
 //   - A definition's revision starts at a place where everything before is committed under the one before; when it changes the number
 //     of lanes, or how values of the key field compare, it waits until nothing of the entity space can still be sent; when it tells rows of the same
 //     object apart by another field, until nothing of the pipeline can.

@@ -18,14 +18,6 @@ import (
 	"bulkhead/services/extractor/internal/store"
 )
 
-// Codes of an alarm that stops a pipeline.
-const (
-	// StoppedRecreated: the stream was deleted and made again; places of the old one mean nothing in it.
-	StoppedRecreated = "STREAM_RECREATED"
-	// StoppedShortened: messages that were not read yet are gone, or the stream ends before what was read.
-	StoppedShortened = "STREAM_SHORTENED"
-)
-
 // open makes ready to read from the stored marks; false = it cannot now.
 func (r *Reader) open(ctx context.Context) (bool, error) {
 	h := r.held
@@ -57,6 +49,10 @@ func (r *Reader) open(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	skipped, err := r.Store.Skipped(ctx, r.pipeline)
+	if err != nil {
+		return false, err
+	}
 	engine := decide.New(engineConfig(def, ordinals), marks)
 	stream, err := r.openStream(ctx, engine)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -71,21 +67,8 @@ func (r *Reader) open(ctx context.Context) (bool, error) {
 	}
 	h.def, h.target, h.mapper, h.config = def, targetOf(def, id), newMapper(def, ordinals), engineConfig(def, ordinals)
 	h.engine, h.stream, h.pending, h.switched, h.missing = engine, stream, nil, false, false
+	h.skipped, h.passed = skipped, 0
 	return true, nil
-}
-
-// missing says once that there is no stream. A new pipeline's is made in a moment; one that was read before should be there.
-func (r *Reader) missing(ctx context.Context) {
-	h := r.held
-	if h.missing {
-		return
-	}
-	h.missing = true
-	if h.Incarnation.IsZero() {
-		r.Logger.InfoContext(ctx, "waiting for the stream to be made", "stream", bus.RecordsStream(r.pipeline))
-		return
-	}
-	r.Logger.ErrorContext(ctx, "alarm: the stream is gone: restore it, or see `extractor resume` once it is made again", "stream", bus.RecordsStream(r.pipeline))
 }
 
 // openStream opens the stream behind what every lane has decided. The message at the smallest mark is read again unless all of it is.
@@ -96,11 +79,11 @@ func (r *Reader) openStream(ctx context.Context, engine *decide.Engine) (Stream,
 	if low.Idx != decide.EndOfFrame && after > 0 {
 		after--
 	}
-	incarnation := h.Incarnation
+	incarnation, witness := h.Incarnation, h.Read
 	if planted.On(planted.CheckpointWithoutIncarnation) {
-		incarnation = time.Time{}
+		incarnation, witness = time.Time{}, bus.Witness{}
 	}
-	stream, err := r.Open(ctx, bus.ReaderConfig{Stream: bus.RecordsStream(r.pipeline), After: after, Incarnation: incarnation})
+	stream, err := r.Open(ctx, bus.ReaderConfig{Stream: bus.RecordsStream(r.pipeline), After: after, Incarnation: incarnation, Witness: witness})
 	if err != nil {
 		return nil, err
 	}
@@ -126,38 +109,6 @@ func (r *Reader) openStream(ctx context.Context, engine *decide.Engine) (Stream,
 		r.Metrics.stopped(r.pipeline, false)
 	}
 	return stream, nil
-}
-
-// stopFor stops the pipeline when an error of the stream means loss; false = it does not.
-func (r *Reader) stopFor(ctx context.Context, cause error) (bool, error) {
-	var (
-		recreated *bus.IncarnationError
-		shortened *bus.ShortenedError
-		gap       *bus.GapError
-		code      string
-	)
-	switch {
-	case errors.As(cause, &recreated):
-		code = StoppedRecreated
-	case errors.As(cause, &shortened), errors.As(cause, &gap):
-		code = StoppedShortened
-	default:
-		return false, nil
-	}
-	h := r.held
-	message := cause.Error() + ": restore the stream, or accept the loss by `extractor resume " + r.pipeline + "`"
-	r.reopen(ctx)
-	h.recheck = r.Now().Add(r.Recheck)
-	r.Metrics.stopped(r.pipeline, true)
-	if h.StoppedCode == code && h.StoppedMessage == message {
-		return true, nil
-	}
-	if err := r.Store.Stop(ctx, h.Fence, code, message); err != nil {
-		return false, err
-	}
-	h.StoppedCode, h.StoppedMessage = code, message
-	r.Logger.ErrorContext(ctx, "alarm: the pipeline is stopped", "code", code, "message", message)
-	return true, nil
 }
 
 // current is the newest revision of this pipeline; nil = there is none.

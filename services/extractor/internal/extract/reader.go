@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -51,6 +52,8 @@ type Stream interface {
 	Fetch(ctx context.Context, maxMsgs, maxBytes int, wait time.Duration) ([]bus.Msg, error)
 	Incarnation() time.Time
 	Last() uint64
+	// Witness is the last message that was read.
+	Witness() bus.Witness
 	Close(ctx context.Context)
 }
 
@@ -117,6 +120,8 @@ type held struct {
 	stream   Stream
 	pending  []decide.Candidate
 	batch    []decide.Candidate // the room of pending
+	skipped  []store.Skipped    // sequences that nobody reads
+	passed   uint64             // the last of them that was fetched, until what stands before it is decided; 0 = none
 	memory   memory
 	switched bool      // a newer revision waits
 	missing  bool      // it was said that there is no stream
@@ -279,7 +284,17 @@ func (r *Reader) feed() int {
 		h.pending = h.pending[1:]
 		n++
 	}
+	if len(h.pending) == 0 && h.passed > 0 {
+		h.engine.Pass(h.passed, r.Now())
+		h.passed = 0
+		n++
+	}
 	return n
+}
+
+// skips says whether nobody reads a message.
+func (h *held) skips(seq uint64) bool {
+	return slices.ContainsFunc(h.skipped, func(s store.Skipped) bool { return s.Holds(seq) })
 }
 
 // forget lets go of what is known for the batch in hand when that is decided: what was committed since may be the better part of what the reader holds, and the
@@ -316,8 +331,13 @@ func (r *Reader) fetch(ctx context.Context, wait time.Duration) (bool, error) {
 	if len(msgs) == 0 {
 		return false, nil
 	}
+	h.Read = h.stream.Witness()
 	batch := h.batch[:0]
 	for _, m := range msgs {
+		if h.skips(m.Seq) {
+			h.passed = m.Seq
+			continue
+		}
 		batch = h.mapper.message(batch, m)
 	}
 	if err := fault.Point(ctx, faultAfterMap); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"bulkhead/libs/bus"
 	"bulkhead/libs/pg"
 	"bulkhead/libs/record"
 	"bulkhead/services/extractor/internal/decide"
@@ -19,6 +20,8 @@ type Fence struct {
 	Pipeline string
 	Owner    string
 	Epoch    int64
+	// Read is the last message that was read: each move under the lease notes it.
+	Read bus.Witness
 }
 
 // Held is a reader's row at the moment of taking its lease.
@@ -42,6 +45,7 @@ func (s *Store) Acquire(ctx context.Context, pipeline, owner string, lease time.
 				Fence: Fence{Pipeline: pipeline, Owner: owner, Epoch: row.Epoch}, Revision: int(row.Revision),
 				StoppedCode: row.StoppedCode, StoppedMessage: row.StoppedMessage,
 			}
+			h.Read = witness(row.WitnessSeq, row.WitnessStoredAt)
 			if row.Incarnation != nil {
 				h.Incarnation = *row.Incarnation
 			}
@@ -60,8 +64,23 @@ func (s *Store) Acquire(ctx context.Context, pipeline, owner string, lease time.
 
 // Renew prolongs the lease.
 func (s *Store) Renew(ctx context.Context, f Fence, lease time.Duration) error {
-	n, err := s.q.RenewReader(ctx, db.RenewReaderParams{Pipeline: f.Pipeline, Owner: f.Owner, Epoch: f.Epoch, LeaseSeconds: lease.Seconds()})
+	n, err := s.q.RenewReader(ctx, renewal(f, lease))
 	return fenced("renew the lease of reader "+f.Pipeline, n, err)
+}
+
+func renewal(f Fence, lease time.Duration) db.RenewReaderParams {
+	return db.RenewReaderParams{
+		Pipeline: f.Pipeline, Owner: f.Owner, Epoch: f.Epoch, LeaseSeconds: lease.Seconds(),
+		WitnessSeq: int64(f.Read.Seq), WitnessStoredAt: f.Read.Stored.Truncate(time.Microsecond),
+	}
+}
+
+// witness reads a message that was read as it is stored.
+func witness(seq int64, stored *time.Time) bus.Witness {
+	if seq == 0 || stored == nil {
+		return bus.Witness{}
+	}
+	return bus.Witness{Seq: uint64(seq), Stored: *stored}
 }
 
 // Release gives the lease back, so that another instance need not wait for its end. It is not an error when it was lost before.
@@ -148,7 +167,7 @@ func (s *Store) Switch(ctx context.Context, f Fence, lease time.Duration, was, r
 // fence is the first statement of every transaction under a lease: it locks the reader's row until the end, so that nobody takes the
 // lease in between, and fails when somebody has.
 func fence(ctx context.Context, q *db.Queries, f Fence, lease time.Duration) error {
-	n, err := q.RenewReader(ctx, db.RenewReaderParams{Pipeline: f.Pipeline, Owner: f.Owner, Epoch: f.Epoch, LeaseSeconds: lease.Seconds()})
+	n, err := q.RenewReader(ctx, renewal(f, lease))
 	return fenced("lease of reader "+f.Pipeline, n, err)
 }
 

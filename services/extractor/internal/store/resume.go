@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"bulkhead/libs/bus"
 	"bulkhead/libs/pg"
 	"bulkhead/services/extractor/internal/decide"
 	"bulkhead/services/extractor/internal/store/db"
@@ -22,6 +23,27 @@ type Status struct {
 	// Revision is in force; 0 = none yet.
 	Revision                    int
 	StoppedCode, StoppedMessage string
+	// Read is the last message that was read; zero = none is known.
+	Read bus.Witness
+}
+
+// Skipped are sequences that nobody reads: what the ledger means by them is lost, and what stands there was stored again behind.
+type Skipped struct{ From, Through uint64 }
+
+// Holds says whether a sequence is one of them.
+func (s Skipped) Holds(seq uint64) bool { return s.From <= seq && seq <= s.Through }
+
+// Skipped reads which sequences of a pipeline's stream nobody reads, the lowest end first.
+func (s *Store) Skipped(ctx context.Context, pipeline string) ([]Skipped, error) {
+	rows, err := s.q.Skipped(ctx, pipeline)
+	if err != nil {
+		return nil, fmt.Errorf("read what of the stream of %s is skipped: %w", pipeline, err)
+	}
+	var out []Skipped
+	for _, r := range rows {
+		out = append(out, Skipped{From: uint64(r.FromSeq), Through: uint64(r.ThroughSeq)})
+	}
+	return out, nil
 }
 
 // Status reads a reader's row; false = there is none.
@@ -33,26 +55,51 @@ func (s *Store) Status(ctx context.Context, pipeline string) (Status, bool, erro
 	if err != nil {
 		return Status{}, false, fmt.Errorf("read the state of reader %s: %w", pipeline, err)
 	}
-	st := Status{Revision: int(r.Revision), StoppedCode: r.StoppedCode, StoppedMessage: r.StoppedMessage}
+	st := Status{
+		Revision: int(r.Revision), StoppedCode: r.StoppedCode, StoppedMessage: r.StoppedMessage, Read: witness(r.WitnessSeq, r.WitnessStoredAt),
+	}
 	if r.Incarnation != nil {
 		st.Incarnation = *r.Incarnation
 	}
 	return st, true, nil
 }
 
-// Resume lets a stopped pipeline go on behind a sequence: marks below it are raised to it, the stream's incarnation is the given one,
-// and whoever held the lease is fenced off. It fails with ErrNotStopped when nothing is stopped.
-func (s *Store) Resume(ctx context.Context, pipeline string, incarnation time.Time, after uint64) (raised int, err error) {
-	incarnation = incarnation.Truncate(time.Microsecond)
+// Resumption is how a stopped pipeline goes on.
+type Resumption struct {
+	// Incarnation of the stream that is read from now on.
+	Incarnation time.Time
+	// After is the sequence to which marks below it are raised: what lay before is given up.
+	After uint64
+	// Skipped are sequences that are not read; none when Through is 0.
+	Skipped Skipped
+	// Read is a message of the stream that counts as the last one read; zero = none.
+	Read bus.Witness
+}
+
+// Resume lets a stopped pipeline go on, and fences off whoever held the lease. It fails with ErrNotStopped when nothing is stopped.
+func (s *Store) Resume(ctx context.Context, pipeline string, r Resumption) (raised int, err error) {
+	incarnation := r.Incarnation.Truncate(time.Microsecond)
+	p := db.ResumeReaderParams{Pipeline: pipeline, Incarnation: &incarnation, WitnessSeq: int64(r.Read.Seq)}
+	if r.Read.Seq > 0 {
+		stored := r.Read.Stored.Truncate(time.Microsecond)
+		p.WitnessStoredAt = &stored
+	}
 	err = pg.InTx(ctx, s.pool, labelResume, func(ctx context.Context, tx pgx.Tx) error {
 		q := s.q.WithTx(tx)
-		if _, err := q.ResumeReader(ctx, db.ResumeReaderParams{Pipeline: pipeline, Incarnation: &incarnation}); err != nil {
+		if _, err := q.ResumeReader(ctx, p); err != nil {
 			if errors.Is(err, pgx.ErrNoRows) {
 				return fmt.Errorf("pipeline %s: %w", pipeline, ErrNotStopped)
 			}
 			return err
 		}
-		n, err := q.RaiseMarks(ctx, db.RaiseMarksParams{Pipeline: pipeline, Seq: int64(after), Idx: decide.EndOfFrame})
+		if r.Skipped.Through > 0 {
+			if err := q.AddSkipped(ctx, db.AddSkippedParams{
+				Pipeline: pipeline, FromSeq: int64(r.Skipped.From), ThroughSeq: int64(r.Skipped.Through),
+			}); err != nil {
+				return fmt.Errorf("note what is skipped: %w", err)
+			}
+		}
+		n, err := q.RaiseMarks(ctx, db.RaiseMarksParams{Pipeline: pipeline, Seq: int64(r.After), Idx: decide.EndOfFrame})
 		raised = int(n)
 		return err
 	})

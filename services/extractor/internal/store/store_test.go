@@ -98,7 +98,7 @@ func TestLease(t *testing.T) {
 		if _, known, err := s.Status(t.Context(), "contacts"); err != nil || !known {
 			t.Errorf("known: %v, %v", known, err)
 		}
-		if _, err := s.Resume(t.Context(), "contacts", time.Now(), 1); !errors.Is(err, store.ErrNotStopped) {
+		if _, err := s.Resume(t.Context(), "contacts", store.Resumption{Incarnation: time.Now(), After: 1}); !errors.Is(err, store.ErrNotStopped) {
 			t.Errorf("resume: %v, want %v", err, store.ErrNotStopped)
 		}
 	})

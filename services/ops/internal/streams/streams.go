@@ -15,6 +15,7 @@ import (
 	"bulkhead/libs/fault/planted"
 	"bulkhead/libs/pipeline"
 	"bulkhead/services/ops/internal/store"
+	"bulkhead/services/ops/internal/store/db"
 )
 
 // Fault points around a purge.
@@ -70,9 +71,30 @@ func (s *Streams) Apply(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// ApplyRecords makes one pipeline's stream what it should be; backlog is its max_bytes.
+// ApplyRecords makes one pipeline's stream what it should be; backlog is its max_bytes. One that is not there, though it was read before, begins behind what
+// was read. One whose reader has stopped with an alarm stays as it is: a person decides, and may be storing messages of it again.
 func (s *Streams) ApplyRecords(ctx context.Context, name string, backlog int64) error {
-	return bus.EnsureRecords(ctx, s.c.Conn, name, bus.Limits{MaxBytes: backlog, Replicas: s.c.Replicas})
+	limits := bus.Limits{MaxBytes: backlog, Replicas: s.c.Replicas}
+	standing, err := bus.WantedRecords(name, limits).Look(ctx, s.c.Conn)
+	missing := errors.Is(err, jetstream.ErrStreamNotFound)
+	switch {
+	case err != nil && !missing:
+		return err
+	case !missing && len(standing.Differences) == 0:
+		return nil
+	}
+	reader, err := s.c.Store.Read().RecordsReader(ctx, name)
+	if err != nil {
+		return fmt.Errorf("read how far records of %s are read: %w", name, err)
+	}
+	if reader.Stopped && !missing {
+		return nil
+	}
+	limits.Behind = uint64(max(reader.ReadSeq, 0))
+	if missing && limits.Behind > 0 {
+		s.c.Logger.WarnContext(ctx, "the stream of a pipeline is gone and made again", "stream", bus.RecordsStream(name), "behind", limits.Behind)
+	}
+	return bus.EnsureRecords(ctx, s.c.Conn, name, limits)
 }
 
 // Wanted are the streams that there must be, those of all current definitions included. A definition that cannot be read any more has none.
@@ -112,7 +134,7 @@ func (s *Streams) Purge(ctx context.Context) (int, error) {
 		if planted.On(planted.SourcePurgedWhileChunkOpen) {
 			oldest = 0
 		}
-		ok, err := s.purge(ctx, m.Pipeline, uint64(m.Undecided), oldest, *m.Incarnation)
+		ok, err := s.purge(ctx, m, oldest)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("purge records of %s: %w", m.Pipeline, err))
 		}
@@ -131,8 +153,8 @@ func oldestOf(a, b int64) uint64 {
 	return uint64(max(a, 0))
 }
 
-func (s *Streams) purge(ctx context.Context, name string, undecided, oldest uint64, incarnation time.Time) (bool, error) {
-	stream := bus.RecordsStream(name)
+func (s *Streams) purge(ctx context.Context, m db.PurgeMarksRow, oldest uint64) (bool, error) {
+	name, stream := m.Pipeline, bus.RecordsStream(m.Pipeline)
 	info, err := bus.Info(ctx, s.c.Conn, stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return false, nil
@@ -140,12 +162,12 @@ func (s *Streams) purge(ctx context.Context, name string, undecided, oldest uint
 	if err != nil {
 		return false, err
 	}
-	if !info.Incarnation.UTC().Truncate(time.Microsecond).Equal(incarnation.UTC().Truncate(time.Microsecond)) {
+	if !info.Incarnation.UTC().Truncate(time.Microsecond).Equal(m.Incarnation.UTC().Truncate(time.Microsecond)) {
 		return false, nil // made again and not noticed by its reader yet: the marks are not of this stream
 	}
 	keep := Decide(State{
 		First: info.First, Last: info.Last, Messages: info.Messages, Bytes: info.Bytes, MaxBytes: info.MaxBytes,
-		Undecided: undecided, OldestNeeded: oldest,
+		Undecided: uint64(m.Undecided), OldestNeeded: oldest,
 	})
 	from, err := s.beyondHorizon(ctx, stream, info, keep.Needed)
 	if err != nil {
@@ -154,6 +176,15 @@ func (s *Streams) purge(ctx context.Context, name string, undecided, oldest uint
 	from = max(from, keep.Room)
 	if from <= info.First {
 		return false, s.measure(ctx, name, stream, info.At, info.First, keep.Needed)
+	}
+	if m.WitnessSeq > 0 && m.WitnessStoredAt != nil {
+		err := bus.Witness{Seq: uint64(m.WitnessSeq), Stored: *m.WitnessStoredAt}.Stands(ctx, s.c.Conn, stream, info)
+		if isReplaced(err) {
+			return false, nil // put back to an earlier state and not noticed by its reader yet: what stands below the marks may be what nobody has read
+		}
+		if err != nil {
+			return false, err
+		}
 	}
 	if err := fault.Point(ctx, pointPurge); err != nil {
 		return false, err
@@ -166,6 +197,15 @@ func (s *Streams) purge(ctx context.Context, name string, undecided, oldest uint
 	}
 	s.c.Logger.DebugContext(ctx, "decided records let go", "pipeline", name, "messages", from-info.First, "first", from)
 	return true, s.measure(ctx, name, stream, info.At, from, keep.Needed)
+}
+
+// isReplaced says whether a stream holds other messages than were read.
+func isReplaced(err error) bool {
+	var (
+		shortened *bus.ShortenedError
+		replaced  *bus.ReplacedError
+	)
+	return errors.As(err, &shortened) || errors.As(err, &replaced)
 }
 
 // ErrNoStream says that a pipeline has no stream yet.

@@ -207,4 +207,66 @@ func TestStreams(t *testing.T) {
 			t.Errorf("purged %d: %v", n, err)
 		}
 	})
+	t.Run("touches nothing of a stream that was put back to an earlier state, before its reader notices", func(t *testing.T) {
+		s, l, conn := setup(t, 0)
+		publish(t, conn, 5)
+		read(l, conn, t, 5)
+		m, err := bus.GetMessage(t.Context(), conn, "RECORDS_contacts", 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, seq := range []int{5, 8} { // another message stands there, and none
+			l.Exec(`UPDATE extractor.readers SET witness_seq = $1, witness_stored_at = $2`, seq, m.Time.Add(-time.Hour))
+			if n, err := s.Purge(t.Context()); n != 0 || err != nil || first(t, conn) != 1 {
+				t.Errorf("witness %d: purged %d: %v", seq, n, err)
+			}
+		}
+		l.Exec(`UPDATE extractor.readers SET witness_seq = 5, witness_stored_at = $1`, m.Time.Truncate(time.Microsecond))
+		if n, err := s.Purge(t.Context()); n != 1 || err != nil || first(t, conn) != 6 {
+			t.Errorf("purged %d, first %d: %v", n, first(t, conn), err)
+		}
+	})
+	t.Run("makes a stream that was read before behind what was read", func(t *testing.T) {
+		s, l, conn := setup(t, 0)
+		publish(t, conn, 3)
+		read(l, conn, t, 3, 2)
+		l.Exec(`UPDATE extractor.readers SET witness_seq = 7, witness_stored_at = now()`)
+		if err := conn.JS.DeleteStream(t.Context(), "RECORDS_contacts"); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := s.Apply(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		publish(t, conn, 1)
+		if got := first(t, conn); got != 8 {
+			t.Errorf("its first message is %d, want 8", got)
+		}
+	})
+	t.Run("leaves a stream as it is whose reader has stopped, for a person may be storing messages of it again", func(t *testing.T) {
+		s, l, conn := setup(t, 0)
+		publish(t, conn, 3)
+		read(l, conn, t, 3)
+		l.Exec(`UPDATE extractor.readers SET stopped_code = 'STREAM_SHORTENED'`)
+		_, err := bus.StoreAgain(t.Context(), conn, "contacts", func(info bus.StreamInfo) (bus.Again, error) {
+			return bus.Again{From: 2, Through: info.Last, Behind: 5}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		takes := func() bool {
+			return bus.Publish(t.Context(), conn, bus.Message{Subject: "records.contacts", Body: []byte(`{"id":"x"}`)}) == nil
+		}
+		if err := s.Apply(t.Context()); err != nil || takes() {
+			t.Errorf("publishers are let in meanwhile (%v)", err)
+		}
+		l.Exec(`UPDATE extractor.readers SET stopped_code = ''`)
+		if err := s.Apply(t.Context()); err != nil || !takes() {
+			t.Errorf("publishers are not let in afterwards (%v)", err)
+		}
+		if info, err := bus.Info(t.Context(), conn, "RECORDS_contacts"); err != nil || info.Last != 8 || info.MaxBytes != 4<<20 {
+			t.Errorf("%+v, %v", info, err)
+		}
+	})
 }

@@ -39,8 +39,10 @@ type records struct {
 	pipeline string
 	log      *slog.Logger
 
-	checked bool
-	lost    bool // the stream is not the one that the places belong to
+	checked  bool
+	lost     bool // the stream is not the one that the places belong to
+	source   store.Source
+	replaced bool // it was put back to an earlier state: what was stored later than what was read is not what the places mean
 }
 
 // originals returns the originals of the entries, in their order. A payload that is nowhere any more is empty, logged and counted: the row as
@@ -125,6 +127,9 @@ func (p *records) published(ctx context.Context, wanted map[uint64][]uint32) (ma
 	}
 	out := make(map[place][]byte, len(wanted))
 	for seq, m := range msgs {
+		if p.source.Skips(seq) || p.replaced && p.source.Read.Before(m) {
+			continue
+		}
 		places := wanted[seq]
 		slices.Sort(places)
 		raw, refusal := bus.DecodeSome(m.Header, m.Data, places)
@@ -140,30 +145,39 @@ func (p *records) published(ctx context.Context, wanted map[uint64][]uint32) (ma
 	return out, nil
 }
 
-// check finds out, once per chunk, whether the stream is still the one that the places belong to. A stream made again numbers other
-// messages alike, and handing out one of those as a payload would be worse than none.
+// check finds out, once per chunk, whether the stream is still the one that the places belong to. A stream made again, or put back to an earlier state, numbers
+// other messages alike, and handing out one of those as a payload would be worse than none.
 func (p *records) check(ctx context.Context) error {
 	if p.checked {
 		return nil
 	}
-	known, err := p.r.cfg.Store.Incarnation(ctx, p.pipeline)
+	source, err := p.r.cfg.Store.Source(ctx, p.pipeline)
 	if err != nil {
 		return err
 	}
-	info, err := p.r.cfg.Streams.Info(ctx, bus.RecordsStream(p.pipeline))
+	stream := bus.RecordsStream(p.pipeline)
+	info, err := p.r.cfg.Streams.Info(ctx, stream)
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		p.lost = true
 	case err != nil:
 		return fmt.Errorf("payloads: %w", err)
-	case known != nil:
+	case source.Incarnation != nil:
 		// PostgreSQL keeps microseconds, the broker nanoseconds; whoever stored it may have cut or rounded.
-		apart := known.Sub(info.Incarnation).Abs()
+		apart := source.Incarnation.Sub(info.Incarnation).Abs()
 		p.lost = apart > time.Microsecond
 	}
-	if p.lost {
-		p.log.ErrorContext(ctx, "RECORDS is gone or was made again: payloads of failures are lost", "stream", bus.RecordsStream(p.pipeline))
+	if read := source.Read; !p.lost && read.Seq > 0 {
+		found, err := p.r.cfg.Streams.GetMany(ctx, stream, []uint64{read.Seq})
+		if err != nil {
+			return fmt.Errorf("payloads: %w", err)
+		}
+		m, there := found[read.Seq]
+		p.replaced = read.Against(stream, info, m, there) != nil
 	}
-	p.checked = true
+	if p.lost || p.replaced {
+		p.log.ErrorContext(ctx, "RECORDS is gone, was made again or was put back: payloads of failures are lost", "stream", stream)
+	}
+	p.checked, p.source = true, source
 	return nil
 }

@@ -330,6 +330,15 @@ func TestResend(t *testing.T) {
 				b.exec(`INSERT INTO extractor.readers (pipeline) VALUES ('other')`)
 				b.remake()
 			},
+			"stream put back to an earlier state and written to since": func(b *bundle) {
+				b.exec(`UPDATE extractor.readers SET witness_seq = 100, witness_stored_at = now() - interval '1 day'`)
+			},
+			"stream with another message where the last one was read": func(b *bundle) {
+				b.exec(`UPDATE extractor.readers SET witness_seq = 1, witness_stored_at = now() - interval '1 day'`)
+			},
+			"messages that were stored again behind": func(b *bundle) {
+				b.exec(`INSERT INTO extractor.skipped (pipeline, from_seq, through_seq) VALUES ('other', 1, 5), ('accounts', 1, 100)`)
+			},
 			"stream purged": func(b *bundle) {
 				s, err := b.conn.JS.Stream(b.t.Context(), "RECORDS_accounts")
 				if err == nil {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"bulkhead/libs/bus"
 	"bulkhead/libs/record"
 	"bulkhead/services/reconciler/internal/store/db"
 )
@@ -111,16 +113,39 @@ func (s *Store) Reduced(ctx context.Context, chunk uuid.UUID, pipeline string) (
 	return out, nil
 }
 
-// Incarnation is when the RECORDS stream was made that the pipeline's places belong to; nil = nobody has read it yet.
-func (s *Store) Incarnation(ctx context.Context, pipeline string) (*time.Time, error) {
-	at, err := db.New(s.pool).ReaderIncarnation(ctx, pipeline)
+// Source is what is known of the RECORDS stream that a pipeline's places belong to.
+type Source struct {
+	// Incarnation is when it was made; nil = nobody has read it yet.
+	Incarnation *time.Time
+	// Read is the last message that was read; zero = none is known.
+	Read bus.Witness
+
+	skipped []db.SkippedRow
+}
+
+// Skips says whether what a place means is lost, and another message stands there.
+func (s *Source) Skips(seq uint64) bool {
+	return slices.ContainsFunc(s.skipped, func(r db.SkippedRow) bool { return uint64(r.FromSeq) <= seq && seq <= uint64(r.ThroughSeq) })
+}
+
+// Source reads what is known of a pipeline's stream.
+func (s *Store) Source(ctx context.Context, pipeline string) (Source, error) {
+	q := db.New(s.pool)
+	r, err := q.ReaderOf(ctx, pipeline)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil // no reader is not an error: nothing is known
+		return Source{}, nil // no reader is not an error: nothing is known
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the incarnation of the records of pipeline %s: %w", pipeline, err)
+		return Source{}, fmt.Errorf("read the incarnation of the records of pipeline %s: %w", pipeline, err)
 	}
-	return at, nil
+	out := Source{Incarnation: r.Incarnation}
+	if r.WitnessSeq > 0 && r.WitnessStoredAt != nil {
+		out.Read = bus.Witness{Seq: uint64(r.WitnessSeq), Stored: *r.WitnessStoredAt}
+	}
+	if out.skipped, err = q.Skipped(ctx, pipeline); err != nil {
+		return Source{}, fmt.Errorf("read which records of pipeline %s are lost: %w", pipeline, err)
+	}
+	return out, nil
 }
 
 // OrgID is the 18-character id of the org that jobs under a name were made in; "" = nobody has noted one.

@@ -15,7 +15,7 @@ UPDATE extractor.readers
 SET owner = $1, epoch = epoch + 1, lease_until = clock_timestamp() + make_interval(secs => $2::float8),
     follower_seq = CASE WHEN follower_epoch = epoch THEN follower_seq END, follower_epoch = epoch + 1
 WHERE pipeline = $3 AND (lease_until < now() OR owner = $1)
-RETURNING epoch, revision, incarnation, stopped_code, stopped_message
+RETURNING epoch, revision, incarnation, stopped_code, stopped_message, witness_seq, witness_stored_at
 `
 
 type AcquireReaderParams struct {
@@ -25,11 +25,13 @@ type AcquireReaderParams struct {
 }
 
 type AcquireReaderRow struct {
-	Epoch          int64
-	Revision       int32
-	Incarnation    *time.Time
-	StoppedCode    string
-	StoppedMessage string
+	Epoch           int64
+	Revision        int32
+	Incarnation     *time.Time
+	StoppedCode     string
+	StoppedMessage  string
+	WitnessSeq      int64
+	WitnessStoredAt *time.Time
 }
 
 // Taken when nobody holds it, or by its holder again: the epoch rises either way and fences whoever had it.
@@ -42,6 +44,8 @@ func (q *Queries) AcquireReader(ctx context.Context, arg AcquireReaderParams) (A
 		&i.Incarnation,
 		&i.StoppedCode,
 		&i.StoppedMessage,
+		&i.WitnessSeq,
+		&i.WitnessStoredAt,
 	)
 	return i, err
 }
@@ -75,6 +79,21 @@ INSERT INTO extractor.readers (pipeline, follower_seq, follower_epoch) VALUES ($
 // Nothing of the pipeline was ever stored.
 func (q *Queries) AddReader(ctx context.Context, pipeline string) error {
 	_, err := q.db.Exec(ctx, addReader, pipeline)
+	return err
+}
+
+const addSkipped = `-- name: AddSkipped :exec
+INSERT INTO extractor.skipped (pipeline, from_seq, through_seq) VALUES ($1, $2, $3)
+`
+
+type AddSkippedParams struct {
+	Pipeline   string
+	FromSeq    int64
+	ThroughSeq int64
+}
+
+func (q *Queries) AddSkipped(ctx context.Context, arg AddSkippedParams) error {
+	_, err := q.db.Exec(ctx, addSkipped, arg.Pipeline, arg.FromSeq, arg.ThroughSeq)
 	return err
 }
 
@@ -175,14 +194,16 @@ func (q *Queries) RaiseMarks(ctx context.Context, arg RaiseMarksParams) (int64, 
 }
 
 const reader = `-- name: Reader :one
-SELECT revision, incarnation, stopped_code, stopped_message FROM extractor.readers WHERE pipeline = $1
+SELECT revision, incarnation, stopped_code, stopped_message, witness_seq, witness_stored_at FROM extractor.readers WHERE pipeline = $1
 `
 
 type ReaderRow struct {
-	Revision       int32
-	Incarnation    *time.Time
-	StoppedCode    string
-	StoppedMessage string
+	Revision        int32
+	Incarnation     *time.Time
+	StoppedCode     string
+	StoppedMessage  string
+	WitnessSeq      int64
+	WitnessStoredAt *time.Time
 }
 
 func (q *Queries) Reader(ctx context.Context, pipeline string) (ReaderRow, error) {
@@ -193,6 +214,8 @@ func (q *Queries) Reader(ctx context.Context, pipeline string) (ReaderRow, error
 		&i.Incarnation,
 		&i.StoppedCode,
 		&i.StoppedMessage,
+		&i.WitnessSeq,
+		&i.WitnessStoredAt,
 	)
 	return i, err
 }
@@ -217,21 +240,28 @@ func (q *Queries) ReleaseReader(ctx context.Context, arg ReleaseReaderParams) (i
 
 const renewReader = `-- name: RenewReader :execrows
 UPDATE extractor.readers
-SET lease_until = clock_timestamp() + make_interval(secs => $1::float8)
-WHERE pipeline = $2 AND owner = $3 AND epoch = $4 AND lease_until > '-infinity'
+SET lease_until = clock_timestamp() + make_interval(secs => $1::float8),
+    witness_stored_at = CASE WHEN $2::bigint > witness_seq THEN $3::timestamptz ELSE witness_stored_at END,
+    witness_seq = greatest(witness_seq, $2::bigint)
+WHERE pipeline = $4 AND owner = $5 AND epoch = $6 AND lease_until > '-infinity'
 `
 
 type RenewReaderParams struct {
-	LeaseSeconds float64
-	Pipeline     string
-	Owner        string
-	Epoch        int64
+	LeaseSeconds    float64
+	WitnessSeq      int64
+	WitnessStoredAt time.Time
+	Pipeline        string
+	Owner           string
+	Epoch           int64
 }
 
-// Renewing is the fence as well: no row means that the epoch is another one's, or that the lease was given back.
+// Renewing is the fence as well: no row means that the epoch is another one's, or that the lease was given back. The last message that was read is noted
+// with it, so that it is never before what is decided.
 func (q *Queries) RenewReader(ctx context.Context, arg RenewReaderParams) (int64, error) {
 	result, err := q.db.Exec(ctx, renewReader,
 		arg.LeaseSeconds,
+		arg.WitnessSeq,
+		arg.WitnessStoredAt,
 		arg.Pipeline,
 		arg.Owner,
 		arg.Epoch,
@@ -245,18 +275,26 @@ func (q *Queries) RenewReader(ctx context.Context, arg RenewReaderParams) (int64
 const resumeReader = `-- name: ResumeReader :one
 UPDATE extractor.readers
 SET incarnation = $1, stopped_code = '', stopped_message = '', epoch = epoch + 1, lease_until = '-infinity',
+    witness_seq = $2, witness_stored_at = $3,
     follower_seq = CASE WHEN follower_epoch = epoch THEN follower_seq END, follower_epoch = epoch + 1
-WHERE pipeline = $2 AND stopped_code <> ''
+WHERE pipeline = $4 AND stopped_code <> ''
 RETURNING epoch
 `
 
 type ResumeReaderParams struct {
-	Incarnation *time.Time
-	Pipeline    string
+	Incarnation     *time.Time
+	WitnessSeq      int64
+	WitnessStoredAt *time.Time
+	Pipeline        string
 }
 
 func (q *Queries) ResumeReader(ctx context.Context, arg ResumeReaderParams) (int64, error) {
-	row := q.db.QueryRow(ctx, resumeReader, arg.Incarnation, arg.Pipeline)
+	row := q.db.QueryRow(ctx, resumeReader,
+		arg.Incarnation,
+		arg.WitnessSeq,
+		arg.WitnessStoredAt,
+		arg.Pipeline,
+	)
 	var epoch int64
 	err := row.Scan(&epoch)
 	return epoch, err
@@ -312,6 +350,35 @@ func (q *Queries) SetRevision(ctx context.Context, arg SetRevisionParams) (int64
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const skipped = `-- name: Skipped :many
+SELECT from_seq, through_seq FROM extractor.skipped WHERE pipeline = $1 ORDER BY through_seq
+`
+
+type SkippedRow struct {
+	FromSeq    int64
+	ThroughSeq int64
+}
+
+func (q *Queries) Skipped(ctx context.Context, pipeline string) ([]SkippedRow, error) {
+	rows, err := q.db.Query(ctx, skipped, pipeline)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SkippedRow
+	for rows.Next() {
+		var i SkippedRow
+		if err := rows.Scan(&i.FromSeq, &i.ThroughSeq); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const stopReader = `-- name: StopReader :execrows

@@ -8,12 +8,15 @@ UPDATE extractor.readers
 SET owner = @owner, epoch = epoch + 1, lease_until = clock_timestamp() + make_interval(secs => @lease_seconds::float8),
     follower_seq = CASE WHEN follower_epoch = epoch THEN follower_seq END, follower_epoch = epoch + 1
 WHERE pipeline = @pipeline AND (lease_until < now() OR owner = @owner)
-RETURNING epoch, revision, incarnation, stopped_code, stopped_message;
+RETURNING epoch, revision, incarnation, stopped_code, stopped_message, witness_seq, witness_stored_at;
 
--- Renewing is the fence as well: no row means that the epoch is another one's, or that the lease was given back.
+-- Renewing is the fence as well: no row means that the epoch is another one's, or that the lease was given back. The last message that was read is noted
+-- with it, so that it is never before what is decided.
 -- name: RenewReader :execrows
 UPDATE extractor.readers
-SET lease_until = clock_timestamp() + make_interval(secs => @lease_seconds::float8)
+SET lease_until = clock_timestamp() + make_interval(secs => @lease_seconds::float8),
+    witness_stored_at = CASE WHEN @witness_seq::bigint > witness_seq THEN @witness_stored_at::timestamptz ELSE witness_stored_at END,
+    witness_seq = greatest(witness_seq, @witness_seq::bigint)
 WHERE pipeline = @pipeline AND owner = @owner AND epoch = @epoch AND lease_until > '-infinity';
 
 -- name: ReleaseReader :execrows
@@ -56,9 +59,16 @@ UPDATE extractor.checkpoints SET seq = @seq, idx = @idx, moved_at = now() WHERE 
 -- name: ResumeReader :one
 UPDATE extractor.readers
 SET incarnation = @incarnation, stopped_code = '', stopped_message = '', epoch = epoch + 1, lease_until = '-infinity',
+    witness_seq = @witness_seq, witness_stored_at = @witness_stored_at,
     follower_seq = CASE WHEN follower_epoch = epoch THEN follower_seq END, follower_epoch = epoch + 1
 WHERE pipeline = @pipeline AND stopped_code <> ''
 RETURNING epoch;
 
 -- name: Reader :one
-SELECT revision, incarnation, stopped_code, stopped_message FROM extractor.readers WHERE pipeline = @pipeline;
+SELECT revision, incarnation, stopped_code, stopped_message, witness_seq, witness_stored_at FROM extractor.readers WHERE pipeline = @pipeline;
+
+-- name: AddSkipped :exec
+INSERT INTO extractor.skipped (pipeline, from_seq, through_seq) VALUES (@pipeline, @from_seq, @through_seq);
+
+-- name: Skipped :many
+SELECT from_seq, through_seq FROM extractor.skipped WHERE pipeline = @pipeline ORDER BY through_seq;

@@ -22,18 +22,22 @@ SELECT d.name AS pipeline,
        coalesce((SELECT min(greatest(o.from_seq, coalesce(r.read_seq, 0) + 1)) FROM ops.rereads o LEFT JOIN extractor_pub.rereads r ON r.id = o.id
         WHERE o.pipeline = d.name AND r.done_at IS NULL), -1)::bigint AS reread_from,
        coalesce((SELECT r.stopped_code FROM extractor_pub.readers r WHERE r.pipeline = d.name), '')::text AS stopped_code,
-       (SELECT r.incarnation FROM extractor_pub.readers r WHERE r.pipeline = d.name) AS incarnation
+       (SELECT r.incarnation FROM extractor_pub.readers r WHERE r.pipeline = d.name) AS incarnation,
+       coalesce((SELECT r.witness_seq FROM extractor_pub.readers r WHERE r.pipeline = d.name), 0)::bigint AS witness_seq,
+       (SELECT r.witness_stored_at FROM extractor_pub.readers r WHERE r.pipeline = d.name) AS witness_stored_at
 FROM (SELECT DISTINCT name FROM ops.definitions) d
 ORDER BY d.name
 `
 
 type PurgeMarksRow struct {
-	Pipeline     string
-	Undecided    int64
-	OldestNeeded int64
-	RereadFrom   int64
-	StoppedCode  string
-	Incarnation  *time.Time
+	Pipeline        string
+	Undecided       int64
+	OldestNeeded    int64
+	RereadFrom      int64
+	StoppedCode     string
+	Incarnation     *time.Time
+	WitnessSeq      int64
+	WitnessStoredAt *time.Time
 }
 
 // The first message of a pipeline's RECORDS that is not decided in every lane (2147483647 stands for behind the last record of a message), and the oldest place that a chunk still needs: its payloads are copied into the failures when its
@@ -55,6 +59,8 @@ func (q *Queries) PurgeMarks(ctx context.Context) ([]PurgeMarksRow, error) {
 			&i.RereadFrom,
 			&i.StoppedCode,
 			&i.Incarnation,
+			&i.WitnessSeq,
+			&i.WitnessStoredAt,
 		); err != nil {
 			return nil, err
 		}
@@ -64,4 +70,23 @@ func (q *Queries) PurgeMarks(ctx context.Context) ([]PurgeMarksRow, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const recordsReader = `-- name: RecordsReader :one
+SELECT greatest(coalesce((SELECT max(r.witness_seq) FROM extractor_pub.readers r WHERE r.pipeline = $1), 0),
+                coalesce((SELECT max(c.seq) FROM extractor_pub.checkpoints c WHERE c.pipeline = $1), 0))::bigint AS read_seq,
+       EXISTS (SELECT FROM extractor_pub.readers r WHERE r.pipeline = $1 AND r.stopped_code <> '') AS stopped
+`
+
+type RecordsReaderRow struct {
+	ReadSeq int64
+	Stopped bool
+}
+
+// What a pipeline's stream must begin behind when it has to be made, and whether its reader has stopped with an alarm.
+func (q *Queries) RecordsReader(ctx context.Context, pipeline string) (RecordsReaderRow, error) {
+	row := q.db.QueryRow(ctx, recordsReader, pipeline)
+	var i RecordsReaderRow
+	err := row.Scan(&i.ReadSeq, &i.Stopped)
+	return i, err
 }

@@ -13,6 +13,14 @@ SELECT d.name AS pipeline,
        coalesce((SELECT min(greatest(o.from_seq, coalesce(r.read_seq, 0) + 1)) FROM ops.rereads o LEFT JOIN extractor_pub.rereads r ON r.id = o.id
         WHERE o.pipeline = d.name AND r.done_at IS NULL), -1)::bigint AS reread_from,
        coalesce((SELECT r.stopped_code FROM extractor_pub.readers r WHERE r.pipeline = d.name), '')::text AS stopped_code,
-       (SELECT r.incarnation FROM extractor_pub.readers r WHERE r.pipeline = d.name) AS incarnation
+       (SELECT r.incarnation FROM extractor_pub.readers r WHERE r.pipeline = d.name) AS incarnation,
+       coalesce((SELECT r.witness_seq FROM extractor_pub.readers r WHERE r.pipeline = d.name), 0)::bigint AS witness_seq,
+       (SELECT r.witness_stored_at FROM extractor_pub.readers r WHERE r.pipeline = d.name) AS witness_stored_at
 FROM (SELECT DISTINCT name FROM ops.definitions) d
 ORDER BY d.name;
+
+-- What a pipeline's stream must begin behind when it has to be made, and whether its reader has stopped with an alarm.
+-- name: RecordsReader :one
+SELECT greatest(coalesce((SELECT max(r.witness_seq) FROM extractor_pub.readers r WHERE r.pipeline = @pipeline), 0),
+                coalesce((SELECT max(c.seq) FROM extractor_pub.checkpoints c WHERE c.pipeline = @pipeline), 0))::bigint AS read_seq,
+       EXISTS (SELECT FROM extractor_pub.readers r WHERE r.pipeline = @pipeline AND r.stopped_code <> '') AS stopped;

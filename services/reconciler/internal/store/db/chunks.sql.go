@@ -164,16 +164,22 @@ func (q *Queries) OrgID(ctx context.Context, name string) (string, error) {
 	return org_id, err
 }
 
-const readerIncarnation = `-- name: ReaderIncarnation :one
-SELECT incarnation FROM extractor_pub.readers WHERE pipeline = $1
+const readerOf = `-- name: ReaderOf :one
+SELECT incarnation, witness_seq, witness_stored_at FROM extractor_pub.readers WHERE pipeline = $1
 `
 
-// The incarnation of RECORDS that the pipeline's places belong to; NULL = not read yet.
-func (q *Queries) ReaderIncarnation(ctx context.Context, pipeline string) (*time.Time, error) {
-	row := q.db.QueryRow(ctx, readerIncarnation, pipeline)
-	var incarnation *time.Time
-	err := row.Scan(&incarnation)
-	return incarnation, err
+type ReaderOfRow struct {
+	Incarnation     *time.Time
+	WitnessSeq      int64
+	WitnessStoredAt *time.Time
+}
+
+// The incarnation of RECORDS that the pipeline's places belong to, NULL = not read yet; and the last message that was read.
+func (q *Queries) ReaderOf(ctx context.Context, pipeline string) (ReaderOfRow, error) {
+	row := q.db.QueryRow(ctx, readerOf, pipeline)
+	var i ReaderOfRow
+	err := row.Scan(&i.Incarnation, &i.WitnessSeq, &i.WitnessStoredAt)
+	return i, err
 }
 
 const reducedRows = `-- name: ReducedRows :many
@@ -331,6 +337,36 @@ func (q *Queries) SealedChunk(ctx context.Context, chunk uuid.UUID) (SealedChunk
 		&i.Traceparent,
 	)
 	return i, err
+}
+
+const skipped = `-- name: Skipped :many
+SELECT from_seq, through_seq FROM extractor_pub.skipped WHERE pipeline = $1
+`
+
+type SkippedRow struct {
+	FromSeq    int64
+	ThroughSeq int64
+}
+
+// Places under which the stream holds other messages than were read.
+func (q *Queries) Skipped(ctx context.Context, pipeline string) ([]SkippedRow, error) {
+	rows, err := q.db.Query(ctx, skipped, pipeline)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SkippedRow
+	for rows.Next() {
+		var i SkippedRow
+		if err := rows.Scan(&i.FromSeq, &i.ThroughSeq); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const submission = `-- name: Submission :one

@@ -48,9 +48,13 @@ SELECT row, columns FROM submitter_pub.reduced WHERE chunk = @chunk;
 -- name: Columns :many
 SELECT ordinal, name FROM extractor_pub.columns WHERE pipeline = @pipeline;
 
--- name: ReaderIncarnation :one
--- The incarnation of RECORDS that the pipeline's places belong to; NULL = not read yet.
-SELECT incarnation FROM extractor_pub.readers WHERE pipeline = @pipeline;
+-- name: ReaderOf :one
+-- The incarnation of RECORDS that the pipeline's places belong to, NULL = not read yet; and the last message that was read.
+SELECT incarnation, witness_seq, witness_stored_at FROM extractor_pub.readers WHERE pipeline = @pipeline;
+
+-- name: Skipped :many
+-- Places under which the stream holds other messages than were read.
+SELECT from_seq, through_seq FROM extractor_pub.skipped WHERE pipeline = @pipeline;
 
 -- name: ExtractorLetters :many
 -- Payloads of letters that the extractor decided.

@@ -1,0 +1,110 @@
+package extract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"bulkhead/libs/bus"
+	"bulkhead/libs/record"
+)
+
+// Codes of an alarm that stops a pipeline.
+const (
+	// StoppedRecreated: the stream was deleted and made again; places of the old one mean nothing in it.
+	StoppedRecreated = "STREAM_RECREATED"
+	// StoppedShortened: messages that were not read yet are gone, or the stream ends before what was read.
+	StoppedShortened = "STREAM_SHORTENED"
+	// StoppedReplaced: other messages stand where some were read, since the stream was put back to an earlier state and written to.
+	StoppedReplaced = "STREAM_REPLACED"
+)
+
+// missing says once that there is no stream. A new pipeline's is made in a moment; one that was read before should be there.
+func (r *Reader) missing(ctx context.Context) {
+	h := r.held
+	if h.missing {
+		return
+	}
+	h.missing = true
+	if h.Incarnation.IsZero() {
+		r.Logger.InfoContext(ctx, "waiting for the stream to be made", "stream", bus.RecordsStream(r.pipeline))
+		return
+	}
+	r.Logger.ErrorContext(ctx, "alarm: the stream is gone: restore it, or let ops make it again and see `extractor resume`", "stream", bus.RecordsStream(r.pipeline))
+}
+
+// stopFor stops the pipeline when an error of the stream means loss; false = it does not. What is known is said once: as long as the cause stays, the alarm
+// tells how things stood when it was found.
+func (r *Reader) stopFor(ctx context.Context, cause error) (bool, error) {
+	var (
+		recreated *bus.IncarnationError
+		shortened *bus.ShortenedError
+		gap       *bus.GapError
+		replaced  *bus.ReplacedError
+		code      string
+	)
+	switch {
+	case errors.As(cause, &recreated):
+		code = StoppedRecreated
+	case errors.As(cause, &shortened), errors.As(cause, &gap):
+		code = StoppedShortened
+	case errors.As(cause, &replaced):
+		code = StoppedReplaced
+	default:
+		return false, nil
+	}
+	h := r.held
+	r.reopen(ctx)
+	h.recheck = r.Now().Add(r.Recheck)
+	r.Metrics.stopped(r.pipeline, true)
+	if h.StoppedCode == code {
+		return true, nil
+	}
+	known, err := r.known(ctx)
+	if err != nil {
+		return false, err
+	}
+	message := cause.Error() + "; " + known + ". Put the stream back as it was, or accept that what is missing is lost by `extractor resume " + r.pipeline +
+		"`: reading then goes on with what the stream holds and nobody has read"
+	if err := r.Store.Stop(ctx, h.Fence, code, message); err != nil {
+		return false, err
+	}
+	h.StoppedCode, h.StoppedMessage = code, message
+	r.Logger.ErrorContext(ctx, "alarm: the pipeline is stopped", "code", code, "message", message)
+	return true, nil
+}
+
+// known says what the ledger has and what the stream holds.
+func (r *Reader) known(ctx context.Context) (string, error) {
+	marks, err := r.Store.Marks(ctx, r.pipeline)
+	if err != nil {
+		return "", err
+	}
+	low, high := bounds(marks)
+	has := fmt.Sprintf("the ledger has what was read up to message %d", high.Seq)
+	if low.Seq < high.Seq {
+		has = fmt.Sprintf("the ledger has what was read up to message %d, of some lanes up to %d", low.Seq, high.Seq)
+	}
+	info, err := r.Info(ctx, bus.RecordsStream(r.pipeline))
+	switch {
+	case err != nil:
+		return has + ", and what the stream holds cannot be asked", nil //nolint:nilerr // the alarm is the more important
+	case info.Messages == 0:
+		return fmt.Sprintf("%s, and the stream holds nothing: its next message is %d", has, info.Last+1), nil
+	}
+	return fmt.Sprintf("%s, and the stream holds %d to %d", has, info.First, info.Last), nil
+}
+
+// bounds are the smallest and the greatest mark.
+func bounds(marks map[int]record.Place) (low, high record.Place) {
+	first := true
+	for _, m := range marks {
+		if first || m.Less(low) {
+			low, first = m, false
+		}
+		if high.Less(m) {
+			high = m
+		}
+	}
+	return low, high
+}
