@@ -113,7 +113,7 @@ func combinations(t *testing.T) []combination {
 	var out []combination
 	for _, p := range points {
 		if slices.Contains(p.Needs, "restored") {
-			continue // no world restores its ledger: package submit strikes these in its own tests
+			continue // no world about points restores its ledger: package submit strikes these in its own tests
 		}
 		if want := os.Getenv("BULKHEAD_SIMULATION_POINT"); want != "" && !strings.Contains(p.Name, want) {
 			continue

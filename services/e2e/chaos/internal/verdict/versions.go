@@ -121,7 +121,7 @@ func (k *known) named(x *row) bool {
 // history walks through what a row held in a field, and says whether all of it was in order. A value stands for the oldest record that can have
 // set it and is not older than what was there before; when there is none, it went back.
 func (c *court) history(g *group, o *history.OrgRecord, field string) bool {
-	at, was := -1, ""
+	was := ""
 	var reached []reachedBy
 	for n, v := range o.Versions {
 		value := c.known.shown(v, field)
@@ -135,7 +135,7 @@ func (c *court) history(g *group, o *history.OrgRecord, field string) bool {
 			was = value
 			continue
 		}
-		at = c.known.remembered(reached, x.job)
+		at := c.known.remembered(reached, x.job)
 		_, wrote := x.Cells[field]
 		if value == was && !wrote {
 			continue
