@@ -96,7 +96,9 @@ func TestMigrate(t *testing.T) {
 			t.Fatal(err)
 		}
 		migrated := make(chan error, 1)
-		go func() { migrated <- pg.Migrate(context.WithoutCancel(t.Context()), db.AdminDSN, files("retrier", two...)) }()
+		go func() {
+			migrated <- pg.Migrate(context.WithoutCancel(t.Context()), db.AdminDSN, files("retrier", two...))
+		}()
 		queued := func() (waits bool) {
 			err := pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'retrier.a'::regclass AND mode = 'AccessExclusiveLock' AND NOT granted)`).Scan(&waits)
 			if err != nil {

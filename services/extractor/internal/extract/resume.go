@@ -23,8 +23,8 @@ type Resumed struct {
 }
 
 // Resume lets a stopped pipeline go on, on a person's word that what is missing from its stream is lost. Sequences must never run backwards, for they say
-// which version of an entity is newer: messages that nobody has read and that stand under sequences that were read are stored again behind these, and the
-// publishers wait meanwhile. A call that broke off is made again.
+// which version of an entity is newer: messages that nobody has read and that stand under sequences that were read are stored again behind these, and
+// publishers are refused meanwhile. A call that broke off is made again.
 func Resume(ctx context.Context, s *store.Store, conn *bus.Conn, pipelineName string) (Resumed, error) {
 	status, ok, err := s.Status(ctx, pipelineName)
 	if err != nil {
