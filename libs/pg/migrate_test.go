@@ -3,6 +3,7 @@ package pg_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -106,7 +107,8 @@ func TestMigrate(t *testing.T) {
 			}
 			return waits
 		}
-		for !queued() { //nolint:revive // until it waits
+		for !queued() {
+			runtime.Gosched()
 		}
 		// It stands before us in the queue, and would for as long as the transaction lasts; our own wait is bounded as those of services are.
 		if _, err := pool.Exec(t.Context(), "INSERT INTO retrier.a (n) VALUES (2)"); err != nil {

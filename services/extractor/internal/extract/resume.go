@@ -90,7 +90,7 @@ func (l *loss) firstUnread(ctx context.Context, info bus.StreamInfo) (uint64, er
 	read := l.status.Read
 	if read.Seq == 0 {
 		if info.Last < l.high {
-			return 0, fmt.Errorf("stream %s holds messages %d to %d and was read up to %d by an earlier release, which did not note what it read: make it again with first sequence %d or above, so that new records stand behind old ones",
+			return 0, fmt.Errorf("stream %s holds messages %d to %d and was read up to %d, and it is not known which message was read last: make it again with first sequence %d or above, so that new records stand behind old ones",
 				l.stream, info.First, info.Last, l.high, l.high+1)
 		}
 		return info.Last + 1, nil
