@@ -88,6 +88,11 @@ KILL_EVERY ?= 20s
 soak: postgres ## ten million records, 2 % fail at first, a kill every 20 s: nothing is lost, nothing lands twice, nothing grows
 	go run ./services/e2e/chaos soak --records $(RECORDS) --failing $(FAILING) --kill-every $(KILL_EVERY) $(CHAOS)
 
+# FROM is the revision that is upgraded from: the newest tag unless it is named, and what services/e2e/upgrade/from.txt names while there is none.
+FROM ?=
+upgrade: postgres ## services of the release before beside today's, on a ledger that they filled: FROM=v0.1.0
+	BULKHEAD_UPGRADE_FROM=$(FROM) go test -v -count=1 -timeout 30m -tags upgrade -run HalfOfTheServices ./services/e2e/upgrade
+
 simulate: ## the product in virtual time: SEEDS worlds from FIRST, every crash point in every operation, days of outages and retention
 	BULKHEAD_SIMULATION_SEED=$(FIRST) BULKHEAD_SIMULATION_SEEDS=$(SEEDS) go test -tags fault -count=1 -timeout 60m ./services/e2e/simulation
 
@@ -131,6 +136,7 @@ verify: generate $(TOOLS)/gofumpt ## generated code is current, import arrows ho
 	go vet work
 	go vet -tags fault,planted ./libs/... ./services/...
 	go vet -tags clients ./services/e2e/clients
+	go vet -tags upgrade ./services/e2e/upgrade
 
 up: ## start PostgreSQL, NATS, the simulator and every service with Docker Compose
 	docker compose up -d --build --wait
@@ -183,4 +189,4 @@ $(eval $(call tool,gofumpt,$(GOFUMPT)))
 $(eval $(call tool,golangci-lint,$(LINT)))
 $(eval $(call tool,benchstat,$(BENCHSTAT)))
 
-.PHONY: help build demo test test-clients chaos chaos-fresh chaos-points chaos-outage chaos-power soak simulate bench bench-once bench-memory bench-trickle bench-compare race lint generate verify up down postgres compiler npm testdata
+.PHONY: help build demo test test-clients chaos chaos-fresh chaos-points chaos-outage chaos-power soak upgrade simulate bench bench-once bench-memory bench-trickle bench-compare race lint generate verify up down postgres compiler npm testdata

@@ -47,7 +47,7 @@ const (
 func againSubject(pipeline string) string { return "again." + pipeline }
 
 // StoreAgain stores messages of a pipeline's stream again, at its end and in their order, and deletes none. From its beginning on publishers are refused as by a
-// stream that is not there, which they wait for, until [Reopen]. decide says which messages, when nobody can publish any more. A call that broke off anywhere
+// stream that is not there, until [Reopen]: nothing of theirs is acknowledged meanwhile, and who tries again gets in. decide says which messages, when nobody can publish any more. A call that broke off anywhere
 // is made again and goes on where it stopped; what was decided stays. It takes as long as there are messages, in time and room.
 func StoreAgain(ctx context.Context, conn *Conn, pipeline string, decide func(StreamInfo) (Again, error)) (Again, error) {
 	a, err := storeAgain(ctx, conn, pipeline, decide)

@@ -3,6 +3,7 @@ package pg_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -96,7 +97,9 @@ func TestMigrate(t *testing.T) {
 			t.Fatal(err)
 		}
 		migrated := make(chan error, 1)
-		go func() { migrated <- pg.Migrate(context.WithoutCancel(t.Context()), db.AdminDSN, files("retrier", two...)) }()
+		go func() {
+			migrated <- pg.Migrate(context.WithoutCancel(t.Context()), db.AdminDSN, files("retrier", two...))
+		}()
 		queued := func() (waits bool) {
 			err := pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'retrier.a'::regclass AND mode = 'AccessExclusiveLock' AND NOT granted)`).Scan(&waits)
 			if err != nil {
@@ -104,7 +107,8 @@ func TestMigrate(t *testing.T) {
 			}
 			return waits
 		}
-		for !queued() { //nolint:revive // until it waits
+		for !queued() {
+			runtime.Gosched()
 		}
 		// It stands before us in the queue, and would for as long as the transaction lasts; our own wait is bounded as those of services are.
 		if _, err := pool.Exec(t.Context(), "INSERT INTO retrier.a (n) VALUES (2)"); err != nil {

@@ -55,7 +55,7 @@ func resume(cfg *app.Config, args []string) int {
 	if len(args) != 1 || args[0] == "" || args[0][0] == '-' {
 		fmt.Fprintln(os.Stderr, "usage: extractor resume PIPELINE\n\n"+
 			"Lets a pipeline go on that stopped because its stream was made again, shortened or put back: what is missing from it is given up.\n"+
-			"Messages that nobody has read under sequences that were read are stored again behind them; publishers wait meanwhile.\n"+
+			"Messages that nobody has read under sequences that were read are stored again behind them; publishers are refused meanwhile, and try again.\n"+
 			"Configured by BULKHEAD_CONFIG or the environment, like the service.")
 		return exitUsage
 	}

@@ -33,7 +33,7 @@ func TestTheNightlyJobRunsChaos(t *testing.T) {
 			t.Errorf("nobody hears of what make %s finds", m[1])
 		}
 	}
-	for _, want := range []string{"chaos", "chaos-points", "chaos-power", "simulate", "soak"} {
+	for _, want := range []string{"chaos", "chaos-points", "chaos-power", "upgrade", "simulate", "soak"} {
 		if !slices.Contains(verbs, want) {
 			t.Errorf("the night does not run make %s: %v", want, verbs)
 		}

@@ -1,5 +1,8 @@
 // Package upgrade brings a ledger that the release before has filled to this release's schemas.
 //
+// What is tried here: the ledger alone, with statements of programs of the release before; and, with the tag `upgrade` (make upgrade), those programs themselves,
+// built from their revision, beside today's.
+//
 // What always holds: no row changes its meaning by a migration; what the program of the release before writes during a rolling upgrade is read
 // rightly; and each service's role may read every view of the schemas that it reads, and write nothing of another service.
 package upgrade

@@ -23,8 +23,8 @@ type Resumed struct {
 }
 
 // Resume lets a stopped pipeline go on, on a person's word that what is missing from its stream is lost. Sequences must never run backwards, for they say
-// which version of an entity is newer: messages that nobody has read and that stand under sequences that were read are stored again behind these, and the
-// publishers wait meanwhile. A call that broke off is made again.
+// which version of an entity is newer: messages that nobody has read and that stand under sequences that were read are stored again behind these, and
+// publishers are refused meanwhile. A call that broke off is made again.
 func Resume(ctx context.Context, s *store.Store, conn *bus.Conn, pipelineName string) (Resumed, error) {
 	status, ok, err := s.Status(ctx, pipelineName)
 	if err != nil {
@@ -90,7 +90,7 @@ func (l *loss) firstUnread(ctx context.Context, info bus.StreamInfo) (uint64, er
 	read := l.status.Read
 	if read.Seq == 0 {
 		if info.Last < l.high {
-			return 0, fmt.Errorf("stream %s holds messages %d to %d and was read up to %d by an earlier release, which did not note what it read: make it again with first sequence %d or above, so that new records stand behind old ones",
+			return 0, fmt.Errorf("stream %s holds messages %d to %d and was read up to %d, and it is not known which message was read last: make it again with first sequence %d or above, so that new records stand behind old ones",
 				l.stream, info.First, info.Last, l.high, l.high+1)
 		}
 		return info.Last + 1, nil
