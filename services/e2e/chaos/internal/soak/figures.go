@@ -37,15 +37,15 @@ const (
 	quarterMore = 1.25
 
 	mega        = 1e6
-	serviceRoom = 48 * mega // a buffer of rows more or less in each lane, and the garbage of one collection
-	brokerRoom  = 96 * mega // nats-server keeps the blocks that it wrote or read last, of 8 MB each
-	ledgerRoom  = 96 * mega // PostgreSQL fills its shared buffers, 128 MB, and its sessions their caches
-	countRoom   = 24        // goroutines, files: requests in hand
-	sessionRoom = 6         // a pool opens a session when all are busy, and keeps it for a while
-	workRoom    = 16        // leases, open work: two lanes, each with a chunk in hand and one behind it, and what is sent again
-	pieceRoom   = 400       // pieces: a chunk or two more
-	rowRoom     = 8_000     // what waits: the refused rows of two chunks
-	outboxRoom  = 2_000     // letters of a chunk
+	serviceRoom = 48 * mega  // a buffer of rows more or less in each lane, and the garbage of one collection
+	brokerRoom  = 96 * mega  // nats-server keeps the blocks that it wrote or read last, of 8 MB each
+	ledgerRoom  = 160 * mega // after each start PostgreSQL fills its shared buffers, 128 MB, and its sessions their caches, which takes some minutes
+	countRoom   = 24         // goroutines, files: requests in hand
+	sessionRoom = 6          // a pool opens a session when all are busy, and keeps it for a while
+	workRoom    = 16         // leases, open work: two lanes, each with a chunk in hand and one behind it, and what is sent again
+	pieceRoom   = 400        // pieces: a chunk or two more
+	rowRoom     = 8_000      // what waits: the refused rows of two chunks
+	outboxRoom  = 2_000      // letters of a chunk
 	factRoom    = 2
 )
 
