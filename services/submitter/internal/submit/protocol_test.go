@@ -42,7 +42,7 @@ func exploreWhole(t *testing.T, b, underRace budget, least int) found {
 }
 
 func TestTheProtocolOverARestoredLedgerInsertsOnceLosesNothingAndNeverSticks(t *testing.T) {
-	small := budget{losses: 1, restores: 1}
+	small := budget{losses: 1, refusals: 1, restores: 1}
 	f := exploreWhole(t, budget{crashes: 1, losses: 1, wrongs: 1, refusals: 1, others: 1, moves: 1, handed: 1, restores: 1}, small, 100_000)
 	for a := TakeLane; a <= SaveSubmitted; a++ {
 		if f.doing[a] == 0 {
