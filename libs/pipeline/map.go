@@ -9,6 +9,8 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"bulkhead/libs/record"
 )
 
@@ -429,7 +431,8 @@ func (m *mapping) cell(i int, col column) (string, *Refusal) {
 			r.Fields = []string{m.d.plan.names[col.slot]}
 			return "", r
 		}
-		text = strings.TrimSpace(text) // one entity is one value, whether the org stores blanks at its ends or not
+		// One entity is one value, whether the org stores blanks at its ends and compares two ways to write a letter as one, or not.
+		text = norm.NFC.String(strings.TrimSpace(text))
 	}
 	return text, nil
 }
