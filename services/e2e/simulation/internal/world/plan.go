@@ -37,6 +37,9 @@ var mixes = [][]string{
 	{"parts", "orders", "levels", "removals"},
 }
 
+// Restores says whether a seed's world is one whose ledger is put back to an earlier moment.
+func Restores(seed uint64) bool { return seed%restoredEvery == 0 }
+
 // Draw expands a seed: which pipelines there are, and what happens to whom when.
 func Draw(seed uint64) Options {
 	d := rand.New(rand.NewPCG(seed, 0x73696d756c617465)) //nolint:gosec // to be drawn again
@@ -47,7 +50,7 @@ func Draw(seed uint64) Options {
 	for range 2 + d.IntN(4) {
 		o.Plan.Faults = append(o.Plan.Faults, drawFault(d, seed))
 	}
-	if seed%restoredEvery == 0 {
+	if Restores(seed) {
 		o.restored(seed)
 	}
 	slices.SortStableFunc(o.Plan.Faults, func(a, b trial.Fault) int { return int(a.At - b.At) })
