@@ -44,6 +44,15 @@ func TestARunThatIsAsItMustBe(t *testing.T) {
 			t.Errorf("recoveries: %+v", v.Recoveries)
 		}
 	})
+	t.Run("measures no recovery in which everything goes once more: the later one is measured", func(t *testing.T) {
+		a := sample()
+		a.Timeline = append(a.Timeline, history.Event{At: 600, What: "fault", Fault: "f9", Kind: history.KillAll, Target: "all", Done: true})
+		for _, r := range judged(t, a).Recoveries {
+			if r.Fault == "f1" {
+				t.Errorf("%+v", r)
+			}
+		}
+	})
 	t.Run("measures no service's recovery on a cluster of brokers", func(t *testing.T) {
 		a := sample()
 		a.Plan.Nodes = 3

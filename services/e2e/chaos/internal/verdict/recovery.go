@@ -9,7 +9,8 @@ import (
 // recoveries: for each fault that took something away, the time until the first new progress of what it took away: of the service whose
 // instance was killed, of any service where the broker, PostgreSQL or everything went. It is measured from the first sample behind the fault,
 // and only when there was work waiting for it then. Of a service it is not measured on a cluster of brokers, which is seldom settled while faults go on:
-// whoever comes back waits for it.
+// whoever comes back waits for it. Where the broker, PostgreSQL or everything goes once more before there was progress, that later fault is measured
+// instead: how soon the earlier one would have been over nobody can tell.
 func (c *court) recoveries() {
 	for _, e := range c.run.Timeline {
 		if e.What != "fault" || !e.Done {
@@ -32,10 +33,25 @@ func (c *court) recoveries() {
 		if service != "" && c.run.Plan.Clustered() {
 			continue
 		}
-		if seconds, ok := c.recovered(from, service); ok {
+		if seconds, ok := c.recovered(from, service); ok && !c.goesAgain(e, from+seconds*1000) {
 			c.verdict.Recoveries = append(c.verdict.Recoveries, history.Recovery{Fault: e.Fault, Kind: e.Kind, Target: e.Target, Seconds: seconds})
 		}
 	}
+}
+
+// goesAgain says whether the broker, PostgreSQL or everything went between a fault and a moment.
+func (c *court) goesAgain(fault history.Event, until float64) bool {
+	for _, e := range c.run.Timeline {
+		if e.What != "fault" || !e.Done || e.Fault == fault.Fault || e.At < fault.At || e.At >= until {
+			continue
+		}
+		switch e.Kind {
+		case history.NATSKill, history.NATSRestart, history.LeaderKill, history.PGKill, history.PGRestart, history.KillAll:
+			return true
+		default:
+		}
+	}
+	return false
 }
 
 // startedAgain is when what a fault took away was started again: by the plan, or by healing.
