@@ -34,7 +34,11 @@ func Broker(ctx context.Context, conn *bus.Conn, monitors []string) []Check {
 	} else {
 		out = append(out, ok(broker, "jetstream", "%d streams", account.Streams), room(account))
 	}
-	return append(out, syncs(ctx, monitors)...)
+	holders, err := bus.Holders(ctx, conn)
+	if err != nil {
+		out = append(out, unknown(broker, "sync", "see that NATS answers", "which servers hold the streams is not known: %s", oneLine(err)))
+	}
+	return append(out, syncs(ctx, monitors, holders)...)
 }
 
 // BrokerAway is the check of a broker that does not answer.
@@ -62,20 +66,29 @@ func room(a *jetstream.AccountInfo) Check {
 	return ok(broker, "room", "%d of %d bytes are stored", used, most)
 }
 
-// syncs: what is acknowledged survives a power cut. A client cannot see it; a server tells it at its monitoring address.
-func syncs(ctx context.Context, monitors []string) []Check {
+// syncs: what is acknowledged survives a power cut. A client cannot see it; a server tells it at its monitoring address. One of the servers that hold streams of
+// which nobody told is unknown: an acknowledgement may rest on it.
+func syncs(ctx context.Context, monitors, holders []string) []Check {
 	if len(monitors) == 0 {
 		return []Check{unknown(broker, "sync", "give ops the servers' monitoring addresses: natsMonitor, or BULKHEAD_NATS_MONITOR (`http: 8222` in a server's configuration opens one)",
 			"whether writes are synced before they are acknowledged is told at monitoring addresses alone, and none is given")}
 	}
 	var out []Check
+	told := map[string]bool{}
 	for _, address := range monitors {
 		m, err := bus.Monitor(ctx, address)
 		if err != nil {
 			out = append(out, unknown(broker, "sync", "see that the monitoring address is right", "%s", oneLine(err)))
 			continue
 		}
+		told[m.Name] = true
 		out = append(out, synced(m))
+	}
+	for _, name := range holders {
+		if !told[name] {
+			out = append(out, unknown(broker, "sync", "name its monitoring address too: natsMonitor takes several, with commas",
+				"server %s holds streams, and none of the monitoring addresses given is its own", name))
+		}
 	}
 	return out
 }

@@ -128,6 +128,23 @@ func TestBroker(t *testing.T) {
 		want(t, doctor.Broker(t.Context(), conn, []string{n.MonitorURL()}), map[string]doctor.Result{"sync": doctor.Wrong, "jetstream": doctor.OK})
 		want(t, doctor.Broker(t.Context(), conn, nil), map[string]doctor.Result{"sync": doctor.Unknown})
 	})
+	t.Run("of a cluster each server that holds a stream and that nobody told of is unknown", func(t *testing.T) {
+		cluster := testkit.NATSCluster(t)
+		conn, err := bus.Connect(cluster.URLs(), bus.ConnectOptions{Name: t.Name()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(conn.Close)
+		other, _ := broker(t, local.NATSOptions{SyncAlways: true, Monitor: true})
+		want(t, doctor.Broker(t.Context(), conn, []string{other.MonitorURL()}), map[string]doctor.Result{"sync": doctor.OK}) // they hold nothing yet
+		if err := bus.EnsureFlow(t.Context(), conn, bus.Limits{MaxBytes: 64 << 20, Replicas: 3}); err != nil {
+			t.Fatal(err)
+		}
+		checks := doctor.Broker(t.Context(), conn, []string{other.MonitorURL()})
+		if n := doctor.Count(checks, doctor.Unknown); n != 3 {
+			t.Errorf("%d are unknown of 3\n%s", n, results(checks))
+		}
+	})
 	t.Run("one that takes only small messages is wrong", func(t *testing.T) {
 		_, conn := broker(t, local.NATSOptions{MaxPayload: 64 << 10})
 		want(t, doctor.Broker(t.Context(), conn, nil), map[string]doctor.Result{"max_payload": doctor.Wrong})

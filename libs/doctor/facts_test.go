@@ -106,8 +106,8 @@ func TestBrokerFacts(t *testing.T) {
 		"a server that syncs at times is wrong":              {synced(bus.Monitored{Name: "n1", Streams: true, SyncInterval: 2 * time.Minute}), Wrong, "every 2m0s"},
 		"losses that are wanted are wrong all the same":      {synced(bus.Monitored{Streams: true, Tags: []string{"bulkhead.durability:unsafe"}}), Wrong, "wanted"},
 		"a server that stores nothing has nothing to sync":   {synced(bus.Monitored{Name: "edge"}), OK, "stores nothing"},
-		"without a monitoring address nobody knows":          {syncs(t.Context(), nil)[0], Unknown, "monitoring addresses alone"},
-		"nor where nobody answers at it":                     {syncs(t.Context(), []string{"http://127.0.0.1:1"})[0], Unknown, "monitor"},
+		"without a monitoring address nobody knows":          {syncs(t.Context(), nil, nil)[0], Unknown, "monitoring addresses alone"},
+		"nor where nobody answers at it":                     {syncs(t.Context(), []string{"http://127.0.0.1:1"}, nil)[0], Unknown, "monitor"},
 		"clocks that differ by as much as asking took agree": {Skew(broker, 6*time.Second, 2*time.Second), OK, "8s"},
 		"clocks that differ by more do not":                  {Skew(broker, -8*time.Second, time.Second), Wrong, "8s behind"},
 	} {

@@ -47,7 +47,7 @@ func decodeConfig(name string, data []byte, into any) (err error) {
 	}()
 	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
-		return fmt.Errorf("configuration %s: %s", name, yaml.FormatError(err, false, true))
+		return fmt.Errorf("configuration %s: %s", name, yaml.FormatError(err, false, false))
 	}
 	var body ast.Node
 	for _, doc := range file.Docs {
@@ -68,7 +68,7 @@ func decodeConfig(name string, data []byte, into any) (err error) {
 		return fmt.Errorf("configuration: %w", errors.Join(found...))
 	}
 	if err := yaml.NodeToValue(body, into); err != nil {
-		return fmt.Errorf("configuration %s: %s", name, yaml.FormatError(err, false, true))
+		return fmt.Errorf("configuration %s: %s", name, yaml.FormatError(err, false, false))
 	}
 	return nil
 }

@@ -51,3 +51,24 @@ func TestLoadConfig(t *testing.T) {
 		}
 	})
 }
+
+func TestAnErrorOfAFileRepeatsNoneOfItsLines(t *testing.T) {
+	for name, text := range map[string]string{
+		"a quote that is not closed":  "dsn: postgres://u:s3cret@h/db\nlisten: \"127.0.0.1:7\nlanes: 4\n",
+		"a value of another kind":     "dsn: postgres://u:s3cret@h/db\nlanes: [four]\n",
+		"a line that is indented ill": "dsn: postgres://u:s3cret@h/db\n  listen: x\n lanes: 4\n",
+	} {
+		t.Run(name+" is told with its line, and the password beside it is not", func(t *testing.T) {
+			var c struct {
+				DSN    string `yaml:"dsn"`
+				Listen string `yaml:"listen"`
+				Lanes  int    `yaml:"lanes"`
+			}
+			err := decodeConfig("probe.yaml", []byte(text), &c)
+			if err == nil || strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), "probe.yaml") {
+				t.Errorf("%v", err)
+			}
+			t.Log(err)
+		})
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -111,6 +113,55 @@ func TestLifecycle(t *testing.T) {
 		var l Lifecycle
 		if err := l.Stop(t.Context()); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+func TestVerbs(t *testing.T) {
+	type config struct {
+		Listen string `yaml:"listen" env:"BULKHEAD_TEST_LISTEN"`
+	}
+	file := filepath.Join(t.TempDir(), "probe.yaml")
+	if err := os.WriteFile(file, []byte("listen: 127.0.0.1:7\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		args []string
+		want int
+		told string // what the verb was told, and with which configuration
+	}{
+		"a verb is run with its argument":                {[]string{"resume", "contacts"}, 4, "contacts "},
+		"the configuration may stand before it":          {[]string{"--config", file, "resume", "contacts"}, 4, "contacts 127.0.0.1:7"},
+		"the configuration may stand behind it":          {[]string{"resume", "contacts", "--config", file}, 4, "contacts 127.0.0.1:7"},
+		"the configuration may stand in between":         {[]string{"resume", "--config=" + file, "contacts"}, 4, "contacts 127.0.0.1:7"},
+		"a verb without its argument is a usage error":   {[]string{"resume"}, 2, ""},
+		"a verb with two arguments is a usage error":     {[]string{"resume", "contacts", "accounts"}, 2, ""},
+		"an unknown flag behind a verb is a usage error": {[]string{"resume", "contacts", "--nope"}, 2, ""},
+		"a verb with no such file is refused":            {[]string{"resume", "contacts", "--config", file + ".gone"}, 2, ""},
+		"help behind a verb is no failure":               {[]string{"resume", "--help"}, 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var cfg config
+			told := ""
+			p := Program{
+				Name: "probe", Config: &cfg,
+				Run: func(context.Context, Env) error { told = "served"; return nil },
+				Verbs: []Verb{{Name: "resume", Argument: "PIPELINE", Short: "go on", Long: "goes on", Run: func(_ context.Context, _ Env, argument string) int {
+					told = argument + " " + cfg.Listen
+					return 4
+				}}},
+			}
+			if got := p.run(t.Context(), c.args, io.Discard); got != c.want || told != c.told {
+				t.Errorf("exit %d, want %d; told %q, want %q", got, c.want, told, c.told)
+			}
+		})
+	}
+	t.Run("the usage says what it does", func(t *testing.T) {
+		var out strings.Builder
+		p := Program{Name: "probe", Config: &config{}, Verbs: []Verb{{Name: "resume", Argument: "PIPELINE", Short: "go on", Long: "goes on where it stopped"}}}
+		p.run(t.Context(), []string{"--help"}, &out)
+		if !strings.Contains(out.String(), "probe [--config FILE] resume PIPELINE") || !strings.Contains(out.String(), "resume: goes on where it stopped") {
+			t.Error(out.String())
 		}
 	})
 }

@@ -18,8 +18,8 @@ import (
 // Exit codes, the same as of every command.
 const (
 	exitFailed      = 1
-	exitUsage       = 2
 	exitUnreachable = 6
+	exitInterrupted = 130
 )
 
 // resumeTimeout bounds the one command that an operator waits for: messages that have to be stored again are about a thousand a second. It goes on where
@@ -30,13 +30,16 @@ func main() { os.Exit(run()) }
 
 func run() int {
 	cfg := app.DefaultConfig()
-	if len(os.Args) > 1 && os.Args[1] == "resume" {
-		return resume(&cfg, os.Args[2:])
-	}
 	return service.Main(service.Program{
 		Name:   app.Name,
 		Config: &cfg,
-		Verbs:  []string{"resume PIPELINE             let a pipeline go on whose stream is not the one that was read"},
+		Verbs: []service.Verb{{
+			Name: "resume", Argument: "PIPELINE", Short: "let a pipeline go on whose stream is not the one that was read",
+			Long: "lets a pipeline go on that stopped because its stream was made again, shortened or put back: what is missing from it is given up.\n" +
+				"Messages that nobody has read under sequences that were read are stored again behind them; publishers are refused meanwhile, and try again.\n" +
+				"It is configured like the service, which may run beside it, and is typed again when it broke off.",
+			Run: func(ctx context.Context, env service.Env, name string) int { return resume(ctx, cfg, env, name) },
+		}},
 		Migrate: func(ctx context.Context, adminDSN, rolePassword string) error {
 			return pg.Install(ctx, adminDSN, rolePassword, app.Migrations())
 		},
@@ -50,31 +53,21 @@ func run() int {
 	})
 }
 
-// resume runs `extractor resume PIPELINE`, with the configuration of the service.
-func resume(cfg *app.Config, args []string) int {
-	if len(args) != 1 || args[0] == "" || args[0][0] == '-' {
-		fmt.Fprintln(os.Stderr, "usage: extractor resume PIPELINE\n\n"+
-			"Lets a pipeline go on that stopped because its stream was made again, shortened or put back: what is missing from it is given up.\n"+
-			"Messages that nobody has read under sequences that were read are stored again behind them; publishers are refused meanwhile, and try again.\n"+
-			"Configured by BULKHEAD_CONFIG or the environment, like the service.")
-		return exitUsage
-	}
-	err := service.LoadConfig(os.Getenv("BULKHEAD_CONFIG"), cfg)
-	if err == nil {
-		err = cfg.Check()
-	}
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "extractor: %v\n", err)
-		return exitUsage
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), resumeTimeout)
+// resume runs `extractor resume PIPELINE`.
+func resume(ctx context.Context, cfg app.Config, env service.Env, name string) int {
+	ctx, cancel := context.WithTimeout(ctx, resumeTimeout)
 	defer cancel()
-	if err := app.Resume(ctx, *cfg, service.NewEnv(app.Name, os.Stderr, service.LogLevel()), args[0]); err != nil {
-		fmt.Fprintf(os.Stderr, "extractor: %v\n", err)
-		if errors.Is(err, app.ErrUnreachable) {
-			return exitUnreachable
-		}
+	err := app.Resume(ctx, cfg, env, name)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(os.Stderr, "extractor: %v\n", err)
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return exitInterrupted
+	case errors.Is(err, app.ErrUnreachable):
+		return exitUnreachable
+	default:
 		return exitFailed
 	}
-	return 0
 }

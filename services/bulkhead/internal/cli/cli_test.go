@@ -145,7 +145,7 @@ func TestCommands(t *testing.T) {
 		want  int
 	}{
 		"status":                        {[]string{"status"}, "", ExitPartly},
-		"status-pipeline":               {[]string{"status", "--pipeline", "contacts"}, "", ExitDone},
+		"status-pipeline":               {[]string{"status", "--pipeline", "contacts"}, "", ExitPartly},
 		"dlq-ls":                        {[]string{"dlq", "ls"}, "", ExitDone},
 		"dlq-show":                      {[]string{"dlq", "show", letterID}, "", ExitDone},
 		"dlq-show-nothing":              {[]string{"dlq", "show", "not-there"}, "", ExitNothing},
@@ -234,7 +234,7 @@ func TestCommands(t *testing.T) {
 		}
 	})
 	t.Run("a balance that does not add up exits 1 and says so", func(t *testing.T) {
-		bad := fakeOps(t, map[string]reply{"GET /v1/balance": ok(`{"balance":` + unbalanced + `,"adds_up":false}`)})
+		bad := fakeOps(t, map[string]reply{"GET /v1/balance": ok(`{"balance":` + unbalanced + `,"adds_up":false}`), "GET /v1/status": ok(`{}`)})
 		code, out, _ := invoke(t, "", "--ops", bad, "status", "--run", "r")
 		if code != ExitFailed || !strings.Contains(out, "DOES NOT ADD UP") {
 			t.Errorf("exit %d, stdout %q", code, out)

@@ -37,6 +37,20 @@ func (f *letterFlags) empty() bool {
 	return *f == letterFlags{}
 }
 
+// String names every filter that is set: what a person agrees to.
+func (f *letterFlags) String() string {
+	var parts []string
+	for _, p := range []struct{ name, value string }{{"pipeline", f.pipeline}, {"class", f.class}, {"code", f.code}, {"group", f.group}, {"run", f.run}} {
+		if p.value != "" {
+			parts = append(parts, p.name+" "+printable(p.value))
+		}
+	}
+	if len(parts) == 0 {
+		return "all of them"
+	}
+	return strings.Join(parts, ", ")
+}
+
 func newDLQ(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dlq",
@@ -326,7 +340,7 @@ func (d *decision) plan(g *globals, cmd *cobra.Command, ids []string, verb strin
 		return nil, nil, exit(ExitNothing, fmt.Errorf("no open letter matches the filter"))
 	}
 	if !d.yes {
-		ok, err := ask(g, fmt.Sprintf("%s %s letters (pipeline %s, class %s, code %s)?", verb, thousands(n), orAny(d.pipeline), orAny(d.class), orAny(d.code)))
+		ok, err := ask(g, fmt.Sprintf("%s %s letters (%s)?", verb, thousands(n), &d.letterFlags))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -335,13 +349,6 @@ func (d *decision) plan(g *globals, cmd *cobra.Command, ids []string, verb strin
 		}
 	}
 	return filter, &n, nil
-}
-
-func orAny(s string) string {
-	if s == "" {
-		return "any"
-	}
-	return printable(s)
 }
 
 // ask wants a person; where there is none, nothing is guessed.

@@ -36,7 +36,7 @@ at them, as it is connected to them; it logs in at every org, which costs each o
 A check is ok, wrong or unknown. Unknown is what nobody tells, and is not ok: whether NATS syncs before it acknowledges is told at the monitoring
 addresses of its servers alone (natsMonitor of ops).
 
-With --dsn-file and --nats the ledger and the broker are looked at from here as well, also while ops is down. An administrator's address in the file
+With --dsn-file and --nats the ledger and the broker are looked at from here as well, also while ops is down or refuses. An administrator's address in the file
 shows the schemas of all services.
 
 Exit code 0: all is ok. 1: something is wrong. 3: nothing is known to be wrong, and something is unknown. 6: ops, or what is looked at from here,
@@ -110,7 +110,14 @@ func (o *doctorFlags) run(ctx context.Context, g *globals) error {
 	}
 	d := &diagnosis{Checks: []seen{}}
 	if err := d.askOps(ctx, c); err != nil {
-		return err
+		var refused *opsclient.Error
+		if !errors.As(err, &refused) || dsn == "" && o.nats == "" {
+			return err
+		}
+		d.add("here", doctor.Check{
+			Of: "ops", Name: "reachable", Result: doctor.Unknown, Found: "it answers, and does not look: " + err.Error(),
+			Fix: "name a token of the role operator (--token-file); what it stands on is looked at from here below",
+		})
 	}
 	if dsn != "" {
 		d.lookAtLedger(ctx, dsn)
@@ -159,7 +166,7 @@ func (o *doctorFlags) check() (dsn string, err error) {
 	return dsn, nil
 }
 
-// askOps has ops look. That it cannot be reached is something that was seen; that it refuses is an error.
+// askOps has ops look. That it cannot be reached is something that was seen; that it refuses is an error, *opsclient.Error.
 func (d *diagnosis) askOps(ctx context.Context, c *opsclient.Client) error {
 	answer, err := c.Diagnosis(ctx)
 	var away *opsclient.UnreachableError

@@ -67,6 +67,12 @@ func TestDoctor(t *testing.T) {
 			t.Errorf("exit %d: %s", code, errOut)
 		}
 	})
+	t.Run("an ops that wants a token names the flag for it: exit 2", func(t *testing.T) {
+		closed := fakeOps(t, map[string]reply{"GET /v1/diagnosis": {401, `{"code":16,"message":"no bearer token"}`}})
+		if code, _, errOut := invoke(t, "", "--ops", closed, "doctor"); code != ExitUsage || !strings.Contains(errOut, "--token-file") {
+			t.Errorf("exit %d: %s", code, errOut)
+		}
+	})
 	empty := filepath.Join(t.TempDir(), "empty")
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -129,6 +135,13 @@ func TestDoctorFromHere(t *testing.T) {
 			if is[name].Result != want {
 				t.Errorf("%s is %+v, want %s", name, is[name], want)
 			}
+		}
+	})
+	t.Run("an ops that refuses is unknown, and what it stands on is seen all the same", func(t *testing.T) {
+		denied := fakeOps(t, map[string]reply{"GET /v1/diagnosis": {403, `{"code":7,"message":"the role viewer may not"}`}})
+		code, out, errOut := invoke(t, "", "--ops", denied, "doctor", "--nats", broker.URL(), "--nats-monitor", broker.MonitorURL())
+		if code != ExitPartly || errOut != "" || !strings.Contains(out, "the role viewer may not") || !strings.Contains(out, "syncs every write") {
+			t.Errorf("exit %d: %s%s", code, out, errOut)
 		}
 	})
 	t.Run("what is away from here is wrong, and no password is shown", func(t *testing.T) {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -152,11 +151,8 @@ func (g *globals) download(e *opsclient.Export, output string, header bool) (rec
 // destination is where an export goes, and what ends it: with nil the file takes its place, with an error nothing is left of it.
 func (g *globals) destination(output string) (io.Writer, func(error) error, error) {
 	if output == standardOut {
-		if f, ok := g.out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-			w := &terminalWriter{to: g.out}
-			return w, func(err error) error { return errors.Join(err, w.flush()) }, nil
-		}
-		return g.out, func(err error) error { return err }, nil
+		w, flush := g.exact()
+		return w, func(err error) error { return errors.Join(err, flush()) }, nil
 	}
 	f, err := os.CreateTemp(filepath.Dir(output), "."+filepath.Base(output)+"-*") // mode 0600
 	if err != nil {
@@ -207,25 +203,4 @@ func (c *lineCounter) records() int64 {
 		return max(c.lines-1, 0)
 	}
 	return c.lines
-}
-
-// terminalWriter escapes what could take hold of a terminal, line by line, so that no character is cut in two.
-type terminalWriter struct {
-	to   io.Writer
-	rest []byte
-}
-
-func (w *terminalWriter) Write(p []byte) (int, error) {
-	w.rest = append(w.rest, p...)
-	end := bytes.LastIndexByte(w.rest, '\n') + 1
-	if _, err := io.WriteString(w.to, printable(string(w.rest[:end]))); err != nil {
-		return 0, err
-	}
-	w.rest = append(w.rest[:0], w.rest[end:]...)
-	return len(p), nil
-}
-
-func (w *terminalWriter) flush() error {
-	_, err := io.WriteString(w.to, printable(string(w.rest)))
-	return err
 }

@@ -94,10 +94,11 @@ type mappingRefusal struct {
 }
 
 func (m *mappingTest) run(in io.Reader) error {
-	out := bufio.NewWriter(m.g.out)
+	to, flush := m.g.exact()
 	if m.g.json {
-		out = bufio.NewWriter(io.Discard)
+		to = io.Discard
 	}
+	out := bufio.NewWriter(to)
 	if _, err := out.Write(rowfile.AppendRow(nil, m.def.Header())); err != nil {
 		return fmt.Errorf("print the CSV: %w", err)
 	}
@@ -109,7 +110,7 @@ func (m *mappingTest) run(in io.Reader) error {
 			break
 		}
 		if err != nil {
-			return errors.Join(usage(fmt.Errorf("%s:%d: %w", m.file, lines.n, err)), out.Flush())
+			return errors.Join(usage(fmt.Errorf("%s:%d: %w", m.file, lines.n, err)), out.Flush(), flush())
 		}
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue // as in a frame
@@ -129,7 +130,7 @@ func (m *mappingTest) run(in io.Reader) error {
 			return fmt.Errorf("print the CSV: %w", err)
 		}
 	}
-	if err := out.Flush(); err != nil {
+	if err := errors.Join(out.Flush(), flush()); err != nil {
 		return fmt.Errorf("print the CSV: %w", err)
 	}
 	return m.end()

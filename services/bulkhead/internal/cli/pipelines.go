@@ -108,8 +108,7 @@ can be edited and applied again, on stderr what it does, who answers for it, and
 				fmt.Fprintf(g.out, "%s\n", raw)
 				return nil
 			}
-			printPipeline(g, resp.GetPipeline())
-			return nil
+			return printPipeline(g, resp.GetPipeline())
 		},
 	}
 	cmd.Flags().IntVar(&revision, "revision", 0, "an earlier `revision` (bulkhead pipelines revisions lists them)")
@@ -117,7 +116,7 @@ can be edited and applied again, on stderr what it does, who answers for it, and
 }
 
 // printPipeline prints a definition's text on stdout exactly as it was applied, and what there is to say of it on stderr.
-func printPipeline(g *globals, p *opsv1.Pipeline) {
+func printPipeline(g *globals, p *opsv1.Pipeline) error {
 	w := g.err
 	fmt.Fprintf(w, "# %s, revision %d, applied %s by %s\n", printable(p.GetName()), p.GetRevision(), stamp(p.GetAppliedAt()), oneLine(p.GetAppliedBy(), 80))
 	if p.GetOperation() != "" {
@@ -132,7 +131,11 @@ func printPipeline(g *globals, p *opsv1.Pipeline) {
 	for _, pause := range p.GetPauses() {
 		fmt.Fprintf(w, "# paused by %s since %s: %s %s\n", pause.GetService(), stamp(pause.GetSince()), oneLine(pause.GetCode(), 80), oneLine(pause.GetMessage(), 200))
 	}
-	fmt.Fprint(g.out, printable(p.GetYaml()))
+	out, flush := g.exact()
+	if _, err := io.WriteString(out, p.GetYaml()); err != nil {
+		return fmt.Errorf("print the definition: %w", err)
+	}
+	return flush()
 }
 
 func newPipelinesApply(g *globals) *cobra.Command {

@@ -85,8 +85,7 @@ func showRevision(ctx context.Context, g *globals, c *opsclient.Client, name str
 	if r.GetYaml() == "" {
 		return exit(ExitFailed, fmt.Errorf("revision %d is too far back for the list that ops sends: bulkhead pipelines diff %s %d shows its text beside the current one", revision, name, revision))
 	}
-	printPipeline(g, &opsv1.Pipeline{Name: name, Revision: r.GetRevision(), AppliedAt: r.GetAppliedAt(), AppliedBy: r.GetAppliedBy(), Yaml: r.GetYaml()})
-	return nil
+	return printPipeline(g, &opsv1.Pipeline{Name: name, Revision: r.GetRevision(), AppliedAt: r.GetAppliedAt(), AppliedBy: r.GetAppliedBy(), Yaml: r.GetYaml()})
 }
 
 func newPipelinesDiff(g *globals) *cobra.Command {

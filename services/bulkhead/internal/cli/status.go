@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,7 +12,11 @@ import (
 	"github.com/spf13/cobra"
 
 	opsv1 "bulkhead/proto/gen/bulkhead/ops/v1"
+	"bulkhead/services/bulkhead/internal/opsclient"
 )
+
+// openNoteWidth bounds what is said of an open item. A note ends with what is to be done, so that it is cut only where somebody else's text has no end.
+const openNoteWidth = 600
 
 func newStatus(g *globals) *cobra.Command {
 	var (
@@ -29,8 +35,11 @@ work with the service that must move it, and the orgs.
 An org that does not answer, or whose limit of API requests is used up, opens its circuit: nobody calls it, and no record counts an attempt. The
 status tells since when, why and when the next call is made. It is made by itself, and everything goes on when it is answered.
 
-Exit code 0: everything has landed or was decided. 3: something is dead, unresolved or still open. 1: the balance does not
-add up, which is an incident.`,
+With --pipeline or --run it shows the balance of that part, and what has stopped or paused its pipelines.
+
+Exit code 0: everything has landed or was decided. 3: something is dead, unresolved or still open, or a pipeline is paused or has
+stopped. 4: of the run that was named nothing was accepted. 1: the balance does not add up, which is an incident. With --watch it
+prints again until Ctrl-C, which is exit code 0, also while ops is away.`,
 		Example: `  bulkhead status
   bulkhead status --watch
   bulkhead status --pipeline contacts --run 2026-11-22 --json`,
@@ -44,35 +53,18 @@ add up, which is an incident.`,
 				return usage(fmt.Errorf("--interval %s is too short: 100ms at least", interval))
 			}
 			for {
-				var (
-					code int
-					raw  []byte
-				)
-				if pipeline != "" || run != "" {
-					b, r, err := c.Balance(cmd.Context(), pipeline, run)
-					if err != nil {
-						return err
-					}
-					raw, code = r, balanceCode(b.GetBalance(), b.GetAddsUp(), b.GetUnread())
-					if !g.json {
-						printBalance(g.out, b.GetBalance(), b.GetAddsUp())
-						printBeside(g, b.GetRepeats(), b.GetUnread())
-					}
-				} else {
-					st, r, err := c.Status(cmd.Context())
-					if err != nil {
-						return err
-					}
-					raw, code = r, statusCode(st)
-					if !g.json {
-						printStatus(g, st)
-					}
-				}
-				if g.json {
-					fmt.Fprintf(g.out, "%s\n", raw)
+				code, err := show(cmd.Context(), g, c, pipeline, run)
+				if !watch && err != nil {
+					return err
 				}
 				if !watch {
 					return exitWith(code)
+				}
+				if err != nil && cmd.Context().Err() == nil { // Ctrl-C in the middle of a call is the end below
+					if !mayPass(err) {
+						return err
+					}
+					fmt.Fprintf(g.err, "bulkhead: %s\n", printable(err.Error()))
 				}
 				select {
 				case <-cmd.Context().Done():
@@ -90,6 +82,69 @@ add up, which is an incident.`,
 	cmd.Flags().StringVar(&pipeline, "pipeline", "", "the balance of this pipeline only")
 	cmd.Flags().StringVar(&run, "run", "", "the balance of this run only (header Bulkhead-Run)")
 	return cmd
+}
+
+// show prints the status once and says with which exit code: of everything, or of a pipeline or a run.
+func show(ctx context.Context, g *globals, c *opsclient.Client, pipeline, run string) (int, error) {
+	if pipeline != "" || run != "" {
+		return showPart(ctx, g, c, pipeline, run)
+	}
+	st, raw, err := c.Status(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if g.json {
+		fmt.Fprintf(g.out, "%s\n", raw)
+	} else {
+		printStatus(g, st)
+	}
+	return codeWith(balanceCode(st.GetBalance(), st.GetAddsUp(), st.GetUnread()), st.GetPipelines()), nil
+}
+
+// showPart prints the balance of a pipeline or a run, and what holds up the pipelines that it is about.
+func showPart(ctx context.Context, g *globals, c *opsclient.Client, pipeline, run string) (int, error) {
+	b, raw, err := c.Balance(ctx, pipeline, run)
+	if err != nil {
+		return 0, err
+	}
+	st, _, err := c.Status(ctx)
+	if err != nil {
+		return 0, err
+	}
+	about := slices.DeleteFunc(st.GetPipelines(), func(p *opsv1.PipelineStatus) bool { return !isAbout(b, p.GetName(), pipeline, run) })
+	code := codeWith(balanceCode(b.GetBalance(), b.GetAddsUp(), b.GetUnread()), about)
+	nothing := run != "" && b.GetBalance().GetAccepted() == 0 && b.GetRepeats() == 0
+	if nothing && code == ExitDone {
+		code = ExitNothing
+	}
+	if g.json {
+		fmt.Fprintf(g.out, "%s\n", raw)
+		return code, nil
+	}
+	printBalance(g.out, b.GetBalance(), b.GetAddsUp())
+	printBeside(g, b.GetRepeats(), b.GetUnread())
+	if nothing {
+		fmt.Fprintf(g.out, "no record of run %s was accepted yet: is that its name (header Bulkhead-Run)?\n", oneLine(run, 64))
+	}
+	printHeldUp(g, about)
+	return code, nil
+}
+
+// isAbout says whether a pipeline belongs to what was asked for: the one that was named, or each that has records of the run. While a run has none, the
+// ones that it may come by are not known, and all are looked at.
+func isAbout(b *opsv1.GetBalanceResponse, name, pipeline, run string) bool {
+	if pipeline != "" {
+		return name == pipeline
+	}
+	part := b.GetPipelines()[name]
+	none := b.GetBalance().GetAccepted() == 0 && b.GetRepeats() == 0 && b.GetUnread().GetMessages() != 0
+	return run == "" || none || part.GetBalance().GetAccepted() > 0 || part.GetRepeats() > 0
+}
+
+// mayPass says that an error of one look need not end a watch: ops was not there, or not well, just then.
+func mayPass(err error) bool {
+	code := codeOf(err)
+	return code == ExitUnreachable || code == ExitFailed
 }
 
 // exitWith ends a command whose output says everything.
@@ -111,10 +166,9 @@ func balanceCode(b *opsv1.Balance, addsUp bool, unread *opsv1.Unread) int {
 	}
 }
 
-// statusCode also minds what stands still without a record in it: a pipeline that is paused or has stopped reading needs a person.
-func statusCode(st *opsv1.GetStatusResponse) int {
-	code := balanceCode(st.GetBalance(), st.GetAddsUp(), st.GetUnread())
-	for _, p := range st.GetPipelines() {
+// codeWith also minds what stands still without a record in it: a pipeline that is paused or has stopped reading needs a person.
+func codeWith(code int, pipelines []*opsv1.PipelineStatus) int {
+	for _, p := range pipelines {
 		if code == ExitDone && (p.GetStopped() != "" || len(p.GetPauses()) > 0) {
 			code = ExitPartly
 		}
@@ -153,15 +207,7 @@ func printStatus(g *globals, st *opsv1.GetStatusResponse) {
 		return
 	}
 	table(g.out, "PIPELINE|REV|ACCEPTED|LANDED|IN FLIGHT|RETRYING|UNRESOLVED|DEAD|REPEATS|UNREAD|CHUNKS RECONCILED|CHECKPOINT lane:seq[.index]", rows)
-	for _, p := range st.GetPipelines() {
-		if p.GetStopped() != "" {
-			fmt.Fprintf(g.out, "\n%s HAS STOPPED READING: %s\n%s", printable(p.GetName()), printable(p.GetStopped()), answersFor(p))
-		}
-		for _, pause := range p.GetPauses() {
-			fmt.Fprintf(g.out, "\n%s is paused by %s since %s: %s %s\n%s  next: bulkhead pipelines resume %s --reason '…'\n", printable(p.GetName()),
-				pause.GetService(), stamp(pause.GetSince()), printable(pause.GetCode()), oneLine(pause.GetMessage(), 200), answersFor(p), printable(p.GetName()))
-		}
-	}
+	printHeldUp(g, st.GetPipelines())
 	for _, o := range st.GetOrgs() {
 		fmt.Fprint(g.out, circuitOf(o))
 	}
@@ -169,7 +215,7 @@ func printStatus(g *globals, st *opsv1.GetStatusResponse) {
 	if items := st.GetOpenItems(); len(items) > 0 {
 		rows = rows[:0]
 		for _, it := range items {
-			rows = append(rows, []string{it.GetOwner(), it.GetKind(), it.GetState(), printable(it.GetPipeline()), it.GetId(), stamp(it.GetSince()), oneLine(it.GetNote(), 80)})
+			rows = append(rows, []string{it.GetOwner(), it.GetKind(), it.GetState(), printable(it.GetPipeline()), it.GetId(), stamp(it.GetSince()), oneLine(it.GetNote(), openNoteWidth)})
 		}
 		fmt.Fprintln(g.out)
 		table(g.out, "MUST MOVE IT|WHAT|STATE|PIPELINE|ID|SINCE|NOTE", rows)
@@ -192,6 +238,19 @@ func printStatus(g *globals, st *opsv1.GetStatusResponse) {
 	}
 	if st.GetBalance().GetDead() > 0 {
 		fmt.Fprintf(g.out, "\n%s records wait for you: bulkhead dlq ls\n", thousands(st.GetBalance().GetDead()))
+	}
+}
+
+// printHeldUp tells of the pipelines that have stopped or are paused, and how they go on.
+func printHeldUp(g *globals, pipelines []*opsv1.PipelineStatus) {
+	for _, p := range pipelines {
+		if p.GetStopped() != "" {
+			fmt.Fprintf(g.out, "\n%s HAS STOPPED READING: %s\n%s", printable(p.GetName()), printable(p.GetStopped()), answersFor(p))
+		}
+		for _, pause := range p.GetPauses() {
+			fmt.Fprintf(g.out, "\n%s is paused by %s since %s: %s %s\n%s  next: bulkhead pipelines resume %s --reason '…'\n", printable(p.GetName()),
+				pause.GetService(), stamp(pause.GetSince()), printable(pause.GetCode()), oneLine(pause.GetMessage(), 200), answersFor(p), printable(p.GetName()))
+		}
 	}
 }
 

@@ -1,14 +1,17 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 	"unicode"
 
+	"golang.org/x/term"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	opsv1 "bulkhead/proto/gen/bulkhead/ops/v1"
@@ -38,6 +41,36 @@ func dangerous(r rune) bool {
 		return false
 	}
 	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029' || r == unicode.ReplacementChar
+}
+
+// exact is stdout for text that others wrote: a file or a pipe gets it byte for byte, a terminal escaped. flush comes after the last write.
+func (g *globals) exact() (w io.Writer, flush func() error) {
+	if f, ok := g.out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		w := &terminalWriter{to: g.out}
+		return w, w.flush
+	}
+	return g.out, func() error { return nil }
+}
+
+// terminalWriter escapes what could take hold of a terminal, line by line, so that no character is cut in two.
+type terminalWriter struct {
+	to   io.Writer
+	rest []byte
+}
+
+func (w *terminalWriter) Write(p []byte) (int, error) {
+	w.rest = append(w.rest, p...)
+	end := bytes.LastIndexByte(w.rest, '\n') + 1
+	if _, err := io.WriteString(w.to, printable(string(w.rest[:end]))); err != nil {
+		return 0, err
+	}
+	w.rest = append(w.rest[:0], w.rest[end:]...)
+	return len(p), nil
+}
+
+func (w *terminalWriter) flush() error {
+	_, err := io.WriteString(w.to, printable(string(w.rest)))
+	return err
 }
 
 // oneLine is printable text for a table cell: no line ends, at most n runes.

@@ -289,5 +289,8 @@ func (c *Client) failure(status int, raw []byte) error {
 	if json.Unmarshal(raw, &body) != nil || body.Message == "" {
 		return &UnreachableError{Address: c.base.String(), Err: fmt.Errorf("status %d without ops' words", status)}
 	}
+	if body.Code == codes.Unauthenticated {
+		body.Message += " (bulkhead reads it from the file that --token-file or BULKHEAD_TOKEN_FILE names)"
+	}
 	return &Error{Code: body.Code, Message: body.Message}
 }
