@@ -221,11 +221,22 @@ func (r *Reader) check(info StreamInfo) error {
 // next Fetch continues behind what was handed out; [GapError], [ShortenedError], [ReplacedError] and [IncarnationError] come again until somebody decides.
 // Messages that were read before an error are handed out first, the error at the next call if it lasts.
 func (r *Reader) Fetch(ctx context.Context, maxMsgs, maxBytes int, wait time.Duration) ([]Msg, error) {
-	if r.consumer == "" {
-		if err := r.open(ctx); err != nil {
-			return nil, err
+	if r.consumer != "" {
+		out, err := r.pull(ctx, maxMsgs, maxBytes, wait)
+		var gap *GapError
+		if err == nil || ctx.Err() != nil || errors.As(err, &gap) {
+			return out, err
 		}
+		// The broker has forgotten the consumer of whoever did not pull for a minute, which is no fault of anybody's: a reader that may accept nothing waits.
 	}
+	if err := r.open(ctx); err != nil {
+		return nil, err
+	}
+	return r.pull(ctx, maxMsgs, maxBytes, wait)
+}
+
+// pull is a fetch by the consumer that is open.
+func (r *Reader) pull(ctx context.Context, maxMsgs, maxBytes int, wait time.Duration) ([]Msg, error) {
 	var out []Msg
 	request := PullRequest{Batch: max(maxMsgs, 1), MaxBytes: max(maxBytes, minFetchBytes), NoWait: true, Expires: max(wait, 0)}
 	err := r.conn.Broker.Pull(ctx, r.config.Stream, r.consumer, request, func(m Delivery) error {

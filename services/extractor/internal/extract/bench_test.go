@@ -31,6 +31,7 @@ import (
 type bench struct {
 	testing.TB
 	admin   pg.DB
+	pool    pg.DB // the extractor's own
 	conn    *bus.Conn
 	store   *store.Store
 	catalog *catalog.Catalog
@@ -67,7 +68,7 @@ func newBench(t testing.TB, yaml string) *bench {
 	t.Cleanup(conn.Close)
 	pool := db.Pool(t, "extractor")
 	b := &bench{
-		TB: t, admin: db.AdminPool(t), conn: conn, store: store.New(pool), catalog: catalog.New(pool),
+		TB: t, admin: db.AdminPool(t), pool: pool, conn: conn, store: store.New(pool), catalog: catalog.New(pool),
 		bound: 64, lease: 10 * time.Second, now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC),
 	}
 	b.must(bus.EnsureRecords(t.Context(), conn, testPipeline, bus.Limits{MaxBytes: 256 << 20}))

@@ -29,12 +29,16 @@ const (
 	faultAfterLease   = "extractor.lease.after_take"
 )
 
-// Bounds of one fetch: a few frames of the size that publishers aim at. One batch is in memory three times at most: as messages, as
-// candidates and, decided, as rows.
+// Bounds of one fetch: a few frames of the size that publishers aim at. What is fetched may be compressed, so a batch is made of no more of its messages than
+// take batchBytes as candidates, the last one beyond it: it is in memory three times at most, as messages, as candidates and, decided, as rows, and looked up
+// by one statement.
 const (
 	fetchMessages = 512
 	fetchBytes    = 4 << 20
-	defaultWait   = 500 * time.Millisecond
+	batchBytes    = 16 << 20
+	// candidateBytes is about what a candidate takes beside the record's own bytes.
+	candidateBytes = 400
+	defaultWait    = 500 * time.Millisecond
 	// outcomeWait bounds the wait for messages while rows wait for their lane's chunks: whoever tells of an outcome does not end a fetch.
 	outcomeWait = 50 * time.Millisecond
 )
@@ -118,6 +122,7 @@ type held struct {
 	config   decide.Config  // of the engine
 	engine   *decide.Engine // nil = to be opened
 	stream   Stream
+	fetched  []bus.Msg // those of which no candidates are made yet
 	pending  []decide.Candidate
 	batch    []decide.Candidate // the room of pending
 	skipped  []store.Skipped    // sequences that nobody reads
@@ -318,38 +323,75 @@ func (r *Reader) fetch(ctx context.Context, wait time.Duration) (bool, error) {
 	if err := fault.Point(ctx, faultBeforeFetch); err != nil {
 		return false, err
 	}
-	msgs, err := h.stream.Fetch(ctx, fetchMessages, fetchBytes, wait)
-	if err != nil {
-		if stopped, stopErr := r.stopFor(ctx, err); stopped || stopErr != nil {
-			return false, stopErr
+	if len(h.fetched) == 0 {
+		var err error
+		if h.fetched, err = h.stream.Fetch(ctx, fetchMessages, fetchBytes, wait); err != nil {
+			if stopped, stopErr := r.stopFor(ctx, err); stopped || stopErr != nil {
+				return false, stopErr
+			}
+			return false, err
 		}
-		return false, err
+		if len(h.fetched) > 0 {
+			h.Read = h.stream.Witness()
+		}
 	}
 	if err := fault.Point(ctx, faultAfterFetch); err != nil {
 		return false, err
 	}
-	if len(msgs) == 0 {
+	if len(h.fetched) == 0 {
+		h.batch = nil // the bodies of the last batch are not kept for as long as nothing comes
 		return false, nil
 	}
-	h.Read = h.stream.Witness()
-	batch := h.batch[:0]
-	for _, m := range msgs {
-		if h.skips(m.Seq) {
-			h.passed = m.Seq
-			continue
-		}
-		batch = h.mapper.message(batch, m)
-	}
+	batch := h.nextBatch()
 	if err := fault.Point(ctx, faultAfterMap); err != nil {
 		return false, err
 	}
-	answers, err := r.lookUp(ctx, batch)
+	answers, err := r.ask(ctx, batch)
 	if err != nil {
 		return false, err
 	}
 	h.engine.Learn(answers)
 	h.batch, h.pending = batch, batch
 	return true, nil
+}
+
+// nextBatch makes candidates of the next messages that were fetched.
+func (h *held) nextBatch() []decide.Candidate {
+	batch, size := h.batch[:0], 0
+	for len(h.fetched) > 0 && size < batchBytes {
+		m := h.fetched[0]
+		h.fetched[0], h.fetched = bus.Msg{}, h.fetched[1:]
+		if h.skips(m.Seq) {
+			h.passed = m.Seq
+			continue
+		}
+		before := len(batch)
+		batch = h.mapper.message(batch, m)
+		size += inMemory(batch[before:])
+	}
+	return batch
+}
+
+// inMemory is about how many bytes candidates take.
+func inMemory(batch []decide.Candidate) int {
+	size := candidateBytes * len(batch)
+	for i := range batch {
+		size += len(batch[i].Payload)
+	}
+	return size
+}
+
+// ask looks a batch up and holds the lease meanwhile: a ledger that is slow to answer must not hand the pipeline to another instance, which would ask for
+// the same and lose it as well.
+func (r *Reader) ask(ctx context.Context, batch []decide.Candidate) (decide.Answers, error) {
+	fence := r.held.Fence
+	holding, release := pg.Hold(ctx, r.Lease, func(ctx context.Context) error { return r.Store.Renew(ctx, fence, r.Lease) })
+	answers, err := r.lookUp(holding, batch)
+	if err != nil && ctx.Err() == nil && holding.Err() != nil {
+		err = context.Cause(holding)
+	}
+	release()
+	return answers, err
 }
 
 func (r *Reader) lookUp(ctx context.Context, batch []decide.Candidate) (decide.Answers, error) {
@@ -436,7 +478,7 @@ func (r *Reader) reopen(ctx context.Context) {
 	if h.stream != nil {
 		h.stream.Close(context.WithoutCancel(ctx))
 	}
-	h.engine, h.stream, h.pending, h.switched, h.countAt = nil, nil, nil, false, time.Time{}
+	h.engine, h.stream, h.fetched, h.pending, h.switched, h.countAt = nil, nil, nil, nil, false, time.Time{}
 }
 
 // drop forgets the lease as well.

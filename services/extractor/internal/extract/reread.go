@@ -22,7 +22,7 @@ const faultBeforeReread = "extractor.reread.before_read"
 const (
 	rereadFirst    = 16
 	rereadMessages = 64
-	rereadBytes    = 4 << 20
+	rereadBytes    = batchBytes
 	// rereadSoon is when to look again at an order that waits for the reader to come to its messages.
 	rereadSoon = time.Second
 )
@@ -141,8 +141,9 @@ func (r *Reader) fetchAgain(ctx context.Context, first, last uint64) (batch []de
 			gone++
 			continue
 		}
-		bytes += len(m.Data)
+		before := len(batch)
 		batch = r.held.mapper.message(batch, m)
+		bytes += inMemory(batch[before:])
 	}
 	r.orders.size = min(max(rereadBytes/max(bytes/len(seqs), 1), 1), rereadMessages)
 	return batch, gone, nil
@@ -194,7 +195,7 @@ func (r *Reader) learnAgain(ctx context.Context) error {
 	if len(h.pending) == 0 {
 		return nil
 	}
-	answers, err := r.lookUp(ctx, h.pending)
+	answers, err := r.ask(ctx, h.pending)
 	if err != nil {
 		return err
 	}
