@@ -112,6 +112,14 @@ func (c *csvReader) cell(defect func(line int64, format string, args ...any)) (e
 	case b == '"':
 		return c.quoted(defect)
 	}
+	return c.unquoted(b, defect)
+}
+
+// aloneReturn is what is wrong with a carriage return that ends no row.
+const aloneReturn = "a carriage return stands alone outside of quotes: end rows with LF or CRLF"
+
+// unquoted reads a cell, or what is left of one, whose first byte is read already.
+func (c *csvReader) unquoted(b byte, defect func(line int64, format string, args ...any)) (_ ending, err error) {
 	for start := true; ; start = false {
 		switch {
 		case b == c.delim:
@@ -130,7 +138,7 @@ func (c *csvReader) cell(defect func(line int64, format string, args ...any)) (e
 			case err != nil:
 				return 0, err
 			}
-			defect(c.line, "a carriage return stands alone outside of quotes: end rows with LF or CRLF")
+			defect(c.line, aloneReturn)
 		case b == '"':
 			defect(c.line, "a quote stands inside a cell that does not begin with one: enclose the cell in quotes and double the quotes inside")
 		}
@@ -198,14 +206,15 @@ func (c *csvReader) afterQuote(defect func(line int64, format string, args ...an
 			return true, endRow, nil
 		case errors.Is(err, io.EOF):
 			return true, endFile, nil
+		case err != nil:
+			return true, 0, err
 		}
+		defect(c.line, aloneReturn)
+	default:
+		defect(c.line, "%q follows a quote that closes a cell: double the quotes inside of cells", string(rune(b)))
 	}
 	// Whether the quote closed the cell or should have been doubled nobody knows: the row is given up, reading goes on at its end.
-	defect(c.line, "%q follows a quote that closes a cell: double the quotes inside of cells", string(rune(b)))
-	if err := c.r.UnreadByte(); err != nil {
-		return true, 0, err
-	}
-	end, err := c.cell(func(int64, string, ...any) {})
+	end, err := c.unquoted(b, func(int64, string, ...any) {})
 	if err != nil && !errors.Is(err, errNothing) {
 		return true, 0, err
 	}
