@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
-// csvReader reads rows of cells as RFC 4180 writes them, with any delimiter of one byte: quoted cells may hold delimiters, quotes (doubled) and line
+// csvReader reads rows of cells as RFC 4180 writes them, with any ASCII character as delimiter that neither quotes nor ends rows: quoted cells may hold delimiters, quotes (doubled) and line
 // ends, which are kept as they are. Rows end with LF or CRLF. An empty line is no row.
 type csvReader struct {
 	r     *bufio.Reader
@@ -256,7 +258,8 @@ func detectDelimiter(start []byte) byte {
 	return best
 }
 
-// ParseDelimiter reads a delimiter as a person writes it: one character, or tab, \t, comma, semicolon, pipe, space.
+// ParseDelimiter reads a delimiter as a person writes it: one ASCII character that neither quotes nor ends rows, as itself or by its number in hexadecimal
+// digits (\x01, \u0001), or tab, \t, comma, semicolon, pipe, space.
 func ParseDelimiter(s string) (byte, error) {
 	switch strings.ToLower(s) {
 	case "tab", `\t`:
@@ -270,10 +273,25 @@ func ParseDelimiter(s string) (byte, error) {
 	case "space":
 		return ' ', nil
 	}
-	if len(s) != 1 || s[0] >= 0x7f || s[0] < ' ' && s[0] != '\t' || s[0] == '"' {
-		return 0, usagef("--delimiter %q: one ASCII character that is no quote, or tab, comma, semicolon, pipe", s)
+	d, ok := byNumber(s)
+	if !ok && len(s) == 1 {
+		d, ok = s[0], true
 	}
-	return s[0], nil
+	if !ok || d >= utf8.RuneSelf || strings.IndexByte("\x00\r\n\"", d) >= 0 {
+		return 0, usagef(`--delimiter %q: one ASCII character is needed that is no quote and no line end, as itself or as \x01, or tab, comma, semicolon, pipe, space`, s)
+	}
+	return d, nil
+}
+
+// byNumber reads \xNN and \u00NN.
+func byNumber(s string) (byte, bool) {
+	for _, start := range []string{`\x`, `\u00`} {
+		if digits, ok := strings.CutPrefix(s, start); ok && len(digits) == 2 {
+			n, err := strconv.ParseUint(digits, 16, 8)
+			return byte(n), err == nil
+		}
+	}
+	return 0, false
 }
 
 // nameDelimiter is the delimiter in words.

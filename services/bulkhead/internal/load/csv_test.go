@@ -140,6 +140,35 @@ func TestCSV(t *testing.T) {
 	}))
 }
 
+func TestDelimiters(t *testing.T) {
+	for text, want := range map[string]byte{
+		",": ',', "^": '^', "\\": '\\', "x": 'x', " ": ' ', "\t": '\t', "\x01": 1, "\x1f": 0x1f, "\x7f": 0x7f, `\t`: '\t', "Tab": '\t', "comma": ',', "semicolon": ';',
+		"pipe": '|', "space": ' ', `\x01`: 1, `\x1F`: 0x1f, `\u001f`: 0x1f, `\x2c`: ',',
+	} {
+		t.Run(fmt.Sprintf("%q is one", text), func(t *testing.T) {
+			if got, err := ParseDelimiter(text); err != nil || got != want {
+				t.Errorf("%q, %v", got, err)
+			}
+		})
+	}
+	for _, text := range []string{"", ",,", "\"", "\r", "\n", "\x00", "§", "¦", `\x22`, `\x0a`, `\x0d`, `\x00`, `\xa7`, `\u00a7`, `\u2028`, `\x1`, `\x001`, `\xgg`, `\n`} {
+		t.Run(fmt.Sprintf("%q is none, and the refusal says what is one", text), func(t *testing.T) {
+			var use *UsageError
+			if _, err := ParseDelimiter(text); !errors.As(err, &use) || !strings.Contains(err.Error(), "one ASCII character") {
+				t.Error(err)
+			}
+		})
+	}
+	for _, delim := range []byte{1, 0x1f, 0x7f, '\\'} {
+		t.Run(fmt.Sprintf("rows are read whose cells %q separates", delim), func(t *testing.T) {
+			rows, _, err := read(t, fmt.Sprintf("a%cb,c\n\"d%ce\"%cf\n", delim, delim, delim), delim, 40)
+			if want := [][]string{{"a", "b,c"}, {"d" + string(rune(delim)) + "e", "f"}}; err != nil || fmt.Sprint(rows) != fmt.Sprint(want) {
+				t.Errorf("%q, %v", rows, err)
+			}
+		})
+	}
+}
+
 // FuzzCSV holds the reader to the standard library's where both take a file, and to its promises everywhere else.
 func FuzzCSV(f *testing.F) {
 	for _, s := range []string{"a,b\n1,2\n", "\"a\nb\",c\r\n", "\"\"\"\",\n", "a\rb\n", "\"a\"b\n\"", ",\"\n", "\r\n\r", "a,\"b\"\r", "\"a\"\rb,\"c\"\r\n"} {

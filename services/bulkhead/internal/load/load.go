@@ -239,11 +239,27 @@ func (l *loader) loadedBefore(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// redacted is an address without what is secret in it.
-func redacted(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "the address given"
+// redacted is an address, or a list of them with commas, without what is secret in it: passwords, and names, since one that stands alone is a token.
+func redacted(addresses string) string {
+	parts := strings.Split(addresses, ",")
+	for i, part := range parts {
+		part = strings.TrimSpace(part)
+		if !strings.Contains(part, "://") {
+			part = "nats://" + part // as the client reads it
+		}
+		u, err := url.Parse(part)
+		if err != nil {
+			parts[i] = "(no address)"
+			continue
+		}
+		shown := url.URL{Scheme: u.Scheme, Host: u.Host}
+		if u.User != nil {
+			shown.User = url.User("xxxxx")
+		}
+		parts[i] = shown.String()
 	}
-	return u.Redacted()
+	return strings.Join(parts, ",")
 }
+
+// errNoURL takes the place of what the parser of URLs says, which quotes the URL with its password.
+var errNoURL = errors.New("it cannot be read as a URL; in a password %40 is an @, %2F a slash, %23 a #")
