@@ -211,21 +211,15 @@ func (l *loader) carry(ctx context.Context) error {
 	return l.failed(ctx, s)
 }
 
-// loadedBefore says whether every row of the file is in the ledger already under this run. Rows are published in order, each acknowledged before
-// the next frame: where the last one is known, all are received.
+// loadedBefore says whether every row of the file is in the ledger already. Rows are published in order, each acknowledged before the next frame:
+// where the last one is known, all are received. Of keys that the definition names nobody can tell that without reading them all, since they are not
+// this file's: it is published, and what is known is a repeat.
 func (l *loader) loadedBefore(ctx context.Context) (bool, error) {
-	if l.c.Force || l.known.rows == 0 || l.before.GetBalance().GetAccepted()+l.before.GetRepeats() < l.known.rows {
+	if l.c.Force || l.known.rows == 0 || len(l.def.Key) > 0 || l.before.GetBalance().GetAccepted()+l.before.GetRepeats() < l.known.rows {
 		return false, nil
 	}
-	for _, s := range []sample{l.known.first, l.known.last} {
-		k := key(l.known.prefix(), s.line)
-		if len(l.def.Key) > 0 {
-			mapped, _ := l.def.Map(s.body)
-			if k = mapped.Key; k == "" {
-				return false, nil // it was refused before its key was known: nobody can tell
-			}
-		}
-		found, _, err := l.c.Ops.Records(ctx, l.c.Pipeline, k, "")
+	for _, line := range []int64{l.known.first, l.known.last} {
+		found, _, err := l.c.Ops.Records(ctx, l.c.Pipeline, key(l.known.prefix(), line), "")
 		var refused *opsclient.Error
 		switch {
 		case errors.As(err, &refused) && refused.Code == codes.NotFound:

@@ -113,7 +113,7 @@ func (s *sending) rows(ctx context.Context) error {
 			s.tell()
 		}
 	}
-	if digest(r.hash.Sum(nil), s.l.c.Reading) != k.digest {
+	if digest(r.hash.Sum(nil), k.told) != k.digest {
 		return s.l.changedOr(errors.New("its content was another one the second time"))
 	}
 	s.tell()
