@@ -69,6 +69,8 @@ type loader struct {
 	problems *problems
 	before   *opsv1.GetBalanceResponse
 	result   *Result
+	// reused are lines of rows of this run that died because their key was known with other content.
+	reused map[int64]bool
 }
 
 // Run does the whole load. With an error the result says how far it came, and is nil when nothing was read. Errors are *UsageError,
@@ -78,7 +80,7 @@ func Run(ctx context.Context, c Config) (_ *Result, err error) {
 		c.Now = time.Now
 	}
 	started := c.Now()
-	l := &loader{c: c}
+	l := &loader{c: c, reused: map[int64]bool{}}
 	if c.Run != "" && !bus.ValidRun(c.Run) {
 		return nil, usagef("--run %q: 1 to 64 of letters, digits, dot, underscore and hyphen", c.Run)
 	}
@@ -179,7 +181,7 @@ func (l *loader) carry(ctx context.Context) error {
 		return err
 	}
 	if again {
-		fmt.Fprintf(l.c.Notes, "note: this file was loaded before as run %s, all %d rows of it: nothing is published (--force publishes it again; every row is then a repeat)\n", l.run, l.known.rows)
+		fmt.Fprintf(l.c.Notes, "note: all %d rows of this file were loaded before: nothing is published (--force publishes it again; every row is then a repeat)\n", l.known.rows)
 		r.LoadedBefore = true
 	}
 	s, err := l.send(ctx, again)
@@ -204,11 +206,17 @@ func (l *loader) carry(ctx context.Context) error {
 	if missing := r.Published - r.newly; r.Complete && missing > 0 {
 		r.Unaccounted = missing
 	}
-	b := f.reply.GetBalance()
-	if b.GetDead()+b.GetUnresolved()+b.GetRetrying()+b.GetWaitingForParent() == 0 {
-		return nil
+	own := notLanded(f.reply.GetBalance())
+	if own > 0 {
+		if err := l.failed(ctx, s); err != nil {
+			return err
+		}
 	}
-	return l.failed(ctx, s)
+	// What an earlier load of this run repeated is what this one stands for, too: nothing is published, or all are repeats once more.
+	if again || f.reply.GetRepeats() > 0 {
+		return l.repeated(ctx, own)
+	}
+	return nil
 }
 
 // loadedBefore says whether every row of the file is in the ledger already. Rows are published in order, each acknowledged before the next frame:
