@@ -104,7 +104,7 @@ bench: postgres ## what a record costs: speed, CPU and memory by process, beside
 bench-once: postgres ## 200,000 records once: all must land, whatever it takes
 	go run ./services/e2e/bench run --records 200000 --runs 1 --alone $(BENCH)
 
-bench-memory: postgres ## 200,000 and a million records of which 3 % fail at first: the million must take no more memory
+bench-memory: postgres ## a million records must take no more memory than 200,000, nor the command that loads them from a file more than for 10,000
 	go test -v -count=1 -timeout 20m -tags bench -run NoMoreMemory ./services/e2e/bench
 
 bench-trickle: postgres ## how soon records land that come one by one, 100 a second

@@ -16,7 +16,24 @@ func main() {
 }
 
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal()
 	defer stop()
 	return cli.Main(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+}
+
+// untilSignal gives a context that ends with the first Ctrl-C or SIGTERM. From then on another one ends the process at once: a person who asks twice does
+// not want to wait for what the first one began, whatever holds that up.
+func untilSignal() (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-signals:
+		case <-ctx.Done():
+		}
+		signal.Stop(signals) // before the context ends, so that whoever saw it end may rely on it
+		cancel()
+	}()
+	return ctx, cancel
 }

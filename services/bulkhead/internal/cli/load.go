@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"bulkhead/libs/record"
 	"bulkhead/services/bulkhead/internal/load"
 )
 
@@ -34,14 +36,18 @@ empty one an absent member: it leaves the field alone. Delimiter, quotes, line e
 are understood. A row with another number of cells than the header is named and left out.
 
 A row's key is the digest of the file's content and the row's line, unless the definition names key members. So the same file again,
-after an interrupt or by mistake, lands nothing twice: its rows are repeats. When all of it was loaded before, nothing is even published.
+after an interrupt or by mistake, lands nothing twice: its rows are repeats. When all of it was loaded before, nothing is even published,
+unless the definition names the key: then each load publishes every row, and what is known is a repeat.
 A file whose rows were corrected is another file: put only the corrected rows into it, above all where the pipeline inserts.
+
+A record stays with the run that brought it first. What of it has not landed is told with its line, and the run, also by a load under
+another run whose rows are repeats of it.
 
 Progress goes to stderr, the summary to stdout. Ctrl-C stops; the same command goes on.
 
-Exit code 0: every row landed, or is a repeat of one. 3: a row was refused, is dead or unresolved, or is still open (the pipeline is
-paused, --wait is over). 2: the file or its columns cannot be used, nothing was published. 4: the pipeline is not defined.
-6: NATS or ops cannot be reached.`,
+Exit code 0: every row landed, or is a repeat of a record that landed, is on its way or was discarded. 3: a row was refused, is dead or
+unresolved, is still open (the pipeline is paused, --wait is over), or is a repeat of a record that is dead, unresolved or waiting.
+2: the file or its columns cannot be used, nothing was published. 4: the pipeline is not defined. 6: NATS or ops cannot be reached.`,
 		Example: `  bulkhead load contacts.csv --pipeline contacts
   bulkhead load contacts.csv.gz --pipeline contacts --errors failed.csv
   psql -c '\copy (select …) to stdout csv header' | bulkhead load - --pipeline contacts --run nightly-2026-11-22
@@ -71,7 +77,7 @@ paused, --wait is over). 2: the file or its columns cannot be used, nothing was 
 	f.StringVar(&c.Pipeline, "pipeline", "", "the pipeline that takes the rows (needed)")
 	f.StringVar(&c.Run, "run", "", "name of the run in balance and letters (default load- and 12 digits of the file's digest)")
 	f.StringVar(&c.Format, "format", "", "csv or ndjson (default: by the name, else by the first character)")
-	f.StringVar(&delimiter, "delimiter", "", "what separates cells: one character, or tab, comma, semicolon, pipe (default: found out among these)")
+	f.StringVar(&delimiter, "delimiter", "", `what separates cells: one ASCII character, as itself or as \x01, or tab, comma, semicolon, pipe (default: found out among these)`)
 	f.StringSliceVar(&header, "header", nil, "names of the columns of a CSV file that has no header: a,b,c")
 	f.BoolVar(&c.EmptyNull, "empty-null", false, "an empty cell is null, which clears the field, instead of an absent member")
 	f.BoolVar(&c.Force, "force", false, "publish again what was loaded before; its rows are repeats")
@@ -143,7 +149,7 @@ func (g *globals) loaded(ctx context.Context, r *load.Result, err error, c load.
 		return err
 	case !r.AddsUp || r.Unaccounted > 0:
 		return exit(ExitFailed, fmt.Errorf("the balance of run %s does not agree with what was published: bulkhead status shows it; this is an incident", r.Run))
-	case !c.NoWait && !r.Complete, len(r.Problems) > 0, r.Balance.Dead+r.Balance.Open() > 0:
+	case !c.NoWait && !r.Complete, len(r.Problems) > 0, r.RepeatsUnchecked > 0, r.Balance.Dead+r.Balance.Open() > 0:
 		return exitWith(ExitPartly)
 	}
 	return nil
@@ -227,10 +233,14 @@ func (g *globals) printProblems(r *load.Result) {
 	if len(r.Problems) == 0 {
 		return
 	}
-	rows := [][]string{}
-	var all int64
+	var (
+		rows  [][]string
+		all   int64
+		waits bool
+	)
 	for _, p := range r.Problems {
 		all += p.Records
+		waits = waits || p.State == string(record.StateDead) || p.State == string(record.StateUnresolved)
 		rows = append(rows, []string{thousands(p.Records), p.State, dash(p.Class), dash(printable(p.Code))})
 	}
 	fmt.Fprintln(g.out)
@@ -242,10 +252,22 @@ func (g *globals) printProblems(r *load.Result) {
 			if p.Line > 0 {
 				line = thousands(p.Line)
 			}
-			rows = append(rows, []string{line, p.State, dash(printable(p.Code)), oneLine(p.Message, 120)})
+			cells := []string{line, p.State, dash(printable(p.Code)), oneLine(p.Message, 120)}
+			if r.RepeatsNotLanded > 0 {
+				run := r.Run
+				if p.Repeat {
+					run = dash(p.Run)
+				}
+				cells = slices.Insert(cells, 1, printable(run))
+			}
+			rows = append(rows, cells)
+		}
+		heads := "LINE|STATE|CODE|MESSAGE"
+		if r.RepeatsNotLanded > 0 {
+			heads = "LINE|RUN|STATE|CODE|MESSAGE"
 		}
 		fmt.Fprintln(g.out)
-		table(g.out, "LINE|STATE|CODE|MESSAGE", rows)
+		table(g.out, heads, rows)
 		if more := all - int64(len(r.Examples)); more > 0 && r.ErrorsFile == "" {
 			fmt.Fprintf(g.out, "and %s more (--show N prints more, --errors FILE writes all)\n", thousands(more))
 		}
@@ -253,7 +275,10 @@ func (g *globals) printProblems(r *load.Result) {
 	if r.ErrorsFile != "" {
 		fmt.Fprintf(g.out, "all %s are in %s\n", thousands(all), printable(r.ErrorsFile))
 	}
-	if r.Balance.Dead+r.Balance.Unresolved > 0 {
+	if n := r.RepeatsNotLanded; n > 0 {
+		fmt.Fprintf(g.out, "%s of them were brought by other runs: rows of this file are repeats of them, and sent nothing.\n", thousands(n))
+	}
+	if waits {
 		fmt.Fprintf(g.out, "Dead letters wait for you: bulkhead dlq ls --pipeline %s\n", printable(r.Pipeline))
 	}
 }

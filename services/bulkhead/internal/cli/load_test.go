@@ -194,6 +194,86 @@ func TestLoad(t *testing.T) {
 			}
 		})
 	})
+	t.Run("a row that is a repeat of a record of another run that did not land is told with its line", func(t *testing.T) {
+		file := s.write(t, "twice.csv", "id,name\nt1,A\nt2,#N/A\nt3,C\n") // no column can hold #N/A
+		if r, _ := s.run(t, ExitPartly, file, "--pipeline", "accounts", "--run", "first"); r.Balance.Dead != 1 || r.RepeatsNotLanded != 0 {
+			t.Errorf("%+v", r)
+		}
+		errorsFile := filepath.Join(s.dir, "twice-errors.csv")
+		again := func(args ...string) load.Result {
+			t.Helper()
+			r, _ := s.run(t, ExitPartly, append([]string{file, "--pipeline", "accounts", "--errors", errorsFile}, args...)...)
+			if r.Balance.Accepted != 0 || r.RepeatsNotLanded != 1 || len(r.Examples) != 1 {
+				t.Fatalf("%+v", r)
+			}
+			if e := r.Examples[0]; e.Line != 3 || !e.Repeat || e.Run != "first" || e.State != "dead" || e.Code != "UNREPRESENTABLE" || e.Letter == "" {
+				t.Errorf("%+v", e)
+			}
+			text, err := os.ReadFile(errorsFile)
+			if err != nil || !strings.HasPrefix(string(text), "line,state,class,code,message,key,letter_id,run\n3,dead,") || !strings.HasSuffix(string(text), ",first\n") {
+				t.Errorf("%s %v", text, err)
+			}
+			return r
+		}
+		if r := again("--run", "second", "--force"); r.Published != 3 || r.Repeats != 3 {
+			t.Errorf("%+v", r)
+		}
+		t.Run("also by a load that publishes nothing, since all was loaded before", func(t *testing.T) {
+			if r := again("--run", "second"); !r.LoadedBefore {
+				t.Errorf("%+v", r)
+			}
+		})
+		t.Run("as text, with the run", func(t *testing.T) {
+			code, out, _ := invoke(t, "", "load", file, "--pipeline", "accounts", "--run", "second", "--ops", s.OpsHTTP, "--nats", s.NATSURL)
+			if code != ExitPartly {
+				t.Errorf("exit code %d", code)
+			}
+			for _, w := range []string{"LINE  RUN    STATE", "3     first  dead", "1 of them were brought by other runs", "bulkhead dlq ls --pipeline accounts"} {
+				if !strings.Contains(out, w) {
+					t.Errorf("no %q in\n%s", w, out)
+				}
+			}
+		})
+		t.Run("and not when a person has decided about it", func(t *testing.T) {
+			code, _, errOut := invoke(t, "", "dlq", "discard", "--run", "first", "--reason", "a test", "--yes", "--ops", s.OpsHTTP)
+			if code != ExitDone {
+				t.Fatalf("exit code %d: %s", code, errOut)
+			}
+			if r, _ := s.run(t, ExitDone, file, "--pipeline", "accounts", "--run", "second"); r.RepeatsNotLanded != 0 || len(r.Problems) != 0 {
+				t.Errorf("%+v", r)
+			}
+		})
+	})
+	t.Run("where the definition names the key", func(t *testing.T) {
+		t.Run("another file under the same run lands what is new in it", func(t *testing.T) {
+			s.run(t, ExitDone, s.write(t, "day1.csv", "event,id,name\na1,n1,A\nb1,n2,B\nc1,n3,C\n"), "--pipeline", "events", "--run", "nightly")
+			r, _ := s.run(t, ExitDone, s.write(t, "day2.csv", "event,id,name\na1,n1,A\nb2,n2,B changed\nc1,n3,C\n"), "--pipeline", "events", "--run", "nightly")
+			if r.LoadedBefore || r.Published != 3 || r.Repeats != 2 || r.Balance.Accepted != 4 || r.Balance.Landed != 4 {
+				t.Errorf("%+v", r)
+			}
+		})
+		s.run(t, ExitPartly, s.write(t, "dead1.csv", "event,id,name\nd1,m1,A\nd2,m2,#N/A\nd3,m3,#N/A\n"), "--pipeline", "events", "--run", "yesterday")
+		t.Run("the file of another day tells of its row that is dead since yesterday, and of no row of another file", func(t *testing.T) {
+			r, _ := s.run(t, ExitPartly, s.write(t, "dead2.csv", "event,id,name\nd4,m4,D\nd1,m1,A\nd2,m2,#N/A\n"), "--pipeline", "events", "--run", "today")
+			if r.Balance.Accepted != 1 || r.Balance.Landed != 1 || r.Repeats != 2 || r.RepeatsNotLanded != 1 || len(r.Examples) != 1 {
+				t.Fatalf("%+v", r)
+			}
+			if e := r.Examples[0]; e.Line != 4 || e.Run != "yesterday" || e.Key != "d2" || e.Code != "UNREPRESENTABLE" {
+				t.Errorf("%+v", e)
+			}
+		})
+		t.Run("repeats of what landed are fine, whatever else of the pipeline is dead", func(t *testing.T) {
+			if r, _ := s.run(t, ExitDone, s.write(t, "dead3.csv", "event,id,name\nd1,m1,A\n"), "--pipeline", "events", "--run", "today2"); r.Repeats != 1 || r.RepeatsNotLanded != 0 {
+				t.Errorf("%+v", r)
+			}
+		})
+		t.Run("a row that reuses a dead record's key is a letter of its own, and no repeat", func(t *testing.T) {
+			r, _ := s.run(t, ExitPartly, s.write(t, "dead4.csv", "event,id,name\nd1,m1,A\nd2,m2,B\n"), "--pipeline", "events", "--run", "today3")
+			if r.Repeats != 1 || r.RepeatsNotLanded != 0 || len(r.Examples) != 1 || r.Examples[0].Line != 3 || r.Examples[0].Code != "KEY_REUSED" || r.Examples[0].Repeat {
+				t.Errorf("%+v", r)
+			}
+		})
+	})
 	t.Run("a load that waits for room and is interrupted goes on with the same command, and lands every row once", func(t *testing.T) {
 		const n = 30_000
 		file := s.write(t, "interrupted.csv", rows("int", n))
@@ -231,23 +311,20 @@ func TestLoad(t *testing.T) {
 	})
 	t.Run("where the definition names the key, lines are found all the same", func(t *testing.T) {
 		file := s.write(t, "events.csv", "event,id,name\ne1,k1,\"a\nb\"\ne2,k2,#N/A\n,k3,c\ne4,k4,d\ne4,k4,another\n")
-		check := func(r load.Result) {
+		check := func(r load.Result, dead int64) {
 			t.Helper()
 			got := map[int64]string{}
 			for _, e := range r.Examples {
 				got[e.Line] = e.Code
 			}
-			if r.Balance.Landed != 2 || r.Balance.Dead != 3 || len(got) != 3 || got[4] != "UNREPRESENTABLE" || got[7] != "KEY_REUSED" {
+			if r.Published != 5 || r.Balance.Landed != 2 || r.Balance.Dead != dead || len(r.Examples) != int(dead) || got[5] != "MISSING_KEY" || got[4] != "UNREPRESENTABLE" || got[7] != "KEY_REUSED" {
 				t.Errorf("%+v", r)
 			}
 		}
 		r, _ := s.run(t, ExitPartly, file, "--pipeline", "events")
-		check(r)
-		if r.Examples[1].Line != 5 || r.Examples[1].Code != "MISSING_KEY" {
-			t.Errorf("%+v", r.Examples)
-		}
+		check(r, 3)
 		again, _ := s.run(t, ExitPartly, file, "--pipeline", "events")
-		check(again)
+		check(again, 4) // a row without a key is no repeat of anything
 	})
 	t.Run("newline-delimited JSON from standard input", func(t *testing.T) {
 		code, out, _ := invoke(t, `{"id":"nd1","name":"A"}`+"\n\n"+`{"id":"nd2",`+"\n"+`{"id":"nd3","name":"C","shoe":1}`+"\n",

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
-// csvReader reads rows of cells as RFC 4180 writes them, with any delimiter of one byte: quoted cells may hold delimiters, quotes (doubled) and line
+// csvReader reads rows of cells as RFC 4180 writes them, with any ASCII character as delimiter that neither quotes nor ends rows: quoted cells may hold delimiters, quotes (doubled) and line
 // ends, which are kept as they are. Rows end with LF or CRLF. An empty line is no row.
 type csvReader struct {
 	r     *bufio.Reader
@@ -112,6 +114,14 @@ func (c *csvReader) cell(defect func(line int64, format string, args ...any)) (e
 	case b == '"':
 		return c.quoted(defect)
 	}
+	return c.unquoted(b, defect)
+}
+
+// aloneReturn is what is wrong with a carriage return that ends no row.
+const aloneReturn = "a carriage return stands alone outside of quotes: end rows with LF or CRLF"
+
+// unquoted reads a cell, or what is left of one, whose first byte is read already.
+func (c *csvReader) unquoted(b byte, defect func(line int64, format string, args ...any)) (_ ending, err error) {
 	for start := true; ; start = false {
 		switch {
 		case b == c.delim:
@@ -130,7 +140,7 @@ func (c *csvReader) cell(defect func(line int64, format string, args ...any)) (e
 			case err != nil:
 				return 0, err
 			}
-			defect(c.line, "a carriage return stands alone outside of quotes: end rows with LF or CRLF")
+			defect(c.line, aloneReturn)
 		case b == '"':
 			defect(c.line, "a quote stands inside a cell that does not begin with one: enclose the cell in quotes and double the quotes inside")
 		}
@@ -198,14 +208,15 @@ func (c *csvReader) afterQuote(defect func(line int64, format string, args ...an
 			return true, endRow, nil
 		case errors.Is(err, io.EOF):
 			return true, endFile, nil
+		case err != nil:
+			return true, 0, err
 		}
+		defect(c.line, aloneReturn)
+	default:
+		defect(c.line, "%q follows a quote that closes a cell: double the quotes inside of cells", string(rune(b)))
 	}
 	// Whether the quote closed the cell or should have been doubled nobody knows: the row is given up, reading goes on at its end.
-	defect(c.line, "%q follows a quote that closes a cell: double the quotes inside of cells", string(rune(b)))
-	if err := c.r.UnreadByte(); err != nil {
-		return true, 0, err
-	}
-	end, err := c.cell(func(int64, string, ...any) {})
+	end, err := c.unquoted(b, func(int64, string, ...any) {})
 	if err != nil && !errors.Is(err, errNothing) {
 		return true, 0, err
 	}
@@ -247,7 +258,8 @@ func detectDelimiter(start []byte) byte {
 	return best
 }
 
-// ParseDelimiter reads a delimiter as a person writes it: one character, or tab, \t, comma, semicolon, pipe, space.
+// ParseDelimiter reads a delimiter as a person writes it: one ASCII character that neither quotes nor ends rows, as itself or by its number in hexadecimal
+// digits (\x01, \u0001), or tab, \t, comma, semicolon, pipe, space.
 func ParseDelimiter(s string) (byte, error) {
 	switch strings.ToLower(s) {
 	case "tab", `\t`:
@@ -261,10 +273,25 @@ func ParseDelimiter(s string) (byte, error) {
 	case "space":
 		return ' ', nil
 	}
-	if len(s) != 1 || s[0] >= 0x7f || s[0] < ' ' && s[0] != '\t' || s[0] == '"' {
-		return 0, usagef("--delimiter %q: one ASCII character that is no quote, or tab, comma, semicolon, pipe", s)
+	d, ok := byNumber(s)
+	if !ok && len(s) == 1 {
+		d, ok = s[0], true
 	}
-	return s[0], nil
+	if !ok || d >= utf8.RuneSelf || strings.IndexByte("\x00\r\n\"", d) >= 0 {
+		return 0, usagef(`--delimiter %q: one ASCII character is needed that is no quote and no line end, as itself or as \x01, or tab, comma, semicolon, pipe, space`, s)
+	}
+	return d, nil
+}
+
+// byNumber reads \xNN and \u00NN.
+func byNumber(s string) (byte, bool) {
+	for _, start := range []string{`\x`, `\u00`} {
+		if digits, ok := strings.CutPrefix(s, start); ok && len(digits) == 2 {
+			n, err := strconv.ParseUint(digits, 16, 8)
+			return byte(n), err == nil
+		}
+	}
+	return 0, false
 }
 
 // nameDelimiter is the delimiter in words.

@@ -41,6 +41,7 @@ func read(t testing.TB, text string, delim byte, most int) (rows [][]string, lin
 func TestCSV(t *testing.T) {
 	const (
 		bare   = "!a quote stands inside a cell that does not begin with one: enclose the cell in quotes and double the quotes inside"
+		alone  = "!a carriage return stands alone outside of quotes: end rows with LF or CRLF"
 		behind = `!"x" follows a quote that closes a cell: double the quotes inside of cells`
 	)
 	for name, c := range map[string]struct {
@@ -64,10 +65,13 @@ func TestCSV(t *testing.T) {
 		"text behind a quote spoils its row":     {"\"a\"x,b\nd,e\n", [][]string{{behind}, {"d", "e"}}, []int64{1, 2}},
 		"a return inside a cell spoils its row": {
 			"a\rb\nc\n",
-			[][]string{{"!a carriage return stands alone outside of quotes: end rows with LF or CRLF"}, {"c"}},
+			[][]string{{alone}, {"c"}},
 			[]int64{1, 2},
 		},
-		"what is wrong further down says its line": {"\"a\nb\"x\nc\n", [][]string{{"!line 2: " + behind[1:]}, {"c"}}, []int64{1, 3}},
+		"a return behind a quoted cell spoils its row":                 {"1,\"a\"\r,\"b\"\nc,d\n", [][]string{{alone}, {"c", "d"}}, []int64{1, 2}},
+		"a return behind a quoted cell spoils its row up to its CRLF":  {"\"a\"\rb\r\nc,d\r\n", [][]string{{alone}, {"c", "d"}}, []int64{1, 2}},
+		"a return behind a quoted cell spoils all where no other ends": {"\"a\",\"b\"\r\"c\",\"d\"\r", [][]string{{alone}}, []int64{1}},
+		"what is wrong further down says its line":                     {"\"a\nb\"x\nc\n", [][]string{{"!line 2: " + behind[1:]}, {"c"}}, []int64{1, 3}},
 		"a row above the bound is read to its end": {
 			"\"" + strings.Repeat("x", 50) + "\n\",b\nc,d\n",
 			[][]string{{"!the row has more than 40 bytes"}, {"c", "d"}},
@@ -136,13 +140,45 @@ func TestCSV(t *testing.T) {
 	}))
 }
 
+func TestDelimiters(t *testing.T) {
+	for text, want := range map[string]byte{
+		",": ',', "^": '^', "\\": '\\', "x": 'x', " ": ' ', "\t": '\t', "\x01": 1, "\x1f": 0x1f, "\x7f": 0x7f, `\t`: '\t', "Tab": '\t', "comma": ',', "semicolon": ';',
+		"pipe": '|', "space": ' ', `\x01`: 1, `\x1F`: 0x1f, `\u001f`: 0x1f, `\x2c`: ',',
+	} {
+		t.Run(fmt.Sprintf("%q is one", text), func(t *testing.T) {
+			if got, err := ParseDelimiter(text); err != nil || got != want {
+				t.Errorf("%q, %v", got, err)
+			}
+		})
+	}
+	for _, text := range []string{"", ",,", "\"", "\r", "\n", "\x00", "§", "¦", `\x22`, `\x0a`, `\x0d`, `\x00`, `\xa7`, `\u00a7`, `\u2028`, `\x1`, `\x001`, `\xgg`, `\n`} {
+		t.Run(fmt.Sprintf("%q is none, and the refusal says what is one", text), func(t *testing.T) {
+			var use *UsageError
+			if _, err := ParseDelimiter(text); !errors.As(err, &use) || !strings.Contains(err.Error(), "one ASCII character") {
+				t.Error(err)
+			}
+		})
+	}
+	for _, delim := range []byte{1, 0x1f, 0x7f, '\\'} {
+		t.Run(fmt.Sprintf("rows are read whose cells %q separates", delim), func(t *testing.T) {
+			rows, _, err := read(t, fmt.Sprintf("a%cb,c\n\"d%ce\"%cf\n", delim, delim, delim), delim, 40)
+			if want := [][]string{{"a", "b,c"}, {"d" + string(rune(delim)) + "e", "f"}}; err != nil || fmt.Sprint(rows) != fmt.Sprint(want) {
+				t.Errorf("%q, %v", rows, err)
+			}
+		})
+	}
+}
+
 // FuzzCSV holds the reader to the standard library's where both take a file, and to its promises everywhere else.
 func FuzzCSV(f *testing.F) {
-	for _, s := range []string{"a,b\n1,2\n", "\"a\nb\",c\r\n", "\"\"\"\",\n", "a\rb\n", "\"a\"b\n\"", ",\"\n", "\r\n\r", "a,\"b\"\r"} {
+	for _, s := range []string{"a,b\n1,2\n", "\"a\nb\",c\r\n", "\"\"\"\",\n", "a\rb\n", "\"a\"b\n\"", ",\"\n", "\r\n\r", "a,\"b\"\r", "\"a\"\rb,\"c\"\r\n"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		rows, lines, err := read(t, text, ',', 100)
+		if broken := (*BrokenError)(nil); err != nil && !errors.As(err, &broken) { // the end of the file is none here
+			t.Fatalf("%v: a text has rows, or a quote that is never closed, and nothing else can be wrong with it", err)
+		}
 		physical := int64(strings.Count(text, "\n")) + 1
 		last := int64(0)
 		for i, l := range lines {
@@ -178,8 +214,11 @@ func FuzzObjects(f *testing.F) {
 		o := newObjects(c, []string{"a.b", `"`}, func(s string) bool { return s == "a.b" }, emptyNull)
 		for {
 			r, err := o.next()
-			if err != nil {
+			if broken := (*BrokenError)(nil); errors.Is(err, io.EOF) || errors.As(err, &broken) {
 				return
+			}
+			if err != nil {
+				t.Fatal(err)
 			}
 			if r.refused != "" {
 				continue

@@ -39,6 +39,8 @@ const keyDigits = 24
 // knowledge is what the first reading found out.
 type knowledge struct {
 	Reading
+	// told is what the caller said about reading that would not have been found out.
+	told Reading
 	// detected says that nobody named the delimiter.
 	detected bool
 	names    []string // CSV: the columns
@@ -46,13 +48,7 @@ type knowledge struct {
 	digest string
 	// rows can be published, refused cannot.
 	rows, refused int64
-	first, last   sample
-}
-
-// sample is a row that can be published.
-type sample struct {
-	line int64
-	body []byte
+	first, last   int64 // lines of the first and the last row that can be published
 }
 
 func (k *knowledge) prefix() string { return k.digest[:keyDigits] }
@@ -63,6 +59,7 @@ type reader struct {
 	content *content
 	hash    hash.Hash
 	names   []string
+	found   Reading // what would have been found out if nobody had said it
 }
 
 func (r *reader) Close() { r.content.Close() }
@@ -91,17 +88,22 @@ func open(ctx context.Context, src *source, how *Reading, nested func(string) bo
 		start = start[len(bomUTF8):]
 		_, _ = in.Discard(len(bomUTF8))
 	}
+	r.found.Format, err = detectFormat(src.name, start)
 	if how.Format == "" {
-		if how.Format, err = detectFormat(src.name, start); err != nil {
+		if how.Format = r.found.Format; err != nil {
 			return nil, err
 		}
 	}
 	if how.Format == FormatNDJSON {
+		if how.Delimiter != 0 || how.Header != nil || how.EmptyNull {
+			return nil, usagef("%s is newline-delimited JSON: a delimiter, a header and --empty-null are about CSV. Leave them out, or say --format csv if it is CSV all the same", src.name)
+		}
 		r.rows = &lineReader{r: in, most: bus.MaxFrameBytes}
 		return r, nil
 	}
+	r.found.Delimiter = detectDelimiter(start)
 	if how.Delimiter == 0 {
-		how.Delimiter = detectDelimiter(start)
+		how.Delimiter = r.found.Delimiter
 	}
 	csv := newCSV(in, src.name, how.Delimiter, bus.MaxFrameBytes)
 	if r.names = how.Header; r.names == nil {
@@ -143,8 +145,7 @@ func inspect(ctx context.Context, src *source, how Reading, nested func(string) 
 		return nil, err
 	}
 	defer r.Close()
-	k.names = r.names
-	var last []byte
+	k.names, k.told = r.names, how.beyond(r.found)
 	for n := 0; ; n++ {
 		row, err := r.next()
 		if errors.Is(err, io.EOF) {
@@ -161,17 +162,15 @@ func inspect(ctx context.Context, src *source, how Reading, nested func(string) 
 			continue
 		}
 		if k.rows++; k.rows == 1 {
-			k.first = sample{row.line, bytes.Clone(row.body)}
+			k.first = row.line
 		}
-		last = append(last[:0], row.body...)
-		k.last.line = row.line
+		k.last = row.line
 	}
-	k.last.body = last
 	tell(src.size)
 	if k.rows == 0 && k.refused == 0 {
 		return nil, usagef("%s holds no rows", src.name)
 	}
-	k.digest = digest(r.hash.Sum(nil), how)
+	k.digest = digest(r.hash.Sum(nil), k.told)
 	return k, nil
 }
 
@@ -187,21 +186,32 @@ func fileError(err error) error {
 	return err
 }
 
-// digest names the content together with what the caller said that changes its rows: the same file read another way says something else, and
+// beyond is what was said about reading without what would have been found out: saying so changes no row.
+func (how Reading) beyond(found Reading) Reading {
+	if how.Format == found.Format {
+		how.Format = ""
+	}
+	if how.Delimiter == found.Delimiter {
+		how.Delimiter = 0
+	}
+	return how
+}
+
+// digest names the content together with what the caller told that changes its rows: the same file read another way says something else, and
 // the same key with other content would be refused.
-func digest(content []byte, how Reading) string {
+func digest(content []byte, told Reading) string {
 	var said []string
-	if how.EmptyNull {
+	if told.EmptyNull {
 		said = append(said, "empty-null")
 	}
-	if how.Delimiter != 0 {
-		said = append(said, "delimiter "+string(rune(how.Delimiter)))
+	if told.Delimiter != 0 {
+		said = append(said, "delimiter "+string(rune(told.Delimiter)))
 	}
-	if how.Header != nil {
-		said = append(said, "header "+strings.Join(how.Header, "\x00"))
+	if told.Header != nil {
+		said = append(said, "header "+strings.Join(told.Header, "\x00"))
 	}
-	if how.Format != "" {
-		said = append(said, "format "+how.Format)
+	if told.Format != "" {
+		said = append(said, "format "+told.Format)
 	}
 	if len(said) == 0 {
 		return hex.EncodeToString(content)

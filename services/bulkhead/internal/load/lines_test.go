@@ -107,17 +107,17 @@ func TestProblems(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := "line,state,class,code,message,key,letter_id\n"
+		want := "line,state,class,code,message,key,letter_id,run\n"
 		for _, line := range []string{"3", "5", "7", "9", "40", ""} {
 			if line == "5" {
-				want += "5,refused,,,too large,,\n"
+				want += "5,refused,,,too large,,,\n"
 				continue
 			}
 			n := line
 			if n == "" {
 				n = "0"
 			}
-			want += line + ",dead,data,X,\"'=cmd|" + n + "\nnext\",'@1.2,\n"
+			want += line + ",dead,data,X,\"'=cmd|" + n + "\nnext\",'@1.2,,\n"
 		}
 		if string(got) != want {
 			t.Errorf("%s\nwant\n%s", got, want)

@@ -69,6 +69,8 @@ type loader struct {
 	problems *problems
 	before   *opsv1.GetBalanceResponse
 	result   *Result
+	// reused are lines of rows of this run that died because their key was known with other content.
+	reused map[int64]bool
 }
 
 // Run does the whole load. With an error the result says how far it came, and is nil when nothing was read. Errors are *UsageError,
@@ -78,7 +80,7 @@ func Run(ctx context.Context, c Config) (_ *Result, err error) {
 		c.Now = time.Now
 	}
 	started := c.Now()
-	l := &loader{c: c}
+	l := &loader{c: c, reused: map[int64]bool{}}
 	if c.Run != "" && !bus.ValidRun(c.Run) {
 		return nil, usagef("--run %q: 1 to 64 of letters, digits, dot, underscore and hyphen", c.Run)
 	}
@@ -179,7 +181,7 @@ func (l *loader) carry(ctx context.Context) error {
 		return err
 	}
 	if again {
-		fmt.Fprintf(l.c.Notes, "note: this file was loaded before as run %s, all %d rows of it: nothing is published (--force publishes it again; every row is then a repeat)\n", l.run, l.known.rows)
+		fmt.Fprintf(l.c.Notes, "note: all %d rows of this file were loaded before: nothing is published (--force publishes it again; every row is then a repeat)\n", l.known.rows)
 		r.LoadedBefore = true
 	}
 	s, err := l.send(ctx, again)
@@ -204,28 +206,28 @@ func (l *loader) carry(ctx context.Context) error {
 	if missing := r.Published - r.newly; r.Complete && missing > 0 {
 		r.Unaccounted = missing
 	}
-	b := f.reply.GetBalance()
-	if b.GetDead()+b.GetUnresolved()+b.GetRetrying()+b.GetWaitingForParent() == 0 {
-		return nil
+	own := notLanded(f.reply.GetBalance())
+	if own > 0 {
+		if err := l.failed(ctx, s); err != nil {
+			return err
+		}
 	}
-	return l.failed(ctx, s)
+	// What an earlier load of this run repeated is what this one stands for, too: nothing is published, or all are repeats once more.
+	if again || f.reply.GetRepeats() > 0 {
+		return l.repeated(ctx, own)
+	}
+	return nil
 }
 
-// loadedBefore says whether every row of the file is in the ledger already under this run. Rows are published in order, each acknowledged before
-// the next frame: where the last one is known, all are received.
+// loadedBefore says whether every row of the file is in the ledger already. Rows are published in order, each acknowledged before the next frame:
+// where the last one is known, all are received. Of keys that the definition names nobody can tell that without reading them all, since they are not
+// this file's: it is published, and what is known is a repeat.
 func (l *loader) loadedBefore(ctx context.Context) (bool, error) {
-	if l.c.Force || l.known.rows == 0 || l.before.GetBalance().GetAccepted()+l.before.GetRepeats() < l.known.rows {
+	if l.c.Force || l.known.rows == 0 || len(l.def.Key) > 0 || l.before.GetBalance().GetAccepted()+l.before.GetRepeats() < l.known.rows {
 		return false, nil
 	}
-	for _, s := range []sample{l.known.first, l.known.last} {
-		k := key(l.known.prefix(), s.line)
-		if len(l.def.Key) > 0 {
-			mapped, _ := l.def.Map(s.body)
-			if k = mapped.Key; k == "" {
-				return false, nil // it was refused before its key was known: nobody can tell
-			}
-		}
-		found, _, err := l.c.Ops.Records(ctx, l.c.Pipeline, k, "")
+	for _, line := range []int64{l.known.first, l.known.last} {
+		found, _, err := l.c.Ops.Records(ctx, l.c.Pipeline, key(l.known.prefix(), line), "")
 		var refused *opsclient.Error
 		switch {
 		case errors.As(err, &refused) && refused.Code == codes.NotFound:
@@ -239,11 +241,27 @@ func (l *loader) loadedBefore(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// redacted is an address without what is secret in it.
-func redacted(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "the address given"
+// redacted is an address, or a list of them with commas, without what is secret in it: passwords, and names, since one that stands alone is a token.
+func redacted(addresses string) string {
+	parts := strings.Split(addresses, ",")
+	for i, part := range parts {
+		part = strings.TrimSpace(part)
+		if !strings.Contains(part, "://") {
+			part = "nats://" + part // as the client reads it
+		}
+		u, err := url.Parse(part)
+		if err != nil {
+			parts[i] = "(no address)"
+			continue
+		}
+		shown := url.URL{Scheme: u.Scheme, Host: u.Host}
+		if u.User != nil {
+			shown.User = url.User("xxxxx")
+		}
+		parts[i] = shown.String()
 	}
-	return u.Redacted()
+	return strings.Join(parts, ",")
 }
+
+// errNoURL takes the place of what the parser of URLs says, which quotes the URL with its password.
+var errNoURL = errors.New("it cannot be read as a URL; in a password %40 is an @, %2F a slash, %23 a #")

@@ -27,6 +27,9 @@ type Problem struct {
 	Key     string `json:"key,omitempty"`
 	// Letter is what bulkhead dlq takes.
 	Letter string `json:"letter_id,omitempty"`
+	// Repeat says that the row is a repeat of this record, and that another run brought it: Run, "" = it was published without one.
+	Repeat bool   `json:"repeat,omitempty"`
+	Run    string `json:"run,omitempty"`
 }
 
 // Count is how many records are in a state for one reason.
@@ -133,7 +136,7 @@ func (e *errorsFile) put(x Problem) error {
 	if x.Line > 0 {
 		line = strconv.FormatInt(x.Line, 10)
 	}
-	cells := []string{line, x.State, x.Class, x.Code, x.Message, x.Key, x.Letter}
+	cells := []string{line, x.State, x.Class, x.Code, x.Message, x.Key, x.Letter, x.Run}
 	for i := range cells {
 		cells[i] = defused(cells[i])
 	}
@@ -192,7 +195,7 @@ func (e *errorsFile) finish(good bool) error {
 
 func (e *errorsFile) copyTo(f *os.File) error {
 	w := bufio.NewWriter(f)
-	if _, err := w.WriteString("line,state,class,code,message,key,letter_id\n"); err != nil {
+	if _, err := w.WriteString("line,state,class,code,message,key,letter_id,run\n"); err != nil {
 		return err
 	}
 	var buf []byte

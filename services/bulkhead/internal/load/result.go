@@ -30,6 +30,10 @@ type Result struct {
 	Followed bool `json:"followed"`
 	// Repeats are those of this load: rows whose keys the ledger knew.
 	Repeats int64 `json:"repeats"`
+	// RepeatsNotLanded are records that other runs brought, that rows of this file are repeats of, and that have not landed. Problems counts them, too.
+	RepeatsNotLanded int64 `json:"repeats_not_landed"`
+	// RepeatsUnchecked are records of other runs that have not landed and were not compared with the file, since there are too many.
+	RepeatsUnchecked int64 `json:"repeats_unchecked,omitempty"`
 	// Complete says that everything came to rest; else Open says why not, unless nobody waited.
 	Complete bool   `json:"complete"`
 	Open     string `json:"open,omitempty"`

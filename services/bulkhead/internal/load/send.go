@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -29,7 +30,11 @@ func (e *UnreachableError) Unwrap() error { return e.Err }
 func connect(address string) (*bus.Conn, error) {
 	conn, err := bus.Connect(address, bus.ConnectOptions{Name: "bulkhead-load"})
 	if err != nil {
-		return nil, &UnreachableError{Address: redacted(address), Err: errors.Unwrap(err)}
+		err = errors.Unwrap(err)
+		if quoted := (*url.Error)(nil); errors.As(err, &quoted) {
+			err = errNoURL
+		}
+		return nil, &UnreachableError{Address: redacted(address), Err: err}
 	}
 	return conn, nil
 }
@@ -108,7 +113,7 @@ func (s *sending) rows(ctx context.Context) error {
 			s.tell()
 		}
 	}
-	if digest(r.hash.Sum(nil), s.l.c.Reading) != k.digest {
+	if digest(r.hash.Sum(nil), k.told) != k.digest {
 		return s.l.changedOr(errors.New("its content was another one the second time"))
 	}
 	s.tell()

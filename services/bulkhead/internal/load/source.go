@@ -57,20 +57,52 @@ func openSource(ctx context.Context, path string, stdin io.Reader) (*source, err
 	case info.IsDir():
 		return nil, usagef("%s is a directory: name a file", path)
 	}
+	if !info.Mode().IsRegular() {
+		f, err := openPipe(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return spool(ctx, path, f)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, &UsageError{err}
 	}
-	if !info.Mode().IsRegular() {
-		defer f.Close()
-		return spool(ctx, path, f)
-	}
 	return &source{name: path, f: f, size: info.Size(), was: info}, nil
+}
+
+// openPipe opens what is no regular file. A named pipe is opened when somebody opens it for writing, which may be never.
+func openPipe(ctx context.Context, path string) (*os.File, error) {
+	type opened struct {
+		f   *os.File
+		err error
+	}
+	done := make(chan opened) // without room: who takes the file also closes it
+	go func() {
+		f, err := os.Open(path)
+		select {
+		case done <- opened{f, err}:
+		case <-ctx.Done():
+			if err == nil {
+				_ = f.Close() // nothing was read of it
+			}
+		}
+	}()
+	select {
+	case o := <-done:
+		if o.err != nil {
+			return nil, &UsageError{o.err}
+		}
+		return o.f, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("open %s: %w", path, ctx.Err())
+	}
 }
 
 // spool copies r to a temporary file without a name: it goes with the process, however that ends.
 func spool(ctx context.Context, name string, r io.Reader) (_ *source, err error) {
-	in := bufio.NewReaderSize(r, readBuffer)
+	in := bufio.NewReaderSize(&waitingReader{ctx: ctx, r: r, buf: make([]byte, readBuffer)}, readBuffer)
 	start, err := in.Peek(head)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
 		return nil, fmt.Errorf("read %s: %w", name, err)
@@ -85,7 +117,7 @@ func spool(ctx context.Context, name string, r io.Reader) (_ *source, err error)
 		return nil, fmt.Errorf("a temporary file for %s: %w", name, err)
 	}
 	_ = os.Remove(f.Name()) // where that is not possible the file stays until somebody cleans the directory
-	n, err := io.Copy(f, &stopReader{ctx: ctx, r: in})
+	n, err := io.Copy(f, in)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("copy %s into a temporary file (TMPDIR names the directory): %w", name, err), f.Close())
 	}
@@ -168,6 +200,35 @@ func (s *stopReader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	return s.r.Read(p)
+}
+
+// waitingReader ends when its context does, also while a read waits: for a person at a terminal, or a pipe whose writer says nothing. The read itself
+// goes on until it has an answer, which nobody hears: the process ends soon.
+type waitingReader struct {
+	ctx context.Context //nolint:containedctx // io.Reader leaves no other way
+	r   io.Reader
+	buf []byte // the caller's own could be written to after Read returned
+}
+
+func (w *waitingReader) Read(p []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	type answer struct {
+		n   int
+		err error
+	}
+	buf, said := w.buf[:min(len(p), len(w.buf))], make(chan answer, 1)
+	go func() {
+		n, err := w.r.Read(buf)
+		said <- answer{n, err}
+	}()
+	select {
+	case a := <-said:
+		return copy(p, buf[:a.n]), a.err
+	case <-w.ctx.Done():
+		return 0, w.ctx.Err()
+	}
 }
 
 type countReader struct {

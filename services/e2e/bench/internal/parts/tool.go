@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"bulkhead/services/e2e/internal/meter"
@@ -63,17 +64,38 @@ type Use struct {
 	Peak int64 // bytes held at most
 }
 
-// Wait waits until it has ended by itself, and says what it used. It is called once.
+// Wait waits until it has ended by itself, with exit code 0, and says what it used. It is called once.
 func (t *Tool) Wait(ctx context.Context) (Use, error) {
+	use, err := t.End(ctx)
+	if err == nil {
+		err = t.Err()
+	}
+	if err != nil {
+		return Use{}, fmt.Errorf("%w%s", err, t.tail())
+	}
+	return use, nil
+}
+
+// End is Wait for a tool whose exit code says something: that is State's.
+func (t *Tool) End(ctx context.Context) (Use, error) {
 	select {
 	case <-t.Done():
 	case <-ctx.Done():
 		return Use{}, fmt.Errorf("%s: %w", t.name, errors.Join(context.Cause(ctx), t.Stop(context.WithoutCancel(ctx), grace)))
 	}
 	<-t.said
-	if err := errors.Join(t.Err(), t.broken); err != nil {
-		return Use{}, fmt.Errorf("%w%s", err, t.tail())
+	if t.broken != nil {
+		return Use{}, t.broken
 	}
 	state := t.State()
 	return Use{CPU: state.UserTime() + state.SystemTime(), Peak: <-t.peak}, nil
+}
+
+// Log is what it wrote to its stderr so far.
+func (t *Tool) Log() (string, error) {
+	text, err := os.ReadFile(t.log)
+	if err != nil {
+		return "", fmt.Errorf("log of %s: %w", t.name, err)
+	}
+	return string(text), nil
 }
