@@ -10,11 +10,21 @@ time=${1:?"usage: $0 TIME: how long does each target run, as 60s?"}
 cd "$(dirname "$0")/../../.."
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
+
+# clean FUNCTION PACKAGE: nothing was found, and it was tried. Before Go 1.27 a run now and then fails because its time is over (golang/go#75804): it says
+# just that, and wrote no input.
+clean() {
+	if ! go test -vet=off -run '^$' -fuzz "^$1\$" -fuzztime "$time" "./$2" >"$out" 2>&1; then
+		grep -qx '    context deadline exceeded' "$out" && ! grep -q -e 'Failing input' -e '^panic:' "$out" || return 1
+	fi
+	grep -q '^fuzz: elapsed' "$out" # a name that is no target's is a warning for go test
+}
+
 # The list is read from a descriptor of its own: go test would eat its rest from standard input.
 while IFS='|' read -r -u 3 package what target; do
 	package=${package// /} target=${target// /}
 	began=$SECONDS
-	if ! go test -vet=off -run '^$' -fuzz "^$target\$" -fuzztime "$time" "./$package" >"$out" 2>&1 || ! grep -q '^fuzz: elapsed' "$out"; then
+	if ! clean "$target" "$package"; then
 		echo "FAIL $package $target:$what"
 		cat "$out"
 		exit 1
