@@ -93,6 +93,16 @@ FROM ?=
 upgrade: postgres ## services of the release before beside today's, on a ledger that they filled: FROM=v0.1.0
 	BULKHEAD_UPGRADE_FROM=$(FROM) go test -v -count=1 -timeout 30m -tags upgrade -run HalfOfTheServices ./services/e2e/upgrade
 
+# CASES is how many are drawn from the seed FIRST; the whole test takes some 8 s for each on two cores.
+CASES ?= 100
+properties: postgres ## sequences of versions, failures, replays, re-loads and re-reads against the model: CASES=100 from the seed FIRST
+	BULKHEAD_PROPERTY_SEED=$(FIRST) BULKHEAD_PROPERTY_CASES=$(CASES) go test -count=1 -timeout 60m -run EverySequence ./services/e2e/properties
+
+# FUZZTIME is how long each target runs.
+FUZZTIME ?= 60s
+fuzz: ## every parser of what comes from outside, one fuzz target after the other: FUZZTIME=60s
+	services/e2e/badrecords/fuzz.sh $(FUZZTIME)
+
 simulate: ## the product in virtual time: SEEDS worlds from FIRST, every crash point in every operation, days of outages and retention
 	BULKHEAD_SIMULATION_SEED=$(FIRST) BULKHEAD_SIMULATION_SEEDS=$(SEEDS) go test -tags fault -count=1 -timeout 60m ./services/e2e/simulation
 
@@ -189,4 +199,4 @@ $(eval $(call tool,gofumpt,$(GOFUMPT)))
 $(eval $(call tool,golangci-lint,$(LINT)))
 $(eval $(call tool,benchstat,$(BENCHSTAT)))
 
-.PHONY: help build demo test test-clients chaos chaos-fresh chaos-points chaos-outage chaos-power soak upgrade simulate bench bench-once bench-memory bench-trickle bench-compare race lint generate verify up down postgres compiler npm testdata
+.PHONY: help build demo test test-clients chaos chaos-fresh chaos-points chaos-outage chaos-power soak upgrade properties fuzz simulate bench bench-once bench-memory bench-trickle bench-compare race lint generate verify up down postgres compiler npm testdata

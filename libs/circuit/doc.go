@@ -20,7 +20,7 @@
 // circuit: open while the newest failed_at of all is later than the newest closed_at of all, with the latest next_call_at of the open ones. Changes
 // of one org's circuit are made one at a time, under a lock of the ledger that all services share.
 //
-// Calls that a person waits for (ops' verify and describe) pass no circuit.
+// Calls of ops that a person waits for (looks at an object before a definition is stored, and at rows before a record is resolved) pass no circuit.
 //
 // Start reading at state.go, which decides, then circuit.go.
 package circuit

@@ -58,7 +58,8 @@ const (
 	EmptyReject = "reject"
 	// EmptyNull takes it as null: the field is cleared.
 	EmptyNull = "null"
-	// EmptyKeep takes it as Salesforce does: the field is left alone, as if the member were absent.
+	// EmptyKeep takes it as Salesforce does: the field is left alone, as if the member were absent. In a record that is the whole row what is absent is
+	// cleared, and so is this.
 	EmptyKeep = "keep"
 )
 

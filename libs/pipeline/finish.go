@@ -7,8 +7,8 @@ import (
 
 // lines says where the keys stand that are checked together with others; 0 = they are absent.
 type lines struct {
-	key, version, records int
-	mappings              []int // by place in the map
+	key, version, records, emptyString int
+	mappings                           []int // by place in the map
 }
 
 // finish checks what concerns several keys at once and prepares the definition for mapping.
@@ -146,6 +146,10 @@ func (d *Definition) warnings(r *reader, at lines, keyColumn int) {
 	}
 	if d.Whole {
 		r.warn(at.records, "records: %s: what a record leaves out is cleared in the org", RecordsWhole)
+	}
+	if d.Whole && d.EmptyString == EmptyKeep {
+		r.warn(at.emptyString, "emptyString: %s: an empty string counts as absent, and with records: %s what is absent is cleared: it clears the field as %s does",
+			EmptyKeep, RecordsWhole, EmptyNull)
 	}
 	if d.Operation == OperationHardDelete {
 		r.warn(0, "operation: %s: rows skip the Recycle Bin, and nothing brings them back", OperationHardDelete)

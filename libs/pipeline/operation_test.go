@@ -204,6 +204,8 @@ func TestOperations(t *testing.T) {
 		{"an insert without key members", "operation: insert\ncorrelation: Ext__c\n", []string{mapExt}, []string{"key is not named"}},
 		{"an insert by content", byContent, []string{mapName}, []string{"until a person decides"}},
 		{"whole records", "operation: upsert\nexternalId: Ext__c\nrecords: whole\n", []string{mapExt, mapName}, []string{"cleared in the org"}},
+		{"whole records whose empty strings are kept", "operation: upsert\nexternalId: Ext__c\nrecords: whole\nemptyString: keep\n", []string{mapExt, mapName}, []string{"cleared in the org", "it clears the field as null does"}},
+		{"whole records whose empty strings are null", "operation: upsert\nexternalId: Ext__c\nrecords: whole\nemptyString: \"null\"\n", []string{mapExt, mapName}, []string{"cleared in the org"}},
 		{"an update of nothing", "operation: update\nexternalId: Id\n", []string{mapID}, []string{"changes no field"}},
 		{"a key that is the entity, with a version", "operation: upsert\nexternalId: Ext__c\nkey: [id]\nversion: at\n", []string{mapExt}, nil},
 		{"a version that is part of the key", "operation: upsert\nexternalId: Ext__c\nkey: [id, at]\nversion: at\n", []string{mapExt}, nil},

@@ -50,6 +50,7 @@ func ParseDefinition(yaml []byte) (*Definition, []Warning, error) {
 	}
 	f.constant("apiVersion", "bulkhead/v1")
 	f.constant("kind", "Pipeline")
+	emptyLine := f.lineOf("emptyString")
 	d := &Definition{
 		Name:           f.name("name"),
 		Org:            f.name("org"),
@@ -70,7 +71,7 @@ func ParseDefinition(yaml []byte) (*Definition, []Warning, error) {
 	d.Retry = readRetry(f)
 	f.end()
 	if len(r.problems) == 0 {
-		d.finish(r, lines{key: keyLine, version: versionLine, records: recordsLine, mappings: mapLines})
+		d.finish(r, lines{key: keyLine, version: versionLine, records: recordsLine, emptyString: emptyLine, mappings: mapLines})
 	}
 	if err := r.err(); err != nil {
 		return nil, r.warnings, err

@@ -106,6 +106,4 @@ const (
 	StageReconcile = "reconcile"
 	// StageRetry: every try that its policy allows has failed.
 	StageRetry = "retry"
-	// StageSubmit: withdrawn by an operator before anything was sent.
-	StageSubmit = "submit"
 )

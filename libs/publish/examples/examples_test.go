@@ -36,21 +36,23 @@ func TestTheProgramsPublishWhatTheExtractorReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
+		flags      []string
 		in, says   string
 		keys, runs []string
 	}{
 		"publisher": {
+			[]string{"-source", "monday"},
 			"{\"id\":\"a\"}\n{\"id\":\"b\"}\n", "2 records are received in 1 frames\n",
-			[]string{"stdin:1", "stdin:2"},
+			[]string{"monday:1", "monday:2"},
 			[]string{"example"},
 		},
-		"plain": {"", "3 records are received in 2 messages\n", []string{"evt-1001", "", ""}, []string{"", "example"}},
+		"plain": {nil, "", "3 records are received in 2 messages\n", []string{"evt-1001", "", ""}, []string{"", "example"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := bus.EnsureRecords(t.Context(), on, name, bus.Limits{MaxBytes: 1 << 20}); err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.CommandContext(t.Context(), build(t, name), "-nats", server.URL(), "-pipeline", name)
+			cmd := exec.CommandContext(t.Context(), build(t, name), append(c.flags, "-nats", server.URL(), "-pipeline", name)...)
 			cmd.Stdin = strings.NewReader(c.in)
 			var out, errOut bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &out, &errOut
@@ -81,9 +83,30 @@ func TestTheProgramsPublishWhatTheExtractorReads(t *testing.T) {
 			}
 		})
 		t.Run(name+" says what is wrong", func(t *testing.T) {
-			cmd := exec.CommandContext(t.Context(), build(t, name), "-nats", server.URL(), "-pipeline", "nosuch")
+			cmd := exec.CommandContext(t.Context(), build(t, name), append(c.flags, "-nats", server.URL(), "-pipeline", "nosuch")...)
 			cmd.Stdin = strings.NewReader("{}\n")
 			if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "applied") {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
+	}
+}
+
+// A source that stood there by itself would be the same one for each night's file: every changed line a dead letter.
+func TestThePublisherTakesNoFileWithoutASource(t *testing.T) {
+	publisher := build(t, "publisher")
+	for name, c := range map[string]struct {
+		args []string
+		says string
+	}{
+		"no source is refused with the reason": {nil, "KEY_REUSED"},
+		"an unknown flag is refused":           {[]string{"-source", "monday", "-nosuch"}, "nosuch"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), publisher, append(c.args, "-nats", "nats://127.0.0.1:1")...)
+			cmd.Stdin = strings.NewReader("{}\n")
+			out, err := cmd.CombinedOutput()
+			if err == nil || cmd.ProcessState.ExitCode() != 2 || !strings.Contains(string(out), c.says) {
 				t.Errorf("%v: %s", err, out)
 			}
 		})

@@ -4,8 +4,9 @@
 //	number | case | verdict
 //
 // where the verdict is `refused` (nothing starts or is stored, and the error says place and remedy), `ok` (it works, as said behind the
-// word), `not ready` (it starts, says why it does not work, and goes on when the cause is gone), `elsewhere: FILE: TEXT` (decided inside
-// one service, and tested by the test of that text in that file), or `does not apply: REASON`.
+// word), `not ready` (it starts, says why it does not work, and goes on when the cause is gone), `elsewhere: FILE: TEST, TEST…` (decided inside
+// one service or library, and tested there; a TEST is a function of that file, or TestFunction/subtest, where the subtest is a text in the function's
+// code), or `does not apply: REASON`.
 //
 // What always holds: every number stands in the list once; a number whose verdict is refused, ok or not ready has a test here, and no
 // other has; each test goes through the real readers of configuration, or a real process.

@@ -3,6 +3,9 @@ package badconfig
 import (
 	_ "embed"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -82,20 +85,75 @@ func TestBadConfigurations(t *testing.T) {
 	}
 }
 
-// checkElsewhere: the test that the list names is there.
+// checkElsewhere: the tests that the list names are there.
 func checkElsewhere(t *testing.T, l line) {
 	t.Helper()
-	file, text, ok := strings.Cut(strings.TrimPrefix(l.verdict, "elsewhere: "), ": ")
+	file, names, ok := strings.Cut(strings.TrimPrefix(l.verdict, "elsewhere: "), ": ")
 	if !ok {
-		t.Errorf("case %d: %q names no file and text", l.number, l.verdict)
+		t.Errorf("case %d: %q names no file and test", l.number, l.verdict)
 		return
 	}
-	b, err := os.ReadFile(filepath.Join(root, file))
+	text, err := os.ReadFile(filepath.Join(root, file))
 	if err != nil {
 		t.Errorf("case %d: %v", l.number, err)
 		return
 	}
-	if !strings.Contains(string(b), text) {
-		t.Errorf("case %d: %s has no test %q", l.number, file, text)
+	// A subtest's name may hold a comma itself, but no ", Test".
+	for i, name := range strings.Split(names, ", Test") {
+		if i > 0 {
+			name = "Test" + name
+		}
+		if err := holds(text, name); err != nil {
+			t.Errorf("case %d: %s: %v", l.number, file, err)
+		}
+	}
+}
+
+// holds says whether a file of Go has a test: a function of the name, and a literal of the subtest's text in its body. What a comment says is no test.
+func holds(text []byte, name string) error {
+	file, err := parser.ParseFile(token.NewFileSet(), "", text, parser.SkipObjectResolution)
+	if err != nil {
+		return err
+	}
+	function, subtest, _ := strings.Cut(name, "/")
+	for _, decl := range file.Decls {
+		f, ok := decl.(*ast.FuncDecl)
+		if !ok || f.Recv != nil || f.Name.Name != function || !strings.HasPrefix(function, "Test") {
+			continue
+		}
+		found := subtest == ""
+		ast.Inspect(f, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				value, err := strconv.Unquote(lit.Value)
+				found = found || err == nil && value == subtest
+			}
+			return !found
+		})
+		if !found {
+			return fmt.Errorf("%s has no subtest %q", function, subtest)
+		}
+		return nil
+	}
+	return fmt.Errorf("there is no test %s", function)
+}
+
+func TestATestElsewhereIsAFunctionAndNoText(t *testing.T) {
+	const file = `package p
+
+// TestGone was here, with "a case of it".
+func TestThere(t *testing.T) {
+	// "a case that is gone"
+	t.Run("a case, and more", func(t *testing.T) {})
+}
+`
+	for name, there := range map[string]bool{
+		"TestThere": true, "TestThere/a case, and more": true, "TestThere/a case": false, "TestThere/a case that is gone": false,
+		"TestGone": false, "TestGone/a case of it": false, "a case, and more": false,
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := holds([]byte(file), name); (err == nil) != there {
+				t.Error(err)
+			}
+		})
 	}
 }

@@ -106,7 +106,7 @@ func (o *powerFlags) run(cmd *cobra.Command) error {
 
 // sumUp writes the report and says how it ended.
 func (o *powerFlags) sumUp(cmd *cobra.Command, dir string, outcome drive.Outcome) error {
-	r := report.New("chaos "+strings.Join(os.Args[1:], " "), nil, nil)
+	r := report.New(typed(), nil, nil)
 	r.Retried = outcome.Retried
 	sum := power.NewSum()
 	for i, d := range outcome.Dirs {

@@ -196,7 +196,7 @@ func (o *runFlags) sumUp(cmd *cobra.Command, dir string, declared []plan.Point, 
 	case o.all(len(outcome.Dirs)):
 		demands = demandsOf(declared, o.nats > 1)
 	}
-	r := report.New("chaos "+strings.Join(os.Args[1:], " "), names, demands)
+	r := report.New(typed(), names, demands)
 	r.Retried = outcome.Retried
 	for _, d := range outcome.Dirs {
 		if d == "" {

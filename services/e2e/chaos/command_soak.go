@@ -7,7 +7,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -122,7 +121,7 @@ func (o *soakFlags) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return fmt.Errorf("%w; kept in %s", err, session)
 	}
-	res.Command, res.Commit, res.Machine, res.Disk = "chaos "+strings.Join(os.Args[1:], " "), origin.Commit(ctx), origin.Machine(), disk
+	res.Command, res.Commit, res.Machine, res.Disk = typed(), origin.Commit(ctx), origin.Machine(), disk
 	res.Date = time.Now().UTC().Format(time.DateOnly)
 	return o.tell(cmd, session, &res)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -31,6 +32,11 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
+}
+
+// typed is the command line of this process as somebody would type it in the repository, for reports.
+func typed() string {
+	return "go run ./services/e2e/chaos " + strings.Join(os.Args[1:], " ")
 }
 
 // errFound says that the runs themselves have told what is wrong: nothing more is printed.

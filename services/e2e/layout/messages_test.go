@@ -125,7 +125,7 @@ func TestMessagesAreWrittenDown(t *testing.T) {
 			classes = append(classes, w.(string)) //nolint:forcetypeassert // a list of words
 		}
 		alike(t, "classes of the subject", classes, letterClasses())
-		alike(t, "stages", letter["stage"].Enum, []string{record.StageExtract, record.StageSubmit, record.StageReconcile, record.StageRetry})
+		alike(t, "stages", letter["stage"].Enum, []string{record.StageExtract, record.StageReconcile, record.StageRetry})
 		_, list, _ := strings.Cut(letter["code"].About, "one of ")
 		alike(t, "codes", strings.Split(strings.TrimSuffix(strings.Join(strings.Fields(list), " "), "."), ", "), record.RefusalCodes())
 	})

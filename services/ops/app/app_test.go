@@ -245,6 +245,58 @@ func TestReplies(t *testing.T) {
 	})
 }
 
+// TestGroupsHaveABound: a message with a name of the publisher's in it makes a group of each, however many there are.
+func TestGroupsHaveABound(t *testing.T) {
+	b := start(t, nil)
+	// Group n of 205 has two letters where n is 1 to 3, else one; what is dead in another state is no part of any.
+	b.Exec(`INSERT INTO ops.letters (letter_id, pipeline, revision, run, key, key_hash, generation, entity, class, code, message, fields, stage, fingerprint, dead_at, state)
+		SELECT gen_random_uuid(), 'contacts', 1, 'r1', 'k' || n || '-' || copy, gen_random_uuid(), 0, 'e' || n, 'data', 'UNKNOWN_MEMBER', 'member', ARRAY['m' || n], 'extract',
+		       lpad(to_hex(n), 16, '0'), now(), CASE copy WHEN 3 THEN 'landed' ELSE 'open' END
+		FROM generate_series(1, 205) n CROSS JOIN generate_series(1, 3) copy WHERE copy <> 2 OR n <= 3`)
+	type answer struct {
+		Groups []struct {
+			Group string
+			Count int
+		}
+		MoreGroups  int `json:"more_groups"`
+		MoreLetters int `json:"more_letters"`
+	}
+	ask := func(query string) (got answer) {
+		code, reply := b.call(t, http.MethodGet, "/v1/dead-letter-groups?"+query, "", "")
+		if err := json.Unmarshal(reply, &got); err != nil || code != http.StatusOK {
+			t.Fatalf("%s: %d, %v: %s", query, code, err, reply)
+		}
+		return got
+	}
+	t.Run("the largest are listed, and the others counted", func(t *testing.T) {
+		got := ask("pipeline=contacts")
+		if len(got.Groups) != 200 || got.Groups[2].Count != 2 || got.Groups[3].Count != 1 || got.MoreGroups != 5 || got.MoreLetters != 5 {
+			t.Errorf("%d groups, then %d with %d letters: %v", len(got.Groups), got.MoreGroups, got.MoreLetters, got.Groups[:4])
+		}
+	})
+	t.Run("one that is named is found, wherever it stands", func(t *testing.T) {
+		got := ask("group=00000000000000cd")
+		if len(got.Groups) != 1 || got.Groups[0].Count != 1 || got.MoreGroups != 0 || got.MoreLetters != 0 {
+			t.Errorf("%+v", got)
+		}
+	})
+	t.Run("a group that there is not is an empty list, and what is none is refused", func(t *testing.T) {
+		if got := ask("group=00000000000000ff"); len(got.Groups) != 0 || got.MoreGroups != 0 || got.MoreLetters != 0 {
+			t.Errorf("%+v", got)
+		}
+		if code, reply := b.call(t, http.MethodGet, "/v1/dead-letter-groups?group=x", "", ""); code != http.StatusBadRequest {
+			t.Errorf("%d: %s", code, reply)
+		}
+	})
+	t.Run("a pipeline that there is not is no empty list", func(t *testing.T) {
+		for _, path := range []string{"/v1/dead-letter-groups?pipeline=contcts", "/v1/dead-letters?pipeline=contcts", "/v1/dead-letters?pipeline=contcts&state=landed"} {
+			if code, reply := b.call(t, http.MethodGet, path, "", ""); code != http.StatusNotFound || !strings.Contains(string(reply), "contcts") {
+				t.Errorf("%s: %d: %s", path, code, reply)
+			}
+		}
+	})
+}
+
 func TestPut(t *testing.T) {
 	t.Run("a definition that is put has its stream at once, and one that is refused has none", func(t *testing.T) {
 		b := start(t, nil)

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -253,6 +254,57 @@ func TestCommands(t *testing.T) {
 		code, out, _ := invoke(t, "", "--ops", at, "status")
 		if code != ExitPartly || strings.Contains(out, "-1") {
 			t.Errorf("exit %d\n%s", code, out)
+		}
+	})
+	t.Run("a list of dead letters says what there is none of", func(t *testing.T) {
+		const nothing = `{"dead_letters":[],"next_page_token":"","total":0}`
+		for words, args := range map[string][]string{
+			"No dead letters wait.\n":                      nil,
+			"No open dead letter matches.\n":               {"--group", "0123456789abcdef"},
+			"No dead letter in state landed matches.\n":    {"--state", "landed"},
+			"No dead letter matches, in whatever state.\n": {"--state", "any", "--run", "r"},
+		} {
+			routes := map[string]reply{"GET /v1/dead-letters": ok(nothing)}
+			if !slices.Contains(args, "--state") { // groups are of open letters: of others they are not asked for
+				routes["GET /v1/dead-letter-groups"] = ok(`{"groups":[],"more_groups":0,"more_letters":0}`)
+			}
+			code, out, _ := invoke(t, "", append([]string{"--ops", fakeOps(t, routes), "dlq", "ls"}, args...)...)
+			if code != ExitNothing || out != words {
+				t.Errorf("%v: exit %d, %q", args, code, out)
+			}
+		}
+	})
+	t.Run("letters of another state stand alone", func(t *testing.T) {
+		at := fakeOps(t, map[string]reply{"GET /v1/dead-letters": ok(page)})
+		code, out, _ := invoke(t, "", "--ops", at, "dlq", "ls", "--state", "any")
+		if code != ExitDone || !strings.HasPrefix(out, "LETTER ") || strings.Contains(out, "GROUP") {
+			t.Errorf("exit %d, %q", code, out)
+		}
+		code, out, _ = invoke(t, "", "--ops", at, "dlq", "ls", "--state", "any", "--json")
+		if code != ExitDone || !strings.HasPrefix(out, `{"groups":[],"more_groups":0,"more_letters":0,"dead_letters":[{`) {
+			t.Errorf("exit %d, %q", code, out)
+		}
+	})
+	t.Run("groups that are left out are counted, with the way to see them", func(t *testing.T) {
+		many := strings.TrimSuffix(groups, "}") + `,"more_groups":4800,"more_letters":12345}`
+		at := fakeOps(t, map[string]reply{"GET /v1/dead-letters": ok(page), "GET /v1/dead-letter-groups": ok(many)})
+		_, out, _ := invoke(t, "", "--ops", at, "dlq", "ls")
+		if !strings.Contains(out, "\nand 4,800 more groups with 12,345 letters: narrow it down with --pipeline, --class or --code\n") {
+			t.Errorf("%q", out)
+		}
+		_, out, _ = invoke(t, "", "--ops", at, "dlq", "ls", "--json")
+		if !strings.Contains(out, `"more_groups":4800,"more_letters":12345,`) {
+			t.Errorf("%q", out)
+		}
+	})
+	t.Run("a pipeline that is not there is no empty list", func(t *testing.T) {
+		missing := reply{404, `{"code":5,"message":"there is no pipeline \"contcts\": GET /v1/pipelines lists them"}`}
+		at := fakeOps(t, map[string]reply{"GET /v1/dead-letters": missing, "GET /v1/dead-letter-groups": missing})
+		for _, state := range []string{"open", "landed"} {
+			code, out, errOut := invoke(t, "", "--ops", at, "dlq", "ls", "--pipeline", "contcts", "--state", state)
+			if code != ExitNothing || out != "" || !strings.Contains(errOut, "no pipeline") {
+				t.Errorf("exit %d, %q, %q", code, out, errOut)
+			}
 		}
 	})
 	t.Run("nothing matches exits 4", func(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/user"
-	"slices"
 	"sort"
 	"strings"
 
@@ -79,9 +78,9 @@ func newDLQList(g *globals) *cobra.Command {
   bulkhead dlq ls --pipeline contacts --class reference
   bulkhead dlq ls --class unresolved              (nobody knows whether they landed: bulkhead dlq resolve)
   bulkhead dlq ls --code REQUIRED_FIELD_MISSING --limit 500 --json`,
-		Long: `List the dead letters that wait, first as groups of one cause, then letter by letter. Exit code 4: nothing matches.
+		Long: `List the dead letters that wait, first as groups of one cause, the 200 largest, then letter by letter. Exit code 4: nothing matches.
 
-With --json: {"groups": [...], "dead_letters": [...], "total": n, "next_page_token": "..."}.`,
+With --json: {"groups": [...], "more_groups": n, "more_letters": n, "dead_letters": [...], "total": n, "next_page_token": "..."}.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 1 || limit > 1000 {
@@ -91,9 +90,15 @@ With --json: {"groups": [...], "dead_letters": [...], "total": n, "next_page_tok
 			if err != nil {
 				return err
 			}
-			groups, rawGroups, err := c.DeadLetterGroups(cmd.Context(), &opsv1.ListDeadLetterGroupsRequest{Pipeline: f.pipeline, Class: f.class, Code: f.code, Run: f.run})
-			if err != nil {
-				return err
+			open := state == "" || state == "open" // groups are of open letters
+			groups, rawGroups := &opsv1.ListDeadLetterGroupsResponse{}, []byte("{}")
+			if open {
+				groups, rawGroups, err = c.DeadLetterGroups(cmd.Context(), &opsv1.ListDeadLetterGroupsRequest{
+					Pipeline: f.pipeline, Class: f.class, Code: f.code, Group: f.group, Run: f.run,
+				})
+				if err != nil {
+					return err
+				}
 			}
 			letters, raw, err := c.DeadLetters(cmd.Context(), &opsv1.ListDeadLettersRequest{
 				Pipeline: f.pipeline, Class: f.class, Code: f.code, Group: f.group, Run: f.run, State: state, PageSize: int32(limit), PageToken: page,
@@ -101,16 +106,15 @@ With --json: {"groups": [...], "dead_letters": [...], "total": n, "next_page_tok
 			if err != nil {
 				return err
 			}
-			wanted := func(group string) bool { // groups are of open letters
-				return (state == "" || state == "open") && (f.group == "" || group == f.group)
-			}
-			shown := slices.DeleteFunc(groups.GetGroups(), func(gr *opsv1.DeadLetterGroup) bool { return !wanted(gr.GetGroup()) })
-			if g.json {
-				if err := printList(g, rawGroups, wanted, raw); err != nil {
+			switch {
+			case g.json:
+				if err := printList(g, rawGroups, raw); err != nil {
 					return err
 				}
-			} else {
-				printGroups(g, shown)
+			case letters.GetTotal() == 0:
+				fmt.Fprintln(g.out, noLetters(state, open, f.empty()))
+			default:
+				printGroups(g, groups)
 				printLetters(g, letters)
 			}
 			if letters.GetTotal() == 0 {
@@ -126,36 +130,41 @@ With --json: {"groups": [...], "dead_letters": [...], "total": n, "next_page_tok
 	return cmd
 }
 
-// printList writes ops' own page with ops' own groups in front, so that numbers and names stay as ops wrote them.
-func printList(g *globals, rawGroups []byte, wanted func(group string) bool, rawPage []byte) error {
-	var all struct {
-		Groups []json.RawMessage `json:"groups"`
+// noLetters says that none is there, and of what: only a list without a filter says that nobody has to do anything.
+func noLetters(state string, open, all bool) string {
+	switch {
+	case open && all:
+		return "No dead letters wait."
+	case open:
+		return "No open dead letter matches."
+	case state == "any":
+		return "No dead letter matches, in whatever state."
 	}
+	return "No dead letter in state " + printable(state) + " matches."
+}
+
+// printList writes ops' own page with ops' own groups in front, so that numbers and names stay as ops wrote them.
+func printList(g *globals, rawGroups, rawPage []byte) error {
+	all := struct {
+		Groups      []json.RawMessage `json:"groups"`
+		MoreGroups  json.RawMessage   `json:"more_groups"`
+		MoreLetters json.RawMessage   `json:"more_letters"`
+	}{[]json.RawMessage{}, json.RawMessage("0"), json.RawMessage("0")}
 	if err := json.Unmarshal(rawGroups, &all); err != nil {
 		return fmt.Errorf("groups of dead letters: %w", err)
-	}
-	shown := []json.RawMessage{}
-	for _, raw := range all.Groups {
-		var gr struct {
-			Group string `json:"group"`
-		}
-		if err := json.Unmarshal(raw, &gr); err != nil {
-			return fmt.Errorf("groups of dead letters: %w", err)
-		}
-		if wanted(gr.Group) {
-			shown = append(shown, raw)
-		}
 	}
 	var page map[string]json.RawMessage
 	if err := json.Unmarshal(rawPage, &page); err != nil {
 		return fmt.Errorf("page of dead letters: %w", err)
 	}
 	b, err := json.Marshal(struct {
-		Groups []json.RawMessage `json:"groups"`
-		DLs    json.RawMessage   `json:"dead_letters"`
-		Total  json.RawMessage   `json:"total"`
-		Next   json.RawMessage   `json:"next_page_token"`
-	}{shown, page["dead_letters"], page["total"], page["next_page_token"]})
+		Groups      []json.RawMessage `json:"groups"`
+		MoreGroups  json.RawMessage   `json:"more_groups"`
+		MoreLetters json.RawMessage   `json:"more_letters"`
+		DLs         json.RawMessage   `json:"dead_letters"`
+		Total       json.RawMessage   `json:"total"`
+		Next        json.RawMessage   `json:"next_page_token"`
+	}{all.Groups, all.MoreGroups, all.MoreLetters, page["dead_letters"], page["total"], page["next_page_token"]})
 	if err != nil {
 		return fmt.Errorf("page of dead letters: %w", err)
 	}
@@ -163,9 +172,10 @@ func printList(g *globals, rawGroups []byte, wanted func(group string) bool, raw
 	return nil
 }
 
-func printGroups(g *globals, groups []*opsv1.DeadLetterGroup) {
+// printGroups writes the groups, and what ops says of those that it left out; nothing when there are none.
+func printGroups(g *globals, reply *opsv1.ListDeadLetterGroupsResponse) {
+	groups := reply.GetGroups()
 	if len(groups) == 0 {
-		fmt.Fprintln(g.out, "No dead letters wait.")
 		return
 	}
 	rows := [][]string{}
@@ -180,6 +190,9 @@ func printGroups(g *globals, groups []*opsv1.DeadLetterGroup) {
 		})
 	}
 	table(g.out, "GROUP|LETTERS|PIPELINE|OBJECT|CLASS|CAUSE|MESSAGE|FIRST|LAST|SAMPLE KEYS", rows)
+	if n := reply.GetMoreGroups(); n > 0 {
+		fmt.Fprintf(g.out, "and %s more groups with %s letters: narrow it down with --pipeline, --class or --code\n", thousands(n), thousands(reply.GetMoreLetters()))
+	}
 	fmt.Fprintln(g.out)
 }
 

@@ -187,9 +187,9 @@ func (c *Client) DeadLetter(ctx context.Context, id string) (*opsv1.GetDeadLette
 	return out, raw, err
 }
 
-// DeadLetterGroups returns the open letters grouped by cause.
+// DeadLetterGroups returns the open letters grouped by cause: the largest groups, and how many there are beyond.
 func (c *Client) DeadLetterGroups(ctx context.Context, in *opsv1.ListDeadLetterGroupsRequest) (*opsv1.ListDeadLetterGroupsResponse, []byte, error) {
-	q := values("pipeline", in.GetPipeline(), "class", in.GetClass(), "code", in.GetCode(), "run", in.GetRun())
+	q := values("pipeline", in.GetPipeline(), "class", in.GetClass(), "code", in.GetCode(), "group", in.GetGroup(), "run", in.GetRun())
 	out := &opsv1.ListDeadLetterGroupsResponse{}
 	raw, err := c.call(ctx, http.MethodGet, "/v1/dead-letter-groups", q, nil, out)
 	return out, raw, err

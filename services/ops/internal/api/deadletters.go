@@ -31,6 +31,8 @@ const (
 	defaultPage = 100
 	// anyState lists letters of every state.
 	anyState = "any"
+	// maxGroups bounds a list of groups: whoever has more causes than these narrows the question down.
+	maxGroups = 200
 )
 
 // ListDeadLetters lists letters, the oldest first.
@@ -41,6 +43,9 @@ func (s *Service) ListDeadLetters(ctx context.Context, r *opsv1.ListDeadLettersR
 		state = letters.StateOpen
 	case anyState:
 		state = ""
+	}
+	if err := s.known(ctx, r.GetPipeline()); err != nil {
+		return nil, err
 	}
 	after, err := parsePage(r.GetPageToken())
 	if err != nil {
@@ -193,9 +198,14 @@ func addPayload(out *opsv1.DeadLetter, payload []byte) {
 	out.PayloadBytes = payload
 }
 
-// ListDeadLetterGroups lists open letters by cause, the largest group first.
+// ListDeadLetterGroups lists open letters by cause, the largest groups first, at most maxGroups; of the others it says how many there are.
 func (s *Service) ListDeadLetterGroups(ctx context.Context, r *opsv1.ListDeadLetterGroupsRequest) (*opsv1.ListDeadLetterGroupsResponse, error) {
-	rows, err := s.c.Store.Read().LetterGroups(ctx, db.LetterGroupsParams{Pipeline: r.GetPipeline(), Class: r.GetClass(), Code: r.GetCode(), Run: r.GetRun()})
+	if err := s.known(ctx, r.GetPipeline()); err != nil {
+		return nil, err
+	}
+	rows, err := s.c.Store.Read().LetterGroups(ctx, db.LetterGroupsParams{
+		Pipeline: r.GetPipeline(), Class: r.GetClass(), Code: r.GetCode(), Fingerprint: r.GetGroup(), Run: r.GetRun(), MaxGroups: maxGroups,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +220,11 @@ func (s *Service) ListDeadLetterGroups(ctx context.Context, r *opsv1.ListDeadLet
 		}
 	}
 	out := &opsv1.ListDeadLetterGroupsResponse{}
+	if len(rows) > 0 { // what there is in all stands beside each
+		out.MoreGroups, out.MoreLetters = rows[0].AllGroups-int64(len(rows)), rows[0].AllLetters
+	}
 	for _, g := range rows {
+		out.MoreLetters -= g.Letters
 		group := &opsv1.DeadLetterGroup{
 			Group: g.Fingerprint, Pipeline: g.Pipeline, Class: g.Class, Code: g.Code, Fields: g.Fields, MessageTemplate: letters.Template(g.SampleMessage),
 			Count: g.Letters, FirstDeadAt: timestamppb.New(g.FirstDeadAt), LastDeadAt: timestamppb.New(g.LastDeadAt),

@@ -110,6 +110,7 @@ func check(request any) error {
 			"state must be any or one of "+strings.Join(letters.States(), ", "))
 	case *opsv1.ListDeadLetterGroupsRequest:
 		p.filter(r)
+		p.group(r.GetGroup())
 	case *opsv1.ReplayDeadLettersRequest:
 		if r.GetFilter() != nil {
 			p.filter(r.GetFilter())

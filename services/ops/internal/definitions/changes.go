@@ -20,19 +20,25 @@ func changes(from, to store.Definition) []string {
 	if err != nil {
 		return []string{fmt.Sprintf("Revision %d cannot be read by this version any more, so only its text can be compared: %v.", to.Revision, oneLine(err))}
 	}
+	out := inWords(before, after)
+	switch {
+	case len(out) > 0:
+		return out
+	case from.YAML == to.YAML:
+		return []string{"Nothing: the two say the same."}
+	}
+	return []string{"Nothing that is carried out: only comments, order or spelling of the text."}
+}
+
+// inWords is what is carried out in another way; nil = everything is as before.
+func inWords(before, after *pipeline.Definition) []string {
 	w := &wording{}
 	w.target(before, after)
 	w.records(before, after)
 	w.columns(before, after)
 	w.carrying(before, after)
 	w.people(before, after)
-	switch {
-	case len(w.out) > 0:
-		return w.out
-	case from.YAML == to.YAML:
-		return []string{"Nothing: the two say the same."}
-	}
-	return []string{"Nothing that is carried out: only comments, order or spelling of the text."}
+	return w.out
 }
 
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
@@ -150,10 +156,19 @@ func (w *wording) carrying(before, after *pipeline.Definition) {
 	w.differ("chunk.rows", fmt.Sprint(before.Chunk.Rows), fmt.Sprint(after.Chunk.Rows), "")
 	w.differ("chunk.bytes", fmt.Sprint(before.Chunk.Bytes), fmt.Sprint(after.Chunk.Bytes), "")
 	w.differ("chunk.age", before.Chunk.Age.String(), after.Chunk.Age.String(), "")
+	w.differ("bulk.threshold", threshold(before), threshold(after), "smaller chunks go by calls of sObject Collections, others by a job")
 	w.differ("backlog", fmt.Sprint(before.Backlog), fmt.Sprint(after.Backlog), "the size of the stream of what is not yet accepted, in bytes")
 	for _, class := range record.Classes() {
 		w.differ("retry of class "+string(class), policy(before.Retry[class]), policy(after.Retry[class]), "")
 	}
+}
+
+// threshold is absent where the definition leaves it to the submitter, and 0 where every chunk is a job.
+func threshold(d *pipeline.Definition) string {
+	if d.BulkThreshold == nil {
+		return ""
+	}
+	return fmt.Sprint(*d.BulkThreshold)
 }
 
 func policy(p record.Policy) string {

@@ -181,6 +181,10 @@ func (o *Orders) part(ctx context.Context, r Order) (store.Reread, error) {
 		return part, refused("%s holds the messages %d to %d, %d is not among them", bus.RecordsStream(r.Pipeline), first, last, max(part.From, part.To))
 	case part.From > decided || part.To > decided:
 		return part, refused("everything is decided up to message %d only: what is behind it is being read for the first time, order again when it is done", decided)
+	case part.To < part.From: // of a time, since check has compared two sequences
+		return part, &letters.InvalidError{
+			Problem: fmt.Sprintf("to_seq %d lies before message %d, the first one stored at or after %s: name a later to_seq, or an earlier since", part.To, part.From, r.Since.UTC().Format(time.RFC3339)),
+		}
 	}
 	return part, nil
 }

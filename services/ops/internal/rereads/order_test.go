@@ -161,6 +161,25 @@ func TestOrder(t *testing.T) {
 			t.Errorf("%d actions", n)
 		}
 	})
+	t.Run("a last message before the first one since a time is refused with both numbers", func(t *testing.T) {
+		b := setup(t, 10)
+		since, first := b.times[7], uint64(7)
+		for first > 3 && !b.times[first-1].Before(since) {
+			first--
+		}
+		_, _, err := b.orders.Order(t.Context(), order(func(o *rereads.Order) { o.From, o.Since, o.To = 0, since, first-1 }))
+		e, ok := errors.AsType[*letters.InvalidError](err)
+		if !ok || !strings.Contains(e.Problem, fmt.Sprintf("to_seq %d ", first-1)) || !strings.Contains(e.Problem, fmt.Sprintf("message %d,", first)) {
+			t.Errorf("%v", err)
+		}
+		if n := b.Count(`SELECT count(*) FROM ops.rereads`); n != 0 {
+			t.Errorf("%d orders are stored", n)
+		}
+		got, _, err := b.orders.Order(t.Context(), order(func(o *rereads.Order) { o.From, o.Since, o.To = 0, since, first }))
+		if err != nil || got.From != first || got.To != first {
+			t.Errorf("one message: %+v, %v", got, err)
+		}
+	})
 	t.Run("nothing can be read again of a pipeline that has decided nothing", func(t *testing.T) {
 		b := setup(t, 10)
 		b.Exec(`DELETE FROM extractor.checkpoints`)

@@ -3462,6 +3462,7 @@ type ListDeadLetterGroupsRequest struct {
 	Class         string                 `protobuf:"bytes,2,opt,name=class,proto3" json:"class,omitempty"`
 	Code          string                 `protobuf:"bytes,3,opt,name=code,proto3" json:"code,omitempty"`
 	Run           string                 `protobuf:"bytes,4,opt,name=run,proto3" json:"run,omitempty"`
+	Group         string                 `protobuf:"bytes,5,opt,name=group,proto3" json:"group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3524,9 +3525,20 @@ func (x *ListDeadLetterGroupsRequest) GetRun() string {
 	return ""
 }
 
+func (x *ListDeadLetterGroupsRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
 type ListDeadLetterGroupsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Groups        []*DeadLetterGroup     `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Those with most letters first, at most 200.
+	Groups []*DeadLetterGroup `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty"`
+	// How many groups match beyond those, and the letters in them; 0 = these are all.
+	MoreGroups    int64 `protobuf:"varint,2,opt,name=more_groups,json=moreGroups,proto3" json:"more_groups,omitempty"`
+	MoreLetters   int64 `protobuf:"varint,3,opt,name=more_letters,json=moreLetters,proto3" json:"more_letters,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3566,6 +3578,20 @@ func (x *ListDeadLetterGroupsResponse) GetGroups() []*DeadLetterGroup {
 		return x.Groups
 	}
 	return nil
+}
+
+func (x *ListDeadLetterGroupsResponse) GetMoreGroups() int64 {
+	if x != nil {
+		return x.MoreGroups
+	}
+	return 0
+}
+
+func (x *ListDeadLetterGroupsResponse) GetMoreLetters() int64 {
+	if x != nil {
+		return x.MoreLetters
+	}
+	return 0
 }
 
 // Letters of one cause: same pipeline, class, code, fields and message with values cut out.
@@ -4851,14 +4877,18 @@ const file_bulkhead_ops_v1_ops_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"U\n" +
 	"\x15GetDeadLetterResponse\x12<\n" +
 	"\vdead_letter\x18\x01 \x01(\v2\x1b.bulkhead.ops.v1.DeadLetterR\n" +
-	"deadLetter\"u\n" +
+	"deadLetter\"\x8b\x01\n" +
 	"\x1bListDeadLetterGroupsRequest\x12\x1a\n" +
 	"\bpipeline\x18\x01 \x01(\tR\bpipeline\x12\x14\n" +
 	"\x05class\x18\x02 \x01(\tR\x05class\x12\x12\n" +
 	"\x04code\x18\x03 \x01(\tR\x04code\x12\x10\n" +
-	"\x03run\x18\x04 \x01(\tR\x03run\"X\n" +
+	"\x03run\x18\x04 \x01(\tR\x03run\x12\x14\n" +
+	"\x05group\x18\x05 \x01(\tR\x05group\"\x9c\x01\n" +
 	"\x1cListDeadLetterGroupsResponse\x128\n" +
-	"\x06groups\x18\x01 \x03(\v2 .bulkhead.ops.v1.DeadLetterGroupR\x06groups\"\xd8\x03\n" +
+	"\x06groups\x18\x01 \x03(\v2 .bulkhead.ops.v1.DeadLetterGroupR\x06groups\x12\x1f\n" +
+	"\vmore_groups\x18\x02 \x01(\x03R\n" +
+	"moreGroups\x12!\n" +
+	"\fmore_letters\x18\x03 \x01(\x03R\vmoreLetters\"\xd8\x03\n" +
 	"\x0fDeadLetterGroup\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x1a\n" +
 	"\bpipeline\x18\x02 \x01(\tR\bpipeline\x12\x10\n" +

@@ -128,27 +128,35 @@ func (q *Queries) LetterFailure(ctx context.Context, letterID uuid.UUID) (Letter
 }
 
 const letterGroups = `-- name: LetterGroups :many
-SELECT fingerprint, pipeline, class, code, fields, stage,
-       count(*) AS letters, min(dead_at)::timestamptz AS first_dead_at, max(dead_at)::timestamptz AS last_dead_at,
-       (array_agg(key ORDER BY dead_at, letter_id))[1:3]::text[] AS sample_keys,
-       (array_agg(letter_id::text ORDER BY dead_at, letter_id))[1:3]::text[] AS sample_ids,
-       (array_agg(message ORDER BY dead_at, letter_id))[1]::text AS sample_message,
-       (array_agg(DISTINCT run))[1:20]::text[] AS runs
-FROM ops.letters
-WHERE state = 'open'
-  AND ($1::text = '' OR pipeline = $1)
-  AND ($2::text = '' OR class = $2)
-  AND ($3::text = '' OR code = $3)
-  AND ($4::text = '' OR run = $4)
-GROUP BY fingerprint, pipeline, class, code, fields, stage
-ORDER BY letters DESC, fingerprint
+SELECT g.fingerprint, g.pipeline, g.class, g.code, g.fields, g.stage, g.letters, g.first_dead_at, g.last_dead_at, g.sample_keys, g.sample_ids,
+       g.sample_message, g.runs, (count(*) OVER ())::bigint AS all_groups, (sum(g.letters) OVER ())::bigint AS all_letters
+FROM (
+    SELECT fingerprint, pipeline, class, code, fields, stage,
+           count(*) AS letters, min(dead_at)::timestamptz AS first_dead_at, max(dead_at)::timestamptz AS last_dead_at,
+           (array_agg(key ORDER BY dead_at, letter_id))[1:3]::text[] AS sample_keys,
+           (array_agg(letter_id::text ORDER BY dead_at, letter_id))[1:3]::text[] AS sample_ids,
+           (array_agg(message ORDER BY dead_at, letter_id))[1]::text AS sample_message,
+           (array_agg(DISTINCT run))[1:20]::text[] AS runs
+    FROM ops.letters
+    WHERE state = 'open'
+      AND ($1::text = '' OR pipeline = $1)
+      AND ($2::text = '' OR class = $2)
+      AND ($3::text = '' OR code = $3)
+      AND ($4::text = '' OR fingerprint = $4)
+      AND ($5::text = '' OR run = $5)
+    GROUP BY fingerprint, pipeline, class, code, fields, stage
+) g
+ORDER BY g.letters DESC, g.fingerprint
+LIMIT $6
 `
 
 type LetterGroupsParams struct {
-	Pipeline string
-	Class    string
-	Code     string
-	Run      string
+	Pipeline    string
+	Class       string
+	Code        string
+	Fingerprint string
+	Run         string
+	MaxGroups   int32
 }
 
 type LetterGroupsRow struct {
@@ -165,14 +173,20 @@ type LetterGroupsRow struct {
 	SampleIds     []string
 	SampleMessage string
 	Runs          []string
+	AllGroups     int64
+	AllLetters    int64
 }
 
+// The groups with most letters, and beside each how many groups and letters there are in all: a text with a member's name of the publisher's in it makes a
+// group of each name, so their number has no bound.
 func (q *Queries) LetterGroups(ctx context.Context, arg LetterGroupsParams) ([]LetterGroupsRow, error) {
 	rows, err := q.db.Query(ctx, letterGroups,
 		arg.Pipeline,
 		arg.Class,
 		arg.Code,
+		arg.Fingerprint,
 		arg.Run,
+		arg.MaxGroups,
 	)
 	if err != nil {
 		return nil, err
@@ -195,6 +209,8 @@ func (q *Queries) LetterGroups(ctx context.Context, arg LetterGroupsParams) ([]L
 			&i.SampleIds,
 			&i.SampleMessage,
 			&i.Runs,
+			&i.AllGroups,
+			&i.AllLetters,
 		); err != nil {
 			return nil, err
 		}

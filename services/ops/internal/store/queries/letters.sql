@@ -69,18 +69,26 @@ WHERE f.id = coalesce(
 -- name: LetterRefusal :one
 SELECT payload, seq, idx, accepted_at FROM extractor_pub.dead WHERE letter_id = @letter_id;
 
+-- The groups with most letters, and beside each how many groups and letters there are in all: a text with a member's name of the publisher's in it makes a
+-- group of each name, so their number has no bound.
 -- name: LetterGroups :many
-SELECT fingerprint, pipeline, class, code, fields, stage,
-       count(*) AS letters, min(dead_at)::timestamptz AS first_dead_at, max(dead_at)::timestamptz AS last_dead_at,
-       (array_agg(key ORDER BY dead_at, letter_id))[1:3]::text[] AS sample_keys,
-       (array_agg(letter_id::text ORDER BY dead_at, letter_id))[1:3]::text[] AS sample_ids,
-       (array_agg(message ORDER BY dead_at, letter_id))[1]::text AS sample_message,
-       (array_agg(DISTINCT run))[1:20]::text[] AS runs
-FROM ops.letters
-WHERE state = 'open'
-  AND (@pipeline::text = '' OR pipeline = @pipeline)
-  AND (@class::text = '' OR class = @class)
-  AND (@code::text = '' OR code = @code)
-  AND (@run::text = '' OR run = @run)
-GROUP BY fingerprint, pipeline, class, code, fields, stage
-ORDER BY letters DESC, fingerprint;
+SELECT g.fingerprint, g.pipeline, g.class, g.code, g.fields, g.stage, g.letters, g.first_dead_at, g.last_dead_at, g.sample_keys, g.sample_ids,
+       g.sample_message, g.runs, (count(*) OVER ())::bigint AS all_groups, (sum(g.letters) OVER ())::bigint AS all_letters
+FROM (
+    SELECT fingerprint, pipeline, class, code, fields, stage,
+           count(*) AS letters, min(dead_at)::timestamptz AS first_dead_at, max(dead_at)::timestamptz AS last_dead_at,
+           (array_agg(key ORDER BY dead_at, letter_id))[1:3]::text[] AS sample_keys,
+           (array_agg(letter_id::text ORDER BY dead_at, letter_id))[1:3]::text[] AS sample_ids,
+           (array_agg(message ORDER BY dead_at, letter_id))[1]::text AS sample_message,
+           (array_agg(DISTINCT run))[1:20]::text[] AS runs
+    FROM ops.letters
+    WHERE state = 'open'
+      AND (@pipeline::text = '' OR pipeline = @pipeline)
+      AND (@class::text = '' OR class = @class)
+      AND (@code::text = '' OR code = @code)
+      AND (@fingerprint::text = '' OR fingerprint = @fingerprint)
+      AND (@run::text = '' OR run = @run)
+    GROUP BY fingerprint, pipeline, class, code, fields, stage
+) g
+ORDER BY g.letters DESC, g.fingerprint
+LIMIT @max_groups;
