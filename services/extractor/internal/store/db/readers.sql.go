@@ -113,6 +113,20 @@ func (q *Queries) DropMarks(ctx context.Context, arg DropMarksParams) error {
 	return err
 }
 
+const dropSkipped = `-- name: DropSkipped :exec
+DELETE FROM extractor.skipped WHERE pipeline = $1 AND through_seq > $2
+`
+
+type DropSkippedParams struct {
+	Pipeline string
+	After    int64
+}
+
+func (q *Queries) DropSkipped(ctx context.Context, arg DropSkippedParams) error {
+	_, err := q.db.Exec(ctx, dropSkipped, arg.Pipeline, arg.After)
+	return err
+}
+
 const marks = `-- name: Marks :many
 SELECT lane, seq, idx FROM extractor.checkpoints WHERE pipeline = $1 ORDER BY lane
 `

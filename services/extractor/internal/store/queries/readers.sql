@@ -72,5 +72,8 @@ SELECT revision, incarnation, stopped_code, stopped_message, witness_seq, witnes
 INSERT INTO extractor.skipped (pipeline, from_seq, through_seq) VALUES (@pipeline, @from_seq, @through_seq)
 ON CONFLICT (pipeline, through_seq) DO UPDATE SET from_seq = least(skipped.from_seq, excluded.from_seq);
 
+-- name: DropSkipped :exec
+DELETE FROM extractor.skipped WHERE pipeline = @pipeline AND through_seq > @after;
+
 -- name: Skipped :many
 SELECT from_seq, through_seq FROM extractor.skipped WHERE pipeline = @pipeline ORDER BY through_seq;
