@@ -167,6 +167,15 @@ func (b *bench) resume() Resumed {
 	return r
 }
 
+// read is the last message that was read, as the ledger has it.
+func (b *bench) read() bus.Witness {
+	b.Helper()
+	st, _, err := b.store.Status(b.Context(), testPipeline)
+	b.must(err)
+	st.Read.Stored = st.Read.Stored.UTC()
+	return st.Read
+}
+
 // readOn reads all that is there.
 func (b *bench) readOn() {
 	b.Helper()
@@ -286,7 +295,11 @@ func TestAHoleIsGivenUpAndNothingElse(t *testing.T) {
 			if alarm := b.stopsOnce(StoppedShortened); !strings.Contains(alarm, c.told) {
 				t.Errorf("the alarm does not say %q: %s", c.told, alarm)
 			}
+			read := b.read()
 			done := b.resume()
+			if got := b.read(); got != read {
+				t.Errorf("the last message that was read is %+v now, and was %+v", got, read)
+			}
 			if diff := cmp.Diff(c.want, done.Lost); diff != "" {
 				t.Error(diff)
 			}
@@ -406,4 +419,63 @@ func TestABlockOfTheStreamThatIsGone(t *testing.T) {
 	}
 	b.readOn()
 	b.wantSeqs(bus.Range{From: 1, Through: lost[0].From - 1}, bus.Range{From: lost[0].Through + 1, Through: 60})
+}
+
+func TestMoreHolesThanAreGivenUpAtOnceStopThePipelineOnceMore(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, definition(defaultMap, "chunk: {rows: 9000, bytes: 8MB, age: 10s}"))
+	b.fragile()
+	const holes = mostLost + 20
+	b.publish("a", 2*holes)
+	for i := range uint64(holes) {
+		b.lose(2*i + 1)
+	}
+	b.publish("last", 1)
+	for resumes, want := range []int{mostLost, 19} { // the first message has gone from the front
+		b.stopsOnce(StoppedShortened)
+		if n := len(b.resume().Lost); n != want {
+			t.Fatalf("resume %d gives up %d holes, want %d", resumes+1, n, want)
+		}
+	}
+	b.readOn()
+	if n := b.count(`SELECT count(*)::int FROM extractor.records`); n != holes+1 {
+		t.Errorf("%d records, want %d", n, holes+1)
+	}
+	if b.stopped() != "" {
+		t.Errorf("stopped by %s", b.stopped())
+	}
+}
+
+func TestHolesAreFoundOneByOneWhereTheyCannotBeListed(t *testing.T) {
+	t.Parallel()
+	holes := []bus.Range{{From: 3, Through: 4}, {From: 7, Through: 7}, {From: 9, Through: 12}}
+	first := func(_ context.Context, _ string, after uint64) ([]bus.Range, bool, error) {
+		for _, h := range holes {
+			if h.Through > after {
+				return []bus.Range{{From: max(h.From, after+1), Through: h.Through}}, false, nil
+			}
+		}
+		return nil, false, nil
+	}
+	for name, c := range map[string]struct {
+		after   uint64
+		skipped []bus.Range
+		want    []bus.Range
+		told    string
+	}{
+		"the first":                                  {0, nil, holes[:1], " without 3 to 4 and more"},
+		"the first that is not skipped":              {0, holes[:2], holes[2:], " without 9 to 12 and more"},
+		"one of which a part is skipped":             {5, []bus.Range{{From: 6, Through: 10}}, holes[2:], " without 9 to 12 and more"},
+		"none, though there are some that are known": {5, holes, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, all, err := lost(t.Context(), first, "", c.after, c.skipped)
+			if diff := cmp.Diff(c.want, got); diff != "" || all || err != nil {
+				t.Errorf("%t %v\n%s", all, err, diff)
+			}
+			if told := without(got, all); told != c.told {
+				t.Errorf("told as %q, want %q", told, c.told)
+			}
+		})
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -82,7 +83,12 @@ func Resume(ctx context.Context, s *store.Store, conn *bus.Conn, pipelineName st
 		}
 		next.Known, next.Skipped = r.Again.Behind, []bus.Range{{From: r.Again.From, Through: r.Again.Behind}}
 	}
-	if r.Lost, err = l.holes(ctx, max(decidedUpTo(low), r.After), append(next.Skipped, upTo(skipped, next.Known)...)); err != nil {
+	if unread == 0 {
+		if next.Skipped, err = l.stillMissing(ctx, next.Known, info.Last); err != nil {
+			return r, err
+		}
+	}
+	if r.Lost, err = l.lost(ctx, max(decidedUpTo(low), r.After), slices.Concat(next.Skipped, upTo(skipped, next.Known))); err != nil {
 		return r, err
 	}
 	next.Skipped = append(next.Skipped, r.Lost...)
@@ -166,14 +172,46 @@ func (l *loss) next(ctx context.Context, seq uint64) (bus.Msg, bool, error) {
 	return m, err == nil, err
 }
 
-// holes are what is missing from the stream behind a sequence, but for what nobody reads anyway.
-func (l *loss) holes(ctx context.Context, after uint64, skipped []bus.Range) ([]bus.Range, error) {
-	holes, _, err := bus.Holes(ctx, l.conn, l.stream, after)
-	if err != nil {
-		return nil, err
+// stillMissing are, of what is skipped behind a sequence, the ranges under which the stream holds nothing to this day, though it goes on behind them.
+func (l *loss) stillMissing(ctx context.Context, known, last uint64) ([]bus.Range, error) {
+	var out []bus.Range
+	for _, s := range l.skipped {
+		if s.From <= known || s.Through > last {
+			continue
+		}
+		m, ok, err := l.next(ctx, s.From)
+		if err != nil {
+			return nil, err
+		}
+		if !ok || m.Seq > s.Through {
+			out = append(out, s)
+		}
 	}
-	holes = uncovered(holes, skipped)
-	return holes[:min(len(holes), mostLost)], nil
+	return out, nil
+}
+
+// lost are the holes in the stream behind a sequence that are not skipped already.
+func (l *loss) lost(ctx context.Context, after uint64, skipped []bus.Range) ([]bus.Range, error) {
+	holes, _, err := lost(ctx, func(ctx context.Context, stream string, after uint64) ([]bus.Range, bool, error) {
+		return bus.Holes(ctx, l.conn, stream, after)
+	}, l.stream, after, skipped)
+	return holes[:min(len(holes), mostLost)], err
+}
+
+// lost are the holes in a stream behind a sequence that are not skipped; all = false when there may be more.
+func lost(ctx context.Context, holes func(context.Context, string, uint64) ([]bus.Range, bool, error), stream string, after uint64, skipped []bus.Range) (
+	found []bus.Range, all bool, err error,
+) {
+	for {
+		some, all, err := holes(ctx, stream, after)
+		if err != nil {
+			return nil, false, err
+		}
+		if found := uncovered(some, skipped); all || len(some) == 0 || len(found) > 0 {
+			return found, all, nil
+		}
+		after = some[len(some)-1].Through // the only one that was found is skipped
+	}
 }
 
 // uncovered are the holes of which not all is among other sequences.

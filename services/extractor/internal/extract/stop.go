@@ -101,14 +101,18 @@ func (r *Reader) stopFor(ctx context.Context, cause error) (bool, error) {
 // later, and stop again. It fails with an error that stops.
 func (r *Reader) stillLost(ctx context.Context, after uint64, skipped []bus.Range) error {
 	stream := bus.RecordsStream(r.pipeline)
-	holes, all, err := r.Holes(ctx, stream, after)
+	holes, _, err := lost(ctx, r.Holes, stream, after, skipped)
 	if err != nil {
 		return err
 	}
-	if lost := uncovered(holes, skipped); len(lost) > 0 {
-		return &bus.GapError{Stream: stream, Expected: lost[0].From, Got: lost[0].Through + 1}
+	if len(holes) > 0 {
+		return &bus.GapError{Stream: stream, Expected: holes[0].From, Got: holes[0].Through + 1}
 	}
 	info, err := r.Info(ctx, stream)
+	if err != nil {
+		return err
+	}
+	holes, all, err := r.Holes(ctx, stream, after)
 	if err != nil || !all {
 		return err
 	}
@@ -142,18 +146,18 @@ func (r *Reader) known(ctx context.Context) (string, error) {
 	case info.Messages == 0:
 		return fmt.Sprintf("%s, and the stream holds nothing: its next message is %d", has, info.Last+1), nil
 	}
-	holes, _, err := r.Holes(ctx, bus.RecordsStream(r.pipeline), decidedUpTo(low))
+	holes, all, err := lost(ctx, r.Holes, bus.RecordsStream(r.pipeline), decidedUpTo(low), skipped)
 	if err != nil {
 		return fmt.Sprintf("%s, and the stream holds %d to %d, as far as it can be asked", has, info.First, info.Last), nil //nolint:nilerr // as above
 	}
-	return fmt.Sprintf("%s, and the stream holds %d to %d%s", has, info.First, info.Last, without(uncovered(holes, skipped))), nil
+	return fmt.Sprintf("%s, and the stream holds %d to %d%s", has, info.First, info.Last, without(holes, all)), nil
 }
 
 // mostTold is how many holes an alarm names.
 const mostTold = 5
 
-// without says which messages are missing.
-func without(holes []bus.Range) string {
+// without says which messages are missing; all = false when there may be more.
+func without(holes []bus.Range, all bool) string {
 	var s strings.Builder
 	for i, h := range holes[:min(len(holes), mostTold)] {
 		s.WriteString([]string{" without ", ", "}[min(i, 1)])
@@ -164,6 +168,8 @@ func without(holes []bus.Range) string {
 	}
 	if more := len(holes) - mostTold; more > 0 {
 		fmt.Fprintf(&s, " and in %d places more", more)
+	} else if !all && len(holes) > 0 {
+		s.WriteString(" and more")
 	}
 	return s.String()
 }
