@@ -21,7 +21,7 @@ type Again struct {
 	Behind uint64
 }
 
-// Messages is how many there are.
+// Messages is how many there are. Where one is missing, a message stands for it that nobody reads.
 func (a Again) Messages() uint64 {
 	if a.From == 0 || a.Through < a.From {
 		return 0
@@ -42,6 +42,23 @@ const (
 	againMessages = 200
 	againBytes    = 4 << 20
 )
+
+// metaAgain are all of these names.
+var metaAgain = []string{metaFrom, metaThrough, metaBehind, metaBytes}
+
+// headerFiller marks a message that stands for one that is missing.
+const headerFiller = "Bulkhead-Filler"
+
+func filler(pipeline string) *nats.Msg {
+	m := nats.NewMsg(againSubject(pipeline))
+	m.Header.Set(headerFiller, "1")
+	return m
+}
+
+// IsFiller says whether a message was stored by [StoreAgain] in place of one that is missing: there is nothing to read in it.
+func IsFiller(m Msg) bool {
+	return strings.HasPrefix(m.Subject, againSubject("")) && m.Header.Get(headerFiller) != ""
+}
 
 // againSubject is what messages that are stored again, and those that fill up, are published on.
 func againSubject(pipeline string) string { return "again." + pipeline }
@@ -79,7 +96,7 @@ func storeAgain(ctx context.Context, conn *Conn, pipeline string, decide func(St
 			return a, fmt.Errorf("it ends at %d and not at %d: something else was stored meanwhile", info.Last, a.End())
 		case info.Last < a.Behind:
 			for range min(MaxBatch, a.Behind-info.Last) {
-				batch = append(batch, nats.NewMsg(againSubject(pipeline)))
+				batch = append(batch, filler(pipeline))
 			}
 		case info.Last < a.End():
 			if batch, err = nextAgain(ctx, conn, pipeline, a, info.Last-a.Behind); err != nil {
@@ -117,10 +134,7 @@ func Reopen(ctx context.Context, conn *Conn, pipeline string) error {
 		if most > 0 {
 			c.MaxBytes = int64(most)
 		}
-		c.Metadata = maps.Clone(c.Metadata)
-		for _, name := range []string{metaFrom, metaThrough, metaBehind, metaBytes} {
-			delete(c.Metadata, name)
-		}
+		c.Metadata = kept(c.Metadata)
 		return true
 	})
 }
@@ -189,6 +203,7 @@ func nextAgain(ctx context.Context, conn *Conn, pipeline string, a Again, done u
 		bytes int
 		seqs  []uint64
 		ids   = map[string]bool{}
+		gone  uint64 // up to there messages are missing
 	)
 	for seq := a.From + done; seq <= a.Through && len(seqs) < againMessages; seq++ {
 		seqs = append(seqs, seq)
@@ -202,8 +217,17 @@ func nextAgain(ctx context.Context, conn *Conn, pipeline string, a Again, done u
 		}
 		for _, seq := range seqs[:n] {
 			m, ok := found[seq]
+			if !ok && seq > gone {
+				if gone, err = endOfHole(ctx, conn, RecordsStream(pipeline), seq, a.Through); err != nil {
+					return nil, err
+				}
+				if seq > gone {
+					return nil, fmt.Errorf("message %d stands in the stream and was not given: %w", seq, ErrNoMessage)
+				}
+			}
 			if !ok {
-				return nil, fmt.Errorf("message %d: %w", seq, ErrNoMessage)
+				batch = append(batch, filler(pipeline))
+				continue
 			}
 			id := m.Header.Get(jetstream.MsgIDHeader)
 			if bytes += len(m.Data); len(batch) > 0 && (bytes > againBytes || ids[id]) {
@@ -231,24 +255,47 @@ func copyOf(pipeline string, m Msg) *nats.Msg {
 	return out
 }
 
-// publishAgain stores messages behind a sequence, or none: a copy that came late would otherwise stand there twice.
+// publishAgain stores messages behind a sequence, or none: a copy that came late would otherwise stand there twice. Of a batch that is refused because one of
+// them is too large with what tells where it belongs, each is stored by itself.
 func publishAgain(ctx context.Context, conn *Conn, batch []*nats.Msg, last uint64) error {
-	ctx, cancel := bounded(ctx)
+	bound, cancel := bounded(ctx)
 	defer cancel()
-	batch[0].Header.Set(jetstream.ExpectedLastSeqHeader, strconv.FormatUint(last, 10))
-	var err error
-	if len(batch) == 1 {
-		err = conn.Broker.Publish(ctx, batch[0])
-		if errors.Is(err, nats.ErrMaxPayload) { // it was as large as one may be before it was told where it belongs
-			batch[0].Header.Del(jetstream.ExpectedLastSeqHeader)
-			err = conn.Broker.Publish(ctx, batch[0])
-		}
-	} else {
-		_, err = conn.Broker.PublishBatch(ctx, batch)
+	err := nats.ErrMaxPayload
+	if len(batch) > 1 {
+		batch[0].Header.Set(jetstream.ExpectedLastSeqHeader, strconv.FormatUint(last, 10))
+		_, err = conn.Broker.PublishBatch(bound, batch)
+	}
+	if errors.Is(err, nats.ErrMaxPayload) {
+		err = publishEach(ctx, conn, batch, last)
 	}
 	if err == nil {
 		// The ids of these may come again among the next.
 		pauseForIDs(ctx, batch)
+	}
+	return err
+}
+
+// publishEach stores messages one by one, each behind the one before.
+func publishEach(ctx context.Context, conn *Conn, batch []*nats.Msg, last uint64) error {
+	for i, m := range batch {
+		for _, name := range []string{headerBatchID, headerBatchSeq, headerBatchCommit} {
+			m.Header.Del(name) // a batch that was refused has left them
+		}
+		if err := publishBehind(ctx, conn, m, last+uint64(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func publishBehind(ctx context.Context, conn *Conn, m *nats.Msg, last uint64) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	m.Header.Set(jetstream.ExpectedLastSeqHeader, strconv.FormatUint(last, 10))
+	err := conn.Broker.Publish(ctx, m)
+	if errors.Is(err, nats.ErrMaxPayload) { // it was as large as one may be before it was told where it belongs
+		m.Header.Del(jetstream.ExpectedLastSeqHeader)
+		err = conn.Broker.Publish(ctx, m)
 	}
 	return err
 }

@@ -29,6 +29,9 @@ type Broker interface {
 	Next(ctx context.Context, stream, subject string, first uint64) (Msg, error)
 	// Stream says what a stream is like and what it holds; [ErrNoMajority] where other servers may hold more.
 	Stream(ctx context.Context, name string) (*jetstream.StreamInfo, error)
+	// Missing are the sequences between a stream's first and its last that it holds no message of, in their order, as whoever leads it knows. They come all
+	// at once: the stream's state tells how many they are.
+	Missing(ctx context.Context, stream string) ([]uint64, error)
 	CreateStream(ctx context.Context, c jetstream.StreamConfig) error
 	UpdateStream(ctx context.Context, c jetstream.StreamConfig) error
 	// Purge removes the messages below the sequence keep; beyond the last message it changes nothing.

@@ -98,6 +98,23 @@ func (b *natsBroker) Stream(ctx context.Context, name string) (*jetstream.Stream
 	return info, nil
 }
 
+// Missing asks for the stream's state with all that was deleted from it; what damage took away counts too.
+func (b *natsBroker) Missing(ctx context.Context, stream string) ([]uint64, error) {
+	s, err := b.js.Stream(ctx, stream)
+	if err != nil {
+		return nil, err
+	}
+	info, err := s.Info(ctx, jetstream.WithDeletedDetails(true))
+	if err != nil {
+		return nil, err
+	}
+	if err := majority(info.Cluster); err != nil {
+		return nil, err
+	}
+	slices.Sort(info.State.Deleted)
+	return info.State.Deleted, nil
+}
+
 // CreateStream makes a stream.
 func (b *natsBroker) CreateStream(ctx context.Context, c jetstream.StreamConfig) error {
 	_, err := b.js.CreateStream(ctx, c)

@@ -33,6 +33,8 @@ type ReaderConfig struct {
 	Incarnation time.Time
 	// Witness, unless zero, is a message that was read: a stream that holds another one in its place is refused with [ReplacedError].
 	Witness Witness
+	// Lost are sequences that may be missing: a hole that lies wholly in them is passed over.
+	Lost []Range
 }
 
 // Witness is a message that was read. A stream that is put back to an earlier state and written to again holds others under the same sequences, and is the
@@ -55,10 +57,19 @@ func (w Witness) Stands(ctx context.Context, conn *Conn, stream string, info Str
 		return w.Against(stream, info, Msg{}, false)
 	}
 	m, err := GetMessage(ctx, conn, stream, w.Seq)
-	if err != nil && !errors.Is(err, ErrNoMessage) {
+	if errors.Is(err, ErrNoMessage) {
+		// It is in a hole. What stands before it was stored before it, unless that was replaced.
+		if m, err = LastUpTo(ctx, conn, stream, info, w.Seq); err == nil && w.Before(m) {
+			return &ReplacedError{Stream: stream, Seq: m.Seq, Had: w.Stored, Have: m.Time}
+		}
+		if err == nil || errors.Is(err, ErrNoMessage) {
+			return nil
+		}
+	}
+	if err != nil {
 		return err
 	}
-	return w.Against(stream, info, m, err == nil)
+	return w.Against(stream, info, m, true)
 }
 
 // Against is what Stands says, given what stands in the place of the message; false = nothing.
@@ -210,7 +221,7 @@ func (r *Reader) check(info StreamInfo) error {
 	if info.Last < r.after {
 		return &ShortenedError{Stream: r.config.Stream, After: r.after, Last: info.Last}
 	}
-	if !r.config.AllowGaps && info.First > r.after+1 {
+	if !r.config.AllowGaps && !Covered(r.config.Lost, r.after+1, info.First-1) {
 		return &GapError{Stream: r.config.Stream, Expected: r.after + 1, Got: info.First}
 	}
 	return nil
@@ -243,7 +254,7 @@ func (r *Reader) pull(ctx context.Context, maxMsgs, maxBytes int, wait time.Dura
 		switch {
 		case m.Seq <= r.after:
 			return nil
-		case !r.config.AllowGaps && m.Seq != r.after+1:
+		case !r.config.AllowGaps && !Covered(r.config.Lost, r.after+1, m.Seq-1):
 			return &GapError{Stream: r.config.Stream, Expected: r.after + 1, Got: m.Seq}
 		}
 		out = append(out, m.Msg)
@@ -273,12 +284,12 @@ func (r *Reader) pull(ctx context.Context, maxMsgs, maxBytes int, wait time.Dura
 
 // confirm looks whether the message that did not come is really gone, or only got lost between broker and reader.
 func (r *Reader) confirm(ctx context.Context, gap *GapError) error {
-	_, err := GetMessage(ctx, r.conn, r.config.Stream, gap.Expected)
+	end, err := endOfHole(ctx, r.conn, r.config.Stream, gap.Expected, gap.Got-1)
 	switch {
-	case errors.Is(err, ErrNoMessage):
-		return gap
 	case err != nil:
 		return err
+	case end >= gap.Expected:
+		return &GapError{Stream: gap.Stream, Expected: gap.Expected, Got: end + 1}
 	}
 	return fmt.Errorf("read %s: message %d did not arrive and is read again", r.config.Stream, gap.Expected)
 }

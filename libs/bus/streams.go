@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -124,8 +125,17 @@ func ensure(ctx context.Context, broker Broker, c jetstream.StreamConfig) error 
 	if len(differences(have, c)) == 0 {
 		return nil
 	}
-	c.FirstSeq = have.FirstSeq
+	c.FirstSeq, c.Metadata = have.FirstSeq, kept(have.Metadata)
 	return wrapStream(c.Name, broker.UpdateStream(ctx, c))
+}
+
+// kept is what stays of a stream's metadata when its settings are put right: all but what [StoreAgain] noted in a stream that it shut, which is open then.
+func kept(metadata map[string]string) map[string]string {
+	out := maps.Clone(metadata)
+	for _, name := range metaAgain {
+		delete(out, name)
+	}
+	return out
 }
 
 // storeNotMade is the broker's code for a stream whose directory could not be made.

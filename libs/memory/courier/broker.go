@@ -161,6 +161,23 @@ func (h *Handle) Stream(ctx context.Context, name string) (info *jetstream.Strea
 	return info, nil
 }
 
+// Missing implements [bus.Broker].
+func (h *Handle) Missing(ctx context.Context, stream string) (seqs []uint64, err error) {
+	err = h.do(ctx, "missing "+stream, func(now time.Time) error {
+		s, err := h.courier.open(stream, now)
+		if err != nil {
+			return err
+		}
+		for i, m := range s.messages {
+			if m == nil {
+				seqs = append(seqs, s.first+uint64(i))
+			}
+		}
+		return nil
+	})
+	return seqs, err
+}
+
 // CreateStream implements [bus.Broker].
 func (h *Handle) CreateStream(ctx context.Context, c jetstream.StreamConfig) error {
 	return h.do(ctx, "create_stream "+c.Name, func(now time.Time) error { return h.courier.create(c, now) })

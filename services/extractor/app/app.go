@@ -93,6 +93,9 @@ func (a *App) assemble() {
 	deps.Get = func(ctx context.Context, stream string, seqs []uint64) (map[uint64]bus.Msg, error) {
 		return bus.GetMany(ctx, a.host.Bus, stream, seqs)
 	}
+	deps.Holes = func(ctx context.Context, stream string, after uint64) ([]bus.Range, bool, error) {
+		return bus.Holes(ctx, a.host.Bus, stream, after)
+	}
 	a.supervisor = extract.NewSupervisor(deps, readEvery, a.host.Env)
 	a.freer = &extract.Freer{Deps: deps}
 	a.replayer = &extract.Replayer{Deps: deps, Later: func() { time.AfterFunc(max(a.cfg.Sweep/10, readEvery), a.ordered.Ring) }}

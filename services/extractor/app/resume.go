@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/pg"
@@ -31,8 +32,18 @@ func Resume(ctx context.Context, cfg Config, env service.Env, pipeline string) (
 		return err
 	}
 	env.Logger.Warn("pipeline resumed", "pipeline", pipeline, "reads_after", r.After, "lanes_moved", r.Raised,
-		"stored_again", r.Again.Messages(), "from_seq", r.Again.From, "through_seq", r.Again.Through, "behind_seq", r.Again.Behind)
+		"stored_again", r.Again.Messages(), "from_seq", r.Again.From, "through_seq", r.Again.Through, "behind_seq", r.Again.Behind,
+		"missing", missing(r.Lost))
 	return nil
+}
+
+// missing says which sequences were given up, as the log gives it.
+func missing(lost []bus.Range) string {
+	var out []string
+	for _, l := range lost {
+		out = append(out, fmt.Sprintf("%d-%d", l.From, l.Through))
+	}
+	return strings.Join(out, " ")
 }
 
 // reach opens ledger and broker for one action; done closes what it opened.

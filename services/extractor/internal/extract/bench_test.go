@@ -59,13 +59,14 @@ const (
 
 func newBench(t testing.TB, yaml string) *bench {
 	t.Helper()
+	return newBenchOver(t, testkit.NATS(t).URL(), yaml)
+}
+
+// newBenchOver makes a bench over a broker.
+func newBenchOver(t testing.TB, broker, yaml string) *bench {
+	t.Helper()
 	db := testkit.NewLedger(t)
-	server := testkit.NATS(t)
-	conn, err := bus.Connect(server.URL(), bus.ConnectOptions{Name: "test", Logger: testkit.Logger(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
+	conn := connect(t, broker)
 	pool := db.Pool(t, "extractor")
 	b := &bench{
 		TB: t, admin: db.AdminPool(t), pool: pool, conn: conn, store: store.New(pool), catalog: catalog.New(pool),
@@ -75,6 +76,16 @@ func newBench(t testing.TB, yaml string) *bench {
 	b.must(bus.EnsureDLQ(t.Context(), conn, bus.Limits{MaxBytes: 64 << 20}))
 	b.apply(1, yaml)
 	return b
+}
+
+func connect(t testing.TB, broker string) *bus.Conn {
+	t.Helper()
+	conn, err := bus.Connect(broker, bus.ConnectOptions{Name: "test", Logger: testkit.Logger(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	return conn
 }
 
 func (b *bench) must(err error) {
@@ -123,6 +134,9 @@ func (b *bench) deps(owner string) Deps {
 		Info: func(ctx context.Context, stream string) (bus.StreamInfo, error) { return bus.Info(ctx, b.conn, stream) },
 		Get: func(ctx context.Context, stream string, seqs []uint64) (map[uint64]bus.Msg, error) {
 			return bus.GetMany(ctx, b.conn, stream, seqs)
+		},
+		Holes: func(ctx context.Context, stream string, after uint64) ([]bus.Range, bool, error) {
+			return bus.Holes(ctx, b.conn, stream, after)
 		},
 	}
 }

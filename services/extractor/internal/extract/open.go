@@ -54,7 +54,7 @@ func (r *Reader) open(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	engine := decide.New(engineConfig(def, ordinals), marks)
-	stream, err := r.openStream(ctx, engine)
+	stream, err := r.openStream(ctx, engine, skipped)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		r.missing(ctx)
 		return false, nil
@@ -72,7 +72,7 @@ func (r *Reader) open(ctx context.Context) (bool, error) {
 }
 
 // openStream opens the stream behind what every lane has decided. The message at the smallest mark is read again unless all of it is.
-func (r *Reader) openStream(ctx context.Context, engine *decide.Engine) (Stream, error) {
+func (r *Reader) openStream(ctx context.Context, engine *decide.Engine, skipped []bus.Range) (Stream, error) {
 	h := r.held
 	low := engine.Lowest()
 	after := low.Seq
@@ -83,7 +83,7 @@ func (r *Reader) openStream(ctx context.Context, engine *decide.Engine) (Stream,
 	if planted.On(planted.CheckpointWithoutIncarnation) {
 		incarnation, witness = time.Time{}, bus.Witness{}
 	}
-	stream, err := r.Open(ctx, bus.ReaderConfig{Stream: bus.RecordsStream(r.pipeline), After: after, Incarnation: incarnation, Witness: witness})
+	stream, err := r.Open(ctx, bus.ReaderConfig{Stream: bus.RecordsStream(r.pipeline), After: after, Incarnation: incarnation, Witness: witness, Lost: skipped})
 	if err != nil {
 		return nil, err
 	}
@@ -100,6 +100,10 @@ func (r *Reader) openStream(ctx context.Context, engine *decide.Engine) (Stream,
 		h.Incarnation = stream.Incarnation()
 	}
 	if h.StoppedCode != "" {
+		if err := r.stillLost(ctx, after, skipped); err != nil {
+			stream.Close(ctx)
+			return nil, err
+		}
 		if err := r.Store.Stop(ctx, h.Fence, "", ""); err != nil {
 			stream.Close(ctx)
 			return nil, err

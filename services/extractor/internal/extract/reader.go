@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -70,6 +69,8 @@ type Deps struct {
 	// Info and Get look at a stream and at single messages of it, as [bus.Info] and [bus.GetMany] do.
 	Info func(ctx context.Context, stream string) (bus.StreamInfo, error)
 	Get  func(ctx context.Context, stream string, seqs []uint64) (map[uint64]bus.Msg, error)
+	// Holes are what a stream lacks behind a sequence, as [bus.Holes] says.
+	Holes func(ctx context.Context, stream string, after uint64) (holes []bus.Range, all bool, err error)
 	// Owner names this process in leases; random.
 	Owner string
 	// Lease is how long a lease lasts without being renewed; it is renewed after a third.
@@ -125,7 +126,7 @@ type held struct {
 	fetched  []bus.Msg // those of which no candidates are made yet
 	pending  []decide.Candidate
 	batch    []decide.Candidate // the room of pending
-	skipped  []store.Skipped    // sequences that nobody reads
+	skipped  []bus.Range        // sequences that nobody reads
 	passed   uint64             // the last of them that was fetched, until what stands before it is decided; 0 = none
 	memory   memory
 	switched bool      // a newer revision waits
@@ -199,8 +200,8 @@ func (r *Reader) read(ctx context.Context, wait time.Duration) (int, error) {
 	fetched := false
 	if len(h.pending) == 0 && room > 0 {
 		var err error
-		if fetched, err = r.fetch(ctx, wait); err != nil {
-			return 0, err
+		if fetched, err = r.fetch(ctx, wait); err != nil || h.engine == nil {
+			return 0, err // without an engine the pipeline stopped
 		}
 	}
 	if err := fault.Point(ctx, faultBeforeDecide); err != nil {
@@ -298,9 +299,7 @@ func (r *Reader) feed() int {
 }
 
 // skips says whether nobody reads a message.
-func (h *held) skips(seq uint64) bool {
-	return slices.ContainsFunc(h.skipped, func(s store.Skipped) bool { return s.Holds(seq) })
-}
+func (h *held) skips(m bus.Msg) bool { return bus.Covered(h.skipped, m.Seq, m.Seq) || bus.IsFiller(m) }
 
 // forget lets go of what is known for the batch in hand when that is decided: what was committed since may be the better part of what the reader holds, and the
 // next message may be long in coming.
@@ -329,6 +328,11 @@ func (r *Reader) fetch(ctx context.Context, wait time.Duration) (bool, error) {
 			if stopped, stopErr := r.stopFor(ctx, err); stopped || stopErr != nil {
 				return false, stopErr
 			}
+			return false, err
+		}
+		if found := h.found(bus.RecordsStream(r.pipeline), h.fetched); found != nil {
+			h.fetched = nil
+			_, err := r.stopFor(ctx, found)
 			return false, err
 		}
 		if len(h.fetched) > 0 {
@@ -361,7 +365,7 @@ func (h *held) nextBatch() []decide.Candidate {
 	for len(h.fetched) > 0 && size < batchBytes {
 		m := h.fetched[0]
 		h.fetched[0], h.fetched = bus.Msg{}, h.fetched[1:]
-		if h.skips(m.Seq) {
+		if h.skips(m) {
 			h.passed = m.Seq
 			continue
 		}

@@ -137,7 +137,7 @@ func (r *Reader) fetchAgain(ctx context.Context, first, last uint64) (batch []de
 	bytes := 0
 	for _, seq := range seqs {
 		m, ok := found[seq]
-		if !ok || r.held.skips(seq) {
+		if !ok || r.held.skips(m) {
 			gone++
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/record"
@@ -15,9 +16,20 @@ const (
 	StoppedRecreated = "STREAM_RECREATED"
 	// StoppedShortened: messages that were not read yet are gone, or the stream ends before what was read.
 	StoppedShortened = "STREAM_SHORTENED"
-	// StoppedReplaced: other messages stand where some were read, since the stream was put back to an earlier state and written to.
+	// StoppedReplaced: other messages stand where some were read, or where some were missing by a person's word, since the stream was put back to an earlier
+	// state and written to.
 	StoppedReplaced = "STREAM_REPLACED"
 )
+
+// foundError says that a message stands where the stream held none when a person accepted that it is lost. Whether it is that one or another nobody can say.
+type foundError struct {
+	stream string
+	seq    uint64
+}
+
+func (e *foundError) Error() string {
+	return fmt.Sprintf("stream %s: message %d stands where none did when it was accepted that it is lost: it was restored from another state", e.stream, e.seq)
+}
 
 // missing says once that there is no stream. A new pipeline's is made in a moment; one that was read before should be there.
 func (r *Reader) missing(ctx context.Context) {
@@ -33,6 +45,16 @@ func (r *Reader) missing(ctx context.Context) {
 	r.Logger.ErrorContext(ctx, "alarm: the stream is gone: restore it, or let ops make it again and see `extractor resume`", "stream", bus.RecordsStream(r.pipeline))
 }
 
+// found is an error when a message behind what was read stands where none is to stand.
+func (h *held) found(stream string, msgs []bus.Msg) error {
+	for _, m := range msgs {
+		if m.Seq > h.Read.Seq && bus.Covered(h.skipped, m.Seq, m.Seq) && !bus.IsFiller(m) {
+			return &foundError{stream: stream, seq: m.Seq}
+		}
+	}
+	return nil
+}
+
 // stopFor stops the pipeline when an error of the stream means loss; false = it does not. What is known is said once: as long as the cause stays, the alarm
 // tells how things stood when it was found.
 func (r *Reader) stopFor(ctx context.Context, cause error) (bool, error) {
@@ -41,6 +63,7 @@ func (r *Reader) stopFor(ctx context.Context, cause error) (bool, error) {
 		shortened *bus.ShortenedError
 		gap       *bus.GapError
 		replaced  *bus.ReplacedError
+		found     *foundError
 		code      string
 	)
 	switch {
@@ -48,7 +71,7 @@ func (r *Reader) stopFor(ctx context.Context, cause error) (bool, error) {
 		code = StoppedRecreated
 	case errors.As(cause, &shortened), errors.As(cause, &gap):
 		code = StoppedShortened
-	case errors.As(cause, &replaced):
+	case errors.As(cause, &replaced), errors.As(cause, &found):
 		code = StoppedReplaced
 	default:
 		return false, nil
@@ -74,9 +97,40 @@ func (r *Reader) stopFor(ctx context.Context, cause error) (bool, error) {
 	return true, nil
 }
 
+// stillLost looks whether messages are missing behind a sequence that nobody has accepted as lost, or stand where they were: reading would come to them only
+// later, and stop again. It fails with an error that stops.
+func (r *Reader) stillLost(ctx context.Context, after uint64, skipped []bus.Range) error {
+	stream := bus.RecordsStream(r.pipeline)
+	holes, _, err := lost(ctx, r.Holes, stream, after, skipped)
+	if err != nil {
+		return err
+	}
+	if len(holes) > 0 {
+		return &bus.GapError{Stream: stream, Expected: holes[0].From, Got: holes[0].Through + 1}
+	}
+	info, err := r.Info(ctx, stream)
+	if err != nil {
+		return err
+	}
+	holes, all, err := r.Holes(ctx, stream, after)
+	if err != nil || !all {
+		return err
+	}
+	for _, s := range skipped {
+		if seq, found := bus.Outside(holes, max(s.From, r.held.Read.Seq+1, after+1, info.First), min(s.Through, info.Last)); found {
+			return &foundError{stream: stream, seq: seq}
+		}
+	}
+	return nil
+}
+
 // known says what the ledger has and what the stream holds.
 func (r *Reader) known(ctx context.Context) (string, error) {
 	marks, err := r.Store.Marks(ctx, r.pipeline)
+	if err != nil {
+		return "", err
+	}
+	skipped, err := r.Store.Skipped(ctx, r.pipeline)
 	if err != nil {
 		return "", err
 	}
@@ -92,7 +146,32 @@ func (r *Reader) known(ctx context.Context) (string, error) {
 	case info.Messages == 0:
 		return fmt.Sprintf("%s, and the stream holds nothing: its next message is %d", has, info.Last+1), nil
 	}
-	return fmt.Sprintf("%s, and the stream holds %d to %d", has, info.First, info.Last), nil
+	holes, all, err := lost(ctx, r.Holes, bus.RecordsStream(r.pipeline), decidedUpTo(low), skipped)
+	if err != nil {
+		return fmt.Sprintf("%s, and the stream holds %d to %d, as far as it can be asked", has, info.First, info.Last), nil //nolint:nilerr // as above
+	}
+	return fmt.Sprintf("%s, and the stream holds %d to %d%s", has, info.First, info.Last, without(holes, all)), nil
+}
+
+// mostTold is how many holes an alarm names.
+const mostTold = 5
+
+// without says which messages are missing; all = false when there may be more.
+func without(holes []bus.Range, all bool) string {
+	var s strings.Builder
+	for i, h := range holes[:min(len(holes), mostTold)] {
+		s.WriteString([]string{" without ", ", "}[min(i, 1)])
+		fmt.Fprint(&s, h.From)
+		if h.Through > h.From {
+			fmt.Fprintf(&s, " to %d", h.Through)
+		}
+	}
+	if more := len(holes) - mostTold; more > 0 {
+		fmt.Fprintf(&s, " and in %d places more", more)
+	} else if !all && len(holes) > 0 {
+		s.WriteString(" and more")
+	}
+	return s.String()
 }
 
 // bounds are the smallest and the greatest mark.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -27,21 +28,20 @@ type Status struct {
 	Read bus.Witness
 }
 
-// Skipped are sequences that nobody reads: what the ledger means by them is lost, and what stands there was stored again behind.
-type Skipped struct{ From, Through uint64 }
+// Skipped reads which sequences of a pipeline's stream nobody reads, the lowest end first: what the ledger means by them is lost, and what stands there, if
+// anything does, was stored again behind.
+func (s *Store) Skipped(ctx context.Context, pipeline string) ([]bus.Range, error) {
+	return skipped(ctx, s.q, pipeline)
+}
 
-// Holds says whether a sequence is one of them.
-func (s Skipped) Holds(seq uint64) bool { return s.From <= seq && seq <= s.Through }
-
-// Skipped reads which sequences of a pipeline's stream nobody reads, the lowest end first.
-func (s *Store) Skipped(ctx context.Context, pipeline string) ([]Skipped, error) {
-	rows, err := s.q.Skipped(ctx, pipeline)
+func skipped(ctx context.Context, q *db.Queries, pipeline string) ([]bus.Range, error) {
+	rows, err := q.Skipped(ctx, pipeline)
 	if err != nil {
 		return nil, fmt.Errorf("read what of the stream of %s is skipped: %w", pipeline, err)
 	}
-	var out []Skipped
+	var out []bus.Range
 	for _, r := range rows {
-		out = append(out, Skipped{From: uint64(r.FromSeq), Through: uint64(r.ThroughSeq)})
+		out = append(out, bus.Range{From: uint64(r.FromSeq), Through: uint64(r.ThroughSeq)})
 	}
 	return out, nil
 }
@@ -70,8 +70,10 @@ type Resumption struct {
 	Incarnation time.Time
 	// After is the sequence to which marks below it are raised: what lay before is given up.
 	After uint64
-	// Skipped are sequences that are not read; none when Through is 0.
-	Skipped Skipped
+	// Skipped are sequences that are not read.
+	Skipped []bus.Range
+	// Known is the sequence up to which the stream is known: what was to be skipped behind it was missing, and may stand there now.
+	Known uint64
 	// Read is a message of the stream that counts as the last one read; zero = none.
 	Read bus.Witness
 }
@@ -92,16 +94,35 @@ func (s *Store) Resume(ctx context.Context, pipeline string, r Resumption) (rais
 			}
 			return err
 		}
-		if r.Skipped.Through > 0 {
-			if err := q.AddSkipped(ctx, db.AddSkippedParams{
-				Pipeline: pipeline, FromSeq: int64(r.Skipped.From), ThroughSeq: int64(r.Skipped.Through),
-			}); err != nil {
-				return fmt.Errorf("note what is skipped: %w", err)
-			}
+		if err := skip(ctx, q, pipeline, r); err != nil {
+			return fmt.Errorf("note what is skipped: %w", err)
 		}
 		n, err := q.RaiseMarks(ctx, db.RaiseMarksParams{Pipeline: pipeline, Seq: int64(r.After), Idx: decide.EndOfFrame})
 		raised = int(n)
 		return err
 	})
 	return raised, err
+}
+
+// skip notes which sequences are not read, and forgets which were not to be read behind what is known of the stream.
+func skip(ctx context.Context, q *db.Queries, pipeline string, r Resumption) error {
+	had, err := skipped(ctx, q, pipeline)
+	if err != nil {
+		return err
+	}
+	if err := q.DropSkipped(ctx, db.DropSkippedParams{Pipeline: pipeline, After: int64(r.Known)}); err != nil {
+		return err
+	}
+	add := slices.Clone(r.Skipped)
+	for _, h := range had {
+		if h.Holds(r.Known) && h.Through > r.Known {
+			add = append(add, bus.Range{From: h.From, Through: r.Known})
+		}
+	}
+	for _, a := range add {
+		if err := q.AddSkipped(ctx, db.AddSkippedParams{Pipeline: pipeline, FromSeq: int64(a.From), ThroughSeq: int64(a.Through)}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

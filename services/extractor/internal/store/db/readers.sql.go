@@ -84,6 +84,7 @@ func (q *Queries) AddReader(ctx context.Context, pipeline string) error {
 
 const addSkipped = `-- name: AddSkipped :exec
 INSERT INTO extractor.skipped (pipeline, from_seq, through_seq) VALUES ($1, $2, $3)
+ON CONFLICT (pipeline, through_seq) DO UPDATE SET from_seq = least(skipped.from_seq, excluded.from_seq)
 `
 
 type AddSkippedParams struct {
@@ -92,6 +93,7 @@ type AddSkippedParams struct {
 	ThroughSeq int64
 }
 
+// A stream that is put back twice before anything new was read ends its range where the first one ended: what both leave out counts.
 func (q *Queries) AddSkipped(ctx context.Context, arg AddSkippedParams) error {
 	_, err := q.db.Exec(ctx, addSkipped, arg.Pipeline, arg.FromSeq, arg.ThroughSeq)
 	return err
@@ -108,6 +110,20 @@ type DropMarksParams struct {
 
 func (q *Queries) DropMarks(ctx context.Context, arg DropMarksParams) error {
 	_, err := q.db.Exec(ctx, dropMarks, arg.Pipeline, arg.Lanes)
+	return err
+}
+
+const dropSkipped = `-- name: DropSkipped :exec
+DELETE FROM extractor.skipped WHERE pipeline = $1 AND through_seq > $2
+`
+
+type DropSkippedParams struct {
+	Pipeline string
+	After    int64
+}
+
+func (q *Queries) DropSkipped(ctx context.Context, arg DropSkippedParams) error {
+	_, err := q.db.Exec(ctx, dropSkipped, arg.Pipeline, arg.After)
 	return err
 }
 

@@ -67,8 +67,13 @@ RETURNING epoch;
 -- name: Reader :one
 SELECT revision, incarnation, stopped_code, stopped_message, witness_seq, witness_stored_at FROM extractor.readers WHERE pipeline = @pipeline;
 
+-- A stream that is put back twice before anything new was read ends its range where the first one ended: what both leave out counts.
 -- name: AddSkipped :exec
-INSERT INTO extractor.skipped (pipeline, from_seq, through_seq) VALUES (@pipeline, @from_seq, @through_seq);
+INSERT INTO extractor.skipped (pipeline, from_seq, through_seq) VALUES (@pipeline, @from_seq, @through_seq)
+ON CONFLICT (pipeline, through_seq) DO UPDATE SET from_seq = least(skipped.from_seq, excluded.from_seq);
+
+-- name: DropSkipped :exec
+DELETE FROM extractor.skipped WHERE pipeline = @pipeline AND through_seq > @after;
 
 -- name: Skipped :many
 SELECT from_seq, through_seq FROM extractor.skipped WHERE pipeline = @pipeline ORDER BY through_seq;
