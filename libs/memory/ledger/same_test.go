@@ -87,8 +87,11 @@ func draw(r *rand.Rand, name string, oid uint32, ids []uuid.UUID, base time.Time
 		return out
 	case pgtype.Int4ArrayOID:
 		out := make([]int32, several)
-		for i := range out {
+		for i, lane := range r.Perm(len(out)) {
 			out[i] = int32(r.IntN(3)) //nolint:gosec // small
+			if strings.HasPrefix(name, "lane") {
+				out[i] = int32(lane) //nolint:gosec // as above; each once, since which of two rows for one lane is stored is left open
+			}
 		}
 		return out
 	case pgtype.Int8ArrayOID:
