@@ -22,7 +22,6 @@ import (
 type disk struct {
 	testing.TB
 	dir    string
-	port   int
 	server *local.NATS
 }
 
