@@ -15,10 +15,13 @@ func TestResultsThatCanNeverBeRead(t *testing.T) {
 	t.Parallel()
 	const id = "from: id, to: External_Id__c, type: string, required: true"
 	s := newStack(t, byJobs, with(
+		// What is sent again while others are not given up yet loses its results, too: so often that the usual tries may not be enough.
+		definition("people", "Contact", "upsert", "externalId: External_Id__c", columnsOf(id, "from: name, to: LastName, type: string"), quick,
+			"retry: {preset: default, transient: {attempts: 100, base: 1s, max: 1s}}"),
 		definition("openings", "Account", "insert", "correlation: External_Id__c", columnsOf(id, "from: name, to: Name, type: string"), quick),
 		definition("notes", "Account", "insert", "correlation: content", columnsOf("from: name, to: Name, type: string, required: true"), quick),
 	))
-	s.TakesRecords("openings", "notes")
+	s.TakesRecords("people", "openings", "notes")
 	var rules []string
 	for _, e := range []simtest.Endpoint{simtest.Successful, simtest.FailedRows, simtest.Unprocessed} {
 		rules = append(rules, s.Sim.AddFault(simtest.Fault{
@@ -28,7 +31,7 @@ func TestResultsThatCanNeverBeRead(t *testing.T) {
 	}
 	const n = 20
 	for _, k := range keysOf("R", 0, n) {
-		s.publish("contacts", "evt-"+k, contact(k), false)
+		s.publish("people", "evt-"+k, fmt.Appendf(nil, `{"id":%q,"name":"Öst, of %s"}`, k, k), false)
 		s.publish("openings", "evt-"+k, fmt.Appendf(nil, `{"id":%q,"name":"Shop %s"}`, k, k), false)
 		s.publish("notes", "evt-"+k, fmt.Appendf(nil, `{"name":"Note %s"}`, k), false)
 	}
@@ -37,16 +40,16 @@ func TestResultsThatCanNeverBeRead(t *testing.T) {
 		return s.number(`SELECT coalesce(sum(o.rows), 0) FROM reconciler.outcomes o JOIN extractor.chunks c USING (chunk) WHERE c.pipeline = $1`, pipeline)
 	}
 	s.Eventually("the results of every pipeline are given up", func() bool {
-		return givenUp("contacts") >= n && givenUp("openings") >= n && givenUp("notes") >= n
+		return givenUp("people") >= n && givenUp("openings") >= n && givenUp("notes") >= n
 	})
 	s.Sim.ClearFaults(rules...)
 
 	t.Run("upserts count as missing, say so, and are sent again", func(t *testing.T) {
-		b := s.settle("contacts", n)
+		b := s.settle("people", n)
 		if b.Landed != n || b.Failed["transient"] == 0 {
 			t.Errorf("%+v", b)
 		}
-		h := s.record("contacts", "evt-R-0003")
+		h := s.record("people", "evt-R-0003")
 		var told bool
 		for _, e := range h.Events {
 			told = told || e.Service == "reconciler" && strings.HasPrefix(e.What, "row missing") && e.Code == "MISSING"
@@ -55,7 +58,7 @@ func TestResultsThatCanNeverBeRead(t *testing.T) {
 			t.Errorf("the history does not say that nobody saw the results: %+v", h)
 		}
 		for _, r := range s.Sim.Records("Contact", false) {
-			if r.Fields["Phone"] != "+1 555 0100" {
+			if r.Fields["LastName"] != "Öst, of "+r.Fields["External_Id__c"] {
 				t.Errorf("%v", r.Fields)
 			}
 		}
