@@ -44,8 +44,8 @@ func Decide(s State) Keep {
 	return k
 }
 
-// search finds the first sequence in [low, high) whose time is not before cutoff, given the time of a message; high when all are older. at may say
-// false for a sequence that is gone: it counts as older.
+// search finds the first sequence in [low, high) whose time is not before cutoff; high when all are older. at tells when the message at a sequence was stored,
+// or the next one behind it where that is missing; false = there is none. A sequence in a hole counts as what stands behind the hole.
 func search(low, high uint64, cutoff time.Time, at func(seq uint64) (time.Time, bool, error)) (uint64, error) {
 	for low < high {
 		middle := low + (high-low)/2
@@ -53,7 +53,7 @@ func search(low, high uint64, cutoff time.Time, at func(seq uint64) (time.Time, 
 		if err != nil {
 			return 0, err
 		}
-		if !ok || stored.Before(cutoff) {
+		if ok && stored.Before(cutoff) {
 			low = middle + 1
 			continue
 		}

@@ -225,10 +225,10 @@ func (s *Streams) FirstSince(ctx context.Context, pipeline string, first, last u
 	return search(first, last+1, since, s.storedAt(ctx, bus.RecordsStream(pipeline)))
 }
 
-// storedAt asks when a message was stored; false = it is gone.
+// storedAt asks when the message at a sequence was stored, or the next one behind it where that is missing; false = there is none.
 func (s *Streams) storedAt(ctx context.Context, stream string) func(seq uint64) (time.Time, bool, error) {
 	return func(seq uint64) (time.Time, bool, error) {
-		m, err := bus.GetMessage(ctx, s.c.Conn, stream, seq)
+		m, err := bus.NextMessage(ctx, s.c.Conn, stream, ">", seq)
 		if errors.Is(err, bus.ErrNoMessage) {
 			return time.Time{}, false, nil
 		}

@@ -51,19 +51,26 @@ func TestDecide(t *testing.T) {
 func TestSearch(t *testing.T) {
 	t.Run("finds the first message inside the horizon, over holes too", rapid.MakeCheck(func(t *rapid.T) {
 		n := rapid.IntRange(0, 60).Draw(t, "messages")
-		times := make([]time.Time, n)
+		times, gone := make([]time.Time, n), rapid.SliceOfN(rapid.Bool(), n, n).Draw(t, "gone")
 		at := fixture.Noon
 		for i := range times {
 			at = at.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "gap")) * time.Minute)
 			times[i] = at
 		}
 		cutoff := fixture.Noon.Add(time.Duration(rapid.IntRange(-5, 200).Draw(t, "cutoff")) * time.Minute)
-		got, err := search(1, uint64(n)+1, cutoff, func(seq uint64) (time.Time, bool, error) { return times[seq-1], true, nil })
+		got, err := search(1, uint64(n)+1, cutoff, func(seq uint64) (time.Time, bool, error) {
+			for i := int(seq) - 1; i < n; i++ {
+				if !gone[i] {
+					return times[i], true, nil
+				}
+			}
+			return time.Time{}, false, nil
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i, at := range times {
-			if inside := !at.Before(cutoff); inside != (uint64(i)+1 >= got) {
+			if inside := !at.Before(cutoff); !gone[i] && inside != (uint64(i)+1 >= got) {
 				t.Fatalf("message %d at %s, cutoff %s, first kept %d", i+1, at, cutoff, got)
 			}
 		}
