@@ -243,7 +243,7 @@ func nextAgain(ctx context.Context, conn *Conn, pipeline string, a Again, done u
 	return batch, nil
 }
 
-// copyOf is a message as it is stored again. What its headers told the broker was told once.
+// copyOf is a message as it is stored again. What its headers told the broker was told once, and a publisher's own are not ours.
 func copyOf(pipeline string, m Msg) *nats.Msg {
 	out := nats.NewMsg(againSubject(pipeline))
 	out.Data = m.Data
@@ -251,6 +251,9 @@ func copyOf(pipeline string, m Msg) *nats.Msg {
 		if name == jetstream.MsgIDHeader || !strings.HasPrefix(name, "Nats-") {
 			out.Header[name] = values
 		}
+	}
+	if !IsFiller(m) {
+		out.Header.Del(headerFiller)
 	}
 	return out
 }

@@ -478,3 +478,31 @@ func TestHolesAreFoundOneByOneWhereTheyCannotBeListed(t *testing.T) {
 		})
 	}
 }
+
+func TestAMessageThatTheLeaderHasLostAndAReplicaHandsOutStaysGivenUp(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, definition(defaultMap, defaultChunk))
+	b.publish("a", 1)
+	b.readOn()
+	b.publish("b", 4) // 2 to 5
+	_, err := b.admin.Exec(b.Context(), `INSERT INTO extractor.skipped (pipeline, from_seq, through_seq) VALUES ($1, 3, 4)`, testPipeline)
+	b.must(err)
+	asked := 0
+	d := b.deps("on")
+	d.Holes = func(_ context.Context, _ string, after uint64) ([]bus.Range, bool, error) {
+		asked++
+		return []bus.Range{{From: after + 1, Through: 4}}, true, nil
+	}
+	b.advance(2 * time.Minute)
+	r := NewReader(d, testPipeline)
+	b.settle(r)
+	b.must(r.Close(b.Context()))
+	b.wantSeqs(bus.Range{From: 1, Through: 2}, bus.Range{From: 5, Through: 5})
+	if asked != 1 || b.stopped() != "" {
+		t.Errorf("asked %d times, stopped by %q", asked, b.stopped())
+	}
+	b.publish("c", 1)
+	_, err = b.admin.Exec(b.Context(), `INSERT INTO extractor.skipped (pipeline, from_seq, through_seq) VALUES ($1, 6, 6)`, testPipeline)
+	b.must(err)
+	b.stopsOnce(StoppedReplaced) // the leader has this one
+}

@@ -324,15 +324,13 @@ func (r *Reader) fetch(ctx context.Context, wait time.Duration) (bool, error) {
 	}
 	if len(h.fetched) == 0 {
 		var err error
-		if h.fetched, err = h.stream.Fetch(ctx, fetchMessages, fetchBytes, wait); err != nil {
+		if h.fetched, err = h.stream.Fetch(ctx, fetchMessages, fetchBytes, wait); err == nil {
+			err = r.found(ctx, h.fetched)
+		}
+		if err != nil {
 			if stopped, stopErr := r.stopFor(ctx, err); stopped || stopErr != nil {
 				return false, stopErr
 			}
-			return false, err
-		}
-		if found := h.found(bus.RecordsStream(r.pipeline), h.fetched); found != nil {
-			h.fetched = nil
-			_, err := r.stopFor(ctx, found)
 			return false, err
 		}
 		if len(h.fetched) > 0 {

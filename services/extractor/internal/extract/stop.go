@@ -45,10 +45,20 @@ func (r *Reader) missing(ctx context.Context) {
 	r.Logger.ErrorContext(ctx, "alarm: the stream is gone: restore it, or let ops make it again and see `extractor resume`", "stream", bus.RecordsStream(r.pipeline))
 }
 
-// found is an error when a message behind what was read stands where none is to stand.
-func (h *held) found(stream string, msgs []bus.Msg) error {
+// found fails when a message behind what was read stands where none is to stand. The stream's leader is asked: a replica that hands messages out may hold what
+// the leader has lost, and that was given up.
+func (r *Reader) found(ctx context.Context, msgs []bus.Msg) error {
+	h, stream := r.held, bus.RecordsStream(r.pipeline)
+	var holes []bus.Range
 	for _, m := range msgs {
-		if m.Seq > h.Read.Seq && bus.Covered(h.skipped, m.Seq, m.Seq) && !bus.IsFiller(m) {
+		if m.Seq <= h.Read.Seq || !bus.Covered(h.skipped, m.Seq, m.Seq) || bus.IsFiller(m) || bus.Covered(holes, m.Seq, m.Seq) {
+			continue
+		}
+		var err error
+		if holes, _, err = r.Holes(ctx, stream, m.Seq-1); err != nil {
+			return err
+		}
+		if !bus.Covered(holes, m.Seq, m.Seq) {
 			return &foundError{stream: stream, seq: m.Seq}
 		}
 	}

@@ -167,17 +167,19 @@ func (p *records) check(ctx context.Context) error {
 		apart := source.Incarnation.Sub(info.Incarnation).Abs()
 		p.lost = apart > time.Microsecond
 	}
+	hole := false
 	if read := source.Read; !p.lost && read.Seq > 0 {
 		found, err := p.r.cfg.Streams.GetMany(ctx, stream, []uint64{read.Seq})
 		if err != nil {
 			return fmt.Errorf("payloads: %w", err)
 		}
 		m, there := found[read.Seq]
-		p.replaced = read.Against(stream, info, m, there) != nil
+		p.replaced, hole = read.Against(stream, info, m, there) != nil, !there && read.Seq >= info.First
 	}
 	if p.lost || p.replaced {
 		p.log.ErrorContext(ctx, "RECORDS is gone, was made again or was put back: payloads of failures are lost", "stream", stream)
 	}
-	p.checked, p.source = true, source
+	// Where the message is in a hole nobody knows: what was stored later is not ours in any case.
+	p.checked, p.source, p.replaced = true, source, p.replaced || hole
 	return nil
 }
