@@ -20,9 +20,9 @@ type Broker interface {
 	// Pull asks a consumer once and hands out what comes, until the request is over (nil), ctx ends (its error), each returns an error (that one),
 	// or the consumer or the connection is gone.
 	Pull(ctx context.Context, stream, consumer string, r PullRequest, each func(Delivery) error) error
-	// Range reads stored messages from first to last, as many as fit into maxBytes, in their order, and says up to which sequence everything
-	// is known now. A stream that is not there is an error; messages that are not there are left out. Of a cluster's stream whoever answers may lag
-	// behind: what is missing behind the last message that it gave is asked for at the leader.
+	// Range reads stored messages from first to last, as many as fit into maxBytes, and says up to which sequence everything is known now; some behind it
+	// may have come, too. A stream that is not there is an error; messages that are not there are left out. Of a cluster's stream whoever answers may lag
+	// behind, or have lost some: what it did not give is asked for at the leader, and comes last.
 	Range(ctx context.Context, stream string, first, last uint64, maxBytes int, each func(Msg)) (upTo uint64, err error)
 	// Next reads the first stored message of a subject, which may have wildcards, at or behind a sequence; [jetstream.ErrMsgNotFound] = there is none. It is
 	// answered by whoever leads the stream: what was acknowledged before is seen.

@@ -3,6 +3,10 @@ package bus_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,4 +108,42 @@ func TestAServerThatIsCutOffFromItsClusterSaysNothingWrong(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestAReplicaThatHasLostMessagesCallsNoneMissingThatTheLeaderHolds(t *testing.T) {
+	t.Parallel()
+	const messages = 40 // in more than two of the broker's files
+	c, conns, leader := clustered(t, "parts")
+	stream, body := bus.RecordsStream("parts"), strings.Repeat("x", 900<<10)
+	for range messages {
+		published(t, conns[leader], "parts", body)
+	}
+	damaged := (leader + 1) % 3
+	eventually(t, "it holds all of them", func() bool {
+		info, err := conns[leader].Broker.Stream(t.Context(), stream)
+		return err == nil && info.Cluster.Replicas[0].Lag+info.Cluster.Replicas[1].Lag == 0
+	})
+	c.Restart(t, damaged, func(dir string) {
+		files, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", stream, "msgs", "*.blk"))
+		if err != nil || len(files) < 3 {
+			t.Fatal(len(files), "files", err)
+		}
+		slices.Sort(files)
+		must(t, os.Remove(files[1]))
+	})
+	eventually(t, "it answers by itself", func() bool { return c.Answers(t, damaged, "$JS.API.DIRECT.GET."+stream) })
+	conn := connect(t, c.URL(damaged))
+	var all []uint64
+	for seq := uint64(1); seq <= messages; seq++ {
+		all = append(all, seq)
+	}
+	for range 20 { // any replica may answer
+		got, err := bus.GetMany(t.Context(), conn, stream, all)
+		if err != nil || len(got) != messages {
+			t.Fatalf("%d of %d messages, %v", len(got), messages, err)
+		}
+		if _, err := bus.GetMessage(t.Context(), conn, stream, messages/3); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

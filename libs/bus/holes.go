@@ -83,14 +83,14 @@ func firstHole(ctx context.Context, conn *Conn, stream string, after, last uint6
 	for next := after + 1; next <= last; {
 		from, through := next, min(next+holeStep-1, last)
 		bound, cancel := bounded(ctx)
-		upTo, err := conn.Broker.Range(bound, stream, from, through, directBytes, func(m Msg) {
-			if m.Seq == next {
-				next++
-			}
-		})
+		there := make([]bool, through-from+1)
+		upTo, err := conn.Broker.Range(bound, stream, from, through, directBytes, func(m Msg) { there[m.Seq-from] = true })
 		cancel()
 		if err != nil {
 			return nil, fmt.Errorf("stream %s, messages %d to %d: %w", stream, from, through, err)
+		}
+		for next <= upTo && there[next-from] {
+			next++
 		}
 		if next > upTo {
 			continue

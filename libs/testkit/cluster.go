@@ -19,6 +19,7 @@ const clusterNodes = 3
 
 // Cluster is three NATS servers with JetStream that know each other by ways which can be cut.
 type Cluster struct {
+	options []*server.Options
 	servers []*server.Server
 	ways    map[[2]int]*way // from one to another
 }
@@ -68,16 +69,31 @@ func (c *Cluster) start(t testing.TB, i int, listen string) {
 			o.Routes = append(o.Routes, &url.URL{Scheme: "nats-route", Host: c.ways[[2]int{i, to}].address()})
 		}
 	}
-	s, err := server.NewServer(o)
+	c.options, c.servers = append(c.options, o), append(c.servers, run(t, o))
+}
+
+func run(t testing.TB, o *server.Options) *server.Server {
+	t.Helper()
+	s, err := server.NewServer(o.Clone()) // it writes the port that it found into them
 	if err != nil {
 		t.Fatalf("testkit: %v", err)
 	}
 	s.Start()
-	c.servers = append(c.servers, s)
-	t.Cleanup(func() {
-		s.Shutdown()
-		s.WaitForShutdown()
-	})
+	t.Cleanup(func() { end(s) })
+	return s
+}
+
+func end(s *server.Server) {
+	s.Shutdown()
+	s.WaitForShutdown()
+}
+
+// Restart ends a server, has something done to what it stored in a directory, and starts it again, on another port for clients.
+func (c *Cluster) Restart(t testing.TB, i int, between func(dir string)) {
+	t.Helper()
+	end(c.servers[i])
+	between(c.options[i].StoreDir)
+	c.servers[i] = run(t, c.options[i])
 }
 
 func nodeName(i int) string { return fmt.Sprintf("node-%d", i) }
