@@ -57,8 +57,11 @@ func filler(pipeline string) *nats.Msg {
 
 // IsFiller says whether a message was stored by [StoreAgain] in place of one that is missing: there is nothing to read in it.
 func IsFiller(m Msg) bool {
-	return strings.HasPrefix(m.Subject, againSubject("")) && m.Header.Get(headerFiller) != ""
+	return IsCopy(m) && m.Header.Get(headerFiller) != ""
 }
+
+// IsCopy says whether [StoreAgain] stored a message, as a copy or in place of one that is missing.
+func IsCopy(m Msg) bool { return strings.HasPrefix(m.Subject, againSubject("")) }
 
 // againSubject is what messages that are stored again, and those that fill up, are published on.
 func againSubject(pipeline string) string { return "again." + pipeline }

@@ -13,22 +13,16 @@ type Range struct{ From, Through uint64 }
 // Holds says whether a sequence is one of them.
 func (r Range) Holds(seq uint64) bool { return r.From <= seq && seq <= r.Through }
 
-// Outside is the first sequence from from to through that is in none of the ranges, which stand in any order; false = each is in one.
-func Outside(ranges []Range, from, through uint64) (uint64, bool) {
+// Covered says whether each sequence from from to through is in one of the ranges, which stand in any order.
+func Covered(ranges []Range, from, through uint64) bool {
 	for from <= through {
 		i := slices.IndexFunc(ranges, func(r Range) bool { return r.Holds(from) })
 		if i < 0 {
-			return from, true
+			return false
 		}
 		from = ranges[i].Through + 1
 	}
-	return 0, false
-}
-
-// Covered says whether each sequence from from to through is in one of the ranges.
-func Covered(ranges []Range, from, through uint64) bool {
-	_, outside := Outside(ranges, from, through)
-	return !outside
+	return true
 }
 
 const (

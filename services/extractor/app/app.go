@@ -96,6 +96,9 @@ func (a *App) assemble() {
 	deps.Holes = func(ctx context.Context, stream string, after uint64) ([]bus.Range, bool, error) {
 		return bus.Holes(ctx, a.host.Bus, stream, after)
 	}
+	deps.Next = func(ctx context.Context, stream string, seq uint64) (bus.Msg, error) {
+		return bus.NextMessage(ctx, a.host.Bus, stream, ">", seq)
+	}
 	a.supervisor = extract.NewSupervisor(deps, readEvery, a.host.Env)
 	a.freer = &extract.Freer{Deps: deps}
 	a.replayer = &extract.Replayer{Deps: deps, Later: func() { time.AfterFunc(max(a.cfg.Sweep/10, readEvery), a.ordered.Ring) }}

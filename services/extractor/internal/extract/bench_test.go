@@ -138,6 +138,9 @@ func (b *bench) deps(owner string) Deps {
 		Holes: func(ctx context.Context, stream string, after uint64) ([]bus.Range, bool, error) {
 			return bus.Holes(ctx, b.conn, stream, after)
 		},
+		Next: func(ctx context.Context, stream string, seq uint64) (bus.Msg, error) {
+			return bus.NextMessage(ctx, b.conn, stream, ">", seq)
+		},
 	}
 }
 

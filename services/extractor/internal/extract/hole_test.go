@@ -3,6 +3,7 @@ package extract
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -64,9 +65,17 @@ func (d *disk) copyTo(dir, from string) {
 	if err := os.RemoveAll(dir); err != nil {
 		d.Fatal(err)
 	}
-	if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
+	if err := os.CopyFS(dir, shown{os.DirFS(from)}); err != nil {
 		d.Fatal(err)
 	}
+}
+
+// shown hides what the broker has renamed in order to remove it, which it may still be at.
+type shown struct{ fs.FS }
+
+func (s shown) ReadDir(name string) ([]fs.DirEntry, error) {
+	entries, err := fs.ReadDir(s.FS, name)
+	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), ".") }), err
 }
 
 // snapshot keeps what the broker has; putBack makes it have that again.
@@ -489,9 +498,9 @@ func TestAMessageThatTheLeaderHasLostAndAReplicaHandsOutStaysGivenUp(t *testing.
 	b.must(err)
 	asked := 0
 	d := b.deps("on")
-	d.Holes = func(_ context.Context, _ string, after uint64) ([]bus.Range, bool, error) {
+	d.Next = func(ctx context.Context, stream string, seq uint64) (bus.Msg, error) {
 		asked++
-		return []bus.Range{{From: after + 1, Through: 4}}, true, nil
+		return bus.NextMessage(ctx, b.conn, stream, ">", max(seq, 5))
 	}
 	b.advance(2 * time.Minute)
 	r := NewReader(d, testPipeline)
@@ -505,4 +514,42 @@ func TestAMessageThatTheLeaderHasLostAndAReplicaHandsOutStaysGivenUp(t *testing.
 	_, err = b.admin.Exec(b.Context(), `INSERT INTO extractor.skipped (pipeline, from_seq, through_seq) VALUES ($1, 6, 6)`, testPipeline)
 	b.must(err)
 	b.stopsOnce(StoppedReplaced) // the leader has this one
+}
+
+func TestCopiesThatWereReadInPartAndAreGoneAreMadeAgain(t *testing.T) {
+	t.Parallel()
+	d := newDisk(t)
+	b := newBenchOver(t, d.server.URL(), definition(defaultMap, "chunk: {rows: 2, bytes: 1MB, age: 10s}"))
+	b.publish("old", 4)
+	old := d.snapshot(b)
+	b.publish("lost", 4)
+	b.readOn()
+	d.putBack(b, old)
+	b.publish("since", 8) // 5 to 12
+	between := d.snapshot(b)
+	b.stopsOnce(StoppedReplaced)
+	b.resume() // copies from 13 on
+	b.advance(2 * time.Minute)
+	before := b.count(`SELECT count(*)::int FROM extractor.records`)
+	b.bound = b.count(`SELECT count(*)::int FROM extractor.chunks`) + 2
+	r := b.reader("part")
+	for range 20 {
+		b.pass(r)
+		b.advance(11 * time.Second)
+	}
+	b.must(r.Close(b.Context()))
+	if n := b.count(`SELECT count(*)::int FROM extractor.records`) - before; n == 0 || n >= 8 {
+		t.Fatalf("%d of the copies are read, want some", n)
+	}
+	b.bound = 64
+	d.putBack(b, between)
+	b.publish("last", 1)
+	b.stopsOnce(StoppedShortened)
+	if done := b.resume(); done.Again.From != 5 {
+		t.Errorf("stored again %+v, want from 5 on", done.Again)
+	}
+	b.readOn()
+	if n := b.count(`SELECT count(*)::int FROM extractor.records`); n != 4+4+8+1 {
+		t.Errorf("%d records", n)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -138,9 +139,12 @@ func (l *loss) firstUnread(ctx context.Context, info bus.StreamInfo) (uint64, er
 	}
 	low, high := info.First, info.Last+1
 	for _, s := range l.skipped {
-		if s.Through == read.Seq {
-			// Nothing was read since what stands there was stored again behind, and that is gone.
-			high = min(high, max(s.From, low))
+		from, uncopied, err := l.uncopied(ctx, s)
+		if err != nil {
+			return 0, err
+		}
+		if uncopied {
+			high = min(high, max(from, low))
 		}
 	}
 	for low < high {
@@ -163,13 +167,36 @@ func (l *loss) firstUnread(ctx context.Context, info bus.StreamInfo) (uint64, er
 	return m.Seq, nil
 }
 
+// uncopied is the first message that stands in a range that nobody reads, if there is one and what was stored again behind the range is gone: the stream was
+// put back once more, to where that was not done. Some of it may have been read since, as repeats tell.
+func (l *loss) uncopied(ctx context.Context, skipped bus.Range) (from uint64, uncopied bool, err error) {
+	m, there, err := firstOf(ctx, l.at, l.stream, skipped)
+	if err != nil || !there || bus.IsFiller(m) {
+		return 0, false, err
+	}
+	behind, there, err := firstOf(ctx, l.at, l.stream, bus.Range{From: skipped.Through + 1, Through: skipped.Through + 1})
+	return m.Seq, err == nil && (!there || !bus.IsCopy(behind)), err
+}
+
+func (l *loss) at(ctx context.Context, stream string, seq uint64) (bus.Msg, error) {
+	return bus.NextMessage(ctx, l.conn, stream, ">", seq)
+}
+
 // next is the message at a sequence, or the next one behind a hole; false = there is none.
 func (l *loss) next(ctx context.Context, seq uint64) (bus.Msg, bool, error) {
-	m, err := bus.NextMessage(ctx, l.conn, l.stream, ">", seq)
+	return firstOf(ctx, l.at, l.stream, bus.Range{From: seq, Through: math.MaxUint64})
+}
+
+// firstOf is the first message that a stream holds among sequences, given the message at one or the next one behind it; false = it holds none of them.
+func firstOf(ctx context.Context, at func(context.Context, string, uint64) (bus.Msg, error), stream string, among bus.Range) (bus.Msg, bool, error) {
+	if among.From > among.Through {
+		return bus.Msg{}, false, nil
+	}
+	m, err := at(ctx, stream, among.From)
 	if errors.Is(err, bus.ErrNoMessage) {
 		return bus.Msg{}, false, nil
 	}
-	return m, err == nil, err
+	return m, err == nil && m.Seq <= among.Through, err
 }
 
 // stillMissing are, of what is skipped behind a sequence, the ranges under which the stream holds nothing to this day, though it goes on behind them.
@@ -179,11 +206,11 @@ func (l *loss) stillMissing(ctx context.Context, known, last uint64) ([]bus.Rang
 		if s.From <= known || s.Through > last {
 			continue
 		}
-		m, ok, err := l.next(ctx, s.From)
+		_, there, err := firstOf(ctx, l.at, l.stream, s)
 		if err != nil {
 			return nil, err
 		}
-		if !ok || m.Seq > s.Through {
+		if !there {
 			out = append(out, s)
 		}
 	}

@@ -49,18 +49,21 @@ func (r *Reader) missing(ctx context.Context) {
 // the leader has lost, and that was given up.
 func (r *Reader) found(ctx context.Context, msgs []bus.Msg) error {
 	h, stream := r.held, bus.RecordsStream(r.pipeline)
-	var holes []bus.Range
+	gone := uint64(0) // up to there the leader holds nothing
 	for _, m := range msgs {
-		if m.Seq <= h.Read.Seq || !bus.Covered(h.skipped, m.Seq, m.Seq) || bus.IsFiller(m) || bus.Covered(holes, m.Seq, m.Seq) {
+		if m.Seq <= max(h.Read.Seq, gone) || !bus.Covered(h.skipped, m.Seq, m.Seq) || bus.IsFiller(m) {
 			continue
 		}
-		var err error
-		if holes, _, err = r.Holes(ctx, stream, m.Seq-1); err != nil {
+		next, err := r.Next(ctx, stream, m.Seq)
+		switch {
+		case errors.Is(err, bus.ErrNoMessage):
+			return nil
+		case err != nil:
 			return err
-		}
-		if !bus.Covered(holes, m.Seq, m.Seq) {
+		case next.Seq == m.Seq:
 			return &foundError{stream: stream, seq: m.Seq}
 		}
+		gone = next.Seq - 1
 	}
 	return nil
 }
@@ -118,17 +121,14 @@ func (r *Reader) stillLost(ctx context.Context, after uint64, skipped []bus.Rang
 	if len(holes) > 0 {
 		return &bus.GapError{Stream: stream, Expected: holes[0].From, Got: holes[0].Through + 1}
 	}
-	info, err := r.Info(ctx, stream)
-	if err != nil {
-		return err
-	}
-	holes, all, err := r.Holes(ctx, stream, after)
-	if err != nil || !all {
-		return err
-	}
 	for _, s := range skipped {
-		if seq, found := bus.Outside(holes, max(s.From, r.held.Read.Seq+1, after+1, info.First), min(s.Through, info.Last)); found {
-			return &foundError{stream: stream, seq: seq}
+		s.From = max(s.From, r.held.Read.Seq+1, after+1)
+		m, there, err := firstOf(ctx, r.Next, stream, s)
+		if err != nil {
+			return err
+		}
+		if there {
+			return &foundError{stream: stream, seq: m.Seq}
 		}
 	}
 	return nil

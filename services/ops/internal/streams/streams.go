@@ -248,12 +248,12 @@ func (s *Streams) beyondHorizon(ctx context.Context, stream string, info bus.Str
 func (s *Streams) measure(ctx context.Context, name, stream string, now time.Time, first, needed uint64) error {
 	span := time.Duration(0)
 	if first < needed {
-		m, err := bus.GetMessage(ctx, s.c.Conn, stream, first)
-		switch {
-		case err == nil:
-			span = max(now.Sub(m.Time), 0)
-		case !errors.Is(err, bus.ErrNoMessage):
+		stored, ok, err := s.storedAt(ctx, stream)(first)
+		if err != nil {
 			return err
+		}
+		if ok {
+			span = max(now.Sub(stored), 0)
 		}
 	}
 	s.mu.Lock()
