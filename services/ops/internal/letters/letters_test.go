@@ -238,6 +238,33 @@ func TestOrder(t *testing.T) {
 			b.Exec(`INSERT INTO ops.definitions (name, revision, yaml, sha256, applied_by) VALUES ('contacts', 2, 'x', '', 'test') ON CONFLICT DO NOTHING`)
 		}
 	})
+	t.Run("a letter whose payload is lost is sent as it was by the retrier, under a newer revision too", func(t *testing.T) {
+		b := setup(t)
+		chunk := b.Chunk("c", "", "kept", "lost", "versioned", "exhausted")
+		b.Outcome(chunk, "", "ffff", fixture.Transfers{Dead: 3, Retrying: 1})
+		for row, key := range []string{"kept", "lost", "versioned"} {
+			b.Fail(chunk, fixture.Failure{Key: key, Row: row, Class: "data", Code: "X", Disposition: "dead"})
+		}
+		b.Exhaust(chunk, b.Fail(chunk, fixture.Failure{Key: "exhausted", Row: 3, Class: "contention", Code: "UNABLE_TO_LOCK_ROW", Disposition: "retry"}), "exhausted", "", 0)
+		b.Refuse("refused", "", "NOT_JSON", 0)
+		b.Exec(`UPDATE reconciler.failures SET payload = '' WHERE key <> 'kept'`)
+		b.Exec(`UPDATE extractor.records SET version = 'v1' WHERE key_hash = $1`, fixture.KeyHash("versioned"))
+		b.Exec(`INSERT INTO ops.definitions (name, revision, yaml, sha256, applied_by) VALUES ('contacts', 2, 'x', '', 'test')`)
+		x := b.index("a")
+		if n, err := x.Sweep(t.Context()); n != 5 || err != nil {
+			t.Fatalf("%d letters: %v", n, err)
+		}
+		want := map[string]string{"kept": "extractor", "lost": "retrier", "versioned": "retrier", "exhausted": "retrier", "refused": "extractor"}
+		for key, taker := range want {
+			done, err := x.Order(t.Context(), letters.Order{Kind: store.ActionReplay, IDs: []string{fixture.LetterID(key, 0).String()}, Key: key})
+			if err != nil || done.Moved != 1 {
+				t.Fatalf("%s: %+v, %v", key, done, err)
+			}
+			if n := b.Count(`SELECT count(*) FROM ops_pub.replays WHERE letter_id = $1 AND taker = $2`, fixture.LetterID(key, 0), taker); n != 1 {
+				t.Errorf("%s is not the %s's", key, taker)
+			}
+		}
+	})
 	t.Run("orders that cannot be understood, are refused or match nothing say which", func(t *testing.T) {
 		b := setup(t)
 		var ids []string
