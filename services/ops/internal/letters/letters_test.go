@@ -381,6 +381,42 @@ func TestReader(t *testing.T) {
 			t.Errorf("%d letters", n)
 		}
 	})
+	t.Run("goes past letters whose time of death no ledger can hold, and keeps every other in UTC", func(t *testing.T) {
+		b := setup(t).withBroker()
+		for key, at := range map[string]string{
+			"year 0":                "0000-01-01T00:00:00Z",
+			"year 0 in UTC":         "0001-01-01T00:30:00+01:00",
+			"year 10000 in UTC":     "9999-12-31T23:30:00-01:00",
+			"first":                 "0001-01-01T00:00:00Z",
+			"last":                  "9999-12-31T23:59:59.9999999Z",
+			"an offset of its own":  "2026-03-01T12:00:00+23:59",
+			"another of the others": "2026-03-01T12:00:00-23:59",
+		} {
+			body := fmt.Sprintf(`{"id":%q,"pipeline":"contacts","key":%q,"class":"data","stage":"reconcile","dead_at":%q}`, fixture.LetterID(key, 0), key, at)
+			if err := bus.Publish(t.Context(), b.conn, bus.Message{Subject: "dlq.contacts.data", Body: []byte(body)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.publish("good", 0)
+		x := b.index("one")
+		if n, err := x.Read(t.Context()); n != 8 || err != nil {
+			t.Errorf("%d messages read: %v", n, err)
+		}
+		for key, want := range map[string]time.Time{
+			"first":                 time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC),
+			"last":                  time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC),
+			"an offset of its own":  time.Date(2026, 2, 28, 12, 1, 0, 0, time.UTC),
+			"another of the others": time.Date(2026, 3, 2, 11, 59, 0, 0, time.UTC),
+			"good":                  fixture.Noon,
+		} {
+			if n := b.Count(`SELECT count(*) FROM ops.letters WHERE letter_id = $1 AND dead_at = $2`, fixture.LetterID(key, 0), want); n != 1 {
+				t.Errorf("%s is not there as dead at %s", key, want)
+			}
+		}
+		if n := b.Count(`SELECT count(*) FROM ops.letters`); n != 5 {
+			t.Errorf("%d letters", n)
+		}
+	})
 	t.Run("one instance reads at a time, and another goes on where it stopped", func(t *testing.T) {
 		b := setup(t).withBroker()
 		b.publish("a", 0)
