@@ -273,6 +273,29 @@ func TestTextsThatCannotBeStored(t *testing.T) {
 	}
 }
 
+// TestLettersWithoutATimeOfDeath: whoever publishes a letter says when its record died, or does not.
+func TestLettersWithoutATimeOfDeath(t *testing.T) {
+	b := start(t, nil)
+	b.Exec(`INSERT INTO ops.letters (letter_id, pipeline, revision, run, key, key_hash, generation, entity, class, code, message, fields, stage, fingerprint, dead_at)
+		SELECT gen_random_uuid(), 'contacts', 1, '', 'k' || n, gen_random_uuid(), 0, '', 'data', 'X', '', '{}', 'reconcile', '', '0001-01-01T00:00:00Z'::timestamptz
+		FROM generate_series(1, 3) n`)
+	listed, token := 0, ""
+	for range 2 {
+		code, reply := b.call(t, http.MethodGet, "/v1/dead-letters?page_size=2&page_token="+token, "", "")
+		var page struct {
+			DeadLetters   []struct{ Key string } `json:"dead_letters"`
+			NextPageToken string                 `json:"next_page_token"`
+		}
+		if err := json.Unmarshal(reply, &page); err != nil || code != http.StatusOK {
+			t.Fatalf("%d, %v: %s", code, err, reply)
+		}
+		listed, token = listed+len(page.DeadLetters), page.NextPageToken
+	}
+	if listed != 3 || token != "" {
+		t.Errorf("%d letters are listed on two pages, want 3 (and then %q)", listed, token)
+	}
+}
+
 // TestGroupsHaveABound: a message with a name of the publisher's in it makes a group of each, however many there are.
 func TestGroupsHaveABound(t *testing.T) {
 	b := start(t, nil)
