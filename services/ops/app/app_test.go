@@ -245,6 +245,57 @@ func TestReplies(t *testing.T) {
 	})
 }
 
+// TestTextsThatCannotBeStored come from the caller, so that the answer is not that ops has failed.
+func TestTextsThatCannotBeStored(t *testing.T) {
+	b := start(t, nil)
+	id := b.Refuse("x", "", "NOT_JSON", 0).String()
+	eventually(t, "the letter is known", func() bool { return b.Count(`SELECT count(*) FROM ops.letters`) == 1 })
+	for _, c := range []struct{ name, method, path, body, field string }{
+		{"the reason of a replay", http.MethodPost, "/v1/dead-letters:replay", `{"ids":["` + id + `"],"idempotency_key":"k","reason":"r\u0000"}`, "reason"},
+		{"the idempotency key of a discard", http.MethodPost, "/v1/dead-letters:discard", `{"ids":["` + id + `"],"idempotency_key":"k\u0000","reason":"r"}`, "idempotency_key"},
+		{"a filter of an order", http.MethodPost, "/v1/dead-letters:replay", `{"filter":{"code":"X\u0000"},"expected_count":1,"idempotency_key":"k"}`, "filter.code"},
+		{"the reason of a resume", http.MethodPost, "/v1/pipelines/contacts:resume", `{"reason":"r\u0000"}`, "reason"},
+		{"the reason of a reread", http.MethodPost, "/v1/pipelines/contacts:reread", `{"from_seq":1,"idempotency_key":"k","reason":"r\u0000"}`, "reason"},
+		{"a definition", http.MethodPut, "/v1/pipelines/contacts", `{"yaml":"kind: Pipeline\u0000"}`, "yaml"},
+		{"a filter of a list", http.MethodGet, "/v1/dead-letters?code=%00", "", "code"},
+		{"a filter of a list that is no UTF-8", http.MethodGet, "/v1/dead-letters?code=%ff", "", "code"},
+		{"a key that is no UTF-8", http.MethodGet, "/v1/records?key=%c3", "", "key"},
+	} {
+		t.Run(c.name+" is refused by its name", func(t *testing.T) {
+			code, reply := b.call(t, c.method, c.path, "", c.body)
+			if code != http.StatusBadRequest || !strings.Contains(string(reply), `"`+c.field+" ") {
+				t.Errorf("%d %s", code, reply)
+			}
+		})
+	}
+	if n := b.Count(`SELECT count(*) FROM ops.letters WHERE state = 'open'`); n != 1 {
+		t.Errorf("%d letters are still open, want the one", n)
+	}
+}
+
+// TestLettersWithoutATimeOfDeath: whoever publishes a letter says when its record died, or does not.
+func TestLettersWithoutATimeOfDeath(t *testing.T) {
+	b := start(t, nil)
+	b.Exec(`INSERT INTO ops.letters (letter_id, pipeline, revision, run, key, key_hash, generation, entity, class, code, message, fields, stage, fingerprint, dead_at)
+		SELECT gen_random_uuid(), 'contacts', 1, '', 'k' || n, gen_random_uuid(), 0, '', 'data', 'X', '', '{}', 'reconcile', '', '0001-01-01T00:00:00Z'::timestamptz
+		FROM generate_series(1, 3) n`)
+	listed, token := 0, ""
+	for range 2 {
+		code, reply := b.call(t, http.MethodGet, "/v1/dead-letters?page_size=2&page_token="+token, "", "")
+		var page struct {
+			DeadLetters   []struct{ Key string } `json:"dead_letters"`
+			NextPageToken string                 `json:"next_page_token"`
+		}
+		if err := json.Unmarshal(reply, &page); err != nil || code != http.StatusOK {
+			t.Fatalf("%d, %v: %s", code, err, reply)
+		}
+		listed, token = listed+len(page.DeadLetters), page.NextPageToken
+	}
+	if listed != 3 || token != "" {
+		t.Errorf("%d letters are listed on two pages, want 3 (and then %q)", listed, token)
+	}
+}
+
 // TestGroupsHaveABound: a message with a name of the publisher's in it makes a group of each, however many there are.
 func TestGroupsHaveABound(t *testing.T) {
 	b := start(t, nil)

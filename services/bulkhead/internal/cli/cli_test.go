@@ -234,6 +234,15 @@ func TestCommands(t *testing.T) {
 			t.Errorf("exit %d, stderr %q", code, errOut)
 		}
 	})
+	t.Run("an entity with more records than are listed ends with how many are older", func(t *testing.T) {
+		for older, want := range map[string]bool{"1234": true, "0": false} {
+			many := fakeOps(t, map[string]reply{"GET /v1/records": ok(`{"records":[{"pipeline":"contacts","key":"k"},{"pipeline":"contacts","key":"l"}],"older":` + older + `}`)})
+			code, out, _ := invoke(t, "", "--ops", many, "record", "--entity", "C-1")
+			if code != ExitDone || strings.HasSuffix(out, "\n\nand 1,234 older records of this entity are not listed\n") != want || !want && strings.Contains(out, "older") {
+				t.Errorf("%s older: exit %d, stdout %q", older, code, out)
+			}
+		}
+	})
 	t.Run("a balance that does not add up exits 1 and says so", func(t *testing.T) {
 		bad := fakeOps(t, map[string]reply{"GET /v1/balance": ok(`{"balance":` + unbalanced + `,"adds_up":false}`), "GET /v1/status": ok(`{}`)})
 		code, out, _ := invoke(t, "", "--ops", bad, "status", "--run", "r")

@@ -14,7 +14,8 @@ func newRecord(g *globals) *cobra.Command {
 		Use:   "record [KEY]",
 		Short: "Show what became of one record: state, every attempt, what comes next",
 		Long: `Show what became of one record. KEY is the idempotency key: what the definition names as key, else the Nats-Msg-Id of a
-single message. With --entity instead of KEY: all records about one entity (the external id).
+single message. With --entity instead of KEY: the records about one entity (the external id), the newest 100 of each pipeline,
+the newest last, and how many older ones there are.
 
 A key is unique within a pipeline only: when several pipelines know it, they are listed and the exit code is 2.
 Exit code 4: no pipeline has accepted such a record.`,
@@ -56,6 +57,9 @@ Exit code 4: no pipeline has accepted such a record.`,
 					fmt.Fprintln(g.out)
 				}
 				printRecord(g, r)
+			}
+			if n := resp.GetOlder(); n > 0 {
+				fmt.Fprintf(g.out, "\nand %s older records of this entity are not listed\n", thousands(n))
 			}
 			return nil
 		},

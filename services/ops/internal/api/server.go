@@ -147,6 +147,7 @@ func logTo(logger *slog.Logger) logging.Logger {
 func (s *Server) Gateway(ctx context.Context) (http.Handler, func() error, error) {
 	conn, err := grpc.NewClient("passthrough:///"+loopback(s.listener.Addr()),
 		grpc.WithTransportCredentials(insecure.NewCredentials()), // to this very process, over the loopback interface
+		grpc.WithUnaryInterceptor(sendable),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReply), grpc.MaxCallSendMsgSize(maxBody)))
 	if err != nil {
 		return nil, nil, fmt.Errorf("gateway: %w", err)

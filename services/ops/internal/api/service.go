@@ -73,19 +73,19 @@ func noPipeline(name string) error {
 	return status.Errorf(codes.NotFound, "there is no pipeline %q: GET /v1/pipelines lists them", name)
 }
 
-// ListRecords tells the history of a record, or of all records of an entity.
+// ListRecords tells the history of a record, or of the newest records of an entity.
 func (s *Service) ListRecords(ctx context.Context, r *opsv1.ListRecordsRequest) (*opsv1.ListRecordsResponse, error) {
 	if err := s.known(ctx, r.GetPipeline()); err != nil {
 		return nil, err
 	}
-	found, err := s.c.Ledger.History(ctx, ledger.Question{Pipeline: r.GetPipeline(), Key: r.GetKey(), Entity: r.GetEntity()})
+	found, older, err := s.c.Ledger.History(ctx, ledger.Question{Pipeline: r.GetPipeline(), Key: r.GetKey(), Entity: r.GetEntity()})
 	if err != nil {
 		return nil, err
 	}
 	if len(found) == 0 {
 		return nil, status.Error(codes.NotFound, "no accepted record matches: it may be published and not accepted yet (see unread in GET /v1/balance), or have another key")
 	}
-	return &opsv1.ListRecordsResponse{Records: found}, nil
+	return &opsv1.ListRecordsResponse{Records: found, Older: older}, nil
 }
 
 // byOf is who is written down: the token's name counts, what the caller says of itself stands beside it.

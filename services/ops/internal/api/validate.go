@@ -2,13 +2,17 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"bulkhead/libs/record"
 	opsv1 "bulkhead/proto/gen/bulkhead/ops/v1"
@@ -63,7 +67,51 @@ func (p *problems) group(group string) {
 }
 
 func (p *problems) by(by string) {
-	p.when(len(by) > 200 || strings.ContainsAny(by, "\n\r\x00"), "by must be one line of at most 200 characters")
+	p.when(len(by) > 200 || strings.ContainsAny(by, "\n\r"), "by must be one line of at most 200 characters")
+}
+
+// texts names the text fields of a message, and of those in it, that PostgreSQL's text cannot hold: filter.code, ids[3]. Of a list it names the first.
+func (p *problems) texts(at string, m protoreflect.Message) {
+	fields := m.Descriptor().Fields() // in their order: one request has one answer
+	for i := range fields.Len() {
+		f := fields.Get(i)
+		if !m.Has(f) {
+			continue
+		}
+		name, v := at+string(f.Name()), m.Get(f)
+		switch {
+		case f.IsMap():
+			v.Map().Range(func(key protoreflect.MapKey, value protoreflect.Value) bool {
+				return p.text(name, f.MapKey(), key.Value()) && p.text(name, f.MapValue(), value)
+			})
+		case f.IsList():
+			for j := 0; j < v.List().Len() && p.text(fmt.Sprintf("%s[%d]", name, j), f, v.List().Get(j)); j++ {
+			}
+		default:
+			p.text(name, f, v)
+		}
+	}
+}
+
+// text is texts of one value; true: nothing is wrong with it.
+func (p *problems) text(name string, f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+	before := len(*p)
+	switch f.Kind() {
+	case protoreflect.StringKind:
+		p.when(strings.ContainsRune(v.String(), 0), name+" holds the character U+0000, which cannot be stored: leave it out")
+		p.when(!utf8.ValidString(v.String()), name+" is no UTF-8")
+	case protoreflect.MessageKind, protoreflect.GroupKind:
+		p.texts(name+".", v.Message())
+	default:
+	}
+	return len(*p) == before
+}
+
+func (p *problems) err() error {
+	if len(*p) == 0 {
+		return nil
+	}
+	return status.Error(codes.InvalidArgument, strings.Join(*p, "; "))
 }
 
 func classWords() string {
@@ -77,6 +125,9 @@ func classWords() string {
 // check looks at a request as it stands, without the ledger.
 func check(request any) error {
 	var p problems
+	if m, ok := request.(proto.Message); ok {
+		p.texts("", m.ProtoReflect())
+	}
 	switch r := request.(type) {
 	case *opsv1.GetBalanceRequest:
 		p.pipeline(r.GetPipeline(), false)
@@ -135,10 +186,19 @@ func check(request any) error {
 		p.when((r.GetKey() == "") == (r.GetEntity() == ""), "give either key or entity")
 		p.when(len(r.GetKey()) > maxKeyText || len(r.GetEntity()) > maxKeyText, "key and entity have at most 4000 bytes")
 	}
-	if len(p) > 0 {
-		return status.Error(codes.InvalidArgument, strings.Join(p, "; "))
+	return p.err()
+}
+
+// sendable refuses what cannot be sent to the gRPC door: texts come out of a URL as they stand there, and gRPC calls one that is no UTF-8 an internal error.
+func sendable(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	var p problems
+	if m, ok := request.(proto.Message); ok {
+		p.texts("", m.ProtoReflect())
 	}
-	return nil
+	if err := p.err(); err != nil {
+		return err
+	}
+	return invoke(ctx, method, request, reply, conn, opts...)
 }
 
 func validate(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {

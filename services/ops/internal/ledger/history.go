@@ -19,7 +19,7 @@ import (
 	"bulkhead/services/ops/internal/store/db"
 )
 
-// maxKeys bounds the records of one entity in an answer; the oldest come first.
+// maxKeys bounds the records of one entity and pipeline in an answer: the newest are what is asked for.
 const maxKeys = 100
 
 // Question asks for a record by key, or for all records of an entity; Pipeline "" asks in every pipeline.
@@ -27,60 +27,60 @@ type Question struct {
 	Pipeline, Key, Entity string
 }
 
-// History answers a question; no records is no error.
-func (r *Reader) History(ctx context.Context, q Question) ([]*opsv1.RecordHistory, error) {
+// History answers a question, a pipeline's records in the order of the stream; no records is no error. older is how many records the entity has before
+// those: the newest hundred of each pipeline are told of.
+func (r *Reader) History(ctx context.Context, q Question) (out []*opsv1.RecordHistory, older int64, err error) {
 	current, err := r.store.Current(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read the definitions: %w", err)
+		return nil, 0, fmt.Errorf("read the definitions: %w", err)
 	}
-	var out []*opsv1.RecordHistory
 	for _, d := range current {
 		if q.Pipeline != "" && q.Pipeline != d.Name {
 			continue
 		}
-		found, err := r.historiesIn(ctx, d, q)
+		found, before, err := r.historiesIn(ctx, d, q)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		out = append(out, found...)
+		out, older = append(out, found...), older+before
 	}
-	return out, nil
+	return out, older, nil
 }
 
-func (r *Reader) historiesIn(ctx context.Context, d store.Definition, q Question) ([]*opsv1.RecordHistory, error) {
+func (r *Reader) historiesIn(ctx context.Context, d store.Definition, q Question) (out []*opsv1.RecordHistory, older int64, err error) {
 	name := d.Name
 	if q.Key != "" {
 		h, err := r.historyOf(ctx, name, q.Key, record.HashKey(name, q.Key), uuid.NullUUID{})
 		if err != nil || h == nil {
-			return nil, err
+			return nil, 0, err
 		}
-		return []*opsv1.RecordHistory{h}, nil
+		return []*opsv1.RecordHistory{h}, 0, nil
 	}
 	definition, _, err := pipeline.ParseDefinition([]byte(d.YAML))
 	if err != nil {
-		return nil, fmt.Errorf("definition %s: %w", name, err)
+		return nil, 0, fmt.Errorf("definition %s: %w", name, err)
 	}
 	definition.CaseSensitive = d.CaseSensitive
 	entity := uuid.NullUUID{UUID: definition.EntityHash(q.Entity), Valid: true}
 	keys, err := r.store.Read().EntityKeys(ctx, db.EntityKeysParams{Pipeline: name, EntityHash: entity, MaxKeys: maxKeys})
 	if err != nil {
-		return nil, fmt.Errorf("look for the entity's records: %w", err)
+		return nil, 0, fmt.Errorf("look for the entity's records: %w", err)
 	}
-	var out []*opsv1.RecordHistory
-	for _, k := range keys {
+	for _, k := range slices.Backward(keys) {
 		key, err := r.keyText(ctx, name, k.KeyHash, k.Chunk, k.Row)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		h, err := r.historyOf(ctx, name, key, k.KeyHash, entity)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if h != nil {
 			out = append(out, h)
 		}
+		older = k.Known - int64(len(keys))
 	}
-	return out, nil
+	return out, older, nil
 }
 
 // keyText is the key behind a hash: from the manifest of its chunk, from its refusal, or from where it was superseded. "" when none names it.

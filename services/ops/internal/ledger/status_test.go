@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -175,7 +176,7 @@ func TestOpenItems(t *testing.T) {
 func TestHistory(t *testing.T) {
 	ask := func(t *testing.T, b *bundle, key string) *opsv1.RecordHistory {
 		t.Helper()
-		found, err := b.reader.History(t.Context(), ledger.Question{Key: key})
+		found, _, err := b.reader.History(t.Context(), ledger.Question{Key: key})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -266,12 +267,38 @@ func TestHistory(t *testing.T) {
 	t.Run("an entity's records are found by its value, whatever its case, with their keys", func(t *testing.T) {
 		b := setup(t)
 		b.Chunk("c1", "", "Ann")
-		found, err := b.reader.History(t.Context(), ledger.Question{Entity: "ANN", Pipeline: "contacts"})
+		found, _, err := b.reader.History(t.Context(), ledger.Question{Entity: "ANN", Pipeline: "contacts"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if len(found) != 1 || found[0].GetKey() != "Ann" {
 			t.Errorf("%v", found)
+		}
+	})
+	t.Run("of an entity with many records the newest hundred are told of, the newest last, and how many are older", func(t *testing.T) {
+		b := setup(t)
+		var keys []string
+		for i := range 120 {
+			keys = append(keys, fmt.Sprintf("e%03d", i))
+		}
+		for i := range 3 { // frames of forty records each
+			chunk := b.Chunk(fmt.Sprint("c", i), "", keys[40*i:40*i+40]...)
+			b.Exec(`UPDATE extractor.records SET entity_hash = $2, seq = $3, idx = row WHERE chunk = $1`,
+				chunk, uuid.UUID(record.HashEntity(fixture.Space, "ann")), i+1)
+		}
+		found, older, err := b.reader.History(t.Context(), ledger.Question{Entity: "ann", Pipeline: "contacts"})
+		if err != nil || older != 20 {
+			t.Fatalf("%d older records: %v", older, err)
+		}
+		var got []string
+		for _, h := range found {
+			got = append(got, h.GetKey())
+		}
+		if !slices.Equal(got, keys[20:]) {
+			t.Errorf("%d records: %q", len(got), got)
+		}
+		if found, older, err := b.reader.History(t.Context(), ledger.Question{Key: "e000"}); len(found) != 1 || older != 0 || err != nil {
+			t.Errorf("by its key: %d records and %d older: %v", len(found), older, err)
 		}
 	})
 	t.Run("a record whose key was made from its body is found at the place that the key says", func(t *testing.T) {
@@ -283,7 +310,7 @@ func TestHistory(t *testing.T) {
 			if h := ask(t, b, key); h.GetKey() != key || h.GetState() != "in_flight" || h.GetOrigin().GetSequence() == 0 {
 				t.Errorf("%v", h)
 			}
-			found, err := b.reader.History(t.Context(), ledger.Question{Entity: key, Pipeline: "contacts"})
+			found, _, err := b.reader.History(t.Context(), ledger.Question{Entity: key, Pipeline: "contacts"})
 			if err != nil || len(found) != 1 || found[0].GetKey() != key {
 				t.Errorf("by its entity: %v: %v", found, err)
 			}
@@ -394,7 +421,7 @@ func TestHistory(t *testing.T) {
 	})
 	t.Run("an unknown key is no record", func(t *testing.T) {
 		b := setup(t)
-		found, err := b.reader.History(t.Context(), ledger.Question{Key: "nobody"})
+		found, _, err := b.reader.History(t.Context(), ledger.Question{Key: "nobody"})
 		if len(found) != 0 || err != nil {
 			t.Errorf("%v, %v", found, err)
 		}

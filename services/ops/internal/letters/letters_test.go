@@ -238,6 +238,33 @@ func TestOrder(t *testing.T) {
 			b.Exec(`INSERT INTO ops.definitions (name, revision, yaml, sha256, applied_by) VALUES ('contacts', 2, 'x', '', 'test') ON CONFLICT DO NOTHING`)
 		}
 	})
+	t.Run("a letter whose payload is lost is sent as it was by the retrier, under a newer revision too", func(t *testing.T) {
+		b := setup(t)
+		chunk := b.Chunk("c", "", "kept", "lost", "versioned", "exhausted")
+		b.Outcome(chunk, "", "ffff", fixture.Transfers{Dead: 3, Retrying: 1})
+		for row, key := range []string{"kept", "lost", "versioned"} {
+			b.Fail(chunk, fixture.Failure{Key: key, Row: row, Class: "data", Code: "X", Disposition: "dead"})
+		}
+		b.Exhaust(chunk, b.Fail(chunk, fixture.Failure{Key: "exhausted", Row: 3, Class: "contention", Code: "UNABLE_TO_LOCK_ROW", Disposition: "retry"}), "exhausted", "", 0)
+		b.Refuse("refused", "", "NOT_JSON", 0)
+		b.Exec(`UPDATE reconciler.failures SET payload = '' WHERE key <> 'kept'`)
+		b.Exec(`UPDATE extractor.records SET version = 'v1' WHERE key_hash = $1`, fixture.KeyHash("versioned"))
+		b.Exec(`INSERT INTO ops.definitions (name, revision, yaml, sha256, applied_by) VALUES ('contacts', 2, 'x', '', 'test')`)
+		x := b.index("a")
+		if n, err := x.Sweep(t.Context()); n != 5 || err != nil {
+			t.Fatalf("%d letters: %v", n, err)
+		}
+		want := map[string]string{"kept": "extractor", "lost": "retrier", "versioned": "retrier", "exhausted": "retrier", "refused": "extractor"}
+		for key, taker := range want {
+			done, err := x.Order(t.Context(), letters.Order{Kind: store.ActionReplay, IDs: []string{fixture.LetterID(key, 0).String()}, Key: key})
+			if err != nil || done.Moved != 1 {
+				t.Fatalf("%s: %+v, %v", key, done, err)
+			}
+			if n := b.Count(`SELECT count(*) FROM ops_pub.replays WHERE letter_id = $1 AND taker = $2`, fixture.LetterID(key, 0), taker); n != 1 {
+				t.Errorf("%s is not the %s's", key, taker)
+			}
+		}
+	})
 	t.Run("orders that cannot be understood, are refused or match nothing say which", func(t *testing.T) {
 		b := setup(t)
 		var ids []string
@@ -351,6 +378,42 @@ func TestReader(t *testing.T) {
 			t.Errorf("%d messages read", n)
 		}
 		if n := b.Count(`SELECT count(*) FROM ops.letters`); n != 2 {
+			t.Errorf("%d letters", n)
+		}
+	})
+	t.Run("goes past letters whose time of death no ledger can hold, and keeps every other in UTC", func(t *testing.T) {
+		b := setup(t).withBroker()
+		for key, at := range map[string]string{
+			"year 0":                "0000-01-01T00:00:00Z",
+			"year 0 in UTC":         "0001-01-01T00:30:00+01:00",
+			"year 10000 in UTC":     "9999-12-31T23:30:00-01:00",
+			"first":                 "0001-01-01T00:00:00Z",
+			"last":                  "9999-12-31T23:59:59.9999999Z",
+			"an offset of its own":  "2026-03-01T12:00:00+23:59",
+			"another of the others": "2026-03-01T12:00:00-23:59",
+		} {
+			body := fmt.Sprintf(`{"id":%q,"pipeline":"contacts","key":%q,"class":"data","stage":"reconcile","dead_at":%q}`, fixture.LetterID(key, 0), key, at)
+			if err := bus.Publish(t.Context(), b.conn, bus.Message{Subject: "dlq.contacts.data", Body: []byte(body)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.publish("good", 0)
+		x := b.index("one")
+		if n, err := x.Read(t.Context()); n != 8 || err != nil {
+			t.Errorf("%d messages read: %v", n, err)
+		}
+		for key, want := range map[string]time.Time{
+			"first":                 time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC),
+			"last":                  time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC),
+			"an offset of its own":  time.Date(2026, 2, 28, 12, 1, 0, 0, time.UTC),
+			"another of the others": time.Date(2026, 3, 2, 11, 59, 0, 0, time.UTC),
+			"good":                  fixture.Noon,
+		} {
+			if n := b.Count(`SELECT count(*) FROM ops.letters WHERE letter_id = $1 AND dead_at = $2`, fixture.LetterID(key, 0), want); n != 1 {
+				t.Errorf("%s is not there as dead at %s", key, want)
+			}
+		}
+		if n := b.Count(`SELECT count(*) FROM ops.letters`); n != 5 {
 			t.Errorf("%d letters", n)
 		}
 	})

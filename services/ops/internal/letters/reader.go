@@ -248,7 +248,7 @@ func noteOf(m bus.Msg) (store.Letter, error) {
 	return newLetter(store.Letter{
 		ID: id, Pipeline: l.Pipeline, Revision: l.Revision, Run: l.Run, Key: plain(l.Key), KeyHash: record.HashKey(l.Pipeline, l.Key),
 		Generation: l.Generation, Entity: plain(l.Entity), Class: l.Class, Code: l.Code, Message: plain(l.Message), Fields: l.Fields,
-		Stage: l.Stage, DeadAt: l.DeadAt,
+		Stage: l.Stage, DeadAt: l.DeadAt.UTC().Truncate(time.Microsecond), // as PostgreSQL keeps it, which knows fewer offsets than JSON
 	}), nil
 }
 
@@ -288,6 +288,9 @@ func checkBounds(l bus.DeadLetter) error {
 		return fmt.Errorf("%d fields, at most %d", len(l.Fields), maxFields)
 	case l.Generation < 0 || l.Generation > math.MaxInt16, l.Revision < 0 || l.Revision > math.MaxInt32:
 		return fmt.Errorf("generation %d or revision %d is out of range", l.Generation, l.Revision)
+	}
+	if year := l.DeadAt.UTC().Year(); year < 1 || year > 9999 {
+		return fmt.Errorf("dead_at %s is out of range: years 1 to 9999, in UTC", l.DeadAt.Format(time.RFC3339Nano))
 	}
 	return nil
 }

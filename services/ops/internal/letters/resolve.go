@@ -27,10 +27,9 @@ const (
 	maxNamed = 5
 )
 
-// Definitions gives definitions by revision, and all that are in force.
+// Definitions gives definitions by revision.
 type Definitions interface {
 	Definition(ctx context.Context, name string, revision int) (*pipeline.Definition, error)
-	Current(ctx context.Context) ([]*pipeline.Definition, error)
 }
 
 // Row is a row of an org: its 18-character id and the value of the field that was asked for.
@@ -58,7 +57,7 @@ type Decision struct {
 
 // Resolve stores a decision on unresolved records, once per idempotency key, when the org does not contradict it:
 //
-//   - landed: the org has the row, its key field holds the record's value, and it is no row of another record that was inserted;
+//   - landed: the org has the row, its key field holds the record's value, and it is no row of another record, whichever pipeline made it;
 //   - not landed: the org has no row with the record's value in the key field.
 //
 // Where rows are known by nothing but their content, the person's word stands for what the org cannot be asked. Errors: [InvalidError],
@@ -91,7 +90,7 @@ func (x *Index) Resolve(ctx context.Context, d Decision) (Done, error) {
 		return Done{}, err
 	}
 	taken := func() error {
-		return &RefusedError{fmt.Sprintf("row %s is that of another record, which has landed as it: each insert makes a row of its own; look for the row that holds what this record says", d.SalesforceID)}
+		return &RefusedError{fmt.Sprintf("row %s is that of another record, which has landed as it or in a chunk of another pipeline that made rows: each insert makes a row of its own; look for the row that holds what this record says", d.SalesforceID)}
 	}
 	tell := func(moved map[string]int) []record.Message {
 		var messages []record.Message
@@ -184,7 +183,7 @@ func (x *Index) decidable(ctx context.Context, ids []uuid.UUID) ([]store.Unresol
 	return open, nil
 }
 
-// askOrgs refuses a decision that an org contradicts, and names the pipelines whose rows the row of a landed record must not be.
+// askOrgs refuses a decision that an org contradicts, and notes org and pipeline of a landed record.
 func (x *Index) askOrgs(ctx context.Context, d Decision, open []store.Unresolved, decision *store.Decision) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
@@ -204,8 +203,9 @@ func (x *Index) askOrgs(ctx context.Context, d Decision, open []store.Unresolved
 		}
 		if d.Said == store.DecisionNotLanded {
 			err = x.notThere(ctx, definition, letters)
-		} else if err = x.isThere(ctx, definition, letters[0], d.SalesforceID); err == nil {
-			decision.Pipelines, err = x.inserters(ctx, definition)
+		} else {
+			decision.Org, decision.Pipeline = definition.Org, definition.Name
+			err = x.isThere(ctx, definition, letters[0], d.SalesforceID)
 		}
 		if err != nil {
 			return err
@@ -280,19 +280,4 @@ func (x *Index) notThere(ctx context.Context, d *pipeline.Definition, letters []
 		there = there[:maxNamed]
 	}
 	return &RefusedError{fmt.Sprintf("org %s has rows that were said not to have landed: %s%s; decide these as landed, each with its row", d.Org, strings.Join(there, "; "), more)}
-}
-
-// inserters are the pipelines that insert rows of the same object.
-func (x *Index) inserters(ctx context.Context, d *pipeline.Definition) ([]string, error) {
-	current, err := x.definitions.Current(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read the definitions: %w", err)
-	}
-	names := []string{d.Name}
-	for _, c := range current {
-		if c.Name != d.Name && c.Org == d.Org && c.Object == d.Object && c.Operation == pipeline.OperationInsert {
-			names = append(names, c.Name)
-		}
-	}
-	return names, nil
 }

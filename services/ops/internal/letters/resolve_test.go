@@ -222,6 +222,27 @@ func TestResolve(t *testing.T) {
 			t.Errorf("%+v, %v", done, err)
 		}
 	})
+	t.Run("a row that another pipeline of the org made is refused, whatever that pipeline does by now, and one that it updated or that is another org's is not", func(t *testing.T) {
+		d := unresolved(t, fixture.Contents, "b", "c")
+		made, updated, elsewhere := "003xx0000000001AAA", "003xx0000000002AAA", "003xx0000000003AAA"
+		for _, o := range []struct {
+			pipeline, org, id string
+			created           int
+		}{{"people", "main", made, 1}, {"people", "main", updated, 0}, {"people", "other", elsewhere, 1}} {
+			d.Exec(`INSERT INTO reconciler.outcomes (chunk, pipeline, org, job_id, job_state, rows, landed, failed, unprocessed, missing, superseded, row_states, row_ids, created_rows, standing)
+				VALUES ($1, $2, $3, '750', 'JobComplete', 1, 1, 0, 0, 0, 0, 'l', $4, $5, 'works')`, uuid.New(), o.pipeline, o.org, []byte(o.id), o.created)
+			d.org.rows[o.id] = o.id
+		}
+		d.refused("a row that another pipeline made", d.landed("b", made), "is that of another record", "another pipeline")
+		if d.state("b") != letters.StateOpen {
+			t.Errorf("b is %s", d.state("b"))
+		}
+		for key, id := range map[string]string{"b": updated, "c": elsewhere} {
+			if done, err := d.index.Resolve(t.Context(), d.landed(key, id)); err != nil || done.Moved != 1 {
+				t.Errorf("%s: %+v, %v", key, done, err)
+			}
+		}
+	})
 	t.Run("an org that cannot be asked decides nothing", func(t *testing.T) {
 		d := unresolved(t, fixture.Inserts, "b")
 		d.org.err = errors.New("connection refused")

@@ -53,8 +53,8 @@ type Decision struct {
 	Letters []uuid.UUID
 	// Said is DecisionLanded or DecisionNotLanded; SalesforceID the row of a landed one, else "".
 	Said, SalesforceID string
-	// Pipelines are those whose inserted rows the row must not be, for DecisionLanded.
-	Pipelines []string
+	// Org has the row, Pipeline is the record's: the row must be no other record's of theirs. For DecisionLanded.
+	Org, Pipeline string
 	// State is what the letters become.
 	State string
 }
@@ -77,7 +77,7 @@ func (s *Store) Resolve(ctx context.Context, a Action, d Decision, taken func() 
 			}
 		}
 		if d.Said == DecisionLanded && len(open) > 0 {
-			is, err := q.RowIsTaken(ctx, db.RowIsTakenParams{SfID: d.SalesforceID, Pipelines: d.Pipelines})
+			is, err := q.RowIsTaken(ctx, db.RowIsTakenParams{SfID: d.SalesforceID, Org: d.Org, Pipeline: d.Pipeline})
 			if err != nil {
 				return nil, err
 			}

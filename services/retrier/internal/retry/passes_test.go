@@ -470,6 +470,26 @@ func TestReplay(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a letter whose payload is lost goes as its row was sent, under a newer revision too", func(t *testing.T) {
+		l := newLedger(t)
+		l.reconciled(uuid.New(), failing{key: "a", entity: "e1", seq: 1, class: "data", code: "X", disposition: "dead", lost: true})
+		l.ordered("a", 0, "reconcile", "replaying", "retrier")
+		l.exec(`INSERT INTO extractor.readers (pipeline, revision) VALUES ('contacts', 2)`)
+		if n, err := l.passes().Replay(t.Context()); n != 1 || err != nil {
+			t.Fatalf("took %d: %v", n, err)
+		}
+		l.clock.Advance(time.Second)
+		if n, _, err := l.passes().Regroup(t.Context()); n != 1 || err != nil {
+			t.Fatalf("sealed %d: %v", n, err)
+		}
+		got := l.sealed(l.openChunk())
+		if got.csv != "e1,e1@x.example,555\n" || len(got.entries) != 1 || got.entries[0][0].GetGeneration() != 1 || got.entries[0][0].GetFailureId() == 0 {
+			t.Errorf("rows %q of %v", got.csv, got.entries)
+		}
+		if n := l.count(`SELECT count(*) FROM retrier.chunks WHERE revision = 1`); n != 1 {
+			t.Errorf("%d chunks of the revision by which the row was made", n)
+		}
+	})
 	t.Run("a letter is routed by the number of lanes that is in force", func(t *testing.T) {
 		l := newLedger(t)
 		three := *l.defs["contacts/2"]

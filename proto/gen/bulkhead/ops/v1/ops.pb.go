@@ -4121,8 +4121,11 @@ func (x *ListRecordsRequest) GetEntity() string {
 }
 
 type ListRecordsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Records       []*RecordHistory       `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By pipeline, the oldest place in the stream first. Of an entity's, the newest 100 of each pipeline.
+	Records []*RecordHistory `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
+	// How many older records the entity has that are not listed.
+	Older         int64 `protobuf:"varint,2,opt,name=older,proto3" json:"older,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4162,6 +4165,13 @@ func (x *ListRecordsResponse) GetRecords() []*RecordHistory {
 		return x.Records
 	}
 	return nil
+}
+
+func (x *ListRecordsResponse) GetOlder() int64 {
+	if x != nil {
+		return x.Older
+	}
+	return 0
 }
 
 type RecordHistory struct {
@@ -4938,9 +4948,10 @@ const file_bulkhead_ops_v1_ops_proto_rawDesc = "" +
 	"\x12ListRecordsRequest\x12\x1a\n" +
 	"\bpipeline\x18\x01 \x01(\tR\bpipeline\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\tR\x03key\x12\x16\n" +
-	"\x06entity\x18\x03 \x01(\tR\x06entity\"O\n" +
+	"\x06entity\x18\x03 \x01(\tR\x06entity\"e\n" +
 	"\x13ListRecordsResponse\x128\n" +
-	"\arecords\x18\x01 \x03(\v2\x1e.bulkhead.ops.v1.RecordHistoryR\arecords\"\xc9\x03\n" +
+	"\arecords\x18\x01 \x03(\v2\x1e.bulkhead.ops.v1.RecordHistoryR\arecords\x12\x14\n" +
+	"\x05older\x18\x02 \x01(\x03R\x05older\"\xc9\x03\n" +
 	"\rRecordHistory\x12\x1a\n" +
 	"\bpipeline\x18\x01 \x01(\tR\bpipeline\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\tR\x03key\x12\x14\n" +

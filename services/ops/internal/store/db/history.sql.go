@@ -122,11 +122,11 @@ func (q *Queries) ChunkManifest(ctx context.Context, chunk uuid.UUID) ([]byte, e
 }
 
 const entityKeys = `-- name: EntityKeys :many
-SELECT r.key_hash, r.chunk, r.row, min(r.seq)::bigint AS first_seq
+SELECT r.key_hash, r.chunk, r.row, min(r.seq)::bigint AS first_seq, min(r.idx)::integer AS first_idx, count(*) OVER () AS known
 FROM extractor_pub.records r
 WHERE r.pipeline = $1 AND r.entity_hash = $2 AND r.generation = 0
 GROUP BY r.key_hash, r.chunk, r.row
-ORDER BY first_seq, r.key_hash
+ORDER BY first_seq DESC, first_idx DESC, r.key_hash
 LIMIT $3
 `
 
@@ -141,9 +141,11 @@ type EntityKeysRow struct {
 	Chunk    uuid.NullUUID
 	Row      *int32
 	FirstSeq int64
+	FirstIdx int32
+	Known    int64
 }
 
-// Keys of an entity, the oldest place in the stream first.
+// Keys of an entity, the newest place in the stream first, with how many there are in all.
 func (q *Queries) EntityKeys(ctx context.Context, arg EntityKeysParams) ([]EntityKeysRow, error) {
 	rows, err := q.db.Query(ctx, entityKeys, arg.Pipeline, arg.EntityHash, arg.MaxKeys)
 	if err != nil {
@@ -158,6 +160,8 @@ func (q *Queries) EntityKeys(ctx context.Context, arg EntityKeysParams) ([]Entit
 			&i.Chunk,
 			&i.Row,
 			&i.FirstSeq,
+			&i.FirstIdx,
+			&i.Known,
 		); err != nil {
 			return nil, err
 		}

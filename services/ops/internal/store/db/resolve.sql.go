@@ -85,18 +85,20 @@ const rowIsTaken = `-- name: RowIsTaken :one
 SELECT (EXISTS (SELECT 1 FROM ops.decisions d WHERE d.decision = 'landed' AND d.sf_id = $1::text)
      OR EXISTS (SELECT 1 FROM reconciler_pub.resolutions r WHERE r.decision = 'landed' AND r.sf_id = $1)
      OR EXISTS (SELECT 1 FROM reconciler_pub.outcomes o
-                WHERE o.pipeline = ANY ($2::text[]) AND o.landed > 0
+                WHERE o.org = $2 AND (o.pipeline = $3 OR o.created_rows > 0) AND o.landed > 0
                   AND (position(convert_to($1, 'UTF8') IN o.row_ids) - 1) % 18 = 0))::boolean
 `
 
 type RowIsTakenParams struct {
-	SfID      string
-	Pipelines []string
+	SfID     string
+	Org      string
+	Pipeline string
 }
 
-// Whether a row of the org is that of another record that these pipelines inserted: an insert makes a row of its own. Row ids lie 18 bytes apart.
+// Whether a row of the org is that of another record: an insert makes a row of its own. Of other pipelines than the one that asks only chunks that made
+// rows count, whatever the pipeline does by now, as in the reconciler's LandedSince: what merely updates a row does not say whose it is. Row ids lie 18 bytes apart.
 func (q *Queries) RowIsTaken(ctx context.Context, arg RowIsTakenParams) (bool, error) {
-	row := q.db.QueryRow(ctx, rowIsTaken, arg.SfID, arg.Pipelines)
+	row := q.db.QueryRow(ctx, rowIsTaken, arg.SfID, arg.Org, arg.Pipeline)
 	var column_1 bool
 	err := row.Scan(&column_1)
 	return column_1, err

@@ -25,16 +25,18 @@ WHERE state = 'open'
 ORDER BY letter_id
 FOR UPDATE;
 
--- A letter refused before Salesforce, or whose definition has a newer revision, is mapped again by the extractor; and so is one whose record
--- carries a version, as long as its payload is there: its row may have been reduced for the sake of a newer one that died in its turn.
+-- A letter refused before Salesforce is mapped again by the extractor, which holds its payload. So is one whose definition has a newer revision, and one
+-- whose record carries a version (its row may have been reduced for the sake of a newer one that died in its turn), as long as its payload is there:
+-- one that was lost with its stream maps to nothing, and the row as it was sent is all that is left of the record.
 -- Any other row is sent again as it was, by the retrier. A letter that nobody in the ledger has decided is one of a time that a restored ledger has
 -- forgotten: its record is sent again by itself, and the letter moves nothing. So it is with a discard.
 -- name: ReplayLetters :many
 UPDATE ops.letters
 SET state = 'replaying', action_id = @action_id, changed_at = now(),
-    taker = CASE WHEN stage = 'extract' OR revision < (SELECT max(d.revision) FROM ops.definitions d WHERE d.name = letters.pipeline)
-                 OR EXISTS (SELECT FROM extractor_pub.records r
-                            WHERE r.pipeline = letters.pipeline AND r.key_hash = letters.key_hash AND r.placed IS NULL AND r.version IS NOT NULL)
+    taker = CASE WHEN stage = 'extract'
+                 OR (revision < (SELECT max(d.revision) FROM ops.definitions d WHERE d.name = letters.pipeline)
+                     OR EXISTS (SELECT FROM extractor_pub.records r
+                                WHERE r.pipeline = letters.pipeline AND r.key_hash = letters.key_hash AND r.placed IS NULL AND r.version IS NOT NULL))
                     AND EXISTS (SELECT FROM reconciler_pub.failures f
                                 WHERE f.pipeline = letters.pipeline AND f.key_hash = letters.key_hash AND f.generation = letters.generation
                                   AND octet_length(f.payload) > 0)

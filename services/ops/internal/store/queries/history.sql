@@ -20,13 +20,13 @@ FROM extractor_pub.records n
 WHERE n.pipeline = @pipeline AND n.key_hash = @key_hash AND n.placed AND n.entity_hash = @entity_hash
 ORDER BY generation, accepted_at;
 
--- Keys of an entity, the oldest place in the stream first.
+-- Keys of an entity, the newest place in the stream first, with how many there are in all.
 -- name: EntityKeys :many
-SELECT r.key_hash, r.chunk, r.row, min(r.seq)::bigint AS first_seq
+SELECT r.key_hash, r.chunk, r.row, min(r.seq)::bigint AS first_seq, min(r.idx)::integer AS first_idx, count(*) OVER () AS known
 FROM extractor_pub.records r
 WHERE r.pipeline = @pipeline AND r.entity_hash = @entity_hash AND r.generation = 0
 GROUP BY r.key_hash, r.chunk, r.row
-ORDER BY first_seq, r.key_hash
+ORDER BY first_seq DESC, first_idx DESC, r.key_hash
 LIMIT @max_keys;
 
 -- name: ChunkManifest :one
