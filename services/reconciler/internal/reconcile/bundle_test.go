@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"bulkhead/libs/bus"
 	"bulkhead/libs/pg"
@@ -575,11 +576,37 @@ func (b *bundle) remake() {
 	if err := bus.EnsureRecords(b.t.Context(), b.conn, pipelineName, bus.Limits{}); err != nil {
 		b.t.Fatal(err)
 	}
+	b.fill()
+}
+
+// fill publishes messages of several other records each.
+func (b *bundle) fill() {
+	b.t.Helper()
 	for range 10 {
-		if err := bus.Publish(b.t.Context(), b.conn, bus.Message{Subject: bus.RecordsSubject(pipelineName), Body: []byte(`{"another":"record"}`)}); err != nil {
+		if err := bus.Publish(b.t.Context(), b.conn, bus.Message{
+			Subject: bus.RecordsSubject(pipelineName), Headers: map[string]string{bus.HeaderContentType: bus.TypeNDJSON}, Body: []byte(strings.Repeat(`{"another":"record"}`+"\n", 4)),
+		}); err != nil {
 			b.t.Fatal(err)
 		}
 	}
+}
+
+// fragile makes the stream again, as one of which single messages can be taken.
+func (b *bundle) fragile() jetstream.Stream {
+	b.t.Helper()
+	s, err := b.conn.JS.Stream(b.t.Context(), bus.RecordsStream(pipelineName))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	c := s.CachedInfo().Config
+	c.DenyDelete = false
+	if err := b.conn.JS.DeleteStream(b.t.Context(), c.Name); err != nil {
+		b.t.Fatal(err)
+	}
+	if s, err = b.conn.JS.CreateStream(b.t.Context(), c); err != nil {
+		b.t.Fatal(err)
+	}
+	return s
 }
 
 // connect opens a connection to the broker, the first or another one.

@@ -336,6 +336,14 @@ func TestResend(t *testing.T) {
 			"stream with another message where the last one was read": func(b *bundle) {
 				b.exec(`UPDATE extractor.readers SET witness_seq = 1, witness_stored_at = now() - interval '1 day'`)
 			},
+			"stream put back, and the last message that was read is in a hole": func(b *bundle) {
+				s := b.fragile()
+				b.fill()
+				if err := s.DeleteMsg(b.t.Context(), 8); err != nil {
+					b.t.Fatal(err)
+				}
+				b.exec(`UPDATE extractor.readers SET incarnation = $1, witness_seq = 8, witness_stored_at = now() - interval '1 day'`, s.CachedInfo().Created)
+			},
 			"messages that were stored again behind": func(b *bundle) {
 				b.exec(`INSERT INTO extractor.skipped (pipeline, from_seq, through_seq) VALUES ('other', 1, 5), ('accounts', 1, 100)`)
 			},
