@@ -165,6 +165,7 @@ func gateway(ctx context.Context, client opsv1.OpsServiceClient) (http.Handler, 
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, Marshaler{}),
 		runtime.WithIncomingHeaderMatcher(func(name string) (string, bool) { return "", false }),
 		runtime.WithErrorHandler(httpError),
+		runtime.SetQueryParameterParser(&strictQuery{}),
 	)
 	if err := opsv1.RegisterOpsServiceHandlerClient(ctx, mux, client); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
