@@ -203,7 +203,7 @@ func TestReplies(t *testing.T) {
 			{"balance_after", http.MethodGet, "/v1/balance", "", 200},
 			{"resume_no_reason", http.MethodPost, "/v1/pipelines/contacts:resume", `{}`, 400},
 			{"resume", http.MethodPost, "/v1/pipelines/contacts:resume", `{"reason":"rights were given","by":"kim"}`, 200},
-			{"unknown_parameter", http.MethodGet, "/v1/dead-letters?clas=data", "", 400},
+			{"unknown_parameter", http.MethodGet, "/v1/dead-letters?klass=data", "", 400},
 			{"unknown_member", http.MethodPost, "/v1/dead-letters:replay", `{"colour":"red"}`, 400},
 		} {
 			code, reply := b.call(t, c.method, c.path, "", c.body)
