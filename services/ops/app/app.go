@@ -39,6 +39,9 @@ const (
 	name = "ops"
 	// readRest is the rest between two reads of the DLQ stream; the read itself waits for messages.
 	readRest = 100 * time.Millisecond
+	// CallTimeout bounds a call of the API, OrderTimeout an order to replay or discard letters. Who calls and waits longer hears why there is no result.
+	CallTimeout  = api.CallTimeout
+	OrderTimeout = api.OrderTimeout
 	// bootstrapBy is who is written down for documents that are shipped with the installation.
 	bootstrapBy = "bootstrap"
 )

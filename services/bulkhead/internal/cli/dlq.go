@@ -395,7 +395,10 @@ func newDLQReplay(g *globals) *cobra.Command {
 known; one that is already being replayed is left out, so that two people cannot send it twice. What newer versions of the
 same entity cover is not sent but superseded. More than ` + fmt.Sprint(replayWithoutReason) + ` letters need a --reason.
 
-Exit code 4: nothing matches. 5: refused, for example because the filter matches another number than --expect.`,
+All letters of a filter are moved in one step or none is. A million take some minutes, and the command says that it waits. Where it
+ends without ops' answer, it names the --idempotency-key with which the same command asks for it again.
+
+Exit code 4: nothing matches. 5: refused, for example because the filter matches another number than --expect. 6: no answer.`,
 		Example: `  bulkhead dlq replay 0b6c1f0e-6c55-5f1c-9a0e-3f2f8f3a1c11
   bulkhead dlq replay --pipeline contacts --class reference --reason 'accounts were loaded' --yes`,
 		Args: cobra.ArbitraryArgs,
@@ -408,8 +411,15 @@ Exit code 4: nothing matches. 5: refused, for example because the filter matches
 			if err != nil {
 				return err
 			}
-			resp, raw, err := c.Replay(cmd.Context(), &opsv1.ReplayDeadLettersRequest{
-				Ids: ids, Filter: filter, ExpectedCount: expected, Reason: d.reason, IdempotencyKey: d.idempotencyKey, By: d.by,
+			var (
+				resp *opsv1.ReplayDeadLettersResponse
+				raw  []byte
+			)
+			err = d.carryOut(g, expected, func() (err error) {
+				resp, raw, err = c.Replay(cmd.Context(), &opsv1.ReplayDeadLettersRequest{
+					Ids: ids, Filter: filter, ExpectedCount: expected, Reason: d.reason, IdempotencyKey: d.idempotencyKey, By: d.by,
+				})
+				return err
 			})
 			if err != nil {
 				return err
@@ -427,7 +437,10 @@ func newDLQDiscard(g *globals) *cobra.Command {
 		Use:   "discard [LETTER ...]",
 		Short: "Give dead letters up, with a reason",
 		Long: `Give dead letters up: the records end as discarded, with name and reason in the audit trail. They are not sent again.
-Needs a --reason.`,
+Needs a --reason.
+
+All letters of a filter are moved in one step or none is. A million take some minutes, and the command says that it waits. Where it
+ends without ops' answer, it names the --idempotency-key with which the same command asks for it again.`,
 		Example: `  bulkhead dlq discard 0b6c1f0e-6c55-5f1c-9a0e-3f2f8f3a1c11 --reason 'test record of the web shop'`,
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, ids []string) error {
@@ -442,8 +455,15 @@ Needs a --reason.`,
 			if err != nil {
 				return err
 			}
-			resp, raw, err := c.Discard(cmd.Context(), &opsv1.DiscardDeadLettersRequest{
-				Ids: ids, Filter: filter, ExpectedCount: expected, Reason: d.reason, IdempotencyKey: d.idempotencyKey, By: d.by,
+			var (
+				resp *opsv1.DiscardDeadLettersResponse
+				raw  []byte
+			)
+			err = d.carryOut(g, expected, func() (err error) {
+				resp, raw, err = c.Discard(cmd.Context(), &opsv1.DiscardDeadLettersRequest{
+					Ids: ids, Filter: filter, ExpectedCount: expected, Reason: d.reason, IdempotencyKey: d.idempotencyKey, By: d.by,
+				})
+				return err
 			})
 			if err != nil {
 				return err

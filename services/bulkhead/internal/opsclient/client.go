@@ -26,8 +26,10 @@ import (
 )
 
 const (
-	// callTimeout bounds one call; ops itself gives up on a statement earlier.
-	callTimeout = 30 * time.Second
+	// callTimeout bounds one call. Ops gives one up after a minute; what it says then, and who it was that did not answer, is to arrive.
+	callTimeout = 75 * time.Second
+	// orderTimeout bounds an order to replay or discard letters, which ops gives up after 15 minutes: a filter may match a million.
+	orderTimeout = 16 * time.Minute
 	// maxReply bounds a reply: a page of 1,000 letters without payloads stays far below.
 	maxReply = 64 << 20
 )
@@ -57,6 +59,8 @@ type Client struct {
 	base  *url.URL
 	token string
 	http  *http.Client
+	// within bounds a call, orderWithin an order to replay or discard letters.
+	within, orderWithin time.Duration
 }
 
 // New checks the address (http or https) and returns a client for it; token may be empty.
@@ -68,7 +72,7 @@ func New(address, token string) (*Client, error) {
 	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
 		return nil, fmt.Errorf("the address of ops %q must look like http://127.0.0.1:8080", address)
 	}
-	return &Client{base: base, token: token, http: &http.Client{Timeout: callTimeout}}, nil
+	return &Client{base: base, token: token, http: &http.Client{}, within: callTimeout, orderWithin: orderTimeout}, nil
 }
 
 // Status asks for everything that a first look needs.
@@ -198,14 +202,14 @@ func (c *Client) DeadLetterGroups(ctx context.Context, in *opsv1.ListDeadLetterG
 // Replay orders letters to be sent again.
 func (c *Client) Replay(ctx context.Context, in *opsv1.ReplayDeadLettersRequest) (*opsv1.ReplayDeadLettersResponse, []byte, error) {
 	out := &opsv1.ReplayDeadLettersResponse{}
-	raw, err := c.call(ctx, http.MethodPost, "/v1/dead-letters:replay", nil, in, out)
+	raw, err := c.order(ctx, "/v1/dead-letters:replay", in, out)
 	return out, raw, err
 }
 
 // Discard gives letters up.
 func (c *Client) Discard(ctx context.Context, in *opsv1.DiscardDeadLettersRequest) (*opsv1.DiscardDeadLettersResponse, []byte, error) {
 	out := &opsv1.DiscardDeadLettersResponse{}
-	raw, err := c.call(ctx, http.MethodPost, "/v1/dead-letters:discard", nil, in, out)
+	raw, err := c.order(ctx, "/v1/dead-letters:discard", in, out)
 	return out, raw, err
 }
 
@@ -227,6 +231,17 @@ func values(pairs ...string) url.Values {
 }
 
 func (c *Client) call(ctx context.Context, method, path string, query url.Values, in, out proto.Message) ([]byte, error) {
+	return c.callWithin(ctx, c.within, method, path, query, in, out)
+}
+
+// order is a call that moves as many letters as a filter matches.
+func (c *Client) order(ctx context.Context, path string, in, out proto.Message) ([]byte, error) {
+	return c.callWithin(ctx, c.orderWithin, http.MethodPost, path, nil, in, out)
+}
+
+func (c *Client) callWithin(caller context.Context, within time.Duration, method, path string, query url.Values, in, out proto.Message) ([]byte, error) {
+	ctx, cancel := context.WithTimeoutCause(caller, within, fmt.Errorf("no reply within %s", within))
+	defer cancel()
 	var body io.Reader
 	if in != nil {
 		b, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(in)
@@ -251,16 +266,13 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, &UnreachableError{Address: c.base.String(), Err: withoutURL(err)}
+		return nil, c.unreachable(caller, ctx, err)
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
 	switch {
 	case err != nil:
-		return nil, &UnreachableError{Address: c.base.String(), Err: err}
+		return nil, c.unreachable(caller, ctx, err)
 	case len(raw) > maxReply:
 		return nil, fmt.Errorf("ops at %s answered %s with more than %d bytes", c.base, path, maxReply)
 	case resp.StatusCode/100 != 2:
@@ -270,6 +282,17 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 		return nil, &UnreachableError{Address: c.base.String(), Err: fmt.Errorf("what answers there is not ops: %w", err)}
 	}
 	return raw, nil
+}
+
+// unreachable says why there is no whole reply: the caller does not wait any more, the call's own time is over, or what net/http says.
+func (c *Client) unreachable(caller, call context.Context, err error) error {
+	switch {
+	case caller.Err() != nil:
+		return caller.Err()
+	case call.Err() != nil:
+		err = context.Cause(call)
+	}
+	return &UnreachableError{Address: c.base.String(), Err: withoutURL(err)}
 }
 
 // withoutURL takes the URL out of an error of net/http: the address is said already, and a query may hold a key.

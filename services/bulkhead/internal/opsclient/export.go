@@ -59,9 +59,7 @@ func (c *Client) Export(ctx context.Context, kind, pipeline, run, format string)
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
-	unbounded := *c.http
-	unbounded.Timeout = 0 // the stall bounds it
-	resp, err := unbounded.Do(req)
+	resp, err := c.http.Do(req) // the stall bounds it
 	if err != nil {
 		defer e.stop()
 		return nil, e.unreachable(err)

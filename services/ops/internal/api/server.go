@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,8 +27,28 @@ import (
 	opsv1 "bulkhead/proto/gen/bulkhead/ops/v1"
 )
 
-// callTimeout bounds one call, whatever its caller allows.
-const callTimeout = 60 * time.Second
+// Bounds of a call, whatever its caller allows.
+const (
+	// CallTimeout bounds a call.
+	CallTimeout = 60 * time.Second
+	// OrderTimeout bounds an order to replay or discard letters. One by a filter moves as many as the filter matches, in one transaction: a million take about
+	// two minutes on a machine with nothing else to do, and several times that on one that is busy.
+	OrderTimeout = 15 * time.Minute
+	// replyTime is what HTTP allows beyond OrderTimeout for an order's reply.
+	replyTime = time.Minute
+)
+
+// timeoutOf is the bound of a verb, by its full name in gRPC.
+func timeoutOf(method string) time.Duration {
+	switch method {
+	case opsv1.OpsService_ReplayDeadLetters_FullMethodName, opsv1.OpsService_DiscardDeadLetters_FullMethodName:
+		return OrderTimeout
+	}
+	return CallTimeout
+}
+
+// ordersByHTTP are the paths of the verbs whose bound is OrderTimeout.
+var ordersByHTTP = []string{"/v1/dead-letters:replay", "/v1/dead-letters:discard"}
 
 // Server is the gRPC door.
 type Server struct {
@@ -113,8 +134,8 @@ func (s *Server) Stop(ctx context.Context) error {
 	return nil
 }
 
-func bounded(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+func bounded(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeoutOf(info.FullMethod))
 	defer cancel()
 	return handler(ctx, request)
 }
@@ -174,6 +195,10 @@ func gateway(ctx context.Context, client opsv1.OpsServiceClient) (http.Handler, 
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		if slices.Contains(ordersByHTTP, r.URL.Path) {
+			// The server bounds every reply by what suits the other verbs. Who has no connection has no such bound.
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(OrderTimeout + replyTime))
+		}
 		mux.ServeHTTP(w, r)
 	}), nil
 }

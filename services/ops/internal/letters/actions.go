@@ -80,7 +80,8 @@ type Done struct {
 	Repeated bool
 }
 
-// Order carries out an order, once per idempotency key. Errors: [InvalidError], [RefusedError], [NothingError], else the database's.
+// Order carries out an order, once per idempotency key and as a whole or not at all. It may take as long as ctx allows: a filter may match a million letters.
+// Errors: [InvalidError], [RefusedError], [NothingError], [UnavailableError] (another order has the key or some of the letters), else the database's.
 func (x *Index) Order(ctx context.Context, o Order) (Done, error) {
 	selection, err := o.check()
 	if err != nil {
@@ -124,6 +125,12 @@ func otherOrder(done store.Action) error {
 	return &RefusedError{fmt.Sprintf("idempotency key %q was used for another order (action %s): take a new key for a new order", done.IdempotencyKey, done.ID)}
 }
 
+// errUnderWay is what an order is told that came while another one holds what it needs: orders by filter may take minutes.
+var errUnderWay = &UnavailableError{
+	What: "nothing was done by this order",
+	Err:  errors.New("its idempotency key or some of its letters belong to one that is still being carried out; ask again with the same key"),
+}
+
 // unwrapRefusal takes the transaction's label off an error that is meant for the caller.
 func unwrapRefusal(err error) error {
 	if e, ok := errors.AsType[*RefusedError](err); ok {
@@ -131,6 +138,9 @@ func unwrapRefusal(err error) error {
 	}
 	if e, ok := errors.AsType[*NothingError](err); ok {
 		return e
+	}
+	if errors.Is(err, store.ErrHeld) {
+		return errUnderWay
 	}
 	return err
 }

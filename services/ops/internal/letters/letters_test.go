@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"bulkhead/libs/bus"
+	"bulkhead/libs/pg"
 	"bulkhead/libs/record"
 	"bulkhead/libs/testkit"
 	"bulkhead/services/ops/internal/fixture"
@@ -25,6 +26,7 @@ type bundle struct {
 	*fixture.Ledger
 
 	t     *testing.T
+	ops   pg.DB // as ops holds it
 	store *store.Store
 	conn  *bus.Conn // nil without a broker
 }
@@ -32,7 +34,8 @@ type bundle struct {
 func setup(t *testing.T) *bundle {
 	t.Helper()
 	db := testkit.NewLedger(t)
-	b := &bundle{t: t, Ledger: fixture.New(t, db.AdminPool(t)), store: store.New(db.Pool(t, "ops"))}
+	ops := db.Pool(t, "ops")
+	b := &bundle{t: t, Ledger: fixture.New(t, db.AdminPool(t)), ops: ops, store: store.New(ops)}
 	b.Define()
 	return b
 }

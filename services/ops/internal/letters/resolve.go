@@ -21,8 +21,8 @@ import (
 const (
 	// MaxDecided is the most letters that one decision names: the org is asked for each of them first.
 	MaxDecided = 1000
-	// checkTimeout bounds asking the org for all of them.
-	checkTimeout = 45 * time.Second
+	// CheckTimeout bounds asking the org for all of them. It is below the bound of a call, so that the caller hears which org did not answer.
+	CheckTimeout = 45 * time.Second
 	// maxNamed bounds the rows that a refusal names.
 	maxNamed = 5
 )
@@ -185,7 +185,7 @@ func (x *Index) decidable(ctx context.Context, ids []uuid.UUID) ([]store.Unresol
 
 // askOrgs refuses a decision that an org contradicts, and notes org and pipeline of a landed record.
 func (x *Index) askOrgs(ctx context.Context, d Decision, open []store.Unresolved, decision *store.Decision) error {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	ctx, cancel := context.WithTimeout(ctx, CheckTimeout)
 	defer cancel()
 	type revision struct {
 		pipeline string

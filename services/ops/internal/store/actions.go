@@ -3,10 +3,15 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"maps"
+	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"bulkhead/libs/fault"
 	"bulkhead/libs/fault/planted"
@@ -43,6 +48,12 @@ const (
 	pointMoved  = "ops.action.after_move"
 )
 
+// ErrHeld says that an action did nothing since another one that is still under way has its idempotency key or some of its letters.
+var ErrHeld = errors.New("another action is under way")
+
+// lockNotAvailable is PostgreSQL's code for a lock that was waited for as long as one is.
+const lockNotAvailable = "55P03"
+
 // Selection is what an action is about: IDs, or Filter when there are none.
 type Selection struct {
 	IDs    []uuid.UUID
@@ -51,7 +62,7 @@ type Selection struct {
 
 // once carries out an action in one transaction: the idempotency key is taken first, then fn does what was ordered and says what is to be told,
 // then the action's numbers and its entry in the audit trail are written. A second call with the key returns the first one's answer and true, and
-// does nothing. An error of fn frees the key.
+// does nothing. An error of fn frees the key. [ErrHeld]: nothing was done, see there.
 func (s *Store) once(ctx context.Context, a Action, fn func(context.Context, *db.Queries, *Action) ([]record.Message, error)) (Action, bool, error) {
 	repeated := false
 	if planted.On(planted.ReplayWithoutIdempotencyKey) {
@@ -82,6 +93,9 @@ func (s *Store) once(ctx context.Context, a Action, fn func(context.Context, *db
 		}
 		return pg.Enqueue(ctx, tx, Schema, messages...)
 	})
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == lockNotAvailable {
+		err = fmt.Errorf("%w: %w", ErrHeld, err)
+	}
 	return out, repeated, err
 }
 
@@ -126,8 +140,14 @@ type Locked struct {
 // Act carries out a replay or a discard once: a second call with its idempotency key returns the first one's answer and true. check sees what the
 // selection holds; its error ends the action and frees the key. tell makes the messages that follow, from the number of letters moved in each
 // pipeline.
+//
+// All of it is one transaction, whose statements may take as long as ctx allows, also beyond what the ledger allows otherwise. Letters that another action
+// holds are waited for as long as for any lock, then it is [ErrHeld].
 func (s *Store) Act(ctx context.Context, a Action, sel Selection, check func(Locked) error, tell func(map[string]int) []record.Message) (Action, bool, error) {
 	return s.once(ctx, a, func(ctx context.Context, q *db.Queries, out *Action) ([]record.Message, error) {
+		if err := allowTime(ctx, q); err != nil {
+			return nil, err
+		}
 		open, locked, err := lockLetters(ctx, q, sel)
 		if err != nil {
 			return nil, err
@@ -151,6 +171,19 @@ func (s *Store) Act(ctx context.Context, a Action, sel Selection, check func(Loc
 		}
 		return tell(byPipeline(moved)), nil
 	})
+}
+
+// endsBehind is by how much the ledger's own bound of a statement lies behind that of its caller, who is the one to end it and can say why. The ledger's is
+// for a caller that is gone without a word.
+const endsBehind = time.Minute
+
+// allowTime lets the statements of a transaction take as long as ctx allows; without a deadline they keep the ledger's bound.
+func allowTime(ctx context.Context, q *db.Queries) error {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return nil
+	}
+	return q.AllowTime(ctx, strconv.FormatInt((time.Until(deadline)+endsBehind).Milliseconds(), 10))
 }
 
 func byPipeline(moved []string) map[string]int {

@@ -36,6 +36,16 @@ func (q *Queries) ActionByKey(ctx context.Context, idempotencyKey string) (Actio
 	return i, err
 }
 
+const allowTime = `-- name: AllowTime :exec
+SELECT set_config('statement_timeout', $1::text, true)
+`
+
+// How long each statement of this transaction may take.
+func (q *Queries) AllowTime(ctx context.Context, milliseconds string) error {
+	_, err := q.db.Exec(ctx, allowTime, milliseconds)
+	return err
+}
+
 const discardLetters = `-- name: DiscardLetters :many
 UPDATE ops.letters
 SET state = 'discarded', action_id = $1, changed_at = now()

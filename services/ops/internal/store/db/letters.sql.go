@@ -341,9 +341,12 @@ SELECT x.letter_id, x.pipeline, x.revision, x.run, x.key, x.key_hash, x.generati
 FROM jsonb_to_recordset($1::jsonb) AS x
     (letter_id uuid, pipeline text, revision integer, run text, key text, key_hash uuid, generation smallint, entity text, class text, code text,
      message text, fields jsonb, stage text, fingerprint text, dead_at timestamptz)
+WHERE NOT EXISTS (SELECT FROM ops.letters l WHERE l.letter_id = x.letter_id)
 ON CONFLICT (letter_id) DO NOTHING
 `
 
+// Letters that are known are left out before the insert, since ON CONFLICT waits for whoever changes them, and an order may take minutes to change many. What
+// it is there for is a letter that becomes known in this moment.
 func (q *Queries) NoteLetters(ctx context.Context, letters []byte) (int64, error) {
 	result, err := q.db.Exec(ctx, noteLetters, letters)
 	if err != nil {

@@ -1,3 +1,7 @@
+-- How long each statement of this transaction may take.
+-- name: AllowTime :exec
+SELECT set_config('statement_timeout', @milliseconds::text, true);
+
 -- The idempotency key is taken first: a second request with it waits here until the first has committed.
 -- name: TakeAction :execrows
 INSERT INTO ops.actions (id, idempotency_key, kind, request_digest, reason, by, letters, skipped)

@@ -1,3 +1,5 @@
+-- Letters that are known are left out before the insert, since ON CONFLICT waits for whoever changes them, and an order may take minutes to change many. What
+-- it is there for is a letter that becomes known in this moment.
 -- name: NoteLetters :execrows
 INSERT INTO ops.letters
     (letter_id, pipeline, revision, run, key, key_hash, generation, entity, class, code, message, fields, stage, fingerprint, dead_at)
@@ -6,6 +8,7 @@ SELECT x.letter_id, x.pipeline, x.revision, x.run, x.key, x.key_hash, x.generati
 FROM jsonb_to_recordset(@letters::jsonb) AS x
     (letter_id uuid, pipeline text, revision integer, run text, key text, key_hash uuid, generation smallint, entity text, class text, code text,
      message text, fields jsonb, stage text, fingerprint text, dead_at timestamptz)
+WHERE NOT EXISTS (SELECT FROM ops.letters l WHERE l.letter_id = x.letter_id)
 ON CONFLICT (letter_id) DO NOTHING;
 
 -- Dead and unresolved records of the deciders' views that no letter told of: the sure way beside the fast one. Each disposition by itself, since each has an
