@@ -148,9 +148,12 @@ func (w *restoredWorld) start() {
 	}
 }
 
-// load publishes records of every operation.
+// load publishes records of every operation. While that lasts nobody reads, so that a lane gets one chunk of them however long it takes: a second one would
+// wait for the end of the first.
 func (w *restoredWorld) load(n int) {
 	w.T.Helper()
+	w.Stop("extractor")
+	defer w.Start("extractor")
 	for i := range restoredRows {
 		key := func(prefix string) string { return fmt.Sprintf("%s-%d-%04d", prefix, n, i) }
 		w.publish("openings", "evt-"+key("O"), fmt.Appendf(nil, `{"id":%q,"name":"opening"}`, key("O")), false)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
@@ -15,6 +16,9 @@ import (
 
 // strictQuery refuses a parameter that a verb does not know, as a member of a body is refused: a filter that is misspelt would be no filter at all.
 type strictQuery struct{ runtime.DefaultQueryParser }
+
+// refuseUnknownParameters sets the parser, of which the gateway has one in a process, however many doors there are.
+var refuseUnknownParameters = sync.OnceFunc(func() { runtime.NewServeMux(runtime.SetQueryParameterParser(&strictQuery{})) })
 
 // Parse implements [runtime.QueryParameterParser].
 func (q *strictQuery) Parse(msg proto.Message, values url.Values, filter *utilities.DoubleArray) error {

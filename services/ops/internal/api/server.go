@@ -182,11 +182,11 @@ func (s *Server) Gateway(ctx context.Context) (http.Handler, func() error, error
 
 // gateway turns HTTP requests for /v1/ into calls of a client.
 func gateway(ctx context.Context, client opsv1.OpsServiceClient) (http.Handler, error) {
+	refuseUnknownParameters()
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, Marshaler{}),
 		runtime.WithIncomingHeaderMatcher(func(name string) (string, bool) { return "", false }),
 		runtime.WithErrorHandler(httpError),
-		runtime.SetQueryParameterParser(&strictQuery{}),
 	)
 	if err := opsv1.RegisterOpsServiceHandlerClient(ctx, mux, client); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
