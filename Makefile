@@ -46,7 +46,7 @@ PROCESSES = ./services/e2e/journeys ./services/e2e/realdata
 test: postgres compiler testdata ## all tests with the race detector, the fault points, the exhaustive models, the simulation, a load, fresh chaos
 	set -o pipefail; others=$$(go list work | grep -v $(PROCESSES:./%=-e '/%$$')) || exit 1; \
 	  BULKHEAD_TEST_LEDGER=postgres BULKHEAD_SIMULATION_SEEDS=10 $(GO_TEST) -race -timeout 30m $(LONGEST) $$others
-	BULKHEAD_TEST_LEDGER=memory BULKHEAD_SIMULATION_SEEDS=600 $(GO_TEST) -timeout 30m ./services/e2e/simulation/... $(PROCESSES) $(ON_LEDGER)
+	BULKHEAD_TEST_LEDGER=memory BULKHEAD_SIMULATION_SEEDS=300 $(GO_TEST) -timeout 30m ./services/e2e/simulation/... $(PROCESSES) $(ON_LEDGER)
 	$(GO_TEST) -tags fault,planted -timeout 10m -run 'Fault|Planted' ./libs/fault/... ./libs/pg ./libs/bus ./libs/salesforce $(INTERNALS)
 	$(GO_TEST) -v -count=1 -timeout 10m -run 'TheProtocol|EachSafeguard' $(MODELS)
 	$(MAKE) --no-print-directory bench-once
