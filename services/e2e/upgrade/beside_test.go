@@ -141,10 +141,11 @@ func (w *world) takesRecords() {
 	})
 }
 
-// replayOne orders the letters of the oldest load that has any to be sent again, after their cause has gone.
+// replayOne orders the letters of the oldest load that has any to be sent again, after their cause has gone: not before all of them are there, for a row that
+// is still on its way then has no cause any more.
 func (w *world) replayOne() {
 	w.Helper()
-	w.sim.ClearFaults(w.faults[0])
+	fault := w.faults[0]
 	w.faults = w.faults[1:]
 	replayed := w.loads - len(w.faults) // the number of the load
 	var ids []string
@@ -164,6 +165,7 @@ func (w *world) replayOne() {
 		}
 		return len(ids) == want, fmt.Errorf("%d of %d letters", len(ids), want)
 	})
+	w.sim.ClearFaults(fault)
 	var done struct{ Replayed int }
 	order := map[string]any{"ids": ids, "reason": "the cause is gone", "idempotency_key": fmt.Sprint("replay-", replayed), "by": "upgrade"}
 	w.must(w.ask(http.MethodPost, "/v1/dead-letters:replay", order, &done))
