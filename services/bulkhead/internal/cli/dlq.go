@@ -145,26 +145,21 @@ func noLetters(state string, open, all bool) string {
 
 // printList writes ops' own page with ops' own groups in front, so that numbers and names stay as ops wrote them.
 func printList(g *globals, rawGroups, rawPage []byte) error {
-	all := struct {
-		Groups      []json.RawMessage `json:"groups"`
-		MoreGroups  json.RawMessage   `json:"more_groups"`
-		MoreLetters json.RawMessage   `json:"more_letters"`
-	}{[]json.RawMessage{}, json.RawMessage("0"), json.RawMessage("0")}
-	if err := json.Unmarshal(rawGroups, &all); err != nil {
-		return fmt.Errorf("groups of dead letters: %w", err)
-	}
-	var page map[string]json.RawMessage
-	if err := json.Unmarshal(rawPage, &page); err != nil {
-		return fmt.Errorf("page of dead letters: %w", err)
-	}
-	b, err := json.Marshal(struct {
+	list := struct {
 		Groups      []json.RawMessage `json:"groups"`
 		MoreGroups  json.RawMessage   `json:"more_groups"`
 		MoreLetters json.RawMessage   `json:"more_letters"`
 		DLs         json.RawMessage   `json:"dead_letters"`
 		Total       json.RawMessage   `json:"total"`
 		Next        json.RawMessage   `json:"next_page_token"`
-	}{all.Groups, all.MoreGroups, all.MoreLetters, page["dead_letters"], page["total"], page["next_page_token"]})
+	}{Groups: []json.RawMessage{}, MoreGroups: json.RawMessage("0"), MoreLetters: json.RawMessage("0")}
+	if err := json.Unmarshal(rawGroups, &list); err != nil {
+		return fmt.Errorf("groups of dead letters: %w", err)
+	}
+	if err := json.Unmarshal(rawPage, &list); err != nil {
+		return fmt.Errorf("page of dead letters: %w", err)
+	}
+	b, err := json.Marshal(list)
 	if err != nil {
 		return fmt.Errorf("page of dead letters: %w", err)
 	}
@@ -411,15 +406,10 @@ Exit code 4: nothing matches. 5: refused, for example because the filter matches
 			if err != nil {
 				return err
 			}
-			var (
-				resp *opsv1.ReplayDeadLettersResponse
-				raw  []byte
-			)
-			err = d.carryOut(g, expected, func() (err error) {
-				resp, raw, err = c.Replay(cmd.Context(), &opsv1.ReplayDeadLettersRequest{
+			resp, raw, err := carryOut(g, &d, expected, func() (*opsv1.ReplayDeadLettersResponse, []byte, error) {
+				return c.Replay(cmd.Context(), &opsv1.ReplayDeadLettersRequest{
 					Ids: ids, Filter: filter, ExpectedCount: expected, Reason: d.reason, IdempotencyKey: d.idempotencyKey, By: d.by,
 				})
-				return err
 			})
 			if err != nil {
 				return err
@@ -455,15 +445,10 @@ ends without ops' answer, it names the --idempotency-key with which the same com
 			if err != nil {
 				return err
 			}
-			var (
-				resp *opsv1.DiscardDeadLettersResponse
-				raw  []byte
-			)
-			err = d.carryOut(g, expected, func() (err error) {
-				resp, raw, err = c.Discard(cmd.Context(), &opsv1.DiscardDeadLettersRequest{
+			resp, raw, err := carryOut(g, &d, expected, func() (*opsv1.DiscardDeadLettersResponse, []byte, error) {
+				return c.Discard(cmd.Context(), &opsv1.DiscardDeadLettersRequest{
 					Ids: ids, Filter: filter, ExpectedCount: expected, Reason: d.reason, IdempotencyKey: d.idempotencyKey, By: d.by,
 				})
-				return err
 			})
 			if err != nil {
 				return err

@@ -11,15 +11,19 @@ import (
 // orderToldEvery is the pause between two lines that say that an order is still waited for.
 const orderToldEvery = 10 * time.Second
 
-// carryOut waits for ops to carry a decision out, and says meanwhile that it does. expected is the number that goes with a filter.
-func (d *decision) carryOut(g *globals, expected *int64, order func() error) error {
+// carryOut waits for ops to carry a decision out, and says meanwhile that it does. expected is the number that goes with a filter. The results are order's.
+func carryOut[T any](g *globals, d *decision, expected *int64, order func() (T, []byte, error)) (reply T, raw []byte, err error) {
 	what := "ops is at it"
 	if expected != nil {
 		what = fmt.Sprintf("ops moves %s letters in one step", thousands(*expected))
 	}
 	ticker := time.NewTicker(orderToldEvery)
 	defer ticker.Stop()
-	return d.askAgain(tellWhile(g.err, what, time.Now(), ticker.C, order), expected)
+	err = tellWhile(g.err, what, time.Now(), ticker.C, func() (err error) {
+		reply, raw, err = order()
+		return err
+	})
+	return reply, raw, d.askAgain(err, expected)
 }
 
 // tellWhile runs do, and writes a line at each tick until it returns.
