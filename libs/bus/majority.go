@@ -43,34 +43,36 @@ func majority(c *jetstream.ClusterInfo) error {
 // apiGet reads one message; only the leader of the stream answers.
 const apiGet = "$JS.API.STREAM.MSG.GET."
 
-// tail makes sure of what a direct get did not give, from one sequence to another: any replica answers that, and one that lags behind lacks the newest. It says up
-// to which sequence everything is known now: where maxBytes are reached, or the leader has no more time, it is less than was asked for, and never nothing.
-func (b *natsBroker) tail(ctx context.Context, stream string, first, last uint64, maxBytes int, each func(Msg)) (upTo uint64, err error) {
+// passedOver makes sure of what a direct get did not give of the sequences to upTo: any replica answers that, and one that lags behind lacks the newest. It says
+// up to which sequence everything is known now: where maxBytes are reached, or the leader has no more time, it is less than upTo, and never nothing.
+func (b *natsBroker) passedOver(ctx context.Context, stream string, passed []Range, upTo uint64, maxBytes int, each func(Msg)) (uint64, error) {
 	info, err := b.Stream(ctx, stream)
 	if err != nil {
 		return 0, err
 	}
 	if info.Cluster == nil || len(info.Cluster.Replicas) == 0 {
-		return last, nil // it was the only one who could answer
+		return upTo, nil // it was the only one who could answer
 	}
 	known := uint64(0)
-	for seq := max(first, info.State.FirstSeq); seq <= min(last, info.State.LastSeq); seq++ {
-		m, err := b.fromLeader(ctx, stream, seq)
-		switch {
-		case errors.Is(err, jetstream.ErrMsgNotFound):
-		case err != nil && known > 0:
-			return known, nil // what is known is of use, and the rest is asked for again
-		case err != nil:
-			return 0, err
-		default:
-			each(m)
-			maxBytes -= len(m.Data)
-		}
-		if known = seq; maxBytes <= 0 {
-			return known, nil
+	for _, p := range passed {
+		for seq := max(p.From, info.State.FirstSeq); seq <= min(p.Through, info.State.LastSeq); seq++ {
+			m, err := b.fromLeader(ctx, stream, seq)
+			switch {
+			case errors.Is(err, jetstream.ErrMsgNotFound):
+			case err != nil && known > 0:
+				return known, nil // what is known is of use, and the rest is asked for again
+			case err != nil:
+				return 0, err
+			default:
+				each(m)
+				maxBytes -= len(m.Data)
+			}
+			if known = seq; maxBytes <= 0 {
+				return known, nil
+			}
 		}
 	}
-	return last, nil
+	return upTo, nil
 }
 
 func (b *natsBroker) fromLeader(ctx context.Context, stream string, seq uint64) (Msg, error) {

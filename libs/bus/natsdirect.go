@@ -32,16 +32,10 @@ func (b *natsBroker) Range(ctx context.Context, stream string, first, last uint6
 	} else if gave < last {
 		passed = append(passed, Range{From: max(first, gave+1), Through: last})
 	}
-	for _, p := range passed {
-		known, err := b.tail(ctx, stream, p.From, p.Through, maxBytes, each)
-		if err != nil {
-			return 0, err
-		}
-		if known < p.Through {
-			return known, nil
-		}
+	if len(passed) == 0 {
+		return upTo, nil
 	}
-	return upTo, nil
+	return b.passedOver(ctx, stream, passed, upTo, maxBytes, each)
 }
 
 // direct is one batched direct get. gave is the sequence up to which messages came, 0 = none; more = the broker has more that did not fit; passed are the
