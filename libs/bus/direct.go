@@ -76,6 +76,11 @@ func NextMessage(ctx context.Context, conn *Conn, stream, subject string, first 
 	return m, nil
 }
 
+// NextStored is [NextMessage] for any subject.
+func NextStored(ctx context.Context, conn *Conn, stream string, first uint64) (Msg, error) {
+	return NextMessage(ctx, conn, stream, ">", first)
+}
+
 // getRange asks for what lies between the first and the last of wanted and puts those into out. It returns the sequence up to which everything is
 // now known.
 func getRange(ctx context.Context, broker Broker, stream string, wanted []uint64, out map[uint64]Msg) (uint64, error) {

@@ -26,8 +26,6 @@ func Covered(ranges []Range, from, through uint64) bool {
 }
 
 const (
-	// anySubject is a filter that leaves nothing out.
-	anySubject = ">"
 	// mostMissing is how many sequences the broker is asked to list: some ten bytes each, in one answer.
 	mostMissing = 1 << 20
 	// holeStep is how many messages are read at once where they cannot be listed.
@@ -103,7 +101,7 @@ func firstHole(ctx context.Context, conn *Conn, stream string, after, last uint6
 
 // endOfHole is the last sequence, from seq to last, before the next message as the stream's leader knows it; seq-1 when it stands at seq.
 func endOfHole(ctx context.Context, conn *Conn, stream string, seq, last uint64) (uint64, error) {
-	m, err := NextMessage(ctx, conn, stream, anySubject, seq)
+	m, err := NextStored(ctx, conn, stream, seq)
 	switch {
 	case errors.Is(err, ErrNoMessage):
 		return last, nil
@@ -119,7 +117,7 @@ func LastUpTo(ctx context.Context, conn *Conn, stream string, info StreamInfo, s
 	low, high := info.First, min(seq, info.Last)+1 // found stands before low, and nothing from high to seq
 	for low < high {
 		middle := low + (high-low)/2
-		m, err := NextMessage(ctx, conn, stream, anySubject, middle)
+		m, err := NextStored(ctx, conn, stream, middle)
 		switch {
 		case errors.Is(err, ErrNoMessage), err == nil && m.Seq >= high:
 			high = middle

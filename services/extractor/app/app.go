@@ -97,7 +97,7 @@ func (a *App) assemble() {
 		return bus.Holes(ctx, a.host.Bus, stream, after)
 	}
 	deps.Next = func(ctx context.Context, stream string, seq uint64) (bus.Msg, error) {
-		return bus.NextMessage(ctx, a.host.Bus, stream, ">", seq)
+		return bus.NextStored(ctx, a.host.Bus, stream, seq)
 	}
 	a.supervisor = extract.NewSupervisor(deps, readEvery, a.host.Env)
 	a.freer = &extract.Freer{Deps: deps}

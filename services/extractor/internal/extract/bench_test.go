@@ -139,7 +139,7 @@ func (b *bench) deps(owner string) Deps {
 			return bus.Holes(ctx, b.conn, stream, after)
 		},
 		Next: func(ctx context.Context, stream string, seq uint64) (bus.Msg, error) {
-			return bus.NextMessage(ctx, b.conn, stream, ">", seq)
+			return bus.NextStored(ctx, b.conn, stream, seq)
 		},
 	}
 }

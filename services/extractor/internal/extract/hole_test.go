@@ -500,7 +500,7 @@ func TestAMessageThatTheLeaderHasLostAndAReplicaHandsOutStaysGivenUp(t *testing.
 	d := b.deps("on")
 	d.Next = func(ctx context.Context, stream string, seq uint64) (bus.Msg, error) {
 		asked++
-		return bus.NextMessage(ctx, b.conn, stream, ">", max(seq, 5))
+		return bus.NextStored(ctx, b.conn, stream, max(seq, 5))
 	}
 	b.advance(2 * time.Minute)
 	r := NewReader(d, testPipeline)

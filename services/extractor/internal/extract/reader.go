@@ -71,7 +71,7 @@ type Deps struct {
 	Get  func(ctx context.Context, stream string, seqs []uint64) (map[uint64]bus.Msg, error)
 	// Holes are what a stream lacks behind a sequence, as [bus.Holes] says.
 	Holes func(ctx context.Context, stream string, after uint64) (holes []bus.Range, all bool, err error)
-	// Next is the message of a stream at a sequence or the next one behind it, as the stream's leader knows it, as [bus.NextMessage] does for any subject.
+	// Next is the message of a stream at a sequence or the next one behind it, as the stream's leader knows it, as [bus.NextStored] says.
 	Next func(ctx context.Context, stream string, seq uint64) (bus.Msg, error)
 	// Owner names this process in leases; random.
 	Owner string

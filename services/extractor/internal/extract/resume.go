@@ -69,6 +69,9 @@ func Resume(ctx context.Context, s *store.Store, conn *bus.Conn, pipelineName st
 	switch {
 	case unread == 0:
 		next.Known = max(status.Read.Seq, l.high)
+		if next.Skipped, err = l.stillMissing(ctx, next.Known, info.Last); err != nil {
+			return r, err
+		}
 	case unread > l.high:
 		next.Known = unread - 1
 	default:
@@ -83,11 +86,6 @@ func Resume(ctx context.Context, s *store.Store, conn *bus.Conn, pipelineName st
 			return r, err
 		}
 		next.Known, next.Skipped = r.Again.Behind, []bus.Range{{From: r.Again.From, Through: r.Again.Behind}}
-	}
-	if unread == 0 {
-		if next.Skipped, err = l.stillMissing(ctx, next.Known, info.Last); err != nil {
-			return r, err
-		}
 	}
 	if r.Lost, err = l.lost(ctx, max(decidedUpTo(low), r.After), slices.Concat(next.Skipped, upTo(skipped, next.Known))); err != nil {
 		return r, err
@@ -179,7 +177,7 @@ func (l *loss) uncopied(ctx context.Context, skipped bus.Range) (from uint64, un
 }
 
 func (l *loss) at(ctx context.Context, stream string, seq uint64) (bus.Msg, error) {
-	return bus.NextMessage(ctx, l.conn, stream, ">", seq)
+	return bus.NextStored(ctx, l.conn, stream, seq)
 }
 
 // next is the message at a sequence, or the next one behind a hole; false = there is none.

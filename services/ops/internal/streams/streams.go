@@ -228,7 +228,7 @@ func (s *Streams) FirstSince(ctx context.Context, pipeline string, first, last u
 // storedAt asks when the message at a sequence was stored, or the next one behind it where that is missing; false = there is none.
 func (s *Streams) storedAt(ctx context.Context, stream string) func(seq uint64) (time.Time, bool, error) {
 	return func(seq uint64) (time.Time, bool, error) {
-		m, err := bus.NextMessage(ctx, s.c.Conn, stream, ">", seq)
+		m, err := bus.NextStored(ctx, s.c.Conn, stream, seq)
 		if errors.Is(err, bus.ErrNoMessage) {
 			return time.Time{}, false, nil
 		}
